@@ -1,0 +1,70 @@
+/* The parts of ggml's binary interface that this package relies on: one struct passed by value, and numbers.
+ *
+ * Written out for the ggml that github.com/ollama/ollama v0.17.4 carries. abi_test.go compiles assertions of every size,
+ * offset and number against that module's own headers; nothing here is trusted without them.
+ * The names carry the prefix pali_ so that both sets of headers fit into one compilation. */
+#ifndef PALI_GGML_ABI_H
+#define PALI_GGML_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pali_ggml_init_params {
+	size_t mem_size;
+	void *mem_buffer;
+	bool no_alloc;
+};
+
+/* The head of an entry of ggml's type table. */
+struct pali_ggml_type_traits {
+	const char *type_name;
+	int64_t blck_size;
+	int64_t blck_size_interleave;
+	size_t type_size;
+	bool is_quantized;
+	void (*to_float)(const void *x, float *y, int64_t k);
+};
+
+/* One of the features a backend was compiled with. */
+struct pali_ggml_backend_feature {
+	const char *name;
+	const char *value;
+};
+
+/* Every struct above: STRUCT(ours, theirs) for a whole one, HEAD(ours, theirs) for the beginning of one, FIELD(ours, theirs, field) for a field. */
+#define PALI_GGML_STRUCTS(STRUCT, HEAD, FIELD)                        \
+	STRUCT(pali_ggml_init_params, ggml_init_params)                   \
+	FIELD(pali_ggml_init_params, ggml_init_params, mem_size)          \
+	FIELD(pali_ggml_init_params, ggml_init_params, mem_buffer)        \
+	FIELD(pali_ggml_init_params, ggml_init_params, no_alloc)          \
+	HEAD(pali_ggml_type_traits, ggml_type_traits)                     \
+	FIELD(pali_ggml_type_traits, ggml_type_traits, to_float)          \
+	STRUCT(pali_ggml_backend_feature, ggml_backend_feature)           \
+	FIELD(pali_ggml_backend_feature, ggml_backend_feature, name)      \
+	FIELD(pali_ggml_backend_feature, ggml_backend_feature, value)
+
+/* Every number used: NUMBER(name of the enum value, value). */
+#define PALI_GGML_NUMBERS(NUMBER)            \
+	NUMBER(GGML_TYPE_F32, 0)                 \
+	NUMBER(GGML_TYPE_F16, 1)                 \
+	NUMBER(GGML_TYPE_Q4_0, 2)                \
+	NUMBER(GGML_TYPE_Q8_0, 8)                \
+	NUMBER(GGML_TYPE_I32, 26)                \
+	NUMBER(GGML_TYPE_BF16, 30)               \
+	NUMBER(GGML_TYPE_COUNT, 40)              \
+	NUMBER(GGML_STATUS_SUCCESS, 0)           \
+	NUMBER(GGML_STATUS_ABORTED, 1)           \
+	NUMBER(GGML_LOG_LEVEL_WARN, 3)           \
+	NUMBER(GGML_LOG_LEVEL_ERROR, 4)          \
+	NUMBER(GGML_LOG_LEVEL_CONT, 5)           \
+	NUMBER(GGML_BACKEND_DEVICE_TYPE_CPU, 0)  \
+	NUMBER(GGML_BACKEND_DEVICE_TYPE_GPU, 1)  \
+	NUMBER(GGML_BACKEND_DEVICE_TYPE_IGPU, 2) \
+	NUMBER(GGML_BACKEND_DEVICE_TYPE_ACCEL, 3) \
+	NUMBER(GGML_BACKEND_BUFFER_USAGE_WEIGHTS, 1)
+
+#define PALI_AS_ENUM(name, value) PALI_##name = value,
+enum { PALI_GGML_NUMBERS(PALI_AS_ENUM) };
+
+#endif

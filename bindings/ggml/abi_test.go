@@ -1,0 +1,75 @@
+package ggml
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/ctest"
+)
+
+const theirs = `
+#include "ggml.h"
+#include "ggml-alloc.h"
+#include "ggml-backend.h"
+#include "ggml-cpu.h"
+`
+
+// Every struct, offset and number of abi.h against the module's headers.
+const layout = theirs + `
+#include "abi.h"
+#define STRUCT(o, t) _Static_assert(sizeof(struct o) == sizeof(struct t), "size of " #t);
+#define HEAD(o, t) _Static_assert(sizeof(struct o) <= sizeof(struct t), "size of " #t);
+#define FIELD(o, t, f) _Static_assert(offsetof(struct o, f) == offsetof(struct t, f) && sizeof(((struct o *)0)->f) == sizeof(((struct t *)0)->f), #t "." #f);
+#define NUMBER(name, value) _Static_assert((int)name == value, #name);
+PALI_GGML_STRUCTS(STRUCT, HEAD, FIELD)
+PALI_GGML_NUMBERS(NUMBER)
+`
+
+// Every declaration of api.h behind the module's own: a difference is a redeclaration error.
+const prototypes = theirs + `
+#define PALI_GGML_ABI_H
+#define pali_ggml_init_params ggml_init_params
+#define pali_ggml_type_traits ggml_type_traits
+#include "api.h"
+`
+
+func TestABI(t *testing.T) {
+	for name, source := range map[string]string{"layout": layout, "prototypes": prototypes} {
+		if said, err := ctest.Syntax(t, source); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, said)
+		}
+	}
+}
+
+func TestABIChecksCanFail(t *testing.T) {
+	for want, source := range map[string]string{
+		"wrong number":      layout + "NUMBER(GGML_TYPE_Q8_0, 9)",
+		"wrong field":       layout + "struct wrong { void *mem_buffer; }; FIELD(wrong, ggml_init_params, mem_buffer)",
+		"conflicting types": prototypes + "void ggml_free(int ctx);",
+	} {
+		if said, err := ctest.Syntax(t, source); err == nil || !strings.Contains(said, "error") {
+			t.Errorf("%s: compiles", want)
+		}
+	}
+}
+
+// Package gguf's table of types is typed in by hand: it must be the library's.
+func TestTypeTable(t *testing.T) {
+	known := 0
+	for id := range TypeCount {
+		want := gguf.Type(id)
+		if !want.Known() {
+			continue
+		}
+		known++
+		elements, bytes := want.Block()
+		if id.BlockSize() != elements || id.Size() != bytes || !strings.EqualFold(id.Name(), want.String()) {
+			t.Errorf("type %d: ggml has %s, %d elements in %d bytes; gguf has %v, %d in %d",
+				id, id.Name(), id.BlockSize(), id.Size(), want, elements, bytes)
+		}
+	}
+	if known < 15 {
+		t.Errorf("%d known types", known)
+	}
+}

@@ -1,0 +1,221 @@
+package ggml
+
+// This file: devices, buffers and the scheduler that runs a graph. Before it: graph.go. After it: mmproj/siglip.
+
+// #include "glue.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+// Device is a processor that can run graphs.
+type Device struct{ p *C.struct_ggml_backend_device }
+
+// DeviceType says what kind a device is.
+type DeviceType int
+
+// The kinds of device.
+const (
+	CPU        = DeviceType(C.PALI_GGML_BACKEND_DEVICE_TYPE_CPU)
+	GPU        = DeviceType(C.PALI_GGML_BACKEND_DEVICE_TYPE_GPU)
+	Integrated = DeviceType(C.PALI_GGML_BACKEND_DEVICE_TYPE_IGPU)
+)
+
+// LoadBackends calls ggml_backend_load_all_from_path: registers the backends whose libraries lie in a folder.
+func LoadBackends(dir string) {
+	withCString(dir, func(s *C.char) struct{} { C.ggml_backend_load_all_from_path(s); return struct{}{} })
+}
+
+// Devices lists all registered devices (ggml_backend_dev_count, ggml_backend_dev_get).
+func Devices() []Device {
+	var all []Device
+	for i := range C.ggml_backend_dev_count() {
+		all = append(all, Device{C.ggml_backend_dev_get(i)})
+	}
+	return all
+}
+
+// Processor returns the CPU's device, which every build has.
+func Processor() Device {
+	for _, d := range Devices() {
+		if d.Type() == CPU {
+			return d
+		}
+	}
+	panic("ggml: no CPU device is compiled in")
+}
+
+// Name calls ggml_backend_dev_name: "CPU", "CUDA0".
+func (d Device) Name() string { return C.GoString(C.ggml_backend_dev_name(d.p)) }
+
+// Description calls ggml_backend_dev_description.
+func (d Device) Description() string { return C.GoString(C.ggml_backend_dev_description(d.p)) }
+
+// Backend calls ggml_backend_reg_name: "CPU", "CUDA", "Metal", "Vulkan".
+func (d Device) Backend() string {
+	return C.GoString(C.ggml_backend_reg_name(C.ggml_backend_dev_backend_reg(d.p)))
+}
+
+// Type calls ggml_backend_dev_type.
+func (d Device) Type() DeviceType { return DeviceType(C.ggml_backend_dev_type(d.p)) }
+
+// Memory calls ggml_backend_dev_memory: free and total bytes.
+func (d Device) Memory() (free, total uint64) {
+	var f, t C.size_t
+	C.ggml_backend_dev_memory(d.p, &f, &t)
+	return uint64(f), uint64(t)
+}
+
+// Features lists what the device's backend was compiled with: "AVX2", "REPACK".
+func (d Device) Features() []string {
+	var all []string
+	reg := C.ggml_backend_dev_backend_reg(d.p)
+	for i := C.int(0); ; i++ {
+		var value *C.char
+		name := C.pali_backend_feature(reg, i, &value)
+		if name == nil {
+			return all
+		}
+		if v := C.GoString(value); v != "1" {
+			all = append(all, C.GoString(name)+"="+v)
+		} else {
+			all = append(all, C.GoString(name))
+		}
+	}
+}
+
+// Pointer returns the C device, for bindings/llama.
+func (d Device) Pointer() unsafe.Pointer { return unsafe.Pointer(d.p) }
+
+// BufferType is a way of keeping tensors in memory.
+type BufferType struct {
+	p *C.struct_ggml_backend_buffer_type
+}
+
+// BufferType calls ggml_backend_dev_buffer_type: the device's own memory.
+func (d Device) BufferType() BufferType { return BufferType{C.ggml_backend_dev_buffer_type(d.p)} }
+
+// ExtraBufferTypes lists the device's layouts for weights of particular types: on a processor, blocks interleaved for its vector units.
+func (d Device) ExtraBufferTypes() []BufferType {
+	var all []BufferType
+	for i := C.int(0); ; i++ {
+		p := C.pali_extra_buffer_type(d.p, i)
+		if p == nil {
+			return all
+		}
+		all = append(all, BufferType{p})
+	}
+}
+
+// Name calls ggml_backend_buft_name.
+func (b BufferType) Name() string { return C.GoString(C.ggml_backend_buft_name(b.p)) }
+
+// Supports calls ggml_backend_dev_supports_op for a node whose weights are allocated.
+func (d Device) Supports(t Tensor) bool { return bool(C.ggml_backend_dev_supports_op(d.p, t.p)) }
+
+// Buffer is memory that tensors live in.
+type Buffer struct{ p *C.struct_ggml_backend_buffer }
+
+// Alloc calls ggml_backend_alloc_ctx_tensors_from_buft: memory for every tensor of the context that has none, marked as weights.
+func (c Context) Alloc(b BufferType) (Buffer, error) {
+	p := C.ggml_backend_alloc_ctx_tensors_from_buft(c.p, b.p)
+	if p == nil {
+		return Buffer{}, fmt.Errorf("ggml: no memory for the weights%s", said())
+	}
+	C.ggml_backend_buffer_set_usage(p, C.PALI_GGML_BACKEND_BUFFER_USAGE_WEIGHTS)
+	return Buffer{p}, nil
+}
+
+// Size calls ggml_backend_buffer_get_size.
+func (b Buffer) Size() int { return int(C.ggml_backend_buffer_get_size(b.p)) }
+
+// Free calls ggml_backend_buffer_free. It does nothing the second time.
+func (b *Buffer) Free() {
+	if b.p != nil {
+		C.ggml_backend_buffer_free(b.p)
+		b.p = nil
+	}
+}
+
+// ErrStopped is returned by Compute when the Stop flag was raised.
+var ErrStopped = errors.New("ggml: stopped")
+
+// Scheduler runs graphs on one or more devices, the first of which gets what it can do.
+type Scheduler struct {
+	p        *C.struct_ggml_backend_sched
+	backends []*C.struct_ggml_backend
+}
+
+// NewScheduler calls ggml_backend_dev_init for each device, then ggml_backend_sched_new. The processor must be the last device.
+// stop ends a graph early, on the processor's part of it.
+func NewScheduler(devices []Device, nodes, threads int, stop Stop) (*Scheduler, error) {
+	s := &Scheduler{}
+	for _, d := range devices {
+		b := C.ggml_backend_dev_init(d.p, nil)
+		if b == nil {
+			s.Free()
+			return nil, fmt.Errorf("ggml: device %s does not start%s", d.Name(), said())
+		}
+		if C.ggml_backend_is_cpu(b) {
+			C.ggml_backend_cpu_set_n_threads(b, C.int(threads))
+			C.ggml_backend_cpu_set_abort_callback(b, C.pali_abort_callback(C.pali_stop_raised), unsafe.Pointer(stop.flag))
+		}
+		s.backends = append(s.backends, b)
+	}
+	s.p = C.ggml_backend_sched_new(&s.backends[0], nil, C.int(len(s.backends)), C.size_t(nodes), false, false)
+	return s, nil
+}
+
+// Alloc calls ggml_backend_sched_reset and ggml_backend_sched_alloc_graph: the graph's tensors get memory, and its inputs can be set.
+func (s *Scheduler) Alloc(g Graph) error {
+	C.ggml_backend_sched_reset(s.p)
+	if !C.ggml_backend_sched_alloc_graph(s.p, g.p) {
+		return fmt.Errorf("ggml: no memory for the graph%s", said())
+	}
+	return nil
+}
+
+// Compute calls ggml_backend_sched_graph_compute. It returns ErrStopped if the flag was raised.
+func (s *Scheduler) Compute(g Graph) error {
+	switch status := C.ggml_backend_sched_graph_compute(s.p, g.p); status {
+	case C.PALI_GGML_STATUS_SUCCESS:
+		return nil
+	case C.PALI_GGML_STATUS_ABORTED:
+		return ErrStopped
+	default:
+		return fmt.Errorf("ggml: the graph failed with status %d%s", int(status), said())
+	}
+}
+
+// MemorySize calls ggml_backend_sched_get_buffer_size: bytes of working memory on all devices.
+func (s *Scheduler) MemorySize() int {
+	n := 0
+	for _, b := range s.backends {
+		n += int(C.ggml_backend_sched_get_buffer_size(s.p, b))
+	}
+	return n
+}
+
+// Free calls ggml_backend_sched_free and ggml_backend_free. It does nothing the second time.
+func (s *Scheduler) Free() {
+	if s.p != nil {
+		C.ggml_backend_sched_free(s.p)
+		s.p = nil
+	}
+	for _, b := range s.backends {
+		C.ggml_backend_free(b)
+	}
+	s.backends = nil
+}
+
+// said returns the library's last messages, to end an error's sentence with.
+func said() string {
+	if lines := TakeLog(); len(lines) > 0 {
+		return " (" + strings.Join(lines, "; ") + ")"
+	}
+	return ""
+}

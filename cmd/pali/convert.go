@@ -1,0 +1,183 @@
+package main
+
+// This file: pali convert.
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/pali-gguf/pali/convert"
+	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/quant"
+)
+
+type convertFlags struct {
+	tokenizer, output, name string
+	text, vision            string
+	force, asJSON           bool
+	threads                 int
+}
+
+func newConvert() *cobra.Command {
+	var f convertFlags
+	cmd := &cobra.Command{
+		Use:   "convert CHECKPOINT.npz... --tokenizer TOKENIZER.model",
+		Short: "Turns a checkpoint (.npz) into a text GGUF and an mmproj GGUF",
+		Long: `Turns a PaliGemma checkpoint (Kaggle's .npz) and its SentencePiece model into two GGUF files: the decoder, and the
+vision encoder with the projector ("mmproj"). Prints their two paths.
+
+A checkpoint in pieces (NAME.npz.part0 NAME.npz.part1 ...) is given as all of them, in order. The tokenizer is
+https://storage.googleapis.com/big_vision/paligemma_tokenizer.model, the same for every PaliGemma.
+
+The two files appear when both are complete; until then they are called NAME.partial.`,
+		Example: `  pali convert paligemma-3b-mix-224.npz --tokenizer paligemma_tokenizer.model -t q8_0 -o models
+  pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o demo`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	types := strings.ToLower(strings.Join(convert.TypeNames(), ", "))
+	fs := cmd.Flags()
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "SentencePiece model of the checkpoint")
+	fs.StringVarP(&f.output, "output", "o", ".", "folder to write to, made if it is not there")
+	fs.StringVarP(&f.text, "type", "t", "f16", "type of the text file's matrices: "+types)
+	fs.StringVar(&f.vision, "mmproj-type", "", "type of the mmproj file's matrices (default: as --type)")
+	fs.StringVar(&f.name, "name", "", "name of the model, with which the files' names begin (default: from the checkpoint's name)")
+	fs.BoolVar(&f.force, "force", false, "replace files that are there")
+	fs.IntVar(&f.threads, "threads", 0, "threads (0: one for each processor)")
+	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func (f *convertFlags) run(cmd *cobra.Command, paths []string) error {
+	if f.tokenizer == "" {
+		return usagef("no tokenizer: give the checkpoint's SentencePiece model with --tokenizer")
+	}
+	if f.vision == "" {
+		f.vision = f.text
+	}
+	text, err := convert.ParseType(f.text)
+	if err != nil {
+		return usageError{err}
+	}
+	vision, err := convert.ParseType(f.vision)
+	if err != nil {
+		return usageError{err}
+	}
+	vocabulary, err := sentencepiece.Open(f.tokenizer)
+	if err != nil {
+		return err
+	}
+	if f.name == "" {
+		f.name = convert.DefaultName(paths[0])
+	}
+	archive, err := npz.Open(paths...)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.output, 0o777); err != nil {
+		archive.Close()
+		return err
+	}
+	bar := newByteBar(cmd.ErrOrStderr(), "convert")
+	start := time.Now()
+	r, err := convert.Run(cmd.Context(), archive, vocabulary, convert.Options{
+		Name: f.name, Text: text, Vision: vision, Encode: quant.Encode, OutDir: f.output, Force: f.force, Threads: f.threads, Progress: bar.set,
+	})
+	bar.close()
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return printJSON(cmd.OutOrStdout(), converted(r, time.Since(start)))
+	}
+	summary(cmd.ErrOrStderr(), r, time.Since(start))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", r.TextPath, r.VisionPath)
+	return err
+}
+
+// convertedFile is one written file, for --json.
+type convertedFile struct {
+	Path    string         `json:"path"`
+	Bytes   int64          `json:"bytes"`
+	Types   map[string]int `json:"tensors"` // how many in each type
+	KeptF16 int            `json:"kept_f16"`
+}
+
+type convertedPair struct {
+	Text       convertedFile `json:"text"`
+	Vision     convertedFile `json:"mmproj"`
+	Parameters int64         `json:"parameters"`
+	HiddenFrom int           `json:"vision_feed_forward_length"`
+	HiddenTo   int           `json:"vision_feed_forward_length_padded"`
+	Ms         float64       `json:"total_ms"`
+}
+
+func converted(r *convert.Result, took time.Duration) convertedPair {
+	return convertedPair{
+		Text:       convertedFile{r.TextPath, r.TextBytes, byName(r.TextTypes), r.TextKeptF16},
+		Vision:     convertedFile{r.VisionPath, r.VisionBytes, byName(r.VisionTypes), r.VisionKeptF16},
+		Parameters: r.Parameters, HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: ms(took),
+	}
+}
+
+func byName(types map[gguf.Type]int) map[string]int {
+	out := map[string]int{}
+	for t, n := range types {
+		out[t.String()] = n
+	}
+	return out
+}
+
+// summary tells a person what was written.
+func summary(w io.Writer, r *convert.Result, took time.Duration) {
+	fmt.Fprintf(w, "%d million parameters in %.1f s: text %s, mmproj %s\n", (r.Parameters+500_000)/1_000_000, took.Seconds(), bytesText(r.TextBytes), bytesText(r.VisionBytes))
+	if n := r.TextKeptF16 + r.VisionKeptF16; n > 0 {
+		fmt.Fprintf(w, "%d tensors stay F16: their rows are no multiple of the block\n", n)
+	}
+	if r.HiddenFrom != r.HiddenTo {
+		fmt.Fprintf(w, "the vision MLP is padded with zeros from %d to %d, so that it fits the blocks\n", r.HiddenFrom, r.HiddenTo)
+	}
+}
+
+// byteBar is a progress bar over bytes, with the time left. It is silent where standard error is no terminal.
+type byteBar struct {
+	progress *mpb.Progress
+	bar      *mpb.Bar
+}
+
+func newByteBar(w io.Writer, name string) *byteBar {
+	if !isTerminal(w) {
+		return &byteBar{}
+	}
+	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
+	return &byteBar{p, p.AddBar(0,
+		mpb.PrependDecorators(decor.Name(name+" "), decor.CountersKiloByte("% .1f / % .1f")),
+		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .1f "), decor.AverageETA(decor.ET_STYLE_GO)))}
+}
+
+func (b *byteBar) set(done, total int64) {
+	if b.bar != nil {
+		b.bar.SetTotal(total, false)
+		b.bar.SetCurrent(done)
+	}
+}
+
+// close leaves the last state on the screen.
+func (b *byteBar) close() {
+	if b.bar != nil {
+		b.bar.Abort(false)
+		b.progress.Wait()
+	}
+}
+
+// ms is a duration in milliseconds, for JSON.
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

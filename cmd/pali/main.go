@@ -1,0 +1,109 @@
+// Command pali converts PaliGemma checkpoints to GGUF and runs them offline.
+//
+// This package is the only place where the others are wired together: main.go, and one file for each subcommand.
+// Results go to standard output, everything else to standard error. The program exits with 0 when it is done, 1 when it failed,
+// 2 when it was called wrongly and 130 when it was interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func main() { os.Exit(Main()) }
+
+// Main runs the program with the process's arguments and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	root := newRoot()
+	err := root.ExecuteContext(ctx)
+	return exitCode(ctx, root.ErrOrStderr(), err)
+}
+
+// usageError is a wrong call: exit code 2.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitCode says what went wrong, in one sentence, and which code the program exits with.
+func exitCode(ctx context.Context, stderr io.Writer, err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		fmt.Fprintln(stderr, "pali: interrupted")
+		return 130
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "pali: %v\n", err)
+		return 2
+	}
+	fmt.Fprintf(stderr, "pali: %v\n", err)
+	return 1
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pali",
+		Short: "Converts PaliGemma checkpoints to GGUF and runs them offline",
+		Long: `Pali turns Google's PaliGemma checkpoints (Kaggle's .npz) into GGUF files and runs them on this machine.
+
+Results go to standard output, everything else to standard error. Every flag can also be set by an environment
+variable: PALI_ and the flag's name in capitals, with _ for -, as in PALI_MAX_TOKENS=64.
+Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q: see pali --help", args[0])
+			}
+			return cmd.Help()
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v: see %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(newConvert(), newRun(), newDemo(), newVersion())
+	for _, c := range root.Commands() {
+		args := c.Args
+		c.Args = func(cmd *cobra.Command, given []string) error {
+			if args == nil {
+				return nil
+			}
+			if err := args(cmd, given); err != nil {
+				return usagef("%v: see %s --help", err, cmd.CommandPath())
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// fromEnvironment sets every flag that the command line leaves alone and PALI_FLAG_NAME gives.
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var failed error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "PALI_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || f.Changed || f.Name == "help" || failed != nil {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			failed = usagef("%s=%s: %v", name, value, err)
+		}
+	})
+	return failed
+}

@@ -1,0 +1,51 @@
+package main
+
+// This file: how results and progress are written.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// printJSON writes one value as indented JSON, without escaping < and >.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// forTerminal returns text that cannot steer a terminal: control characters but newline and tab are left out.
+func forTerminal(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// bytesText writes a number of bytes for people: "1.4 GB".
+func bytesText(n int64) string {
+	for _, unit := range []struct {
+		of   float64
+		name string
+	}{{1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}} {
+		if float64(n) >= unit.of {
+			return fmt.Sprintf("%.1f %s", float64(n)/unit.of, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}

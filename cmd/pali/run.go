@@ -1,0 +1,228 @@
+package main
+
+// This file: pali run.
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
+)
+
+// Most pictures and the longest prompt (bytes) of one request.
+const (
+	maxPictures = 16
+	maxPrompt   = 8 << 10
+)
+
+type runFlags struct {
+	modelFlags
+	sampling  runner.Sampling
+	limits    mmproj.Limits
+	images    []string
+	resize    string
+	maxTokens int
+	logprobs  int
+	asJSON    bool
+	dump      string
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run -m MODEL -i PICTURE PROMPT",
+		Short: "Answers a prompt about one or more pictures",
+		Long: `Answers a prompt about one or more pictures. The prompt reaches the model exactly as it is typed; the prompts that PaliGemma
+knows are "caption en", "describe en", "ocr", "answer en QUESTION", "detect THING ; THING", "segment THING".
+
+The answer streams to standard output. Decoding is greedy unless --temperature is given.`,
+		Example: `  pali run -m models -i photo.jpg "caption en"
+  pali run -m models -i left.png -i right.png "answer en is there a dog in both pictures?" --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	f.add(cmd.Flags())
+	return cmd
+}
+
+func (f *runFlags) add(fs *pflag.FlagSet) {
+	fs.SortFlags = false
+	f.modelFlags.add(fs)
+	fs.StringArrayVarP(&f.images, "image", "i", nil, "picture: JPEG, PNG, WebP, BMP or GIF; several -i are several pictures of one prompt")
+	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
+	fs.Float64Var(&f.sampling.Temperature, "temperature", 0, "randomness (0: greedy, always the same answer)")
+	fs.IntVar(&f.sampling.TopK, "top-k", 0, "draw from the k most probable tokens (0: all)")
+	fs.Float64Var(&f.sampling.TopP, "top-p", 1, "draw from the most probable tokens whose sum reaches p")
+	fs.Float64Var(&f.sampling.MinP, "min-p", 0, "draw from tokens at least this share as probable as the best")
+	fs.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the draws")
+	fs.IntVar(&f.logprobs, "logprobs", 0, "report each token's log-probability and so many of the most probable")
+	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias (TensorFlow's, as the authors' notebook), bilinear (as most fine-tunes) or bicubic (as Hugging Face)")
+	addLimits(fs, &f.limits)
+	fs.StringVar(&f.dump, "dump", "", "write pixels, embeddings, tokens and logits to this .npz")
+	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
+}
+
+// addLimits adds the flags that bound a picture before it is decoded.
+func addLimits(fs *pflag.FlagSet, l *mmproj.Limits) {
+	fs.Int64Var(&l.Bytes, "max-image-bytes", mmproj.DefaultLimits.Bytes, "largest picture file in bytes")
+	fs.IntVar(&l.Pixels, "max-image-pixels", mmproj.DefaultLimits.Pixels, "most pixels of a picture")
+	fs.IntVar(&l.Side, "max-image-side", mmproj.DefaultLimits.Side, "longest side of a picture in pixels")
+}
+
+func (f *runFlags) check(prompt string) error {
+	s := f.sampling
+	switch {
+	case len(f.images) == 0:
+		return usagef("no picture: give one with -i")
+	case len(f.images) > maxPictures:
+		return usagef("%d pictures: at most %d", len(f.images), maxPictures)
+	case len(prompt) > maxPrompt:
+		return usagef("a prompt of %d bytes: at most %d", len(prompt), maxPrompt)
+	case f.maxTokens < 1 || f.maxTokens > 1<<16:
+		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
+	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0):
+		return usagef("--temperature %v: want 0 or more", s.Temperature)
+	case s.TopK < 0:
+		return usagef("--top-k %d: want 0 or more", s.TopK)
+	case !(s.TopP > 0 && s.TopP <= 1):
+		return usagef("--top-p %v: want more than 0, at most 1", s.TopP)
+	case !(s.MinP >= 0 && s.MinP <= 1):
+		return usagef("--min-p %v: want 0 to 1", s.MinP)
+	case f.logprobs < 0 || f.logprobs > 100:
+		return usagef("--logprobs %d: want 0 to 100", f.logprobs)
+	}
+	return nil
+}
+
+func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
+	if err := f.check(prompt); err != nil {
+		return err
+	}
+	resize, err := mmproj.ParseResize(f.resize)
+	if err != nil {
+		return usageError{err}
+	}
+	q := runner.Request{
+		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Top: f.logprobs, Keep: f.dump != "",
+	}
+	for _, path := range f.images {
+		p, err := mmproj.OpenPicture(path, f.limits)
+		if err != nil {
+			return err
+		}
+		q.Pictures = append(q.Pictures, p)
+	}
+	start := time.Now()
+	model, err := f.open(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	return f.answer(cmd, model, q, time.Since(start))
+}
+
+// answer runs the request and prints the answer as it comes, or as JSON at the end.
+func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q runner.Request, load time.Duration) error {
+	out := streamTo(cmd.OutOrStdout(), f.asJSON)
+	r, err := model.Runner().Generate(cmd.Context(), q, func(s runner.Step) error { return out(s.Text) })
+	if !f.asJSON && r != nil && len(r.Tokens) > 0 {
+		if err := out("\n"); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if f.dump != "" {
+		if err := writeDump(f.dump, model.Config(), r); err != nil {
+			return err
+		}
+	}
+	if f.asJSON {
+		return printJSON(cmd.OutOrStdout(), f.report(q, r, load))
+	}
+	if f.logprobs > 0 {
+		printLogprobs(cmd.ErrOrStderr(), r)
+	}
+	return nil
+}
+
+// streamTo returns a function that writes text at once: cleaned for a terminal, nothing when the answer comes as JSON.
+func streamTo(w io.Writer, asJSON bool) func(string) error {
+	if asJSON {
+		return func(string) error { return nil }
+	}
+	clean := isTerminal(w)
+	return func(text string) error {
+		if clean {
+			text = forTerminal(text)
+		}
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+// answerJSON is what pali run --json prints.
+type answerJSON struct {
+	Text     string        `json:"text"`
+	Tokens   []int32       `json:"tokens"` // with the end token where it came
+	Images   []string      `json:"images"`
+	Prompt   string        `json:"prompt"`
+	Logprobs []logprobJSON `json:"logprobs,omitempty"`
+	Timings  timingsJSON   `json:"timings"`
+}
+
+type logprobJSON struct {
+	Token   int32         `json:"token"`
+	Text    string        `json:"text"`
+	Logprob float64       `json:"logprob"`
+	Top     []logprobJSON `json:"top,omitempty"`
+}
+
+type timingsJSON struct {
+	Load          float64 `json:"load_ms"`
+	Vision        float64 `json:"vision_ms"`
+	Prefill       float64 `json:"prefill_ms"`
+	Decode        float64 `json:"decode_ms"`
+	PrefillTokens int     `json:"prefill_tokens"`
+	DecodeTokens  int     `json:"decode_tokens"`
+}
+
+func (f *runFlags) report(q runner.Request, r *runner.Result, load time.Duration) answerJSON {
+	a := answerJSON{
+		Text: r.Text, Tokens: r.Tokens, Images: f.images, Prompt: q.Prompt,
+		Timings: timingsJSON{ms(load), ms(r.Timings.Vision), ms(r.Timings.Prefill), ms(r.Timings.Decode), r.Timings.PrefillTokens, r.Timings.DecodeTokens},
+	}
+	if f.logprobs == 0 {
+		return a
+	}
+	for _, s := range r.Steps {
+		l := logprobJSON{Token: s.Token, Text: s.Text, Logprob: s.Logprob}
+		for _, t := range s.Top {
+			l.Top = append(l.Top, logprobJSON{Token: t.Token, Text: t.Text, Logprob: t.Logprob})
+		}
+		a.Logprobs = append(a.Logprobs, l)
+	}
+	return a
+}
+
+// printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.
+func printLogprobs(w io.Writer, r *runner.Result) {
+	b := bufio.NewWriter(w)
+	defer b.Flush()
+	for _, s := range r.Steps {
+		fmt.Fprintf(b, "%8.4f  %6d %q  ", s.Logprob, s.Token, s.Text)
+		for _, t := range s.Top {
+			fmt.Fprintf(b, " %q %.4f", t.Text, t.Logprob)
+		}
+		fmt.Fprintln(b)
+	}
+}

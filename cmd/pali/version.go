@@ -1,0 +1,64 @@
+package main
+
+// This file: pali version.
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/bindings/ggml"
+)
+
+// version is the program's version, until a build from a tagged module says more.
+const version = "0.1.0"
+
+// versions is what pali version tells.
+type versions struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Compiler string `json:"compiler"`
+	Llama    string `json:"llama"` // the Go module that carries llama.cpp, and its version
+	System   string `json:"system"`
+}
+
+func readVersions() versions {
+	v := versions{Version: version, Go: runtime.Version(), Compiler: ggml.Compiler(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v.Revision = s.Value
+		}
+	}
+	for _, m := range info.Deps {
+		if m.Path == "github.com/ollama/ollama" {
+			v.Llama = m.Path + " " + m.Version
+		}
+	}
+	return v
+}
+
+func newVersion() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Prints the version, and what the program was built with",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v := readVersions()
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), v)
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "pali %s\n%s, %s, %s\nllama.cpp from %s\n", v.Version, v.System, v.Go, v.Compiler, v.Llama)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}

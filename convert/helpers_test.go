@@ -1,0 +1,208 @@
+package convert
+
+// This file: what the other tests share: tiny checkpoints, conversions of them, and the files read back.
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/tinymodel"
+	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/tensor"
+)
+
+var families = []string{pali.Gemma, pali.Gemma2}
+
+func vocab(t testing.TB) *sentencepiece.Model {
+	t.Helper()
+	m, err := sentencepiece.Parse(tinymodel.Tokenizer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// archive packs arrays and opens the result.
+func archive(t testing.TB, arrays []tinymodel.Array) *npz.Archive {
+	t.Helper()
+	data, err := tinymodel.Pack(arrays, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened(t, data)
+}
+
+func opened(t testing.TB, data []byte) *npz.Archive {
+	t.Helper()
+	a, err := npz.NewArchive(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// options is a conversion to one type into a new folder.
+func options(t testing.TB, typ gguf.Type) Options {
+	return Options{Name: "tiny", Text: typ, Vision: typ, OutDir: t.TempDir(), Encode: roundedBlocks}
+}
+
+// files are the two files of a conversion, opened.
+type files struct {
+	*Result
+	text, vision *gguf.File
+}
+
+// mustRun converts and opens both files.
+func mustRun(t testing.TB, a *npz.Archive, o Options) files {
+	t.Helper()
+	r, err := Run(context.Background(), a, vocab(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := files{Result: r}
+	for _, x := range []struct {
+		path string
+		to   **gguf.File
+	}{{r.TextPath, &f.text}, {r.VisionPath, &f.vision}} {
+		file, err := gguf.Open(x.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { file.Close() })
+		*x.to = file
+	}
+	return f
+}
+
+// fails converts and returns the error's text; it checks that nothing is left in the folder.
+func fails(t testing.TB, a *npz.Archive, v *sentencepiece.Model, o Options) string {
+	t.Helper()
+	r, err := Run(context.Background(), a, v, o)
+	if err == nil {
+		t.Fatalf("converted to %s, want an error", r.TextPath)
+	}
+	wantEmpty(t, o.OutDir)
+	return err.Error()
+}
+
+func wantEmpty(t testing.TB, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		t.Errorf("%s was left behind", e.Name())
+	}
+}
+
+// contents returns a tensor's bytes.
+func contents(t testing.TB, f *gguf.File, x gguf.Tensor) []byte {
+	t.Helper()
+	b, err := io.ReadAll(f.Data(x))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// hashes returns the SHA-256 of both files.
+func hashes(t testing.TB, r *Result) [2]string {
+	t.Helper()
+	var out [2]string
+	for i, path := range []string{r.TextPath, r.VisionPath} {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[i] = fmt.Sprintf("%x", sha256.Sum256(b))
+	}
+	return out
+}
+
+// roundedBlocks stands in for ggml. It is NOT a ggml format: a Q8_0 "block" holds round(16 x) for each value behind two bytes of 1, a Q4_0
+// "block" 18 times the same mark. It has the formats' sizes, so that rows, padding and offsets can be checked.
+func roundedBlocks(t gguf.Type, dst []byte, src []float32, cols int) error {
+	if cols%32 != 0 || len(src)%cols != 0 || int64(len(dst)) != t.RowBytes(cols)*int64(len(src)/cols) {
+		return fmt.Errorf("%d bytes for %d values in rows of %d", len(dst), len(src), cols)
+	}
+	if t == gguf.Q4_0 {
+		for i := range dst {
+			dst[i] = q4Mark
+		}
+		return nil
+	}
+	for i, v := range src {
+		if i%32 == 0 {
+			dst[0], dst[1] = 1, 1
+			dst = dst[2:]
+		}
+		dst[0] = rounded(v)
+		dst = dst[1:]
+	}
+	return nil
+}
+
+const q4Mark = 0x84
+
+func rounded(v float32) byte { return byte(int8(max(-127, min(127, 16*v)))) }
+
+// golden compares got with a file of testdata, or rewrites it: go test ./convert -update.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if os.Getenv("CI") != "" {
+			t.Fatal("-update is refused where CI is set")
+		}
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got == string(want) {
+		return
+	}
+	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			t.Errorf("%s:%d:\nhave %s\nwant %s", path, i+1, g[i], w[i])
+		}
+	}
+	if len(g) != len(w) {
+		t.Errorf("%s: have %d lines, want %d", path, len(g), len(w))
+	}
+}
+
+// narrowed returns the bytes of values in an unblocked type.
+func narrowed(values []float32, typ gguf.Type) []byte {
+	d := map[gguf.Type]tensor.DType{gguf.F32: tensor.F32, gguf.F16: tensor.F16, gguf.BF16: tensor.BF16}[typ]
+	b := make([]byte, len(values)*d.Size())
+	tensor.Narrow(b, values, d)
+	return b
+}
+
+// edited returns the arrays of o with one changed. The change may write to its array's values.
+func edited(o tinymodel.Options, name string, change func(*tinymodel.Array)) []tinymodel.Array {
+	arrays := tinymodel.Arrays(o)
+	i := slices.IndexFunc(arrays, func(a tinymodel.Array) bool { return a.Name == name })
+	if i < 0 {
+		panic("no array " + name)
+	}
+	change(&arrays[i])
+	return arrays
+}

@@ -1,0 +1,336 @@
+package convert
+
+// This file: every element of both files against the checkpoint, by loops that know nothing of patterns.
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/tinymodel"
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/tensor"
+)
+
+// matrix is a tensor as it should be, F32.
+type matrix struct {
+	shape  []int
+	values []float32
+}
+
+// reference makes the tensors of both files straight from the arrays, an element at a time, after the tables of the model's description.
+type reference struct {
+	o            tinymodel.Options
+	arrays       map[string]tinymodel.Array
+	text, vision map[string]matrix
+}
+
+func newReference(o tinymodel.Options) *reference {
+	r := &reference{o: o, arrays: map[string]tinymodel.Array{}, text: map[string]matrix{}, vision: map[string]matrix{}}
+	for _, a := range tinymodel.Arrays(o) {
+		r.arrays[strings.TrimPrefix(a.Name, o.Prefix)] = a
+	}
+	t, v := tinymodel.Sizes(o.Architecture)
+	r.decoder(t)
+	r.encoder(v)
+	return r
+}
+
+// at reads one element of an array; layer is -1 for arrays without layers.
+func (r *reference) at(name string, layer int, index ...int) float32 {
+	if layer >= 0 && r.o.Unstacked {
+		for _, f := range [][2]string{{"llm/layers/", "llm/layers/%d/"}, {"img/Transformer/encoderblock/", "img/Transformer/encoderblock_%d/"}} {
+			if rest, ok := strings.CutPrefix(name, f[0]); ok {
+				name = fmt.Sprintf(f[1], layer) + rest
+			}
+		}
+	} else if layer >= 0 {
+		index = append([]int{layer}, index...)
+	}
+	if name == "img/pos_embedding" && r.o.OldPosition {
+		name = "img/Transformer/pos_embedding"
+	}
+	a, ok := r.arrays[name]
+	if !ok || len(a.Shape) != len(index) {
+		panic(fmt.Sprint(name, a.Shape, index))
+	}
+	flat := 0
+	for i, n := range a.Shape {
+		flat = flat*n + index[i]
+	}
+	return a.Values[flat]
+}
+
+func vector(n int, f func(i int) float32) matrix {
+	m := matrix{shape: []int{n}}
+	for i := range n {
+		m.values = append(m.values, f(i))
+	}
+	return m
+}
+
+func rows(n, cols int, f func(r, c int) float32) matrix {
+	m := matrix{shape: []int{n, cols}}
+	for r := range n {
+		for c := range cols {
+			m.values = append(m.values, f(r, c))
+		}
+	}
+	return m
+}
+
+func (r *reference) decoder(t pali.TextConfig) {
+	d, h, f := t.EmbeddingLength, t.KeyLength, t.FeedForwardLength
+	norm := func(name string, l int) matrix {
+		return vector(d, func(i int) float32 { return r.at(name, l, i) + 1 })
+	}
+	r.text["token_embd.weight"] = rows(t.VocabSize, d, func(v, c int) float32 { return r.at("llm/embedder/input_embedding", -1, v, c) })
+	r.text["output_norm.weight"] = norm("llm/final_norm/scale", -1)
+	for l := range t.BlockCount {
+		put := func(name string, m matrix) { r.text[fmt.Sprintf("blk.%d.%s.weight", l, name)] = m }
+		put("attn_norm", norm("llm/layers/pre_attention_norm/scale", l))
+		put("ffn_norm", norm("llm/layers/pre_ffw_norm/scale", l))
+		if t.Architecture == pali.Gemma2 {
+			put("post_attention_norm", norm("llm/layers/post_attention_norm/scale", l))
+			put("post_ffw_norm", norm("llm/layers/post_ffw_norm/scale", l))
+		}
+		put("attn_q", rows(t.HeadCount*h, d, func(x, c int) float32 { return r.at("llm/layers/attn/q_einsum/w", l, x/h, c, x%h) }))
+		put("attn_k", rows(t.HeadCountKV*h, d, func(x, c int) float32 { return r.at("llm/layers/attn/kv_einsum/w", l, 0, x/h, c, x%h) }))
+		put("attn_v", rows(t.HeadCountKV*h, d, func(x, c int) float32 { return r.at("llm/layers/attn/kv_einsum/w", l, 1, x/h, c, x%h) }))
+		put("attn_output", rows(d, t.HeadCount*h, func(x, c int) float32 { return r.at("llm/layers/attn/attn_vec_einsum/w", l, c/h, c%h, x) }))
+		put("ffn_gate", rows(f, d, func(x, c int) float32 { return r.at("llm/layers/mlp/gating_einsum", l, 0, c, x) }))
+		put("ffn_up", rows(f, d, func(x, c int) float32 { return r.at("llm/layers/mlp/gating_einsum", l, 1, c, x) }))
+		put("ffn_down", rows(d, f, func(x, c int) float32 { return r.at("llm/layers/mlp/linear", l, c, x) }))
+	}
+}
+
+func (r *reference) encoder(v pali.VisionConfig) {
+	w, h, f, p := v.EmbeddingLength, v.EmbeddingLength/v.HeadCount, v.FeedForwardLength, v.PatchSize
+	plain := func(name string, l, n int) matrix { return vector(n, func(i int) float32 { return r.at(name, l, i) }) }
+	patch := rows(w, 3*p*p, func(o, i int) float32 { return r.at("img/embedding/kernel", -1, i/p%p, i%p, i/p/p, o) })
+	patch.shape = []int{w, 3, p, p}
+	r.vision["v.patch_embd.weight"] = patch
+	r.vision["v.patch_embd.bias"] = plain("img/embedding/bias", -1, w)
+	r.vision["v.position_embd.weight"] = rows(v.Tokens(), w, func(x, c int) float32 { return r.at("img/pos_embedding", -1, 0, x, c) })
+	r.vision["v.post_ln.weight"] = plain("img/Transformer/encoder_norm/scale", -1, w)
+	r.vision["v.post_ln.bias"] = plain("img/Transformer/encoder_norm/bias", -1, w)
+	r.vision["mm.input_projection.weight"] = rows(v.ProjectionDim, w, func(x, c int) float32 { return r.at("img/head/kernel", -1, c, x) })
+	r.vision["mm.input_projection.bias"] = plain("img/head/bias", -1, v.ProjectionDim)
+	block := "img/Transformer/encoderblock/"
+	attention := block + "MultiHeadDotProductAttention_0/"
+	for l := range v.BlockCount {
+		put := func(name string, m matrix) { r.vision[fmt.Sprintf("v.blk.%d.%s", l, name)] = m }
+		for i, name := range []string{"ln1", "ln2"} {
+			put(name+".weight", plain(fmt.Sprintf("%sLayerNorm_%d/scale", block, i), l, w))
+			put(name+".bias", plain(fmt.Sprintf("%sLayerNorm_%d/bias", block, i), l, w))
+		}
+		for to, from := range map[string]string{"q": "query", "k": "key", "v": "value"} {
+			put("attn_"+to+".weight", rows(w, w, func(x, c int) float32 { return r.at(attention+from+"/kernel", l, c, x/h, x%h) }))
+			put("attn_"+to+".bias", vector(w, func(i int) float32 { return r.at(attention+from+"/bias", l, i/h, i%h) }))
+		}
+		put("attn_out.weight", rows(w, w, func(x, c int) float32 { return r.at(attention+"out/kernel", l, c/h, c%h, x) }))
+		put("attn_out.bias", plain(attention+"out/bias", l, w))
+		put("ffn_up.weight", rows(f, w, func(x, c int) float32 { return r.at(block+"MlpBlock_0/Dense_0/kernel", l, c, x) }))
+		put("ffn_up.bias", plain(block+"MlpBlock_0/Dense_0/bias", l, f))
+		put("ffn_down.weight", rows(w, f, func(x, c int) float32 { return r.at(block+"MlpBlock_0/Dense_1/kernel", l, c, x) }))
+		put("ffn_down.bias", plain(block+"MlpBlock_0/Dense_1/bias", l, w))
+	}
+}
+
+// compare checks every tensor of a file against the reference: name, shape, and each bit.
+func compare(t *testing.T, f *gguf.File, want map[string]matrix) {
+	t.Helper()
+	if len(f.Tensors) != len(want) {
+		t.Errorf("%d tensors, want %d", len(f.Tensors), len(want))
+	}
+	for _, x := range f.Tensors {
+		m, ok := want[x.Name]
+		if !ok || !slices.Equal(x.Shape, m.shape) {
+			t.Errorf("%s: shape %v, want %v", x.Name, x.Shape, m.shape)
+			continue
+		}
+		if !bytes.Equal(contents(t, f, x), narrowed(m.values, x.Type)) {
+			t.Errorf("%s (%v): elements differ from the checkpoint's", x.Name, x.Type)
+		}
+	}
+}
+
+// Every layout, family and source type, to every unblocked type. To F32 the files hold the checkpoint's values bit for bit, but
+// for the norms' plus one.
+func TestRoundTrip(t *testing.T) {
+	for _, architecture := range families {
+		for i, o := range []tinymodel.Options{
+			{Prefix: "params/"},
+			{Prefix: "params/", DType: tensor.BF16, Deflate: true},
+			{Prefix: "params/", DType: tensor.F16},
+			{Prefix: "opt/target/", Unstacked: true},
+			{Unstacked: true, OldPosition: true, Deflate: true},
+			{OldPosition: true, DType: tensor.BF16},
+		} {
+			o.Architecture, o.Seed = architecture, uint64(i)
+			want := newReference(o)
+			for _, typ := range []gguf.Type{gguf.F32, gguf.F16, gguf.BF16} {
+				t.Run(fmt.Sprintf("%s/%d/%v", architecture, i, typ), func(t *testing.T) {
+					data, err := tinymodel.Pack(tinymodel.Arrays(o), o.Deflate)
+					if err != nil {
+						t.Fatal(err)
+					}
+					f := mustRun(t, opened(t, data), options(t, typ))
+					compare(t, f.text, want.text)
+					compare(t, f.vision, want.vision)
+				})
+			}
+		}
+	}
+}
+
+// The files are what packages gemma and mmproj expect, in their order; norms, biases, position table and patch kernel stay F32.
+func TestFilesAreAccepted(t *testing.T) {
+	for _, architecture := range families {
+		for _, typ := range []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q8_0, gguf.Q4_0} {
+			f := mustRun(t, archive(t, tinymodel.Arrays(tinymodel.Options{Architecture: architecture})), options(t, typ))
+			m, err := gemma.Check(f.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := mmproj.Check(f.vision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, vision := tinymodel.Sizes(architecture)
+			if vision.FeedForwardLength = f.HiddenTo; m.TextConfig != text || v != vision || f.Text != text || f.Vision != vision {
+				t.Errorf("%v: sizes %+v %+v, want %+v %+v", typ, m.TextConfig, v, text, vision)
+			}
+			same := func(have, want []gguf.Tensor) {
+				if len(have) != len(want) {
+					t.Fatalf("%d tensors, want %d", len(have), len(want))
+				}
+				for i := range want {
+					if have[i].Name != want[i].Name || !slices.Equal(have[i].Shape, want[i].Shape) {
+						t.Errorf("tensor %d: %s %v, want %s %v", i, have[i].Name, have[i].Shape, want[i].Name, want[i].Shape)
+					}
+					small := len(have[i].Shape) == 1 || have[i].Name == mmproj.PositionEmbd || have[i].Name == mmproj.PatchEmbdWeight
+					if small != (have[i].Type == gguf.F32) && typ != gguf.F32 {
+						t.Errorf("%s is %v in a file of %v", have[i].Name, have[i].Type, typ)
+					}
+				}
+			}
+			same(f.text.Tensors, gemma.Tensors(text))
+			same(f.vision.Tensors, mmproj.Tensors(vision))
+		}
+	}
+}
+
+// In a file of a block type the vision MLP is wider, with zeros; everything else keeps its shape. Padding is encoded as every
+// other value is: a block of zeros need not be zero bytes.
+func TestPadding(t *testing.T) {
+	o := tinymodel.Options{Prefix: "params/"}
+	want := newReference(o)
+	const wide = 192 // the next multiple of 32 after 172
+	for l := range 2 {
+		name := fmt.Sprintf("v.blk.%d.", l)
+		up, bias, down := want.vision[name+"ffn_up.weight"], want.vision[name+"ffn_up.bias"], want.vision[name+"ffn_down.weight"]
+		hidden, width := up.shape[0], up.shape[1]
+		at := func(r, c int, values []float32) float32 {
+			if r >= hidden {
+				return 0
+			}
+			return values[r*width+c]
+		}
+		want.vision[name+"ffn_up.weight"] = rows(wide, width, func(r, c int) float32 { return at(r, c, up.values) })
+		want.vision[name+"ffn_up.bias"] = vector(wide, func(i int) float32 { return append(bias.values, make([]float32, wide)...)[i] })
+		want.vision[name+"ffn_down.weight"] = rows(width, wide, func(r, c int) float32 {
+			if c >= hidden {
+				return 0
+			}
+			return down.values[r*hidden+c]
+		})
+	}
+	f := mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q8_0))
+	for _, x := range f.vision.Tensors {
+		m := want.vision[x.Name]
+		if !slices.Equal(x.Shape, m.shape) {
+			t.Fatalf("%s: shape %v, want %v", x.Name, x.Shape, m.shape)
+		}
+		b := make([]byte, x.Bytes())
+		if x.Type == gguf.Q8_0 {
+			if err := roundedBlocks(x.Type, b, m.values, x.Shape[1]); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			b = narrowed(m.values, x.Type)
+		}
+		if !bytes.Equal(contents(t, f.vision, x), b) {
+			t.Errorf("%s (%v): other bytes than the padded tensor's", x.Name, x.Type)
+		}
+	}
+	if n, err := gguf.Get[uint32](f.vision, mmproj.KeyFeedForwardLength); n != wide || err != nil {
+		t.Errorf("feed_forward_length %d (%v), want %d", n, err, wide)
+	}
+	if f.HiddenFrom != 172 || f.HiddenTo != wide || f.VisionTypes[gguf.Q8_0] != 6*2+1 || f.VisionKeptF16 != 0 {
+		t.Errorf("summary %+v", *f.Result)
+	}
+	f = mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q4_0))
+	x, _ := f.vision.Tensor("v.blk.1.ffn_up.weight")
+	if b := contents(t, f.vision, x); !bytes.Equal(b, bytes.Repeat([]byte{q4Mark}, len(b))) {
+		t.Error("the padding of a Q4_0 tensor is not the encoder's")
+	}
+}
+
+// A width that the block does not divide keeps its tensors F16, and the summary counts them.
+func TestKeptF16(t *testing.T) {
+	o := tinymodel.Options{}
+	o.Text, o.Vision = tinymodel.Sizes(pali.Gemma)
+	o.Vision.EmbeddingLength, o.Vision.HeadCount = 48, 3
+	f := mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q4_0))
+	// Of a layer q, k, v, out and up have rows of 48; down has rows of 192. The projector has rows of 48.
+	if f.VisionKeptF16 != 5*2+1 || f.VisionTypes[gguf.F16] != 5*2+1 || f.VisionTypes[gguf.Q4_0] != 2 || f.TextKeptF16 != 0 {
+		t.Errorf("summary %+v", *f.Result)
+	}
+	if x, _ := f.text.Tensor("token_embd.weight"); x.Type != gguf.Q8_0 {
+		t.Errorf("token table %v in a Q4_0 file, want Q8_0", x.Type)
+	}
+}
+
+func TestHiddenWidth(t *testing.T) {
+	for _, c := range []struct {
+		typ       gguf.Type
+		have, fit int
+	}{
+		{gguf.Q8_0, 4304, 4352}, {gguf.Q4_0, 4304, 4352}, {gguf.F16, 4304, 4304}, {gguf.F32, 344, 344}, {gguf.BF16, 344, 344},
+		{gguf.Q8_0, 344, 352}, {gguf.Q8_0, 80, 96}, {gguf.Q8_0, 512, 512}, {gguf.Q8_0, 241, 256}, {gguf.Q8_0, 240, 256}, {gguf.Q8_0, 1, 32},
+	} {
+		if got := hiddenWidth(c.typ, c.have); got != c.fit {
+			t.Errorf("hiddenWidth(%v, %d) = %d, want %d", c.typ, c.have, got, c.fit)
+		}
+	}
+}
+
+// Limits of overflow are those of the conversion functions themselves.
+func TestOverflowLimits(t *testing.T) {
+	below := func(v float32) float32 { return math.Nextafter32(v, 0) }
+	for _, x := range Types {
+		var inf, finite bool
+		switch x.Type {
+		case gguf.F32:
+			inf, finite = math.IsInf(float64(x.Overflow), 1), true
+		case gguf.F16:
+			inf, finite = tensor.ToF16(x.Overflow) == 0x7c00, tensor.ToF16(below(x.Overflow)) == 0x7bff
+		case gguf.BF16:
+			inf, finite = tensor.ToBF16(x.Overflow) == 0x7f80, tensor.ToBF16(below(x.Overflow)) == 0x7f7f
+		case gguf.Q8_0:
+			inf, finite = tensor.ToF16(x.Overflow/127) == 0x7c00, tensor.ToF16(below(x.Overflow)/127) == 0x7bff
+		case gguf.Q4_0:
+			inf, finite = tensor.ToF16(x.Overflow/-8) == 0xfc00, tensor.ToF16(below(x.Overflow)/-8) == 0xfbff
+		}
+		if !inf || !finite {
+			t.Errorf("%v: %g is infinite: %v, the value below is not: %v", x.Type, x.Overflow, inf, finite)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package convert
+
+// This file: one conversion from beginning to end, and what it reports.
+// Before it: an opened archive and a vocabulary. After it: two files, or none and an error.
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/npz"
+)
+
+// Encoder encodes src, rows of cols values, as blocks of type t into dst. It is called from several goroutines at once.
+type Encoder func(t gguf.Type, dst []byte, src []float32, cols int) error
+
+// Options says what to make.
+type Options struct {
+	Name         string    // of the model; the files' names begin with it. See DefaultName
+	Text, Vision gguf.Type // one of Types each
+	Encode       Encoder   // needed for block types only
+	OutDir       string    // "": the current folder
+	Force        bool      // replace files that are there
+	Threads      int       // that rearrange and encode; 0: one for each processor
+	// Progress is called now and then, from one goroutine at a time, with the bytes of the checkpoint read so far and in all.
+	Progress func(done, total int64)
+
+	fs atomicfile.FS // nil: the real one; tests let it fail
+}
+
+// Result says what was made.
+type Result struct {
+	TextPath, VisionPath   string
+	TextBytes, VisionBytes int64
+	Text                   pali.TextConfig
+	Vision                 pali.VisionConfig // with the width that the MLP is stored with
+	Parameters             int64             // of the checkpoint
+	TextTypes, VisionTypes map[gguf.Type]int // how many tensors are stored in each type
+	// KeptF16 counts, for each file, the tensors that are F16 because their rows are no multiple of the block.
+	TextKeptF16, VisionKeptF16 int
+	HiddenFrom, HiddenTo       int // width of the vision MLP in the checkpoint and in the file
+}
+
+// Run converts the checkpoint in src. The two files appear under their names when both are complete; on any error, and when ctx ends,
+// neither does. The same input gives the same bytes. Run closes src, whose Close fails if the checkpoint's file changed meanwhile.
+func Run(ctx context.Context, src *npz.Archive, vocab *sentencepiece.Model, o Options) (*Result, error) {
+	defer src.Close()
+	asked := [2]gguf.Type{textFile: o.Text, visionFile: o.Vision}
+	if err := o.check(asked); err != nil {
+		return nil, err
+	}
+	c, err := readCheckpoint(src)
+	if err != nil {
+		return nil, err
+	}
+	pieces, err := vocabulary(vocab, c.text.VocabSize)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlan(c, asked)
+	if err != nil {
+		return nil, err
+	}
+	layouts, err := p.layOut(c, o.Name, asked, pieces)
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(layouts); err != nil {
+		return nil, err
+	}
+	r := p.result(c, layouts)
+	names := fileNames(o.Name, asked)
+	r.TextPath, r.VisionPath = filepath.Join(o.OutDir, names[textFile]), filepath.Join(o.OutDir, names[visionFile])
+	set, err := atomicfile.Begin([]atomicfile.Target{{Path: r.TextPath, Size: r.TextBytes}, {Path: r.VisionPath, Size: r.VisionBytes}},
+		atomicfile.Options{Force: o.Force, FS: o.fs})
+	if err != nil {
+		return nil, err
+	}
+	defer set.Abort()
+	if err := p.write(ctx, layouts, set, o); err != nil {
+		return nil, err
+	}
+	if err := src.Close(); err != nil {
+		return nil, err
+	}
+	return r, set.Commit()
+}
+
+// check refuses options that cannot work.
+func (o *Options) check(asked [2]gguf.Type) error {
+	if err := checkName(o.Name); err != nil {
+		return err
+	}
+	for _, t := range asked {
+		if _, err := info(t); err != nil {
+			return err
+		}
+		if blocked(t) && o.Encode == nil {
+			return fmt.Errorf("convert: type %v: no encoder for blocks", t)
+		}
+	}
+	if o.Threads < 1 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	return nil
+}
+
+// layOut lays the two files out and tells every target where it lies.
+func (p *plan) layOut(c *checkpoint, name string, asked [2]gguf.Type, pieces []sentencepiece.Piece) (layouts [2]*gguf.Layout, err error) {
+	for file := range layouts {
+		x, err := info(asked[file])
+		if err != nil {
+			return layouts, err
+		}
+		kvs := visionKVs(c, name, x, p.hidden)
+		if file == textFile {
+			kvs = textKVs(c, name, x, pieces)
+		}
+		var tensors []gguf.Tensor
+		for _, t := range p.targets[file] {
+			tensors = append(tensors, t.tensor)
+		}
+		if layouts[file], err = gguf.NewLayout(kvs, tensors); err != nil {
+			return layouts, fmt.Errorf("convert: %w", err)
+		}
+		for i, t := range p.targets[file] {
+			t.tensor.Offset = layouts[file].Tensors[i].Offset
+		}
+	}
+	return layouts, nil
+}
+
+// result fills in what is known before anything is written.
+func (p *plan) result(c *checkpoint, layouts [2]*gguf.Layout) *Result {
+	r := &Result{
+		TextBytes: layouts[textFile].Size, VisionBytes: layouts[visionFile].Size,
+		Text: c.text, Vision: c.vision, Parameters: c.parameters,
+		TextTypes: map[gguf.Type]int{}, VisionTypes: map[gguf.Type]int{},
+		TextKeptF16: p.keptF16[textFile], VisionKeptF16: p.keptF16[visionFile],
+		HiddenFrom: c.vision.FeedForwardLength, HiddenTo: p.hidden,
+	}
+	r.Vision.FeedForwardLength = p.hidden
+	for _, t := range p.targets[textFile] {
+		r.TextTypes[t.tensor.Type]++
+	}
+	for _, t := range p.targets[visionFile] {
+		r.VisionTypes[t.tensor.Type]++
+	}
+	return r
+}
+
+// write writes the headers and all tensors.
+func (p *plan) write(ctx context.Context, layouts [2]*gguf.Layout, set *atomicfile.Set, o Options) error {
+	for file, l := range layouts {
+		if _, err := set.WriterAt(file).WriteAt(l.Header, 0); err != nil {
+			return fmt.Errorf("convert: header: %w", err)
+		}
+	}
+	return p.run(ctx, set.WriterAt, o)
+}

@@ -1,0 +1,122 @@
+package convert
+
+// This file: a strip of rows from raw bytes to the tensor's bytes in its file.
+// Before it: pipeline.go's reader. After it: the file.
+
+import (
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/tensor"
+)
+
+// worker does strips, one at a time, in memory of its own.
+type worker struct {
+	out    func(file int) io.WriterAt
+	encode Encoder
+	values []float32
+	bytes  []byte
+}
+
+// do rearranges, widens, checks, encodes and writes one strip.
+func (w *worker) do(s strip) error {
+	t := s.piece.target
+	n := s.to - s.from
+	if need := n * t.width; need > cap(w.values) {
+		w.values = make([]float32, need)
+	}
+	x := w.values[:n*t.width]
+	have := max(min(s.to, t.rows)-s.from, 0) // rows that come from the checkpoint; the others are zero
+	gather(x[:have*t.cols], s)
+	if t.row.Mark&AddOne != 0 {
+		for i := range x[:have*t.cols] {
+			x[i]++
+		}
+	}
+	if i := overflow(x[:have*t.cols], t.info.Overflow); i >= 0 {
+		return s.refuse(x[i], i)
+	}
+	spread(x, have, t.cols, t.width)
+	return w.write(s, x)
+}
+
+// write encodes x and writes it to its place.
+func (w *worker) write(s strip, x []float32) error {
+	t := s.piece.target
+	size := t.blockBytes(s.to - s.from)
+	if size > int64(cap(w.bytes)) {
+		w.bytes = make([]byte, size)
+	}
+	b := w.bytes[:size]
+	if t.info.Narrow != 0 {
+		tensor.Narrow(b, x, t.info.Narrow)
+	} else if err := w.encode(t.tensor.Type, b, x, t.width); err != nil {
+		return fmt.Errorf("convert: %s: %w", t.tensor.Name, err)
+	}
+	at := t.tensor.Offset + t.blockBytes(s.piece.from+s.from)
+	if _, err := w.out(t.file).WriteAt(b, at); err != nil {
+		return fmt.Errorf("convert: %s: %w", t.tensor.Name, err)
+	}
+	return nil
+}
+
+// gather fills dst [rows, cols] with the strip's values in the tensor's order.
+func gather(dst []float32, s strip) {
+	d, raw := s.job.tensor.DType, s.buffer.raw[:s.piece.bytes]
+	if s.piece.plain {
+		tensor.Widen(dst, raw[s.from*s.piece.target.cols*d.Size():], d)
+		return
+	}
+	s.piece.move.Rows(dst, raw, d, s.from, s.from+len(dst)/s.piece.target.cols)
+}
+
+// spread moves the first rows of x apart, from cols values each to width, and makes all else zero. It works from the last row back,
+// so that no row is overwritten before it is moved.
+func spread(x []float32, rows, cols, width int) {
+	clear(x[rows*width:])
+	if cols == width {
+		return
+	}
+	for r := rows - 1; r >= 0; r-- {
+		row := x[r*width : (r+1)*width]
+		copy(row, x[r*cols:(r+1)*cols])
+		clear(row[cols:])
+	}
+}
+
+// overflow returns the position of the first value that is not a number, or as large as limit or larger; -1 if there is none.
+func overflow(x []float32, limit float32) int {
+	bound := math.Float32bits(limit)
+	for i, v := range x {
+		if math.Float32bits(v)&0x7fffffff >= bound { // magnitudes compare like their bits; NaN is above infinity
+			return i
+		}
+	}
+	return -1
+}
+
+// refuse says what is wrong with value i of the strip, and where the checkpoint has it.
+func (s strip) refuse(v float32, i int) error {
+	t := s.piece.target
+	row, col := s.from+i/t.cols, i%t.cols
+	at := s.piece.first + row*t.cols + col
+	if !s.piece.plain {
+		at = s.piece.first + s.piece.move.RowAt[row] + s.piece.move.ColAt[col]
+	}
+	shape := s.job.tensor.Shape
+	index := make([]int, len(shape))
+	for a := len(shape) - 1; a >= 0; a-- {
+		index[a], at = at%shape[a], at/shape[a]
+	}
+	where := fmt.Sprintf("convert: %s: element %v is %g", s.job.tensor.Name, index, v)
+	if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+		return fmt.Errorf("%s, want a finite number", where)
+	}
+	better := "bf16"
+	if x, err := info(gguf.BF16); err != nil || float32(math.Abs(float64(v))) >= x.Overflow {
+		better = "f32"
+	}
+	return fmt.Errorf("%s, too large for %s (%v); %s holds it", where, t.tensor.Name, t.tensor.Type, better)
+}

@@ -1,0 +1,42 @@
+package convert
+
+// This file: the question whether the readers of the two files will accept them, asked before anything is written.
+// Before it: the laid-out headers. After it: pipeline.go fills in the data, which no reader's answer depends on.
+
+import (
+	"fmt"
+
+	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj"
+)
+
+// verify reads the two headers back, with zeros behind them for data.
+func verify(layouts [2]*gguf.Layout) error {
+	for file, l := range layouts {
+		f, err := gguf.Read(zeroFilled(l.Header), l.Size)
+		if err == nil && file == textFile {
+			_, err = gemma.Check(f)
+		}
+		if err == nil && file == visionFile {
+			_, err = mmproj.Check(f)
+		}
+		if err != nil {
+			return fmt.Errorf("convert: the checkpoint would make a file that cannot be read: %w", err)
+		}
+	}
+	return nil
+}
+
+// zeroFilled is an endless file that begins with these bytes.
+type zeroFilled []byte
+
+// ReadAt fills p; it never fails.
+func (z zeroFilled) ReadAt(p []byte, at int64) (int, error) {
+	n := 0
+	if at < int64(len(z)) {
+		n = copy(p, z[at:])
+	}
+	clear(p[n:])
+	return len(p), nil
+}

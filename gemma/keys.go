@@ -1,0 +1,66 @@
+package gemma
+
+// This file: the names of the keys. Before it: llama.cpp's src/llama-arch.cpp. After it: package convert writes them, Check reads them.
+
+// Keys that have the same name in both architectures.
+const (
+	KeyArchitecture        = "general.architecture"         // string: pali.Gemma or pali.Gemma2
+	KeyType                = "general.type"                 // string: "model"
+	KeyName                = "general.name"                 // string
+	KeySizeLabel           = "general.size_label"           // string: "3B"
+	KeyFileType            = "general.file_type"            // uint32: llama.cpp's enum llama_ftype
+	KeyQuantizationVersion = "general.quantization_version" // uint32: 2, the version of ggml's block formats
+
+	KeyTokenizerModel  = "tokenizer.ggml.model"            // string: "llama", llama.cpp's name for SentencePiece
+	KeyTokenizerPre    = "tokenizer.ggml.pre"              // string: "default"
+	KeyTokens          = "tokenizer.ggml.tokens"           // []string, V pieces
+	KeyScores          = "tokenizer.ggml.scores"           // []float32, V
+	KeyTokenTypes      = "tokenizer.ggml.token_type"       // []int32, V: Normal to Byte
+	KeyBOS             = "tokenizer.ggml.bos_token_id"     // uint32: 2
+	KeyEOS             = "tokenizer.ggml.eos_token_id"     // uint32: 1
+	KeyUnknown         = "tokenizer.ggml.unknown_token_id" // uint32: 3
+	KeyPadding         = "tokenizer.ggml.padding_token_id" // uint32: 0
+	KeyEOT             = "tokenizer.ggml.eot_token_id"     // uint32: end of a turn, for chat; PaliGemma does without
+	KeyAddBOS          = "tokenizer.ggml.add_bos_token"    // bool
+	KeyAddEOS          = "tokenizer.ggml.add_eos_token"    // bool
+	KeyAddSpacePrefix  = "tokenizer.ggml.add_space_prefix" // bool: false; llama.cpp would put a blank before the text without it
+	KeyChatTemplate    = "tokenizer.chat_template"         // string
+	TokenizerModelName = "llama"
+	TokenizerPreName   = "default"
+)
+
+// Key is the name of a key behind the architecture's: KeyBlockCount.Of(pali.Gemma2) is "gemma2.block_count".
+type Key string
+
+// Of returns the full name of the key in an architecture.
+func (k Key) Of(architecture string) string { return architecture + "." + string(k) }
+
+// Keys that begin with the architecture. The last three are gemma2's alone.
+const (
+	KeyContextLength     Key = "context_length"                   // uint32: tokens
+	KeyEmbeddingLength   Key = "embedding_length"                 // uint32: D
+	KeyBlockCount        Key = "block_count"                      // uint32: L
+	KeyFeedForwardLength Key = "feed_forward_length"              // uint32: F
+	KeyHeadCount         Key = "attention.head_count"             // uint32: N
+	KeyHeadCountKV       Key = "attention.head_count_kv"          // uint32: K
+	KeyKeyLength         Key = "attention.key_length"             // uint32: H
+	KeyValueLength       Key = "attention.value_length"           // uint32: H
+	KeyRMSEpsilon        Key = "attention.layer_norm_rms_epsilon" // float32
+	KeyRopeFreqBase      Key = "rope.freq_base"                   // float32, optional: 10000
+	KeyRopeDimension     Key = "rope.dimension_count"             // uint32, optional: H
+	KeyVocabSize         Key = "vocab_size"                       // uint32, optional: V
+
+	KeySlidingWindow    Key = "attention.sliding_window" // uint32: tokens
+	KeyAttentionSoftcap Key = "attn_logit_softcapping"   // float32
+	KeyFinalSoftcap     Key = "final_logit_softcapping"  // float32; llama.cpp divides by it
+)
+
+// Types of pieces, numbered alike by SentencePiece and llama.cpp.
+const (
+	Normal      int32 = 1
+	Unknown     int32 = 2
+	Control     int32 = 3
+	UserDefined int32 = 4
+	Unused      int32 = 5
+	Byte        int32 = 6
+)

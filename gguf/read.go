@@ -1,0 +1,132 @@
+package gguf
+
+// This file: an opened GGUF file, its keys and its tensors. Before it: a path or an io.ReaderAt. After it: packages gemma and mmproj,
+// and readers of the tensors' bytes.
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// File is the description of a GGUF file, checked by the rules in the package's comment. Its methods but Close are safe for concurrent use.
+type File struct {
+	KVs     []KV     // in the file's order
+	Tensors []Tensor // in the file's order, which is also the order of their data
+	Size    int64    // bytes
+
+	r        io.ReaderAt
+	closer   io.Closer
+	byKey    []int32 // positions in KVs, ordered by key
+	byTensor []int32 // positions in Tensors, ordered by name
+}
+
+// Open reads the description of the file at path, a regular file, and keeps the file open for Data until Close.
+func Open(path string) (*File, error) {
+	// Looked at before it is opened: opening a named pipe would wait for its writer.
+	info, err := os.Stat(path)
+	if err == nil {
+		err = checkRegular(info)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
+	}
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
+	}
+	f, err := open(r)
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
+	}
+	return f, nil
+}
+
+func open(r *os.File) (*File, error) {
+	info, err := r.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRegular(info); err != nil {
+		return nil, err
+	}
+	f, err := decode(r, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	f.closer = r
+	return f, nil
+}
+
+func checkRegular(info os.FileInfo) error {
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return fmt.Errorf("a folder, want a GGUF file")
+	case !mode.IsRegular():
+		return fmt.Errorf("not a regular file, want a GGUF file")
+	}
+	return nil
+}
+
+// reason drops the operation and the path from an operating system's error: Open's message has the path already.
+func reason(err error) error {
+	if e, ok := err.(*os.PathError); ok {
+		return e.Err
+	}
+	return err
+}
+
+// Read reads the description of a file of size bytes. It reads nothing of the tensors' data but the padding between them.
+func Read(r io.ReaderAt, size int64) (*File, error) {
+	f, err := decode(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %w", err)
+	}
+	return f, nil
+}
+
+// Close closes the file that Open opened; after Read it does nothing. Only its first call can fail.
+func (f *File) Close() error {
+	if f.closer == nil {
+		return nil
+	}
+	c := f.closer
+	f.closer = nil
+	return c.Close()
+}
+
+// Lookup returns the value of a key. Its type is one of those that KV names.
+func (f *File) Lookup(key string) (any, bool) {
+	i, ok := find(f.byKey, func(i int) string { return f.KVs[i].Key }, key)
+	if !ok {
+		return nil, false
+	}
+	return f.KVs[i].Value, true
+}
+
+// Get returns the value of a key that must be there, with type T, one of those that KV names.
+func Get[T any](f *File, key string) (T, error) {
+	var zero T
+	v, ok := f.Lookup(key)
+	if !ok {
+		return zero, fmt.Errorf("gguf: missing key %s", key)
+	}
+	t, ok := v.(T)
+	if !ok {
+		return zero, fmt.Errorf("gguf: %s: have %T, want %T", key, v, zero)
+	}
+	return t, nil
+}
+
+// Tensor returns the tensor of that name.
+func (f *File) Tensor(name string) (Tensor, bool) {
+	i, ok := find(f.byTensor, func(i int) string { return f.Tensors[i].Name }, name)
+	if !ok {
+		return Tensor{}, false
+	}
+	return f.Tensors[i], true
+}
+
+// Data returns the bytes of one of the file's tensors, without padding.
+func (f *File) Data(t Tensor) *io.SectionReader { return io.NewSectionReader(f.r, t.Offset, t.Bytes()) }

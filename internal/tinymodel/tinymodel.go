@@ -1,0 +1,206 @@
+// Package tinymodel makes small PaliGemma checkpoints with random weights, and a tokenizer that belongs to them, for tests. The same
+// options give the same bytes.
+//
+// Before it: nothing but a seed. After it: the tests of package convert, and those that run a whole model. The sizes are chosen so that a
+// swapped axis shows: no array has two axes alike (but the patch's sides), and heads times head dim is not the width of the decoder.
+package tinymodel
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/tensor"
+)
+
+// Options says which checkpoint to make. The zero value is PaliGemma 1, bare keys, stacked layers, stored F32.
+type Options struct {
+	Architecture string // pali.Gemma or pali.Gemma2; "": pali.Gemma
+	Seed         uint64
+	Prefix       string            // of every key: "", "params/" (as published) or "opt/target/"
+	Unstacked    bool              // one folder for each layer
+	OldPosition  bool              // the position table where SigLIP files from before 2022 have it
+	DType        tensor.DType      // F32, F16 or BF16; 0: F32
+	Deflate      bool              // compressed members
+	Text         pali.TextConfig   // zero: what Sizes says
+	Vision       pali.VisionConfig // zero: what Sizes says
+}
+
+// Array is one array of a checkpoint. Values are exact in the checkpoint's type.
+type Array struct {
+	Name   string
+	DType  tensor.DType
+	Shape  []int
+	Values []float32
+}
+
+// Sizes returns what a checkpoint of this architecture has. The vision widths are like the published ones in this: blocks of 32 divide the
+// width and not the MLP's hidden width.
+func Sizes(architecture string) (pali.TextConfig, pali.VisionConfig) {
+	text := pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: 96, BlockCount: 3, FeedForwardLength: 160,
+		HeadCount: 4, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces()) + pali.Locations + pali.SegmentCodes}
+	if architecture == pali.Gemma2 {
+		text.Architecture, text.HeadCount, text.HeadCountKV, text.KeyLength = pali.Gemma2, 8, 4, 32
+	}
+	return text, pali.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 172,
+		BlockCount: 2, HeadCount: 4, ProjectionDim: text.EmbeddingLength}
+}
+
+// Arrays returns the checkpoint's arrays in the order in which they are written.
+func Arrays(o Options) []Array {
+	var out []Array
+	for _, s := range o.shapes() {
+		a := Array{Name: s.name, DType: tensor.F32, Shape: s.shape, Values: random(o.Seed, s)}
+		if o.DType != 0 {
+			a.DType = o.DType
+		}
+		a.round()
+		if o.OldPosition {
+			a.Name = strings.Replace(a.Name, "img/pos_embedding", "img/Transformer/pos_embedding", 1)
+		}
+		if o.Unstacked {
+			out = append(out, a.unstack()...)
+		} else {
+			out = append(out, a)
+		}
+	}
+	for i := range out {
+		out[i].Name = o.Prefix + out[i].Name
+	}
+	return out
+}
+
+// Write writes DIR/tiny.npz and DIR/tiny.model, the tokenizer, and returns their paths.
+func Write(dir string, o Options) (checkpoint, tokenizer string, err error) {
+	checkpoint, tokenizer = filepath.Join(dir, "tiny.npz"), filepath.Join(dir, "tiny.model")
+	data, err := Pack(Arrays(o), o.Deflate)
+	if err == nil {
+		err = os.WriteFile(checkpoint, data, 0o666)
+	}
+	if err == nil {
+		err = os.WriteFile(tokenizer, Tokenizer(), 0o666)
+	}
+	return checkpoint, tokenizer, err
+}
+
+// spec is an array before it has values.
+type spec struct {
+	name  string
+	shape []int
+	kind  kind
+}
+
+// kind says what values an array has.
+type kind uint8
+
+const (
+	weight   kind = iota // around 0, scaled by the number of inputs, taken to be the largest axis
+	nearZero             // biases, and Gemma's norms, which are stored minus one
+	nearOne              // LayerNorm's scales
+)
+
+// shapes lists the arrays as big_vision names them (models/vit.py, models/ppp/gemma.py), layers stacked.
+func (o Options) shapes() []spec {
+	t, v := Sizes(o.Architecture)
+	if o.Text != (pali.TextConfig{}) {
+		t = o.Text
+	}
+	if o.Vision != (pali.VisionConfig{}) {
+		v = o.Vision
+	}
+	d, l, n, k, h, f := t.EmbeddingLength, t.BlockCount, t.HeadCount, t.HeadCountKV, t.KeyLength, t.FeedForwardLength
+	w, vl, vn, vf, p := v.EmbeddingLength, v.BlockCount, v.HeadCount, v.FeedForwardLength, v.PatchSize
+	block, att := "img/Transformer/encoderblock/", "img/Transformer/encoderblock/MultiHeadDotProductAttention_0/"
+	out := []spec{
+		{"img/embedding/kernel", []int{p, p, 3, w}, weight},
+		{"img/embedding/bias", []int{w}, nearZero},
+		{"img/pos_embedding", []int{1, v.Tokens(), w}, weight},
+		{"img/Transformer/encoder_norm/scale", []int{w}, nearOne},
+		{"img/Transformer/encoder_norm/bias", []int{w}, nearZero},
+		{"img/head/kernel", []int{w, d}, weight},
+		{"img/head/bias", []int{d}, nearZero},
+		{att + "out/kernel", []int{vl, vn, w / vn, w}, weight},
+		{att + "out/bias", []int{vl, w}, nearZero},
+		{block + "MlpBlock_0/Dense_0/kernel", []int{vl, w, vf}, weight},
+		{block + "MlpBlock_0/Dense_0/bias", []int{vl, vf}, nearZero},
+		{block + "MlpBlock_0/Dense_1/kernel", []int{vl, vf, w}, weight},
+		{block + "MlpBlock_0/Dense_1/bias", []int{vl, w}, nearZero},
+	}
+	for _, name := range []string{"query", "key", "value"} {
+		out = append(out, spec{att + name + "/kernel", []int{vl, w, vn, w / vn}, weight}, spec{att + name + "/bias", []int{vl, vn, w / vn}, nearZero})
+	}
+	for _, name := range []string{"LayerNorm_0", "LayerNorm_1"} {
+		out = append(out, spec{block + name + "/scale", []int{vl, w}, nearOne}, spec{block + name + "/bias", []int{vl, w}, nearZero})
+	}
+	out = append(out,
+		spec{"llm/embedder/input_embedding", []int{t.VocabSize, d}, weight},
+		spec{"llm/layers/attn/q_einsum/w", []int{l, n, d, h}, weight},
+		spec{"llm/layers/attn/kv_einsum/w", []int{l, 2, k, d, h}, weight},
+		spec{"llm/layers/attn/attn_vec_einsum/w", []int{l, n, h, d}, weight},
+		spec{"llm/layers/mlp/gating_einsum", []int{l, 2, d, f}, weight},
+		spec{"llm/layers/mlp/linear", []int{l, f, d}, weight},
+		spec{"llm/layers/pre_attention_norm/scale", []int{l, d}, nearZero},
+		spec{"llm/layers/pre_ffw_norm/scale", []int{l, d}, nearZero},
+		spec{"llm/final_norm/scale", []int{d}, nearZero})
+	if t.Architecture == pali.Gemma2 {
+		out = append(out, spec{"llm/layers/post_attention_norm/scale", []int{l, d}, nearZero},
+			spec{"llm/layers/post_ffw_norm/scale", []int{l, d}, nearZero})
+	}
+	return out
+}
+
+// random returns an array's values. They depend on the seed and the array's name only.
+func random(seed uint64, s spec) []float32 {
+	name := fnv.New64a()
+	name.Write([]byte(s.name))
+	r := rand.New(rand.NewPCG(seed, name.Sum64()))
+	n := 1
+	for _, size := range s.shape {
+		n *= size
+	}
+	mean, deviation := 0.0, 0.1
+	switch s.kind {
+	case nearOne:
+		mean = 1
+	case weight:
+		deviation = 1 / math.Sqrt(float64(slices.Max(s.shape)))
+	}
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(mean + deviation*r.NormFloat64())
+	}
+	return out
+}
+
+// round makes the values exact in the array's type.
+func (a *Array) round() {
+	raw := make([]byte, len(a.Values)*a.DType.Size())
+	tensor.Narrow(raw, a.Values, a.DType)
+	tensor.Widen(a.Values, raw, a.DType)
+}
+
+// unstack cuts an array of all layers into one for each; any other stays whole.
+func (a Array) unstack() []Array {
+	folder, number := "", ""
+	for _, f := range [][2]string{{"llm/layers/", "llm/layers/%d/"}, {"img/Transformer/encoderblock/", "img/Transformer/encoderblock_%d/"}} {
+		if strings.HasPrefix(a.Name, f[0]) {
+			folder, number = f[0], f[1]
+		}
+	}
+	if folder == "" {
+		return []Array{a}
+	}
+	var out []Array
+	n := len(a.Values) / a.Shape[0]
+	for l := range a.Shape[0] {
+		name := fmt.Sprintf(number, l) + strings.TrimPrefix(a.Name, folder)
+		out = append(out, Array{name, a.DType, a.Shape[1:], a.Values[l*n : (l+1)*n]})
+	}
+	return out
+}

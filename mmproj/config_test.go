@@ -1,0 +1,203 @@
+package mmproj_test
+
+// This file: Check on the smallest good vision file, and on that file with one key or one tensor spoiled.
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/attacks"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj"
+)
+
+// checkFile lays out a file, reads it back and checks it.
+func checkFile(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (pali.VisionConfig, error) {
+	t.Helper()
+	b, err := attacks.File(kvs, tensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mmproj.Check(f)
+}
+
+// wantRefused checks that Check refuses with these words.
+func wantRefused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
+	t.Helper()
+	c, err := checkFile(t, kvs, tensors)
+	if err == nil || c != (pali.VisionConfig{}) || !strings.HasPrefix(err.Error(), "mmproj: ") || !strings.Contains(err.Error(), want) {
+		t.Errorf("have error %v, want %q in it", err, want)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	kvs, tensors := attacks.TinyVision()
+	c, err := checkFile(t, kvs, tensors)
+	want := pali.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 32, FeedForwardLength: 64, BlockCount: 1, HeadCount: 2, ProjectionDim: 32}
+	if err != nil || c != want {
+		t.Errorf("have %+v, %v, want %+v", c, err, want)
+	}
+	for key, value := range map[string]any{
+		"general.type": "mmproj", "general.file_type": uint32(1), "general.alignment": uint32(32), "pali.source": "x",
+		"clip.has_audio_encoder": false, "clip.has_text_encoder": false, "clip.vision.attention.layer_norm_epsilon": float32(1e-5),
+	} {
+		if _, err := checkFile(t, attacks.With(kvs, key, value), tensors); err != nil {
+			t.Errorf("%s = %v: %v", key, value, err)
+		}
+	}
+	for _, ty := range gguf.Matrices {
+		if block, _ := ty.Block(); block > 32 {
+			continue // the tiny rows are shorter
+		}
+		out := slices.Clone(tensors)
+		for i := range out {
+			if len(out[i].Shape) == 2 && out[i].Name != mmproj.PositionEmbd {
+				out[i].Type = ty
+			}
+		}
+		out[0].Type = gguf.F16
+		slices.Reverse(out)
+		if _, err := checkFile(t, kvs, out); err != nil {
+			t.Errorf("%v: %v", ty, err)
+		}
+	}
+}
+
+// TestCheckEveryKey leaves out each key in turn, and gives it each wrong type.
+func TestCheckEveryKey(t *testing.T) {
+	kvs, tensors := attacks.TinyVision()
+	for _, kv := range kvs {
+		if kv.Key == "general.name" {
+			continue
+		}
+		t.Run(kv.Key, func(t *testing.T) {
+			wantRefused(t, attacks.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
+			for _, wrong := range []any{uint8(1), int32(1), uint64(1), 1.5, "x", []string{"x"}, []float64{0.5, 0.5, 0.5}, false} {
+				if reflect.TypeOf(wrong) != reflect.TypeOf(kv.Value) {
+					wantRefused(t, attacks.With(kvs, kv.Key, wrong), tensors, kv.Key+": have ")
+				}
+			}
+		})
+	}
+}
+
+func TestCheckValues(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	const big = uint32(math.MaxUint32)
+	kvs, tensors := attacks.TinyVision()
+	for key, values := range map[string][]any{
+		"clip.has_vision_encoder": {false}, "clip.use_gelu": {false}, "clip.projector_type": {"gemma3", "mlp", "", "PaliGemma"},
+		"clip.vision.image_size": {uint32(0), uint32(27), uint32(42), uint32(8193), big}, "clip.vision.patch_size": {uint32(0), uint32(7), uint32(13), uint32(28), big},
+		"clip.vision.embedding_length": {uint32(0), uint32(31), uint32(34), big}, "clip.vision.feed_forward_length": {uint32(0), uint32(63), big},
+		"clip.vision.block_count": {uint32(0), uint32(2), uint32(513), big}, "clip.vision.projection_dim": {uint32(0), uint32(64), big},
+		"clip.vision.attention.head_count": {uint32(0), uint32(3), uint32(64), uint32(257), big}, "clip.vision.attention.layer_norm_epsilon": {float32(0), float32(-1), inf, nan, float32(1)},
+		"clip.vision.image_mean": {[]float32{0, 0, 0}, []float32{0.5, 0.5}, []float32{}, []float32{0.5, 0.5, nan}}, "clip.vision.image_std": {[]float32{0, 0, 0}, []float32{0.5, 0.5, 0.5, 0.5}, make([]float32, 1000)},
+		"clip.has_audio_encoder": {true, "x"}, "clip.has_text_encoder": {true},
+	} {
+		for _, v := range values {
+			t.Run(fmt.Sprintf("%s=%.40v", key, v), func(t *testing.T) { wantRefused(t, attacks.With(kvs, key, v), tensors, "") })
+		}
+	}
+	for _, key := range []string{"clip.vision.feature_layer", "clip.vision.projector.scale_factor", "clip.use_silu", "clip.vision.n_wa_pattern", "gemma.block_count", "split.count", "x"} {
+		wantRefused(t, append(slices.Clone(kvs), gguf.KV{Key: key, Value: uint32(1)}), tensors, `key "`+key+`" does not belong`)
+	}
+	// Each size is allowed, together they are not: 1 x 1 patches of a large picture.
+	many := attacks.With(attacks.With(kvs, "clip.vision.image_size", uint32(8192)), "clip.vision.patch_size", uint32(1))
+	wantRefused(t, many, tensors, "67108864 image tokens, want at most 8192")
+}
+
+// TestCheckEveryTensor leaves out, misshapes, mistypes and renames each tensor in turn.
+func TestCheckEveryTensor(t *testing.T) {
+	kvs, tensors := attacks.TinyVision()
+	for i, x := range tensors {
+		t.Run(x.Name, func(t *testing.T) {
+			change := func(want string, f func(*gguf.Tensor)) {
+				t.Helper()
+				out := slices.Clone(tensors)
+				out[i].Shape = slices.Clone(x.Shape)
+				f(&out[i])
+				wantRefused(t, kvs, out, want)
+			}
+			wantRefused(t, kvs, slices.Delete(slices.Clone(tensors), i, i+1), "missing tensor "+x.Name)
+			change("missing tensor "+x.Name, func(x *gguf.Tensor) { x.Name = strings.ToUpper(x.Name) })
+			change(x.Name+": shape", func(x *gguf.Tensor) { x.Shape[0]++ })
+			change(x.Name+": shape", func(x *gguf.Tensor) { x.Shape[len(x.Shape)-1] *= 2 })
+			change(x.Name+": shape", func(x *gguf.Tensor) { x.Shape = []int{1, int(x.Len())} })
+			change(x.Name+": type I32", func(x *gguf.Tensor) { x.Type = gguf.I32 })
+			if len(x.Shape) != 2 || x.Name == mmproj.PositionEmbd {
+				change(x.Name+": type BF16", func(x *gguf.Tensor) { x.Type = gguf.BF16 })
+			}
+			if len(x.Shape) == 1 {
+				change(x.Name+": type F16", func(x *gguf.Tensor) { x.Type = gguf.F16 })
+			}
+		})
+	}
+	for _, extra := range []string{"v.class_embd", "v.pre_ln.weight", "v.blk.1.ln1.weight", "mm.0.weight", "token_embd.weight"} {
+		wantRefused(t, kvs, append(slices.Clone(tensors), gguf.Tensor{Name: extra, Shape: []int{32}}), "tensor "+extra+" does not belong")
+	}
+}
+
+// TestCheckFlippedBits flips every bit of a good file's header. Check must not panic, and what it accepts must have all its tensors.
+func TestCheckFlippedBits(t *testing.T) {
+	kvs, tensors := attacks.TinyVision()
+	whole, err := attacks.File(kvs, tensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, accepted := bytes.Index(whole, []byte("mm.input_projection.bias"))+60, 0
+	for i := range 8 * header {
+		whole[i/8] ^= 1 << (i % 8)
+		f, err := gguf.Read(bytes.NewReader(whole), int64(len(whole)))
+		whole[i/8] ^= 1 << (i % 8)
+		if err != nil {
+			continue
+		}
+		c, err := mmproj.Check(f)
+		if err != nil {
+			continue
+		}
+		accepted++
+		if n := len(mmproj.Tensors(c)); n != len(f.Tensors) || c.HeadCount < 1 || c.Tokens() != 4 {
+			t.Errorf("bit %d: accepted %+v with %d tensors of %d", i, c, len(f.Tensors), n)
+		}
+	}
+	if accepted == 0 || accepted == 8*header {
+		t.Errorf("%d of %d flips accepted, want some and not all", accepted, 8*header)
+	}
+}
+
+// TestCheckOtherKinds: a wrong kind of file is told apart by name.
+func TestCheckOtherKinds(t *testing.T) {
+	for _, a := range []string{pali.Gemma, pali.Gemma2} {
+		kvs, tensors := attacks.TinyText(a)
+		wantRefused(t, kvs, tensors, "this is a text file; give it with -m")
+	}
+	kvs, tensors := attacks.TinyVision()
+	wantRefused(t, attacks.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
+	wantRefused(t, attacks.With(kvs, "general.architecture", "llama"), tensors, "this is not a vision (mmproj) file")
+	wantRefused(t, attacks.With(kvs, "clip.projector_type", "gemma3"), tensors, `have "gemma3", want "paligemma": this is another model's vision file`)
+	wantRefused(t, nil, nil, "missing key general.architecture")
+}
+
+// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' vision towers.
+func TestTensorsOfPublishedModels(t *testing.T) {
+	for side, want := range map[int]int64{224: 414803696, 448: 415688432, 896: 419227376} {
+		tensors, n := mmproj.Tensors(pali.VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: 2048}), int64(0)
+		for _, x := range tensors {
+			n += x.Len()
+		}
+		if len(tensors) != 439 || n != want {
+			t.Errorf("%d pixels: have %d tensors of %d parameters, want 439 of %d", side, len(tensors), n, want)
+		}
+	}
+}

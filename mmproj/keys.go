@@ -1,0 +1,92 @@
+package mmproj
+
+// This file: the names of the keys and tensors. Before it: llama.cpp's tools/mtmd/clip-impl.h. After it: package convert writes them,
+// Check reads them, package siglip looks the tensors up.
+
+import (
+	"fmt"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/gguf"
+)
+
+// Names of the keys.
+const (
+	KeyArchitecture      = "general.architecture"                     // string: Architecture
+	KeyHasVision         = "clip.has_vision_encoder"                  // bool: true
+	KeyProjectorType     = "clip.projector_type"                      // string: ProjectorType
+	KeyUseGELU           = "clip.use_gelu"                            // bool: true, the tanh form; llama.cpp takes another function without it
+	KeyImageSize         = "clip.vision.image_size"                   // uint32: pixels of a side
+	KeyPatchSize         = "clip.vision.patch_size"                   // uint32: pixels of a side
+	KeyEmbeddingLength   = "clip.vision.embedding_length"             // uint32: D
+	KeyFeedForwardLength = "clip.vision.feed_forward_length"          // uint32: F, padding included
+	KeyBlockCount        = "clip.vision.block_count"                  // uint32: L
+	KeyProjectionDim     = "clip.vision.projection_dim"               // uint32: E
+	KeyHeadCount         = "clip.vision.attention.head_count"         // uint32: N
+	KeyEpsilon           = "clip.vision.attention.layer_norm_epsilon" // float32: Epsilon
+	KeyImageMean         = "clip.vision.image_mean"                   // []float32: one for each channel
+	KeyImageStd          = "clip.vision.image_std"                    // []float32: one for each channel
+
+	Architecture  = "clip"
+	ProjectorType = "paligemma"
+)
+
+// Epsilon is added to the variance by every LayerNorm of the encoder (flax's default).
+const Epsilon float32 = 1e-6
+
+// Names of the tensors; %d is the layer. Shapes in NumPy order, with P for the patch's side.
+const (
+	PatchEmbdWeight  = "v.patch_embd.weight"        // [D,3,P,P]: out, channel, row, column
+	PatchEmbdBias    = "v.patch_embd.bias"          // [D]
+	PositionEmbd     = "v.position_embd.weight"     // [T,D]
+	LN1Weight        = "v.blk.%d.ln1.weight"        // [D], before the attention
+	LN1Bias          = "v.blk.%d.ln1.bias"          // [D]
+	AttnQWeight      = "v.blk.%d.attn_q.weight"     // [D,D]
+	AttnQBias        = "v.blk.%d.attn_q.bias"       // [D]
+	AttnKWeight      = "v.blk.%d.attn_k.weight"     // [D,D]
+	AttnKBias        = "v.blk.%d.attn_k.bias"       // [D]
+	AttnVWeight      = "v.blk.%d.attn_v.weight"     // [D,D]
+	AttnVBias        = "v.blk.%d.attn_v.bias"       // [D]
+	AttnOutWeight    = "v.blk.%d.attn_out.weight"   // [D,D]
+	AttnOutBias      = "v.blk.%d.attn_out.bias"     // [D]
+	LN2Weight        = "v.blk.%d.ln2.weight"        // [D], before the MLP
+	LN2Bias          = "v.blk.%d.ln2.bias"          // [D]
+	FFNUpWeight      = "v.blk.%d.ffn_up.weight"     // [F,D]
+	FFNUpBias        = "v.blk.%d.ffn_up.bias"       // [F]
+	FFNDownWeight    = "v.blk.%d.ffn_down.weight"   // [D,F]
+	FFNDownBias      = "v.blk.%d.ffn_down.bias"     // [D]
+	PostLNWeight     = "v.post_ln.weight"           // [D]
+	PostLNBias       = "v.post_ln.bias"             // [D]
+	ProjectionWeight = "mm.input_projection.weight" // [E,D]
+	ProjectionBias   = "mm.input_projection.bias"   // [E]
+)
+
+// Tensors lists the tensors of a file with these sizes, in the order in which package convert writes them. Their types are left F32.
+func Tensors(c pali.VisionConfig) []gguf.Tensor {
+	d, f := c.EmbeddingLength, c.FeedForwardLength
+	out := []gguf.Tensor{
+		{Name: PatchEmbdWeight, Shape: []int{d, 3, c.PatchSize, c.PatchSize}},
+		{Name: PatchEmbdBias, Shape: []int{d}},
+		{Name: PositionEmbd, Shape: []int{c.Tokens(), d}},
+	}
+	for l := range c.BlockCount {
+		add := func(name string, shape ...int) {
+			out = append(out, gguf.Tensor{Name: fmt.Sprintf(name, l), Shape: shape})
+		}
+		add(LN1Weight, d)
+		add(LN1Bias, d)
+		for _, names := range [][2]string{{AttnQWeight, AttnQBias}, {AttnKWeight, AttnKBias}, {AttnVWeight, AttnVBias}, {AttnOutWeight, AttnOutBias}} {
+			add(names[0], d, d)
+			add(names[1], d)
+		}
+		add(LN2Weight, d)
+		add(LN2Bias, d)
+		add(FFNUpWeight, f, d)
+		add(FFNUpBias, f)
+		add(FFNDownWeight, d, f)
+		add(FFNDownBias, d)
+	}
+	return append(out,
+		gguf.Tensor{Name: PostLNWeight, Shape: []int{d}}, gguf.Tensor{Name: PostLNBias, Shape: []int{d}},
+		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias, Shape: []int{c.ProjectionDim}})
+}

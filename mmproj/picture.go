@@ -1,0 +1,228 @@
+package mmproj
+
+// This file: the front door for pictures. Before it: a path or bytes from a stranger. After it: Preprocess, which makes the
+// encoder's pixels. Everything is checked from the file's header before anything is decoded.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/webp"
+)
+
+// Picture is a decoded picture, upright, without alpha.
+type Picture struct {
+	Width, Height int     // pixels
+	Pix           []uint8 // [Height,Width,3], RGB
+}
+
+// Limits bounds what one picture may cost. For each pixel, decoding takes 4 to 11 bytes of memory, 18 for a progressive JPEG
+// without subsampling and 27 for one with four inks, and turning it upright 3 more: a phone's photo of 12 megapixels takes
+// 55 MB, the worst picture within the default limits 1.4 GB.
+type Limits struct {
+	Bytes  int64 // size of the file; flag --max-image-bytes
+	Pixels int   // width times height; flag --max-image-pixels
+	Side   int   // width, and height; flag --max-image-side
+}
+
+// DefaultLimits lets through any photo of a current phone or camera.
+var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
+
+// OpenPicture reads the picture file at path. Only regular files are opened, and no more than l.Bytes+1 bytes are read.
+// Errors name the path.
+func OpenPicture(path string, l Limits) (*Picture, error) {
+	data, err := readFile(path, l.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	p, err := decode(data, l)
+	if err != nil {
+		return nil, fmt.Errorf("mmproj: %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// DecodePicture decodes a JPEG, PNG, GIF (its first frame), BMP or WebP picture, told apart by their first bytes.
+//
+// It follows TensorFlow's decode_image, which made the pictures the model was trained on: grey is repeated, 16-bit samples
+// keep their high byte, alpha is dropped without compositing. One thing differs on purpose: TensorFlow ignores the EXIF
+// orientation, and here it is applied, since people expect boxes and answers about the picture as they see it.
+//
+// A limit passed is an error naming the limit and its flag, before any pixel is decoded.
+func DecodePicture(data []byte, l Limits) (*Picture, error) {
+	p, err := decode(data, l)
+	if err != nil {
+		return nil, fmt.Errorf("mmproj: picture: %w", err)
+	}
+	return p, nil
+}
+
+// readFile reads a regular file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path) // before opening: opening a FIFO would wait for a writer
+	if err != nil {
+		return nil, fmt.Errorf("mmproj: picture: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("mmproj: %s: is a folder, want a picture file", path)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("mmproj: %s: is not a regular file (%s), want a picture file", path, info.Mode().Type())
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("mmproj: %s: %w", path, errTooManyBytes(info.Size(), limit))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("mmproj: picture: %w", err)
+	}
+	defer f.Close()
+	var buf bytes.Buffer
+	buf.Grow(int(info.Size()) + bytes.MinRead)
+	if _, err := io.Copy(&buf, io.LimitReader(f, limit+1)); err != nil { // limit+1: decode refuses a file that grew
+		return nil, fmt.Errorf("mmproj: picture: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+func errTooManyBytes(have, want int64) error {
+	return fmt.Errorf("file too large: have %d bytes, want at most %d (--max-image-bytes)", have, want)
+}
+
+// decode is DecodePicture without the prefix of its errors.
+func decode(data []byte, l Limits) (*Picture, error) {
+	if int64(len(data)) > l.Bytes {
+		return nil, errTooManyBytes(int64(len(data)), l.Bytes)
+	}
+	f, err := sniff(data)
+	if err != nil {
+		return nil, err
+	}
+	c, err := decodeGuarded(f.name, func() (image.Config, error) { return f.config(bytes.NewReader(data)) })
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSize(c, l); err != nil {
+		return nil, err
+	}
+	if f.check != nil {
+		if err := f.check(data, c); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	m, err := decodeGuarded(f.name, func() (image.Image, error) { return f.decode(bytes.NewReader(data)) })
+	if err != nil {
+		return nil, err
+	}
+	if size := m.Bounds().Size(); f.name != "GIF" && size != image.Pt(c.Width, c.Height) {
+		return nil, fmt.Errorf("%s: decoded size: have %v, want %dx%d as its header says", f.name, size, c.Width, c.Height)
+	}
+	p, err := toRGB(m, c, f.chroma)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	if f.exif != nil {
+		p = upright(p, exifOrientation(f.exif(data)))
+	}
+	return p, nil
+}
+
+// checkSize compares the size that a header claims with the limits.
+func checkSize(c image.Config, l Limits) error {
+	if c.Width < 1 || c.Height < 1 {
+		return fmt.Errorf("size: have %dx%d, want at least one pixel", c.Width, c.Height)
+	}
+	if c.Width > l.Side || c.Height > l.Side {
+		return fmt.Errorf("side too long: have %dx%d, want at most %d (--max-image-side)", c.Width, c.Height, l.Side)
+	}
+	if int64(c.Width)*int64(c.Height) > int64(l.Pixels) {
+		return fmt.Errorf("too many pixels: have %dx%d, want at most %d (--max-image-pixels)", c.Width, c.Height, l.Pixels)
+	}
+	return nil
+}
+
+// decodeGuarded runs a decoder of a library. Its panic, which only a broken file can cause, becomes an error.
+func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: cannot be decoded: %v", name, r)
+		}
+	}()
+	v, err = do()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("file ends too early")
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: cannot be decoded: %w", name, err)
+	}
+	return v, err
+}
+
+// format is a kind of picture file.
+type format struct {
+	name   string
+	magic  string // first bytes; "?" stands for any byte
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+	chroma *chroma                          // how its YCbCr pictures become RGB
+	exif   func(data []byte) []byte         // the TIFF structure with the orientation, nil if there is none
+	check  func([]byte, image.Config) error // what the decoder itself does not check soon enough
+}
+
+var formats = []format{
+	{name: "JPEG", magic: "\xff\xd8\xff", config: jpeg.DecodeConfig, decode: jpeg.Decode, chroma: &jpegChroma, exif: jpegEXIF, check: checkJPEG},
+	{name: "PNG", magic: "\x89PNG\r\n\x1a\n", config: png.DecodeConfig, decode: png.Decode, exif: pngEXIF, check: checkPNG},
+	{name: "GIF", magic: "GIF87a", config: gif.DecodeConfig, decode: gif.Decode},
+	{name: "GIF", magic: "GIF89a", config: gif.DecodeConfig, decode: gif.Decode},
+	{name: "BMP", magic: "BM", config: bmp.DecodeConfig, decode: bmp.Decode, check: checkBMP},
+	{name: "WebP", magic: "RIFF????WEBP", config: webp.DecodeConfig, decode: webp.Decode, chroma: &webpChroma, exif: webpEXIF, check: checkWebP},
+}
+
+// refused names kinds that people try, so that the error can say what the file is.
+var refused = []struct{ name, magic string }{
+	{"PDF", "%PDF"}, {"TIFF", "II*\x00"}, {"TIFF", "MM\x00*"}, {"SVG", "<svg"}, {"XML or SVG", "<?xml"},
+	{"HTML", "<!DOCTYPE html"}, {"HTML", "<!doctype html"}, {"HTML", "<html"}, {"AVIF", "????ftypavif"},
+	{"HEIC", "????ftyphei"}, {"HEIC", "????ftypmif1"}, {"JPEG XL", "\xff\x0a"}, {"JPEG XL", "\x00\x00\x00\x0cJXL "},
+	{"JPEG 2000", "\x00\x00\x00\x0cjP  "}, {"video", "????ftyp"}, {"ICO", "\x00\x00\x01\x00"}, {"Photoshop", "8BPS"}, {"GGUF", "GGUF"}, {"ZIP or .npz", "PK\x03\x04"},
+}
+
+const accepted = "want JPEG, PNG, GIF, BMP or WebP"
+
+// sniff finds the format by the first bytes. The file's name plays no part.
+func sniff(data []byte) (format, error) {
+	if len(data) == 0 {
+		return format{}, fmt.Errorf("empty file, %s", accepted)
+	}
+	for _, f := range formats {
+		if hasMagic(data, f.magic) {
+			return f, nil
+		}
+	}
+	text := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
+	for _, k := range refused {
+		if hasMagic(data, k.magic) || hasMagic(text, k.magic) {
+			return format{}, fmt.Errorf("a %s file, %s", k.name, accepted)
+		}
+	}
+	return format{}, fmt.Errorf("not a picture that is known here, %s", accepted)
+}
+
+func hasMagic(data []byte, magic string) bool {
+	if len(data) < len(magic) {
+		return false
+	}
+	for i := range len(magic) {
+		if magic[i] != '?' && magic[i] != data[i] {
+			return false
+		}
+	}
+	return true
+}

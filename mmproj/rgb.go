@@ -1,0 +1,93 @@
+package mmproj
+
+// This file: the decoders' picture types turned into 8-bit RGB. Before it: picture.go. After it: exif.go, which turns it upright.
+// Samples are taken as they are stored, never through color.Color, whose values are multiplied by alpha.
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+)
+
+// toRGB converts a decoded picture. The canvas is black where a GIF's first frame does not cover it.
+// It fails for picture types that none of the decoders gives.
+func toRGB(m image.Image, canvas image.Config, c *chroma) (*Picture, error) {
+	p := &Picture{Width: canvas.Width, Height: canvas.Height, Pix: make([]uint8, 3*canvas.Width*canvas.Height)}
+	switch m := m.(type) {
+	case *image.Gray:
+		p.copySamples(m.Pix, m.Stride, 1, [3]int{0, 0, 0})
+	case *image.Gray16: // big-endian: the high byte comes first
+		p.copySamples(m.Pix, m.Stride, 2, [3]int{0, 0, 0})
+	case *image.RGBA:
+		p.copySamples(m.Pix, m.Stride, 4, [3]int{0, 1, 2})
+	case *image.NRGBA:
+		p.copySamples(m.Pix, m.Stride, 4, [3]int{0, 1, 2})
+	case *image.RGBA64:
+		p.copySamples(m.Pix, m.Stride, 8, [3]int{0, 2, 4})
+	case *image.NRGBA64:
+		p.copySamples(m.Pix, m.Stride, 8, [3]int{0, 2, 4})
+	case *image.CMYK:
+		p.copyCMYK(m)
+	case *image.Paletted:
+		return p, p.copyPaletted(m)
+	case *image.YCbCr:
+		return p, p.copyYCbCr(m, c)
+	case *image.NYCbCrA:
+		return p, p.copyYCbCr(&m.YCbCr, c)
+	default:
+		return nil, fmt.Errorf("colours of type %T, want grey, RGB, YCbCr, CMYK or a palette", m)
+	}
+	return p, nil
+}
+
+// row returns row y of the picture, 3*Width bytes.
+func (p *Picture) row(y int) []uint8 { return p.Pix[3*p.Width*y:][:3*p.Width] }
+
+// copySamples fills the picture from interleaved samples; step is the size of a pixel there, rgb where in it the colours lie.
+func (p *Picture) copySamples(pix []uint8, stride, step int, rgb [3]int) {
+	for y := range p.Height {
+		from, to := pix[y*stride:][:step*p.Width], p.row(y)
+		for i, j := 0, 0; j < len(to); i, j = i+step, j+3 {
+			to[j], to[j+1], to[j+2] = from[i+rgb[0]], from[i+rgb[1]], from[i+rgb[2]]
+		}
+	}
+}
+
+// copyPaletted draws a picture with a palette at its place on the canvas.
+func (p *Picture) copyPaletted(m *image.Paletted) error {
+	if !m.Rect.In(image.Rect(0, 0, p.Width, p.Height)) {
+		return fmt.Errorf("frame: have %v, want it inside %dx%d", m.Rect, p.Width, p.Height)
+	}
+	var table [256][3]uint8 // black beyond the palette, as libpng
+	for i, c := range m.Palette {
+		switch c := c.(type) {
+		case color.NRGBA:
+			table[i] = [3]uint8{c.R, c.G, c.B}
+		case color.RGBA: // opaque, or GIF's transparent index: black, as TensorFlow draws it
+			table[i] = [3]uint8{c.R, c.G, c.B}
+		default:
+			return fmt.Errorf("palette of type %T", c)
+		}
+	}
+	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
+		from, to := m.Pix[m.PixOffset(m.Rect.Min.X, y):][:m.Rect.Dx()], p.row(y)[3*m.Rect.Min.X:]
+		for x, index := range from {
+			copy(to[3*x:3*x+3], table[index][:])
+		}
+	}
+	return nil
+}
+
+// copyCMYK fills the picture from the four inks of a JPEG: 255 is full ink.
+func (p *Picture) copyCMYK(m *image.CMYK) {
+	for y := range p.Height {
+		from, to := m.Pix[y*m.Stride:], p.row(y)
+		for x := range p.Width {
+			ink := from[4*x : 4*x+4]
+			white := 255 - int(ink[3])
+			for c := range 3 {
+				to[3*x+c] = uint8((255 - int(ink[c])) * white / 255)
+			}
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package siglip
+
+// This file: the network as a graph. Before it: weights.go. After it: siglip.go runs it.
+// Axis letters: W width, T patches, h head dim, N heads, E projection.
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/mmproj"
+)
+
+// queryRows is how many rows of queries attend at a time: it bounds the scores' memory to N*T*queryRows floats.
+const queryRows = 1024
+
+// graphNodes bounds the number of tensors in the graph.
+func graphNodes(c pali.VisionConfig) int {
+	chunks := (c.Tokens() + queryRows - 1) / queryRows
+	return 32 + c.BlockCount*(56+12*chunks)
+}
+
+// build makes the graph: patches -> embedding -> blocks -> final norm -> projector.
+func (e *Encoder) build(nodes int, watch bool) {
+	c, w := e.config, e.weights
+	e.context = ggml.NewContext(nodes)
+	g := network{e.context, c}
+	e.graph = e.context.NewGraph(nodes)
+	e.stages = map[string]ggml.Tensor{}
+	stage := func(name string, t ggml.Tensor) {
+		if watch {
+			t.SetOutput()
+			e.graph.Expand(t)
+			e.stages[name] = t
+		}
+	}
+
+	e.patches = g.New(ggml.F32, 3*c.PatchSize*c.PatchSize, c.Tokens()).SetName("patches")
+	e.patches.SetInput()
+	kernel := g.Reshape2D(w.patch.w, 3*c.PatchSize*c.PatchSize, c.EmbeddingLength)
+	x := g.Add(g.Add(g.MulMat(kernel, e.patches), w.patch.b), w.position)
+	stage("with_posemb", x)
+	for i, b := range w.blocks {
+		x = g.Add(x, g.attention(b, g.norm(x, b.ln1)))
+		x = g.Add(x, g.mlp(b, g.norm(x, b.ln2)))
+		stage(fmt.Sprintf("block%02d", i), x)
+	}
+	x = g.norm(x, w.post)
+	stage("encoded", x)
+	e.output = g.linear(x, w.head).SetName("image_embeddings")
+	e.output.SetOutput()
+	e.graph.Expand(e.output)
+}
+
+// network adds the layers of the encoder to a context.
+type network struct {
+	ggml.Context
+	config pali.VisionConfig
+}
+
+// norm is LayerNorm: x [W,T].
+func (g network) norm(x ggml.Tensor, n linear) ggml.Tensor {
+	return g.Add(g.Mul(g.Norm(x, mmproj.Epsilon), n.w), n.b)
+}
+
+// linear is x [in,T] times the layer's matrix, plus its bias: [out,T].
+func (g network) linear(x ggml.Tensor, l linear) ggml.Tensor {
+	return g.Add(g.MulMat(l.w, x), l.b)
+}
+
+// attention lets every patch attend to every patch, without a mask: x [W,T] -> [W,T].
+func (g network) attention(b block, x ggml.Tensor) ggml.Tensor {
+	width, tokens, heads := g.config.EmbeddingLength, g.config.Tokens(), g.config.HeadCount
+	dim := width / heads
+	scale := float32(1 / math.Sqrt(float64(dim)))
+	q := g.linear(x, b.q)
+	k := g.Permute(g.Reshape3D(g.linear(x, b.k), dim, heads, tokens), [4]int{0, 2, 1, 3})         // [h,T,N]
+	v := g.Cont(g.Permute(g.Reshape3D(g.linear(x, b.v), dim, heads, tokens), [4]int{1, 2, 0, 3})) // [T,h,N]
+	var all ggml.Tensor
+	for from := 0; from < tokens; from += queryRows {
+		n := min(queryRows, tokens-from)
+		rows := g.Permute(g.Reshape3D(g.Rows(q, width, from, n), dim, heads, n), [4]int{0, 2, 1, 3}) // [h,n,N]
+		scores := g.SoftMax(g.MulMat(k, rows), scale)                                                // [T,n,N]
+		mixed := g.Permute(g.MulMat(v, scores), [4]int{0, 2, 1, 3})                                  // [h,N,n]
+		out := g.Cont2D(mixed, width, n)
+		if from == 0 {
+			all = out
+		} else {
+			all = g.Concat(all, out, 1)
+		}
+	}
+	return g.linear(all, b.out)
+}
+
+// mlp is Dense, gelu, Dense: x [W,T] -> [W,T].
+func (g network) mlp(b block, x ggml.Tensor) ggml.Tensor {
+	return g.linear(g.gelu(g.linear(x, b.up)), b.down)
+}
+
+// gelu is flax's default, the tanh form 0.5*x*(1+tanh(u)) with u = sqrt(2/pi)*(x + 0.044715*x^3), written as x*sigmoid(2u).
+// ggml's own gelu looks 16-bit floats up in a table and is too coarse for a comparison with the reference.
+func (g network) gelu(x ggml.Tensor) ggml.Tensor {
+	const a = 1.5957691216057308 // 2*sqrt(2/pi)
+	u2 := g.Mul(g.ScaleBias(g.Sqr(x), 0.044715*a, a), x)
+	return g.Mul(x, g.Sigmoid(u2))
+}

@@ -1,0 +1,115 @@
+// Package siglip runs the vision half of PaliGemma: the SigLIP encoder and the projector of an mmproj file, as a ggml graph.
+//
+// Before it: mmproj.Preprocess, which makes pixels [3,S,S]. After it: the decoder's prefix, whose first rows are the image embeddings [T,E].
+// The network is big_vision's models/vit.py (pool_type none) and the one linear layer of models/proj/paligemma/paligemma.py.
+//
+// Sizes in this package are in ggml's order: a matrix of T rows of W is [W,T].
+package siglip
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/gguf"
+)
+
+// Options says where an encoder runs.
+type Options struct {
+	Devices []ggml.Device // the processor last; none: the processor alone
+	Threads int
+	Stop    ggml.Stop // ends a running Encode
+}
+
+// Encoder is a loaded vision model. It is not safe for concurrent use.
+type Encoder struct {
+	config   pali.VisionConfig
+	weights  *weights
+	schedule *ggml.Scheduler
+
+	context ggml.Context
+	graph   ggml.Graph
+	patches ggml.Tensor // input  [3*patch*patch, T]
+	output  ggml.Tensor // output [E, T]
+	stages  map[string]ggml.Tensor
+}
+
+// Load reads an mmproj file that has passed mmproj.Check and prepares its graph.
+func Load(f *gguf.File, c pali.VisionConfig, o Options) (*Encoder, error) {
+	return load(f, c, o, false)
+}
+
+// load keeps every stage of the network readable if watch is set, at the price of memory.
+func load(f *gguf.File, c pali.VisionConfig, o Options, watch bool) (*Encoder, error) {
+	e := &Encoder{config: c}
+	if len(o.Devices) == 0 {
+		o.Devices = []ggml.Device{ggml.Processor()}
+	}
+	var err error
+	if e.weights, err = loadWeights(f, c, o.Devices[0]); err != nil {
+		return nil, err
+	}
+	nodes := graphNodes(c)
+	if e.schedule, err = ggml.NewScheduler(o.Devices, 2*nodes, o.Threads, o.Stop); err != nil {
+		e.Close()
+		return nil, err
+	}
+	e.build(nodes, watch)
+	if err := e.schedule.Alloc(e.graph); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Close frees the weights and the graph. It does nothing the second time.
+func (e *Encoder) Close() {
+	if e.schedule != nil {
+		e.schedule.Free()
+		e.schedule = nil
+	}
+	e.context.Free()
+	if e.weights != nil {
+		e.weights.free()
+		e.weights = nil
+	}
+}
+
+// Encode turns the pixels of one picture [3,S,S] into its image embeddings [T,E], as the projector gives them: unscaled.
+// It returns ggml.ErrStopped if the Stop flag was raised.
+func (e *Encoder) Encode(pixels []float32) ([]float32, error) {
+	if want := 3 * e.config.ImageSize * e.config.ImageSize; len(pixels) != want {
+		return nil, fmt.Errorf("siglip: have %d pixel values, want %d", len(pixels), want)
+	}
+	e.patches.SetFloat32s(patchRows(pixels, e.config.ImageSize, e.config.PatchSize))
+	if err := e.schedule.Compute(e.graph); err != nil {
+		return nil, err
+	}
+	out := e.output.Float32s()
+	for _, v := range out {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return nil, errors.New("siglip: the vision model's weights give no numbers (NaN or infinity)")
+		}
+	}
+	return out, nil
+}
+
+// patchRows cuts a picture [3,S,S] into T rows of 3*P*P values, channel by channel, row by row: the order of the patch kernel [W,3,P,P].
+// The stride-P convolution is then a matrix product. Patches go along the picture's rows.
+func patchRows(pixels []float32, side, patch int) []float32 {
+	grid := side / patch
+	out := make([]float32, 0, 3*grid*grid*patch*patch)
+	for gy := range grid {
+		for gx := range grid {
+			for c := range 3 {
+				for y := range patch {
+					at := c*side*side + (gy*patch+y)*side + gx*patch
+					out = append(out, pixels[at:at+patch]...)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package npz
+
+// This file: several files read as one. Before it: paths from the command line. After it: the zip directory and the members, which see one io.ReaderAt.
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sort"
+	"time"
+)
+
+// part is one open file, at a place in the whole.
+type part struct {
+	f           *os.File
+	start, size int64 // bytes
+	modified    time.Time
+}
+
+// joined is files end to end.
+type joined struct {
+	parts []*part
+	size  int64
+}
+
+func openParts(paths []string) (*joined, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no file given")
+	}
+	j := &joined{}
+	for _, path := range paths {
+		p, err := openPart(path)
+		if err != nil {
+			j.close()
+			return nil, err
+		}
+		p.start = j.size
+		j.size += p.size
+		j.parts = append(j.parts, p)
+	}
+	return j, nil
+}
+
+func openPart(path string) (*part, error) {
+	info, err := os.Stat(path) // before opening: a FIFO would wait for its writer
+	if err != nil {
+		return nil, plain(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is %s, want a file", path, kind(info.Mode()))
+	}
+	if info.Size() == 0 {
+		return nil, fmt.Errorf("%s is empty", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, plain(path, err)
+	}
+	opened, err := f.Stat()
+	if err == nil && !os.SameFile(info, opened) {
+		err = errors.New("replaced while it was opened")
+	}
+	if err != nil {
+		f.Close()
+		return nil, plain(path, err)
+	}
+	return &part{f: f, size: opened.Size(), modified: opened.ModTime()}, nil
+}
+
+// plain says an error of the operating system as "FILE: no such file or directory".
+func plain(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+func kind(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "not a regular file"
+}
+
+// ReadAt reads across the joints.
+func (j *joined) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("negative offset")
+	}
+	i := sort.Search(len(j.parts), func(i int) bool { return off < j.parts[i].start+j.parts[i].size })
+	done := 0
+	for ; i < len(j.parts) && done < len(b); i++ {
+		p := j.parts[i]
+		at := off + int64(done) - p.start
+		n, err := p.f.ReadAt(b[done:min(int64(len(b)), int64(done)+p.size-at)], at)
+		done += n
+		if at+int64(n) < p.size && done < len(b) {
+			if err == io.EOF {
+				err = fmt.Errorf("%s: %w", p.f.Name(), io.ErrUnexpectedEOF) // the file shrank
+			}
+			return done, err
+		}
+	}
+	if done < len(b) {
+		return done, io.EOF
+	}
+	return done, nil
+}
+
+func (j *joined) close() {
+	for _, p := range j.parts {
+		p.f.Close()
+	}
+}
+
+// close closes the file and says whether it is still what it was.
+func (p *part) close() error {
+	info, err := p.f.Stat()
+	if err == nil && (info.Size() != p.size || !info.ModTime().Equal(p.modified)) {
+		err = fmt.Errorf("%s changed while it was read", p.f.Name())
+	}
+	if cerr := p.f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

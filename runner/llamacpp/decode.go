@@ -1,0 +1,121 @@
+package llamacpp
+
+// This file: the prefix as one embedding batch without a causal mask, then tokens one by one with it. Before it: model.go and the image rows.
+// After it: logits.
+
+import (
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/pali-gguf/pali/bindings/llama"
+	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/quant"
+)
+
+// shape is what a context has room for.
+type shape struct{ prefix, total int }
+
+// Prefill puts the image rows [n*T,E] and the tokens' rows into one embedding batch, decodes it with causal attention off, and returns the
+// logits of the last row. It keeps the context for the next call if that fits into it.
+func (m *Model) Prefill(images []float32, tokens []int32, room int) ([]float32, error) {
+	return m.prefill(images, tokens, room, false)
+}
+
+// prefill can be told to attend causally, which is wrong for PaliGemma: a test shows the difference.
+func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool) ([]float32, error) {
+	d := m.config.EmbeddingLength
+	prefix := len(images)/d + len(tokens)
+	if err := m.makeRoom(shape{prefix, prefix + room}); err != nil {
+		return nil, err
+	}
+	batch := llama.NewBatch(prefix, d)
+	defer batch.Free()
+	if err := m.embed(batch.Embeddings(), images, tokens); err != nil {
+		return nil, err
+	}
+	m.context.Clear()
+	m.context.SetCausal(causal)
+	err := m.context.Decode(batch, prefix, 0)
+	m.context.SetCausal(true)
+	if err != nil {
+		return nil, said(err)
+	}
+	m.next = prefix
+	return m.context.Logits(-1)
+}
+
+// Step decodes one token, causally, and returns the logits behind it.
+func (m *Model) Step(token int32) ([]float32, error) {
+	m.step.Tokens()[0] = token
+	if err := m.context.Decode(m.step, 1, m.next); err != nil {
+		return nil, said(err)
+	}
+	m.next++
+	return m.context.Logits(-1)
+}
+
+// makeRoom sees that there is a context for so many positions, with a batch that holds the whole prefix.
+func (m *Model) makeRoom(want shape) error {
+	if m.context != nil && want.prefix <= m.room.prefix && want.total <= m.context.Size() {
+		return nil
+	}
+	if limit := m.options.MaxContext; limit > 0 && want.total > limit {
+		return fmt.Errorf("the request needs %d positions (%d of pictures and prompt, then the answer), --ctx allows %d", want.total, want.prefix, limit)
+	}
+	if m.context != nil {
+		m.context.Close()
+		m.context = nil
+	}
+	abort, data := m.stop.Pointers()
+	var err error
+	m.context, err = m.model.NewContext(llama.ContextOptions{
+		Size: want.total, Batch: want.prefix, Threads: m.options.Threads,
+		TypeK: uint32(m.options.KV), TypeV: uint32(m.options.KV),
+		// Attention in one fused step is less exact, so it is used only where it must be: a quantized cache has no other.
+		FlashAttention: m.options.KV == gguf.Q8_0,
+		Abort:          abort, AbortArg: data,
+	})
+	if err != nil {
+		return said(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err))
+	}
+	m.room = want
+	return nil
+}
+
+// embed writes the prefix's rows [P,D].
+//
+// llama.cpp's gemma and gemma2 graphs multiply every row of an embedding batch by sqrt(D), as Gemma does with the rows of its token table
+// (big_vision models/ppp/gemma.py, Embedder.encode). Image rows are not scaled in the reference (models/proj/paligemma/paligemma.py,
+// embed_image_and_text): they are divided by sqrt(D) here. The table's rows go in as they are.
+func (m *Model) embed(rows, images []float32, tokens []int32) error {
+	scale := float32(1 / math.Sqrt(float64(m.config.EmbeddingLength)))
+	for i, v := range images {
+		rows[i] = v * scale
+	}
+	return m.tableRows(rows[len(images):], tokens)
+}
+
+// tableRows reads the tokens' rows [len(tokens),D] of the token table from the file.
+func (m *Model) tableRows(rows []float32, tokens []int32) error {
+	table, ok := m.text.Tensor(gemma.TokenEmbd)
+	if !ok {
+		return fmt.Errorf("%s is missing", gemma.TokenEmbd)
+	}
+	d := m.config.EmbeddingLength
+	raw := make([]byte, table.Type.RowBytes(d))
+	for i, token := range tokens {
+		if token < 0 || int(token) >= m.config.VocabSize {
+			return fmt.Errorf("token %d is not in the vocabulary of %d", token, m.config.VocabSize)
+		}
+		at := io.NewSectionReader(m.text.Data(table), int64(token)*int64(len(raw)), int64(len(raw)))
+		if _, err := io.ReadFull(at, raw); err != nil {
+			return fmt.Errorf("reading the token table: %w", err)
+		}
+		if err := quant.Decode(table.Type, rows[i*d:(i+1)*d], raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}

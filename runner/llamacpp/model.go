@@ -1,0 +1,161 @@
+// Package llamacpp runs PaliGemma on llama.cpp: runner's Encoder and Decoder over a pair of GGUF files.
+//
+// Before it: two files that passed gemma.Check and mmproj.Check; llama.cpp sees no file that did not. After it: image embeddings and logits.
+package llamacpp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/llama"
+	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/siglip"
+	"github.com/pali-gguf/pali/runner"
+)
+
+// Options says where and how a model runs.
+type Options struct {
+	Threads   int       // of the processor
+	KV        gguf.Type // of the KV cache: F16, F32 or Q8_0
+	Device    string    // "cpu", "cuda", "metal", "vulkan", or "auto": the first that is there
+	GPULayers int       // layers of the decoder on the device; negative: all
+	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
+	MaxContext int
+}
+
+// Model is a loaded pair of files. It implements runner.Encoder and runner.Decoder, and is not safe for concurrent use.
+type Model struct {
+	text    *gguf.File
+	config  *gemma.Model
+	vision  pali.VisionConfig
+	options Options
+	stop    ggml.Stop
+
+	encoder *siglip.Encoder
+	model   *llama.Model
+	context *llama.Context
+	room    shape // what the context was made for
+	next    int   // position of the next token
+	step    *llama.Batch
+}
+
+// Open checks and loads a text file and its mmproj file.
+func Open(text, projector string, o Options) (*Model, error) {
+	llama.Init(ggml.LogCallback())
+	m := &Model{options: o, stop: ggml.NewStop(), step: llama.NewBatch(1, 0)}
+	if err := m.open(text, projector); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Model) open(text, projector string) error {
+	var err error
+	if m.text, err = gguf.Open(text); err != nil {
+		return err
+	}
+	if m.config, err = gemma.Check(m.text); err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	vision, err := gguf.Open(projector)
+	if err != nil {
+		return err
+	}
+	defer vision.Close()
+	if m.vision, err = mmproj.Check(vision); err != nil {
+		return fmt.Errorf("%s: %w", projector, err)
+	}
+	if m.vision.ProjectionDim != m.config.EmbeddingLength {
+		return fmt.Errorf("%s and %s are no pair: the projector gives rows of %d, the decoder takes rows of %d",
+			text, projector, m.vision.ProjectionDim, m.config.EmbeddingLength)
+	}
+	if err := m.checkKV(); err != nil {
+		return err
+	}
+	device, err := choose(m.options.Device)
+	if err != nil {
+		return err
+	}
+	options, devices := llama.ModelOptions{}, []ggml.Device{ggml.Processor()}
+	if device.Type() != ggml.CPU {
+		options.Devices = append(options.Devices, device.Pointer())
+		if options.GPULayers = m.options.GPULayers; options.GPULayers < 0 {
+			options.GPULayers = m.config.BlockCount + 1 // and the classifier
+		}
+		devices = append([]ggml.Device{device}, devices...)
+	}
+	if m.model, err = llama.Load(text, options); err != nil {
+		return said(fmt.Errorf("%s: %w", text, err))
+	}
+	if m.encoder, err = siglip.Load(vision, m.vision, siglip.Options{Devices: devices, Threads: m.options.Threads, Stop: m.stop}); err != nil {
+		return fmt.Errorf("%s: %w", projector, err)
+	}
+	return nil
+}
+
+// Close frees everything. It does nothing the second time.
+func (m *Model) Close() {
+	if m.step == nil {
+		return
+	}
+	if m.encoder != nil {
+		m.encoder.Close()
+	}
+	if m.context != nil {
+		m.context.Close()
+	}
+	if m.model != nil {
+		m.model.Close()
+	}
+	if m.text != nil {
+		m.text.Close()
+	}
+	m.step.Free()
+	m.stop.Free()
+	m.step = nil
+}
+
+// Runner returns the model as a runner.
+func (m *Model) Runner() *runner.Runner {
+	return &runner.Runner{Encoder: m, Decoder: m, Vocabulary: runner.NewVocabulary(m.config.Pieces, m.config.Types)}
+}
+
+// Config returns the vision model's sizes.
+func (m *Model) Config() pali.VisionConfig { return m.vision }
+
+// Interrupt makes a running Encode, Prefill or Step end early, and those after it. Safe for concurrent use.
+func (m *Model) Interrupt() { m.stop.Raise() }
+
+// Resume undoes Interrupt.
+func (m *Model) Resume() { m.stop.Lower() }
+
+// Encode turns pixels [3,S,S] into image embeddings [T,E], unscaled.
+func (m *Model) Encode(pixels []float32) ([]float32, error) { return m.encoder.Encode(pixels) }
+
+// Tokenize turns text into tokens with llama.cpp's vocabulary.
+func (m *Model) Tokenize(text string) ([]int32, error) { return m.model.Tokenize(text) }
+
+// said adds what the library logged to an error, if it said anything.
+func said(err error) error {
+	if lines := ggml.TakeLog(); len(lines) > 0 {
+		return fmt.Errorf("%w (%s)", err, strings.Join(lines, "; "))
+	}
+	return err
+}
+
+// checkKV refuses a cache type that the heads of this model cannot have.
+func (m *Model) checkKV() error {
+	if m.options.KV == gguf.Q8_0 && m.config.KeyLength%32 != 0 {
+		return fmt.Errorf("a q8_0 cache needs heads of a multiple of 32, this model's have %d: use --kv f16", m.config.KeyLength)
+	}
+	if m.options.KV != gguf.F16 && m.options.KV != gguf.F32 && m.options.KV != gguf.Q8_0 {
+		return errors.New("the KV cache can be f16, f32 or q8_0")
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+// Package runner tells the one story: encode the pictures, lay out the prefix, prefill it, step token by token, stop.
+//
+// Before it: pictures (package mmproj) and a prompt. After it: text, tokens and their probabilities. It works on two small interfaces;
+// runner/llamacpp implements them.
+//
+// # The prefix
+//
+// PaliGemma is a prefix language model (big_vision models/proj/paligemma/paligemma.py, make_attn_mask). The prefix is
+//
+//	image tokens of picture 1, of picture 2, ..., BOS, prompt, "\n"
+//
+// and each of its positions attends to all of it; each token of the answer attends to the prefix and to the answer so far.
+// With two image tokens i, a prompt p, the separator n and an answer a b:
+//
+//	      i i B p n a b
+//	i     1 1 1 1 1 0 0
+//	i     1 1 1 1 1 0 0
+//	BOS   1 1 1 1 1 0 0
+//	p     1 1 1 1 1 0 0
+//	n     1 1 1 1 1 0 0   <- its logits choose a
+//	a     1 1 1 1 1 1 0   <- its logits choose b
+//	b     1 1 1 1 1 1 1
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/mmproj"
+)
+
+// Encoder turns pictures into image tokens.
+type Encoder interface {
+	// Config gives the picture's side, the number of image tokens T and their length E.
+	Config() pali.VisionConfig
+	// Encode turns the pixels of one picture [3,S,S] into image embeddings [T,E], unscaled.
+	Encode(pixels []float32) ([]float32, error)
+}
+
+// Decoder turns a prefix into logits, and each further token into the next.
+type Decoder interface {
+	// Tokenize turns text into tokens, adding nothing and reading no control piece in it.
+	Tokenize(text string) ([]int32, error)
+	// Prefill forgets what was before, lets the image rows [n*T,E] and the tokens after them attend to each other fully, and returns
+	// the logits [V] of the last one. There is room for so many Steps after it.
+	Prefill(images []float32, tokens []int32, room int) ([]float32, error)
+	// Step adds one token, which attends to everything before it, and returns the logits [V] behind it.
+	Step(token int32) ([]float32, error)
+	// Interrupt makes the running call and those after it return an error soon, until Resume. Safe for concurrent use.
+	Interrupt()
+	Resume()
+}
+
+// Runner answers requests, one at a time.
+type Runner struct {
+	Encoder    Encoder
+	Decoder    Decoder
+	Vocabulary *Vocabulary
+}
+
+// Request is a question about pictures.
+type Request struct {
+	Pictures  []*mmproj.Picture
+	Prompt    string // reaches the model exactly as it is
+	Resize    mmproj.Resize
+	MaxTokens int
+	Sampling  Sampling
+	Top       int  // how many of the most probable tokens to report at each step
+	Keep      bool // keep pixels, embeddings and logits in the result
+}
+
+// Result is an answer.
+type Result struct {
+	Text         string
+	Tokens       []int32 // with EOS where it came
+	Steps        []Step  // one for each token
+	PrefixTokens []int32 // BOS, prompt, separator
+	Timings      Timings
+
+	Pixels     []float32   // [n,3,S,S] if Request.Keep
+	Embeddings []float32   // [n*T,E] if Request.Keep
+	Logits     [][]float32 // [G][V] if Request.Keep: row g chose token g
+}
+
+// Step is one token of an answer.
+type Step struct {
+	Token   int32
+	Text    string  // what the token adds to the text; empty while a character is incomplete
+	Logprob float64 // natural logarithm of its probability, before temperature and cuts
+	Top     []Alternative
+}
+
+// Timings says how long each part took.
+type Timings struct {
+	Vision, Prefill, Decode     time.Duration
+	PrefillTokens, DecodeTokens int
+}
+
+// Generate answers one request. each is called with every step as it comes; an error from it ends the answer.
+// When ctx ends, the result so far is returned with ctx's error.
+func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
+	if len(q.Pictures) == 0 {
+		return nil, errors.New("runner: no picture")
+	}
+	if q.MaxTokens < 1 {
+		return nil, fmt.Errorf("runner: at most %d tokens: want 1 or more", q.MaxTokens)
+	}
+	prefix, err := r.prefix(q.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	r.Decoder.Resume()
+	stop := context.AfterFunc(ctx, r.Decoder.Interrupt)
+	defer stop()
+
+	out := &Result{PrefixTokens: prefix}
+	err = r.answer(ctx, q, out, each)
+	if cause := ctx.Err(); cause != nil {
+		err = cause
+	}
+	return out, err
+}
+
+// prefix tokenizes the prompt and the separator, apart, and lays them out.
+func (r *Runner) prefix(prompt string) ([]int32, error) {
+	tokens, err := r.Decoder.Tokenize(prompt)
+	if err != nil {
+		return nil, err
+	}
+	separator, err := r.Decoder.Tokenize(pali.Separator)
+	if err != nil {
+		return nil, err
+	}
+	return pali.PrefixTokens(tokens, separator), nil
+}
+
+func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(Step) error) error {
+	images, err := r.encode(ctx, q, out)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	logits, err := r.Decoder.Prefill(images, out.PrefixTokens, q.MaxTokens)
+	out.Timings.Prefill = time.Since(start)
+	if err != nil {
+		return err
+	}
+	out.Timings.PrefillTokens = len(q.Pictures)*r.Encoder.Config().Tokens() + len(out.PrefixTokens)
+
+	start = time.Now()
+	defer func() { out.Timings.Decode = time.Since(start) }()
+	sampler, text := NewSampler(q.Sampling), r.Vocabulary.Decoder()
+	for {
+		step, err := r.choose(logits, q, sampler)
+		if err != nil {
+			return err
+		}
+		if q.Keep {
+			out.Logits = append(out.Logits, logits)
+		}
+		done := step.Token == pali.EOS || len(out.Tokens)+1 == q.MaxTokens
+		step.Text = text.Add(step.Token)
+		if done {
+			step.Text += text.Flush()
+		}
+		out.Tokens, out.Steps, out.Text = append(out.Tokens, step.Token), append(out.Steps, step), out.Text+step.Text
+		out.Timings.DecodeTokens = len(out.Tokens)
+		if err := each(step); err != nil || done {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if logits, err = r.Decoder.Step(step.Token); err != nil {
+			return err
+		}
+	}
+}
+
+// encode runs every picture through the vision model: [n*T,E].
+func (r *Runner) encode(ctx context.Context, q Request, out *Result) ([]float32, error) {
+	start := time.Now()
+	defer func() { out.Timings.Vision = time.Since(start) }()
+	var images []float32
+	for _, p := range q.Pictures {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		pixels := mmproj.Preprocess(p, r.Encoder.Config().ImageSize, q.Resize)
+		rows, err := r.Encoder.Encode(pixels)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, rows...)
+		if q.Keep {
+			out.Pixels = append(out.Pixels, pixels...)
+		}
+	}
+	if q.Keep {
+		out.Embeddings = slices.Clone(images)
+	}
+	return images, nil
+}
+
+// choose picks the next token and gives its probability.
+func (r *Runner) choose(logits []float32, q Request, s *Sampler) (Step, error) {
+	norm, err := logSum(logits)
+	if err != nil {
+		return Step{}, err
+	}
+	token := s.Choose(logits)
+	return Step{Token: token, Logprob: float64(logits[token]) - norm, Top: r.top(logits, norm, q.Top)}, nil
+}

@@ -1,0 +1,78 @@
+package runner
+
+// This file: tokens to text. Before it: the pieces of a text GGUF. After it: what the user reads.
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Types of pieces as SentencePiece and GGUF number them.
+const (
+	unknownPiece = 2
+	controlPiece = 3
+	bytePiece    = 6
+)
+
+// Vocabulary turns tokens into text as SentencePiece does: control pieces vanish, byte pieces are joined to characters, U+2581 is a space.
+// Safe for concurrent use.
+type Vocabulary struct {
+	bytes []string // what each token adds to the text
+}
+
+// NewVocabulary takes the pieces and their types, in the order of the tokens.
+func NewVocabulary(pieces []string, types []int32) *Vocabulary {
+	v := &Vocabulary{bytes: make([]string, len(pieces))}
+	for i, p := range pieces {
+		switch types[i] {
+		case controlPiece:
+		case unknownPiece:
+			v.bytes[i] = " \u2047 " // SentencePiece's surface of an unknown piece
+		case bytePiece: // <0x0A>
+			if n, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(p, "<0x"), ">"), 16, 8); err == nil {
+				v.bytes[i] = string([]byte{byte(n)})
+			}
+		default:
+			v.bytes[i] = strings.ReplaceAll(p, "\u2581", " ")
+		}
+	}
+	return v
+}
+
+// Text returns what one token says alone. A byte that is no character on its own becomes U+FFFD.
+func (v *Vocabulary) Text(token int32) string {
+	d := v.Decoder()
+	return d.Add(token) + d.Flush()
+}
+
+// Decoder starts a text.
+func (v *Vocabulary) Decoder() *TextDecoder { return &TextDecoder{v: v} }
+
+// TextDecoder joins tokens to text and gives out whole characters as soon as they are complete.
+type TextDecoder struct {
+	v    *Vocabulary
+	held []byte // the beginning of a character
+}
+
+// Add returns the text that is complete with this token. Bytes that cannot begin a character become U+FFFD, one each.
+func (d *TextDecoder) Add(token int32) string {
+	if token < 0 || int(token) >= len(d.v.bytes) {
+		return ""
+	}
+	d.held = append(d.held, d.v.bytes[token]...)
+	var out strings.Builder
+	for len(d.held) > 0 && utf8.FullRune(d.held) {
+		r, n := utf8.DecodeRune(d.held)
+		out.WriteRune(r)
+		d.held = d.held[n:]
+	}
+	return out.String()
+}
+
+// Flush returns what is left of an incomplete character, as U+FFFD for each byte, and forgets it.
+func (d *TextDecoder) Flush() string {
+	n := len(d.held)
+	d.held = nil
+	return strings.Repeat(string(utf8.RuneError), n)
+}

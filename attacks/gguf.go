@@ -176,21 +176,25 @@ func tensorNames() []Case {
 
 func shapes() []Case {
 	one := func(t uint32, ne ...uint64) []byte { return rawFile(1, 0).tensor("t", t, 0, ne...).align(32).zeros(64) }
-	const half = 1 << 31
+	const gi = 1 << 30
 	return []Case{
 		{"no dimensions", one(0), "0 dimensions"},
 		{"5 dimensions", one(0, 1, 1, 1, 1, 1), "5 dimensions"},
 		{"2^32-1 dimensions", rawFile(1, 0).text("t").u32(math.MaxUint32).zeros(64), "dimensions, want 1 to 4"},
-		{"dimension of 0", one(0, 0), "every dimension at least 1"},
-		{"second dimension of 0", one(0, 8, 0), "every dimension at least 1"},
+		{"dimension of 0", one(0, 0), "every dimension from 1"},
+		{"second dimension of 0", one(0, 8, 0), "every dimension from 1"},
 		{"dimension of -1", one(0, math.MaxUint64), "a dimension of -1"},
 		{"dimension of 2^63", one(0, 1<<63), "a dimension of"},
-		{"dimension of 2^63-1", one(0, math.MaxInt64), "too many elements"},
-		{"product wraps to 0", one(0, half, half, half, half), "too many elements"},
-		{"product wraps to 8", one(0, 8, 1<<32+1, 1<<32-1, 1), "too many elements"},
-		{"2^62 bytes as Q8_0", one(8, 1<<62), "too many elements"},
-		{"bytes wrap but elements do not", one(28, 1<<61), "too many elements"},
-		{"2^60 - 64 elements", one(0, 1<<60-64), "go past the end"},
+		{"dimension of 2^63-1", one(0, math.MaxInt64), "a dimension of"},
+		{"dimension of 2^31", one(0, 1<<31), "a dimension of 2147483648"},
+		{"second dimension of 2^32 + 1", one(0, 8, 1<<32+1), "a dimension of"},
+		{"product of 2^120", one(0, gi, gi, gi, gi), "too many elements"},
+		{"product of 2^64", one(0, gi, gi, 16), "too many elements"},
+		{"product of 2^64 in two steps", one(0, 16, 1<<28, gi, 4), "too many elements"},
+		{"product of 2^63", one(0, gi, gi, 8), "too many elements"},
+		{"2^62 elements of Q8_0", one(8, gi, gi, 4), "too many elements"},
+		{"2^63 bytes of 2^60 doubles", one(28, gi, gi), "too many elements"},
+		{"2^61 bytes of 2^59 floats", one(0, gi, gi/2), "go past the end"},
 		{"half a block of Q8_0", one(8, 16), "a multiple of 32"},
 		{"33 elements of Q4_0", one(2, 33), "a multiple of 32"},
 		{"half a block of Q4_K", one(12, 128), "a multiple of 256"},

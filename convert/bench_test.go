@@ -8,7 +8,6 @@ import (
 	"io"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/npz"
@@ -23,7 +22,7 @@ func (nowhere) WriteAt(b []byte, at int64) (int, error) { return len(b), nil }
 // BenchmarkConvert reports bytes of the checkpoint per second. Its layers have a quarter of the 3B model's width.
 func BenchmarkConvert(b *testing.B) {
 	o := tinymodel.Options{Prefix: "params/"}
-	o.Text, o.Vision = tinymodel.Sizes(pali.Gemma)
+	o.Text, o.Vision = tinymodel.Options{}.Sizes()
 	o.Text.EmbeddingLength, o.Text.BlockCount, o.Text.FeedForwardLength, o.Text.KeyLength = 512, 2, 4096, 64
 	o.Vision.ProjectionDim = 512
 	for _, c := range []struct {

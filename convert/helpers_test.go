@@ -120,15 +120,16 @@ func contents(t testing.TB, f *gguf.File, x gguf.Tensor) []byte {
 // hashes returns the SHA-256 of both files.
 func hashes(t testing.TB, r *Result) [2]string {
 	t.Helper()
-	var out [2]string
-	for i, path := range []string{r.TextPath, r.VisionPath} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[i] = fmt.Sprintf("%x", sha256.Sum256(b))
+	return [2]string{fileHash(t, r.TextPath), fileHash(t, r.VisionPath)}
+}
+
+func fileHash(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
 	}
-	return out
+	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
 
 // roundedBlocks stands in for ggml. It is NOT a ggml format: a Q8_0 "block" holds round(16 x) for each value behind two bytes of 1, a Q4_0

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	budget     = 400 << 20 // bytes of pieces in memory, unless a single one is larger
+	budget     = 400 << 20 // bytes of pieces in memory, unless two are larger: one is read while one is worked on
 	maxBuffers = 8
+	maxThreads = 64      // each has a strip as values and as bytes: 2 to 5 MB
 	readBytes  = 1 << 20 // at a time, between looks at the context
 	stripSize  = 1 << 18 // values: 1 MiB as F32
 	tileRows   = 16      // rows that share the cache lines of a transposed source (tensor.Move.Rows)

@@ -36,7 +36,7 @@ func newReference(o tinymodel.Options) *reference {
 	for _, a := range tinymodel.Arrays(o) {
 		r.arrays[strings.TrimPrefix(a.Name, o.Prefix)] = a
 	}
-	t, v := tinymodel.Sizes(o.Architecture)
+	t, v := o.Sizes()
 	r.decoder(t)
 	r.encoder(v)
 	return r
@@ -203,7 +203,7 @@ func TestFilesAreAccepted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, vision := tinymodel.Sizes(architecture)
+			text, vision := tinymodel.Options{Architecture: architecture}.Sizes()
 			if vision.FeedForwardLength = f.HiddenTo; m.TextConfig != text || v != vision || f.Text != text || f.Vision != vision {
 				t.Errorf("%v: sizes %+v %+v, want %+v %+v", typ, m.TextConfig, v, text, vision)
 			}
@@ -227,66 +227,98 @@ func TestFilesAreAccepted(t *testing.T) {
 	}
 }
 
+// Arrays that are larger than a strip, and a token table that is larger than a piece.
+func TestLarge(t *testing.T) {
+	o := tinymodel.Options{Prefix: "params/"}
+	o.Text, o.Vision = o.Sizes()
+	o.Text.EmbeddingLength, o.Text.BlockCount, o.Vision.ProjectionDim = 2048, 1, 2048
+	want := newReference(o)
+	if table := want.text["token_embd.weight"]; 4*len(table.values) <= cutBytes || len(table.values) <= 2*stripSize {
+		t.Fatal("the model is too small for this test")
+	}
+	for _, typ := range []gguf.Type{gguf.F32, gguf.F16} {
+		f := mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, typ))
+		compare(t, f.text, want.text)
+		compare(t, f.vision, want.vision)
+	}
+	arrays := tinymodel.Arrays(o)
+	for i := range arrays {
+		if a := &arrays[i]; a.Name == "params/llm/embedder/input_embedding" {
+			a.Values[1400*2048+3] = float32(math.NaN())
+		}
+	}
+	if got := fails(t, archive(t, arrays), vocab(t), options(t, gguf.F16)); !strings.Contains(got, "input_embedding: element [1400 3] is NaN") {
+		t.Errorf("have %q", got)
+	}
+}
+
 // In a file of a block type the vision MLP is wider, with zeros; everything else keeps its shape. Padding is encoded as every
 // other value is: a block of zeros need not be zero bytes.
 func TestPadding(t *testing.T) {
-	o := tinymodel.Options{Prefix: "params/"}
-	want := newReference(o)
-	const wide = 192 // the next multiple of 32 after 172
-	for l := range 2 {
-		name := fmt.Sprintf("v.blk.%d.", l)
-		up, bias, down := want.vision[name+"ffn_up.weight"], want.vision[name+"ffn_up.bias"], want.vision[name+"ffn_down.weight"]
-		hidden, width := up.shape[0], up.shape[1]
-		at := func(r, c int, values []float32) float32 {
-			if r >= hidden {
-				return 0
+	// 192 is the next multiple of 32. 5120 is the next multiple of 256, in tensors of several strips.
+	for _, c := range []struct{ hidden, wide int }{{172, 192}, {5000, 5120}} {
+		o := tinymodel.Options{Prefix: "params/"}
+		_, o.Vision = o.Sizes()
+		o.Vision.FeedForwardLength = c.hidden
+		want := newReference(o)
+		for l := range o.Vision.BlockCount {
+			for _, name := range []string{"ffn_up.weight", "ffn_up.bias", "ffn_down.weight"} {
+				name = fmt.Sprintf("v.blk.%d.%s", l, name)
+				want.vision[name] = padded(want.vision[name], c.hidden, c.wide)
 			}
-			return values[r*width+c]
 		}
-		want.vision[name+"ffn_up.weight"] = rows(wide, width, func(r, c int) float32 { return at(r, c, up.values) })
-		want.vision[name+"ffn_up.bias"] = vector(wide, func(i int) float32 { return append(bias.values, make([]float32, wide)...)[i] })
-		want.vision[name+"ffn_down.weight"] = rows(width, wide, func(r, c int) float32 {
-			if c >= hidden {
-				return 0
+		f := mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q8_0))
+		for _, x := range f.vision.Tensors {
+			m := want.vision[x.Name]
+			if !slices.Equal(x.Shape, m.shape) {
+				t.Fatalf("%s: shape %v, want %v", x.Name, x.Shape, m.shape)
 			}
-			return down.values[r*hidden+c]
-		})
-	}
-	f := mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q8_0))
-	for _, x := range f.vision.Tensors {
-		m := want.vision[x.Name]
-		if !slices.Equal(x.Shape, m.shape) {
-			t.Fatalf("%s: shape %v, want %v", x.Name, x.Shape, m.shape)
-		}
-		b := make([]byte, x.Bytes())
-		if x.Type == gguf.Q8_0 {
-			if err := roundedBlocks(x.Type, b, m.values, x.Shape[1]); err != nil {
-				t.Fatal(err)
+			b := make([]byte, x.Bytes())
+			if x.Type == gguf.Q8_0 {
+				if err := roundedBlocks(x.Type, b, m.values, x.Shape[1]); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				b = narrowed(m.values, x.Type)
 			}
-		} else {
-			b = narrowed(m.values, x.Type)
+			if !bytes.Equal(contents(t, f.vision, x), b) {
+				t.Errorf("%s (%v): other bytes than the padded tensor's", x.Name, x.Type)
+			}
 		}
-		if !bytes.Equal(contents(t, f.vision, x), b) {
-			t.Errorf("%s (%v): other bytes than the padded tensor's", x.Name, x.Type)
+		if n, err := gguf.Get[uint32](f.vision, mmproj.KeyFeedForwardLength); n != uint32(c.wide) || err != nil {
+			t.Errorf("feed_forward_length %d (%v), want %d", n, err, c.wide)
+		}
+		if f.HiddenFrom != c.hidden || f.HiddenTo != c.wide || f.VisionTypes[gguf.Q8_0] != 6*2+1 || f.VisionKeptF16 != 0 {
+			t.Errorf("summary %+v", *f.Result)
+		}
+		f = mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q4_0))
+		x, _ := f.vision.Tensor("v.blk.1.ffn_up.weight")
+		if b := contents(t, f.vision, x); !bytes.Equal(b, bytes.Repeat([]byte{q4Mark}, len(b))) {
+			t.Error("the padding of a Q4_0 tensor is not the encoder's")
 		}
 	}
-	if n, err := gguf.Get[uint32](f.vision, mmproj.KeyFeedForwardLength); n != wide || err != nil {
-		t.Errorf("feed_forward_length %d (%v), want %d", n, err, wide)
+}
+
+// padded widens every axis of m that has hidden elements.
+func padded(m matrix, hidden, wide int) matrix {
+	out := matrix{shape: slices.Clone(m.shape)}
+	for i, n := range out.shape {
+		if n == hidden {
+			out.shape[i] = wide
+		}
 	}
-	if f.HiddenFrom != 172 || f.HiddenTo != wide || f.VisionTypes[gguf.Q8_0] != 6*2+1 || f.VisionKeptF16 != 0 {
-		t.Errorf("summary %+v", *f.Result)
+	from, to := m.shape[len(m.shape)-1], out.shape[len(m.shape)-1]
+	out.values = make([]float32, product(out.shape))
+	for i, v := range m.values {
+		out.values[i/from*to+i%from] = v
 	}
-	f = mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q4_0))
-	x, _ := f.vision.Tensor("v.blk.1.ffn_up.weight")
-	if b := contents(t, f.vision, x); !bytes.Equal(b, bytes.Repeat([]byte{q4Mark}, len(b))) {
-		t.Error("the padding of a Q4_0 tensor is not the encoder's")
-	}
+	return out
 }
 
 // A width that the block does not divide keeps its tensors F16, and the summary counts them.
 func TestKeptF16(t *testing.T) {
 	o := tinymodel.Options{}
-	o.Text, o.Vision = tinymodel.Sizes(pali.Gemma)
+	o.Text, o.Vision = tinymodel.Options{}.Sizes()
 	o.Vision.EmbeddingLength, o.Vision.HeadCount = 48, 3
 	f := mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q4_0))
 	// Of a layer q, k, v, out and up have rows of 48; down has rows of 192. The projector has rows of 48.

@@ -107,6 +107,7 @@ func (o *Options) check(asked [2]gguf.Type) error {
 	if o.Threads < 1 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	o.Threads = min(o.Threads, maxThreads)
 	return nil
 }
 

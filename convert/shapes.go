@@ -5,6 +5,8 @@ package convert
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/pali-gguf/pali"
@@ -46,12 +48,17 @@ func (c *checkpoint) inferSizes() {
 			continue
 		}
 		for i, letter := range axes {
-			if votes[a.file][letter] == nil {
-				votes[a.file][letter] = map[int]int{}
+			if _, isIndex := number(letter); isIndex {
+				continue
+			}
+			votesFor := votes[a.file][letter]
+			if votesFor == nil {
+				votesFor = map[int]int{}
+				votes[a.file][letter] = votesFor
 			}
 			size := a.tensor.Shape[i]
-			votes[a.file][letter][size]++
-			if best := c.sizes[a.file][letter]; votes[a.file][letter][size] > votes[a.file][letter][best] {
+			votesFor[size]++
+			if votesFor[size] > votesFor[c.sizes[a.file][letter]] {
 				c.sizes[a.file][letter] = size
 			}
 		}
@@ -95,9 +102,10 @@ func (c *checkpoint) misfits() []string {
 func (c *checkpoint) configure() error {
 	t, v := c.sizes[textFile], c.sizes[visionFile]
 	for _, sizes := range c.sizes {
-		for letter, n := range sizes {
+		for _, letter := range slices.Sorted(maps.Keys(sizes)) {
+			n := sizes[letter]
 			if n < 1 || n > maxAxis || letter == "l" && n > maxLayers {
-				return fmt.Errorf("convert: axis %s: have %d elements, want 1 to %d (layers: to %d)", letter, n, maxAxis, maxLayers)
+				return fmt.Errorf("convert: axis %s: have %d, want 1 to %d (layers: to %d)", letter, n, maxAxis, maxLayers)
 			}
 		}
 	}

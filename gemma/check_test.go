@@ -174,6 +174,35 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestSizesTogether: files that have all their tensors, of sizes that do not fit each other.
+func TestSizesTogether(t *testing.T) {
+	for _, c := range []struct {
+		n, k, h int
+		want    string // empty: accepted
+	}{
+		{4, 2, 8, ""}, {3, 3, 10, ""}, {32, 1, 2, ""},
+		{3, 2, 8, "3 query heads, want a multiple of the 2 key/value heads"},
+		{1, 2, 8, "1 query heads, want a multiple of the 2 key/value heads"},
+		{2, 1, 15, "a head dim of 15, want an even one"},
+		{64, 1, 2, "an embedding of 32 for 64 heads"},
+	} {
+		for _, a := range architectures {
+			kvs, _ := attacks.TinyText(a)
+			config := pali.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 2, FeedForwardLength: 64, HeadCount: c.n, HeadCountKV: c.k, KeyLength: c.h, VocabSize: kvsVocab(kvs)}
+			kvs = attacks.With(kvs, a+".block_count", uint32(2))
+			kvs = attacks.With(kvs, a+".attention.head_count", uint32(c.n))
+			kvs = attacks.With(kvs, a+".attention.head_count_kv", uint32(c.k))
+			kvs = attacks.With(kvs, a+".attention.key_length", uint32(c.h))
+			kvs = attacks.With(kvs, a+".attention.value_length", uint32(c.h))
+			if c.want != "" {
+				refused(t, kvs, gemma.Tensors(config), c.want)
+			} else if m, err := check(t, kvs, gemma.Tensors(config)); err != nil || m.TextConfig != config {
+				t.Errorf("%+v: %v", config, err)
+			}
+		}
+	}
+}
+
 // TestOneLayer: a gemma2 of one layer is complete but has no layer without a window, and llama.cpp aborts on the empty cache.
 func TestOneLayer(t *testing.T) {
 	kvs, tensors := attacks.TinyText(pali.Gemma2)
@@ -329,6 +358,8 @@ func TestVocabulary(t *testing.T) {
 	refused(t, attacks.With(kvs, "tokenizer.ggml.scores", s[1:]), tensors, "tokenizer.ggml.scores: 1438, want 1439")
 	refused(t, attacks.With(kvs, "tokenizer.ggml.scores", []float32{}), tensors, "tokenizer.ggml.scores: 0, want 1439")
 	refused(t, attacks.With(kvs, "tokenizer.ggml.token_type", y[1:]), tensors, "tokenizer.ggml.token_type: 1438, want 1439")
+	refused(t, attacks.With(kvs, "tokenizer.ggml.token_type", append(slices.Clone(y), 1)), tensors, "tokenizer.ggml.token_type: 1440, want 1439")
+	refused(t, attacks.With(kvs, "tokenizer.ggml.scores", append(slices.Clone(s), 1)), tensors, "tokenizer.ggml.scores: 1440, want 1439")
 	more := slices.Concat(p[:270], []string{"extra"}, p[270:])
 	refused(t, attacks.With(attacks.With(attacks.With(kvs, "tokenizer.ggml.tokens", more), "tokenizer.ggml.scores", append(s, 0)), "tokenizer.ggml.token_type", slices.Insert(y, 270, 1)),
 		tensors, "token_embd.weight: shape [1439 32], want [1440 32]")

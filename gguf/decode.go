@@ -322,8 +322,9 @@ func (d *decoder) tensor() Tensor {
 	t.Shape = make([]int, n)
 	for i := range t.Shape {
 		v := d.u64("a dimension")
-		if v > math.MaxInt {
-			d.fail("a dimension of %d", int64(v))
+		if v > maxDim { // before it becomes an int, which has 32 bits on some machines
+			d.fail("%s: a dimension of %d, want at most %d", t.Name, int64(v), maxDim)
+			return t
 		}
 		t.Shape[i] = int(v)
 	}

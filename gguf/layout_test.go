@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,7 @@ func TestLayoutRefuses(t *testing.T) {
 	tensor := func(name string, ty gguf.Type, shape ...int) []gguf.Tensor {
 		return []gguf.Tensor{{Name: name, Type: ty, Shape: shape}}
 	}
+	over := int64(1) << 31 // not a constant: it does not fit into an int of 32 bits
 	for _, c := range []struct {
 		name    string
 		kvs     []gguf.KV
@@ -142,12 +144,13 @@ func TestLayoutRefuses(t *testing.T) {
 		{"name of 64", nil, tensor(strings.Repeat("n", 64), gguf.F32, 1), "want at most 63"},
 		{"no shape", nil, tensor("a", gguf.F32), "0 dimensions"},
 		{"five dimensions", nil, tensor("a", gguf.F32, 1, 1, 1, 1, 1), "5 dimensions"},
-		{"zero", nil, tensor("a", gguf.F32, 0, 3), "at least 1"},
-		{"negative", nil, tensor("a", gguf.F32, -1), "at least 1"},
+		{"zero", nil, tensor("a", gguf.F32, 0, 3), "from 1 to"},
+		{"negative", nil, tensor("a", gguf.F32, -1), "from 1 to"},
+		{"2^31", nil, tensor("a", gguf.F32, int(over)), "from 1 to"},
 		{"unknown type", nil, tensor("a", 4, 32), "is not known"},
 		{"part of a block", nil, tensor("a", gguf.Q8_0, 33), "a multiple of 32"},
-		{"huge", nil, tensor("a", gguf.F32, 1<<31, 1<<31), "too many elements"},
-		{"too large a file", nil, append(tensor("a", 28, 1<<57-64), tensor("b", 28, 1<<56)...), "too large"},
+		{"huge", nil, tensor("a", gguf.F32, 1<<30, 1<<30, 1), "too many elements"},
+		{"too large a file", nil, slices.Concat(tensor("a", 28, 1<<30, 1<<26), tensor("b", 28, 1<<30, 1<<26), tensor("c", 28, 1<<30, 1<<26)), "c: the file would be too large"},
 		{"65537 keys", make([]gguf.KV, 65537), nil, "65537 keys"},
 		{"65537 tensors", nil, make([]gguf.Tensor, 65537), "65537 tensors"},
 	} {

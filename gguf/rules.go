@@ -13,9 +13,10 @@ import (
 const (
 	maxKVs      = 65536
 	maxTensors  = 65536
-	maxKey      = 256       // bytes of a key
-	maxName     = 63        // bytes of a tensor's name: ggml keeps names in 64 bytes with a terminator
-	maxDims     = 4         // GGML_MAX_DIMS
+	maxKey      = 256 // bytes of a key
+	maxName     = 63  // bytes of a tensor's name: ggml keeps names in 64 bytes with a terminator
+	maxDims     = 4   // GGML_MAX_DIMS
+	maxDim      = math.MaxInt32
 	maxString   = 16 << 20  // bytes of a string value
 	maxArray    = 64 << 20  // elements of an array
 	maxMetadata = 256 << 20 // bytes before the data section
@@ -74,8 +75,8 @@ func checkTensor(t Tensor) error {
 	const most = math.MaxInt64 / 8 // elements: no type has more than 8 bytes for one, so that sizes in bytes cannot overflow
 	n := int64(1)
 	for _, s := range t.Shape {
-		if s < 1 {
-			return fmt.Errorf("%s: shape %v, want every dimension at least 1", t.Name, t.Shape)
+		if s < 1 || s > maxDim {
+			return fmt.Errorf("%s: shape %v, want every dimension from 1 to %d", t.Name, t.Shape, maxDim)
 		}
 		if int64(s) > most/n {
 			return fmt.Errorf("%s: shape %v has too many elements", t.Name, t.Shape)

@@ -97,7 +97,7 @@ func TestCheckValues(t *testing.T) {
 	kvs, tensors := attacks.TinyVision()
 	for key, values := range map[string][]any{
 		"clip.has_vision_encoder": {false}, "clip.use_gelu": {false}, "clip.projector_type": {"gemma3", "mlp", "", "PaliGemma"},
-		"clip.vision.image_size": {uint32(0), uint32(27), uint32(42), uint32(8193), big}, "clip.vision.patch_size": {uint32(0), uint32(7), uint32(13), uint32(28), big},
+		"clip.vision.image_size": {uint32(0), uint32(27), uint32(29), uint32(42), uint32(8193), big}, "clip.vision.patch_size": {uint32(0), uint32(7), uint32(13), uint32(28), big},
 		"clip.vision.embedding_length": {uint32(0), uint32(31), uint32(34), big}, "clip.vision.feed_forward_length": {uint32(0), uint32(63), big},
 		"clip.vision.block_count": {uint32(0), uint32(2), uint32(513), big}, "clip.vision.projection_dim": {uint32(0), uint32(64), big},
 		"clip.vision.attention.head_count": {uint32(0), uint32(3), uint32(64), uint32(257), big}, "clip.vision.attention.layer_norm_epsilon": {float32(0), float32(-1), inf, nan, float32(1)},

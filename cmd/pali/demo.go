@@ -1,3 +1,181 @@
 package main
-import "github.com/spf13/cobra"
-func newDemo() *cobra.Command { return &cobra.Command{Use: "demo"} }
+
+// This file: pali demo: the whole path on the checkpoint that is inside the program.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/convert"
+	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/testdata/demo"
+)
+
+// demoQuestions are asked in this order.
+var demoQuestions = []struct{ picture, prompt string }{
+	{"000.png", "caption en"},
+	{"000.png", "caption de"},
+	{"000.png", "detect circle ; purple triangle"},
+	{"008.png", "answer en how many hearts are there?"},
+	{"008.png", "detect heart"},
+	{"013.jpg", "answer en what color is the star?"},
+	{"013.jpg", "caption es"},
+}
+
+type demoFlags struct {
+	modelFlags
+	asJSON bool
+}
+
+func newDemo() *cobra.Command {
+	var f demoFlags
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Shows the whole path on a small model that is inside the program",
+		Long: `Shows the whole path, without a download: converts a small PaliGemma that was trained for this project (it knows drawn shapes
+and colours) to GGUF in a temporary folder, asks it about three pictures, and shows its answers, boxes in pixels, and the time.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.addRunning(cmd.Flags())
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// demoAnswer is one question with its answer.
+type demoAnswer struct {
+	Picture string     `json:"image"`
+	Prompt  string     `json:"prompt"`
+	Text    string     `json:"text"`
+	Boxes   []boxLabel `json:"boxes,omitempty"`
+	Ms      float64    `json:"ms"`
+}
+
+type boxLabel struct {
+	Label string     `json:"label"`
+	XYXY  [4]float64 `json:"xyxy"` // pixels
+}
+
+func (f *demoFlags) run(cmd *cobra.Command) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "pali-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	warnSlow(cmd.ErrOrStderr())
+
+	say := func(format string, args ...any) {
+		if !f.asJSON {
+			fmt.Fprintf(cmd.OutOrStdout(), format, args...)
+		}
+	}
+	start := time.Now()
+	pair, err := demoConvert(cmd.Context(), folder)
+	if err != nil {
+		return err
+	}
+	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), ms(time.Since(start)))
+	start = time.Now()
+	model, err := llamacpp.Open(pair.TextPath, pair.VisionPath, options)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	say("loaded it in %.0f ms\n", ms(time.Since(start)))
+
+	var answers []demoAnswer
+	for _, q := range demoQuestions {
+		a, err := demoAsk(cmd.Context(), model, q.picture, q.prompt)
+		if err != nil {
+			return err
+		}
+		answers = append(answers, a)
+		if !f.asJSON {
+			printDemo(cmd.OutOrStdout(), a)
+		}
+	}
+	if f.asJSON {
+		return printJSON(cmd.OutOrStdout(), map[string]any{"answers": answers})
+	}
+	return nil
+}
+
+// demoConvert writes the embedded checkpoint to the folder and converts it there.
+func demoConvert(ctx context.Context, folder string) (*convert.Result, error) {
+	data, err := fs.ReadFile(demo.Files, "demo.npz")
+	if err != nil {
+		return nil, err
+	}
+	checkpoint := filepath.Join(folder, "demo.npz")
+	if err := os.WriteFile(checkpoint, data, 0o600); err != nil {
+		return nil, err
+	}
+	src, err := npz.Open(checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	tokenizer, err := fs.ReadFile(demo.Files, "tokenizer.model")
+	if err != nil {
+		return nil, err
+	}
+	vocabulary, err := sentencepiece.Parse(tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	return convert.Run(ctx, src, vocabulary, convert.Options{Name: "demo", Text: gguf.F32, Vision: gguf.F32, OutDir: folder})
+}
+
+// demoAsk asks one question about an embedded picture.
+func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (demoAnswer, error) {
+	data, err := fs.ReadFile(demo.Files, "pictures/"+name)
+	if err != nil {
+		return demoAnswer{}, err
+	}
+	p, err := mmproj.DecodePicture(data, mmproj.DefaultLimits)
+	if err != nil {
+		return demoAnswer{}, err
+	}
+	start := time.Now()
+	r, err := model.Runner().Generate(ctx, runner.Request{Pictures: []*mmproj.Picture{p}, Prompt: prompt, Resize: mmproj.Antialias, MaxTokens: 64},
+		func(runner.Step) error { return nil })
+	if err != nil {
+		return demoAnswer{}, err
+	}
+	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: ms(time.Since(start))}
+	boxes, _ := tasks.ParseBoxes(r.Text)
+	for _, b := range boxes {
+		a.Boxes = append(a.Boxes, boxLabel{b.Label, b.Pixels(p.Width, p.Height)})
+	}
+	return a, nil
+}
+
+// printDemo shows a question with its answer: the boxes of a detection in pixels, else the text.
+func printDemo(w io.Writer, a demoAnswer) {
+	answer := forTerminal(a.Text)
+	if len(a.Boxes) > 0 {
+		var lines []string
+		for _, b := range a.Boxes {
+			lines = append(lines, fmt.Sprintf("%s: x %.0f to %.0f, y %.0f to %.0f", b.Label, b.XYXY[0], b.XYXY[2], b.XYXY[1], b.XYXY[3]))
+		}
+		answer = strings.Join(lines, "\n    ")
+	}
+	fmt.Fprintf(w, "\n%s  %s  (%.0f ms)\n    %s\n", a.Picture, a.Prompt, a.Ms, answer)
+}

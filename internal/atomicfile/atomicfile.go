@@ -1,14 +1,19 @@
 // Package atomicfile writes a set of files that appear under their names together, when all are complete, or not at all.
 //
 // Before it: package convert, which knows the sizes beforehand. After it: files on disk. The work is done in PATH.partial beside each target:
-// lock, set the size, write anywhere, sync, rename, sync the folder.
+// lock, set the size, write anywhere, sync, rename, sync the folder. This file: the life of a set; commit.go: how it gets its names.
 //
 // # What is promised
 //
-// Whatever fails, and whenever the process is killed, no file under a final name is half written. Several renames are not one: the first target is
-// the main file and is renamed last, so that it is there only if all others are. A set that was cut off between its renames still has a
-// .partial file; the next Begin takes that as leave to replace those that had their names already, and makes the same set anew.
-// With Force the old files are moved to PATH.old for the time of the renames and moved back if one of these fails.
+// Whatever fails, and whenever the process is killed, no file under a final name is half written. Several renames are not one: the first
+// target is the main file, which loses its name first and gets it last, so that it is there only with the others that belong to it.
+// With Force the old files are moved to PATH.aside for the time of the renames, and moved back if one of these fails.
+//
+// The next Begin for the same targets puts right what a killed process left. The main file is there: the set was complete, and what is
+// aside is removed. It is not: what is aside is moved back, and another target that already had its name is removed, known by the
+// main file's .partial, whole, without its own. Until then nothing of the old set is lost; it may be under PATH.aside.
+//
+// A .partial file is locked, and its name with it, until it is renamed. Only from the last rename to the end of Commit can another run begin.
 package atomicfile
 
 import (
@@ -16,20 +21,24 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
-	"strings"
 )
 
-// Suffixes of files under way: the work, and an old file while it is replaced.
+// Suffixes of files under way: the work, and an old file while it is replaced. The second is no longer than the first, so that a name
+// that Begin could make is not too long for Commit, and is not ".old", which users give to files of their own.
 const (
 	partialSuffix = ".partial"
-	oldSuffix     = ".old"
+	asideSuffix   = ".aside"
 )
 
-// slack is room asked for beyond the files themselves, for folders and journals.
-const slack = 1 << 20
+// Bounds: of one target, far above any model and far below overflow, and room asked for beyond the files, for folders and journals.
+const (
+	maxSize = 1 << 50
+	slack   = 1 << 20
+)
 
-// Target is a file to be written: its final path and its size in bytes.
+// Target is a file to be written: its final path and its size in bytes, at least 1.
 type Target struct {
 	Path string
 	Size int64
@@ -44,60 +53,72 @@ type Options struct {
 // Set is a set of files being written. WriterAt's writers may be used from several goroutines at once; the other methods may not.
 type Set struct {
 	fs    FS
+	force bool
 	files []*file
+	moved [][2]string // renames that Commit made, from and to, in order
+	keep  bool        // .partial files that are not empty tell the next Begin what to put right
 	done  bool
 }
 
 // file is one target under way.
 type file struct {
 	Target
-	partial string
-	f       File
-	hadOld  bool // moved aside by this Commit
-	named   bool // renamed by this Commit
+	partial, aside string
+	f              File // nil: not ours, as never opened or another run's
 }
 
-// Begin checks that the targets may be written and that there is room, and makes their .partial files, zero-filled to their sizes.
+// Begin locks the targets' .partial files, puts right what a killed process left, checks that the targets may be written and that there
+// is room, and makes the .partial files zero-filled to their sizes. If it fails, nothing of this set is left.
 func Begin(targets []Target, o Options) (*Set, error) {
-	s := &Set{fs: o.FS}
+	if len(targets) == 0 {
+		return nil, errors.New("atomicfile: no targets")
+	}
+	s := &Set{fs: o.FS, force: o.Force, keep: true}
 	if s.fs == nil {
 		s.fs = osFS{}
 	}
 	for _, t := range targets {
-		s.files = append(s.files, &file{Target: t, partial: t.Path + partialSuffix})
+		if t.Size < 1 || t.Size > maxSize {
+			return nil, fmt.Errorf("atomicfile: %s: have size %d, want 1 to %d", t.Path, t.Size, int64(maxSize))
+		}
+		s.files = append(s.files, &file{Target: t, partial: t.Path + partialSuffix, aside: t.Path + asideSuffix})
 	}
-	if err := s.checkTargets(o.Force); err != nil {
-		return nil, err
-	}
-	if err := s.checkRoom(); err != nil {
-		return nil, err
-	}
-	for _, f := range s.files {
-		if err := s.open(f); err != nil {
-			s.Abort()
-			return nil, err
+	for _, step := range []func() error{s.lock, s.recover, s.checkTargets, s.checkRoom, s.resize} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, s.Abort())
 		}
 	}
 	return s, nil
 }
 
-// checkTargets refuses targets that are there, unless that is wanted or they are what an earlier set, cut off between its renames, left.
-func (s *Set) checkTargets(force bool) error {
-	cutOff := false
+// lock opens all .partial files, the main one first: while that is held no other run comes further.
+func (s *Set) lock() error {
 	for _, f := range s.files {
-		if _, err := s.fs.Stat(f.partial); err == nil {
-			cutOff = true
+		for _, path := range []string{f.Path, f.partial, f.aside} {
+			if _, err := s.size(path); err != nil {
+				return err
+			}
 		}
+		opened, err := s.fs.OpenLocked(f.partial)
+		if errors.Is(err, errLocked) {
+			return fmt.Errorf("another run is writing %s", f.Path)
+		}
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", f.Path, cause(err))
+		}
+		f.f = opened
 	}
+	return nil
+}
+
+// checkTargets refuses targets that are there, unless that is wanted.
+func (s *Set) checkTargets() error {
 	for _, f := range s.files {
-		info, err := s.fs.Stat(f.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return said(err)
-		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s is there and is no file", f.Path)
-		case !force && !cutOff:
+		n, err := s.size(f.Path)
+		if err != nil {
+			return err
+		}
+		if n >= 0 && !s.force {
 			return fmt.Errorf("%s exists; use --force to replace it", f.Path)
 		}
 	}
@@ -108,16 +129,16 @@ func (s *Set) checkTargets(force bool) error {
 func (s *Set) checkRoom() error {
 	need := map[string]int64{}
 	for _, f := range s.files {
-		dir := filepath.Dir(f.Path)
-		need[dir] += f.Size
-		if info, err := s.fs.Stat(f.partial); err == nil {
-			need[dir] -= min(allocated(info), f.Size)
+		info, err := s.fs.Stat(f.partial)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.partial, cause(err))
 		}
+		need[filepath.Dir(f.Path)] += f.Size - min(allocated(info), f.Size)
 	}
 	for dir, n := range need {
 		free, err := s.fs.Free(dir)
 		if err != nil {
-			return said(err)
+			return fmt.Errorf("%s: %w", dir, cause(err))
 		}
 		if missing := n + slack - free; free >= 0 && missing > 0 {
 			return fmt.Errorf("no space: need %d more bytes on %s", missing, dir)
@@ -126,18 +147,16 @@ func (s *Set) checkRoom() error {
 	return nil
 }
 
-// open makes one .partial file.
-func (s *Set) open(f *file) error {
-	var err error
-	if f.f, err = s.fs.OpenLocked(f.partial); err != nil {
-		if errors.Is(err, errLocked) {
-			return fmt.Errorf("another run is writing %s", f.Path)
+// resize empties all .partial files, the main one first, and gives them their sizes, the main one last: when that is whole, the others were.
+func (s *Set) resize() error {
+	for _, f := range s.files {
+		if err := f.f.Truncate(0); err != nil {
+			return fmt.Errorf("writing %s: %w", f.Path, cause(err))
 		}
-		return said(err)
 	}
-	for _, size := range []int64{0, f.Size} {
-		if err := f.f.Truncate(size); err != nil {
-			return said(err)
+	for i := len(s.files) - 1; i >= 0; i-- {
+		if err := s.files[i].f.Truncate(s.files[i].Size); err != nil {
+			return fmt.Errorf("writing %s: %w", s.files[i].Path, cause(err))
 		}
 	}
 	return nil
@@ -149,96 +168,19 @@ func (s *Set) WriterAt(i int) io.WriterAt { return s.files[i] }
 // WriteAt writes the whole of b, or fails with the path.
 func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	if at < 0 || at > f.Size-int64(len(b)) {
-		return 0, fmt.Errorf("writing %s: bytes %d to %d of %d", f.Path, at, at+int64(len(b)), f.Size)
+		return 0, fmt.Errorf("writing %s: have %d bytes at %d, want them within %d", f.Path, len(b), at, f.Size)
 	}
 	n, err := f.f.WriteAt(b, at)
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		err = fmt.Errorf("writing %s: %w", f.Path, said(err))
+		return n, fmt.Errorf("writing %s: %w", f.Path, cause(err))
 	}
-	return n, err
+	return n, nil
 }
 
-// Commit syncs all files, gives them their names, the first target last, and syncs the folders. If it fails, what was there before is
-// there again, and the .partial files are gone.
-func (s *Set) Commit() error {
-	err := s.commit()
-	if err != nil {
-		err = errors.Join(err, s.undo())
-	}
-	return errors.Join(err, s.Abort())
-}
-
-func (s *Set) commit() error {
-	for _, f := range s.files {
-		if err := f.f.Sync(); err != nil {
-			return fmt.Errorf("writing %s: %w", f.Path, said(err))
-		}
-	}
-	for i := len(s.files) - 1; i >= 0; i-- {
-		f := s.files[i]
-		if _, err := s.fs.Stat(f.Path); err == nil {
-			if err := s.fs.Rename(f.Path, f.Path+oldSuffix); err != nil {
-				return said(err)
-			}
-			f.hadOld = true
-		}
-		if err := s.fs.Rename(f.partial, f.Path); err != nil {
-			return said(err)
-		}
-		f.named = true
-	}
-	if err := s.syncFolders(); err != nil {
-		return err
-	}
-	for _, f := range s.files {
-		if f.hadOld {
-			if err := s.fs.Remove(f.Path + oldSuffix); err != nil {
-				return said(err)
-			}
-			f.hadOld = false
-		}
-	}
-	return nil
-}
-
-// syncFolders makes the renames last.
-func (s *Set) syncFolders() error {
-	seen := map[string]bool{}
-	for _, f := range s.files {
-		dir := filepath.Dir(f.Path)
-		if seen[dir] {
-			continue
-		}
-		seen[dir] = true
-		if err := s.fs.SyncDir(dir); err != nil {
-			return said(err)
-		}
-	}
-	return nil
-}
-
-// undo takes the names back, in the reverse order. An old file that cannot be moved back is named in the error: it is at PATH.old.
-func (s *Set) undo() error {
-	var failed []error
-	for _, f := range s.files {
-		if f.named {
-			if err := s.fs.Remove(f.Path); err != nil {
-				failed = append(failed, said(err))
-			}
-		}
-		if f.hadOld {
-			if err := s.fs.Rename(f.Path+oldSuffix, f.Path); err != nil {
-				failed = append(failed, fmt.Errorf("the old %s is at %s%s: %w", f.Path, f.Path, oldSuffix, said(err)))
-			}
-		}
-	}
-	return errors.Join(failed...)
-}
-
-// Abort closes all files and removes those that have no final name. After Commit it does nothing.
+// Abort removes the .partial files, the main one first, and closes them. After Commit it does nothing.
 func (s *Set) Abort() error {
 	if s.done {
 		return nil
@@ -247,25 +189,43 @@ func (s *Set) Abort() error {
 	var failed []error
 	for _, f := range s.files {
 		if f.f == nil {
-			continue // not ours: never opened, or another run's
+			continue
 		}
-		if !f.named {
+		if n, err := s.size(f.partial); err == nil && n == 0 || !s.keep {
 			if err := s.fs.Remove(f.partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				failed = append(failed, said(err))
+				failed = append(failed, fmt.Errorf("%s is left: %w", f.partial, cause(err)))
 			}
 		}
-		if err := f.f.Close(); err != nil && !f.named {
-			failed = append(failed, said(err))
+		if err := f.f.Close(); err != nil {
+			failed = append(failed, fmt.Errorf("closing %s: %w", f.partial, cause(err)))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// said turns the operating system's error into one sentence: "no space left on device: PATH".
-func said(err error) error {
+// size returns a file's size, or -1 if it is not there. It fails for what is no regular file: folders, symbolic links, devices.
+func (s *Set) size(path string) (int64, error) {
+	info, err := s.fs.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return -1, nil
+	case err != nil:
+		return 0, fmt.Errorf("%s: %w", path, cause(err))
+	case !info.Mode().IsRegular():
+		return 0, fmt.Errorf("%s is there and is no file", path)
+	}
+	return info.Size(), nil
+}
+
+// cause returns what the operating system said, without the operation and the paths, which the caller tells in a sentence.
+func cause(err error) error {
 	var path *fs.PathError
-	if errors.As(err, &path) && !strings.Contains(path.Path, partialSuffix+partialSuffix) {
-		return fmt.Errorf("%s: %w", strings.TrimSuffix(path.Path, partialSuffix), path.Err)
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
 	}
 	return err
 }

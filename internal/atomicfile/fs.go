@@ -10,9 +10,11 @@ import (
 
 // FS makes, names and removes files.
 type FS interface {
+	// Stat does not follow symbolic links.
 	Stat(path string) (os.FileInfo, error)
-	// OpenLocked opens or makes a file, for this process alone.
+	// OpenLocked opens or makes a regular file, for this holder alone until it is closed; renaming and removing it while open must work.
 	OpenLocked(path string) (File, error)
+	// Rename replaces a file that is there.
 	Rename(from, to string) error
 	Remove(path string) error
 	// SyncDir makes renames in a folder last.
@@ -29,10 +31,13 @@ type File interface {
 	Close() error
 }
 
-// errLocked is what OpenLocked returns for a file that another process has open.
+// errLocked is what OpenLocked returns for a file that another holder has open.
 var errLocked = errors.New("in use")
 
-// osFS is the real one; Free and the lock are in fs_*.go.
+// lockTries is how often a file may be renamed or removed by another run just before it is locked.
+const lockTries = 10
+
+// osFS is the real one; openLocked, Free and SyncDir are in fs_*.go.
 type osFS struct{}
 
 func (osFS) Stat(path string) (os.FileInfo, error) { return os.Lstat(path) }
@@ -40,13 +45,25 @@ func (osFS) Rename(from, to string) error          { return os.Rename(from, to) 
 func (osFS) Remove(path string) error              { return os.Remove(path) }
 
 func (osFS) OpenLocked(path string) (File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	for range lockTries {
+		f, err := openLocked(path)
+		if err != nil {
+			return nil, err
+		}
+		if named(f, path) {
+			return f, nil
+		}
+		f.Close() // the last holder renamed or removed it after it was opened here and before it was locked
+	}
+	return nil, errLocked
+}
+
+// named tells whether path is the name of the open file f, a regular file.
+func named(f *os.File, path string) bool {
+	at, err := os.Lstat(path)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	if err := lock(f); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	have, err := f.Stat()
+	return err == nil && at.Mode().IsRegular() && os.SameFile(at, have)
 }

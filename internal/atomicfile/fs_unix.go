@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin || freebsd || dragonfly
 
 package atomicfile
 
@@ -6,19 +6,28 @@ package atomicfile
 
 import (
 	"errors"
+	"math"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// lock takes the file for this process; the kernel gives it back when the process ends, however it ends.
-func lock(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errLocked
+// openLocked opens or makes a file, not through a symbolic link, and takes it for this holder; the kernel gives it back when the process
+// ends, however it ends.
+func openLocked(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o666)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errLocked
+		}
+		return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+	}
+	return f, nil
 }
 
 // Free asks statfs.
@@ -27,16 +36,24 @@ func (osFS) Free(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
+	blocks, size := int64(s.Bavail), int64(s.Bsize)
+	if size > 0 && blocks > math.MaxInt64/size {
+		return math.MaxInt64, nil
+	}
+	return blocks * size, nil
 }
 
-// SyncDir calls fsync on the folder.
+// SyncDir calls fsync on the folder. Some network and FUSE disks know no such call; there is nothing to be done then.
 func (osFS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	defer d.Close()
+	if err := d.Sync(); !errors.Is(err, unix.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // allocated returns the bytes on disk that removing a file gives back: a sparse file has fewer than its size.

@@ -28,8 +28,8 @@ type Options struct {
 	OldPosition  bool              // the position table where SigLIP files from before 2022 have it
 	DType        tensor.DType      // F32, F16 or BF16; 0: F32
 	Deflate      bool              // compressed members
-	Text         pali.TextConfig   // zero: what Sizes says
-	Vision       pali.VisionConfig // zero: what Sizes says
+	Text         pali.TextConfig   // zero: what Sizes gives; else Architecture is not looked at
+	Vision       pali.VisionConfig // zero: what Sizes gives
 }
 
 // Array is one array of a checkpoint. Values are exact in the checkpoint's type.
@@ -40,16 +40,22 @@ type Array struct {
 	Values []float32
 }
 
-// Sizes returns what a checkpoint of this architecture has. The vision widths are like the published ones in this: blocks of 32 divide the
-// width and not the MLP's hidden width.
-func Sizes(architecture string) (pali.TextConfig, pali.VisionConfig) {
-	text := pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: 96, BlockCount: 3, FeedForwardLength: 160,
-		HeadCount: 4, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces()) + pali.Locations + pali.SegmentCodes}
-	if architecture == pali.Gemma2 {
-		text.Architecture, text.HeadCount, text.HeadCountKV, text.KeyLength = pali.Gemma2, 8, 4, 32
+// Sizes returns the checkpoint's sizes. The vision widths are like the published ones in this: blocks of 32 divide the width and not the
+// MLP's hidden width.
+func (o Options) Sizes() (pali.TextConfig, pali.VisionConfig) {
+	text, vision := o.Text, o.Vision
+	if text == (pali.TextConfig{}) {
+		text = pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: 96, BlockCount: 3, FeedForwardLength: 160,
+			HeadCount: 4, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces()) + pali.Locations + pali.SegmentCodes}
+		if o.Architecture == pali.Gemma2 {
+			text.Architecture, text.HeadCount, text.HeadCountKV, text.KeyLength = pali.Gemma2, 8, 4, 32
+		}
 	}
-	return text, pali.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 172,
-		BlockCount: 2, HeadCount: 4, ProjectionDim: text.EmbeddingLength}
+	if vision == (pali.VisionConfig{}) {
+		vision = pali.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 172,
+			BlockCount: 2, HeadCount: 4, ProjectionDim: text.EmbeddingLength}
+	}
+	return text, vision
 }
 
 // Arrays returns the checkpoint's arrays in the order in which they are written.
@@ -107,13 +113,7 @@ const (
 
 // shapes lists the arrays as big_vision names them (models/vit.py, models/ppp/gemma.py), layers stacked.
 func (o Options) shapes() []spec {
-	t, v := Sizes(o.Architecture)
-	if o.Text != (pali.TextConfig{}) {
-		t = o.Text
-	}
-	if o.Vision != (pali.VisionConfig{}) {
-		v = o.Vision
-	}
+	t, v := o.Sizes()
 	d, l, n, k, h, f := t.EmbeddingLength, t.BlockCount, t.HeadCount, t.HeadCountKV, t.KeyLength, t.FeedForwardLength
 	w, vl, vn, vf, p := v.EmbeddingLength, v.BlockCount, v.HeadCount, v.FeedForwardLength, v.PatchSize
 	block, att := "img/Transformer/encoderblock/", "img/Transformer/encoderblock/MultiHeadDotProductAttention_0/"
@@ -123,8 +123,8 @@ func (o Options) shapes() []spec {
 		{"img/pos_embedding", []int{1, v.Tokens(), w}, weight},
 		{"img/Transformer/encoder_norm/scale", []int{w}, nearOne},
 		{"img/Transformer/encoder_norm/bias", []int{w}, nearZero},
-		{"img/head/kernel", []int{w, d}, weight},
-		{"img/head/bias", []int{d}, nearZero},
+		{"img/head/kernel", []int{w, v.ProjectionDim}, weight},
+		{"img/head/bias", []int{v.ProjectionDim}, nearZero},
 		{att + "out/kernel", []int{vl, vn, w / vn, w}, weight},
 		{att + "out/bias", []int{vl, w}, nearZero},
 		{block + "MlpBlock_0/Dense_0/kernel", []int{vl, w, vf}, weight},

@@ -67,7 +67,7 @@ func TestTokenizer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _ := Sizes(pali.Gemma)
+	text, _ := Options{}.Sizes()
 	if n := text.VocabSize - pali.Locations - pali.SegmentCodes; len(m.Pieces) < n {
 		t.Errorf("%d pieces, want %d", len(m.Pieces), n)
 	}

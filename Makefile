@@ -1,0 +1,96 @@
+# Pali. `make` builds bin/pali; `make demo` shows it at work; `make test` runs the tests.
+# Needs Go, make and a C/C++ compiler, nothing else.
+
+GO ?= go
+
+# Go asks for CC and CXX in its own environment too; ask it which they are.
+CC  := $(shell $(GO) env CC 2>/dev/null || echo cc)
+CXX := $(shell $(GO) env CXX 2>/dev/null || echo c++)
+
+# The first line says what is missing, before Go's own errors do.
+ifeq (,$(shell command -v $(GO) 2>/dev/null))
+$(error this needs Go (https://go.dev/dl): no "$(GO)" command found)
+endif
+ifeq (,$(shell command -v $(firstword $(CC)) 2>/dev/null))
+$(error this needs a C compiler (Debian: apt-get install build-essential; macOS: xcode-select --install): no "$(CC)" command found)
+endif
+ifeq (,$(shell command -v $(firstword $(CXX)) 2>/dev/null))
+$(error this needs a C++ compiler (Debian: apt-get install build-essential; macOS: xcode-select --install): no "$(CXX)" command found)
+endif
+
+# Speed: what "native" means on this processor, spelled out (scripts/native-flags.sh says why), and ggml's interleaved weights.
+# -w: the C and C++ are the module's; their warnings are not ours to mend.
+NATIVE := $(shell sh scripts/native-flags.sh $(firstword $(CC)))
+export CGO_ENABLED  := 1
+export CGO_CFLAGS   := -O3 -w $(NATIVE)
+export CGO_CXXFLAGS := -O3 -w $(NATIVE)
+export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
+
+MODULE = $(shell $(GO) list -m -f '{{.Dir}}' github.com/ollama/ollama)
+PURE   = . ./tensor ./npz ./gguf ./gemma ./mmproj ./convert/... ./runner ./tasks ./attacks ./internal/...
+
+.PHONY: all demo test test-go test-pure race asan bench fuzz lint cuda vulkan synthetic clean flags
+
+# Builds the program.  e.g. make && bin/pali --help
+all: bin/pali
+
+# Go itself knows what is up to date.
+.PHONY: bin/pali
+bin/pali:
+	@$(GO) build -o $@ ./cmd/pali
+
+# Converts the small checkpoint that is inside the program, and asks it about pictures.
+demo: bin/pali
+	@bin/pali demo
+
+# All tests: everything with C, then the packages without C in a build that has none.
+test: test-go test-pure
+
+test-go:
+	$(GO) test -timeout 15m ./...
+
+# A build without C has other files; its tests must hold too.
+test-pure:
+	CGO_ENABLED=0 $(GO) test -short -timeout 10m $(PURE)
+
+# The race detector, over what runs in several goroutines. It compiles all of the C again.
+race:
+	$(GO) test -race -short -timeout 30m ./...
+
+# load, encode, decode, free, 100 times under AddressSanitizer, with the leak check. It compiles all of the C again.
+asan:
+	sh scripts/asan.sh
+
+# Go's benchmarks.  e.g. make bench PKG=./mmproj
+PKG ?= ./...
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+# Every fuzz target for FUZZTIME.  e.g. make fuzz FUZZTIME=10m
+FUZZTIME ?= 30s
+fuzz:
+	sh scripts/fuzz.sh $(FUZZTIME)
+
+# The gate for every change.
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@2026.1
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) run $(STATICCHECK) ./...
+
+# ggml's shared library for a GPU, from the module's own sources, into lib/pali beside the program. Needs CMake and the maker's tools.
+cuda vulkan:
+	sh scripts/gpu.sh $@ "$(MODULE)"
+
+# A full-size PaliGemma 3B with random weights (11.7 GB), for measuring.  e.g. make synthetic OUT=/big/disk/3b.npz
+OUT ?= synthetic-3b.npz
+synthetic:
+	CGO_ENABLED=0 $(GO) run ./scripts/synthetic -o $(OUT)
+
+# What the C compiler is told.
+flags:
+	@echo CFLAGS $(CGO_CFLAGS) $(CGO_CPPFLAGS)
+
+clean:
+	rm -rf bin lib

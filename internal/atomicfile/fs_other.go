@@ -1,0 +1,27 @@
+//go:build !linux && !darwin && !freebsd && !dragonfly && !windows
+
+package atomicfile
+
+// This file: systems without the calls that locks and free space need. There two runs on one output are not told apart.
+
+import (
+	"errors"
+	"os"
+)
+
+func openLocked(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666) }
+
+// Free does not know.
+func (osFS) Free(string) (int64, error) { return -1, nil }
+
+// SyncDir calls fsync on the folder.
+func (osFS) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// allocated counts nothing as given back.
+func allocated(os.FileInfo) int64 { return 0 }

@@ -29,7 +29,10 @@ func BenchmarkConvert(b *testing.B) {
 		name string
 		from tensor.DType
 		to   gguf.Type
-	}{{"f32-f32", tensor.F32, gguf.F32}, {"f32-f16", tensor.F32, gguf.F16}, {"bf16-f16", tensor.BF16, gguf.F16}, {"bf16-bf16", tensor.BF16, gguf.BF16}, {"f16-f32", tensor.F16, gguf.F32}} {
+	}{
+		{"f32-f32", tensor.F32, gguf.F32}, {"f32-f16", tensor.F32, gguf.F16}, {"bf16-f16", tensor.BF16, gguf.F16},
+		{"bf16-bf16", tensor.BF16, gguf.BF16}, {"f16-f32", tensor.F16, gguf.F32},
+	} {
 		b.Run(c.name, func(b *testing.B) {
 			o.DType = c.from
 			data, err := tinymodel.Pack(tinymodel.Arrays(o), false)

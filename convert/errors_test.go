@@ -8,12 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/pali-gguf/pali"
@@ -99,6 +101,10 @@ func TestImpossible(t *testing.T) {
 		{"4 query heads, want a multiple of the 3 key/value heads", func(o *tinymodel.Options) { o.Text.HeadCountKV = 3 }},
 		{"head dim 15, want an even number", func(o *tinymodel.Options) { o.Text.KeyLength = 15 }},
 		{"img/head gives 95 values, want the decoder's embedding length 96", func(o *tinymodel.Options) { o.Vision.ProjectionDim = 95 }},
+		{"would make a file that cannot be read: gemma: ", func(o *tinymodel.Options) { o.Text.HeadCount, o.Text.KeyLength = 300, 2 }},
+		{"would make a file that cannot be read: mmproj: ", func(o *tinymodel.Options) {
+			o.Vision.EmbeddingLength, o.Vision.HeadCount, o.Vision.BlockCount = 600, 300, 1
+		}},
 		{"have 3 of 21, want them to fill the width 64", func(o *tinymodel.Options) { o.Vision.HeadCount = 3 }},
 	} {
 		o := tinymodel.Options{Text: text, Vision: vision}
@@ -150,6 +156,7 @@ func TestValues(t *testing.T) {
 		typ  gguf.Type
 		want string // "": converts
 	}{
+		{table, []int{0, 0}, nan, gguf.F16, "element [0 0] is NaN, want a finite number"},
 		{table, []int{1000, 7}, nan, gguf.F32, "element [1000 7] is NaN, want a finite number"},
 		{norm, []int{2, 95}, inf, gguf.F16, "element [2 95] is -Inf, want a finite number"},
 		{gate, []int{1, 1, 5, 30}, nan, gguf.BF16, "element [1 1 5 30] is NaN, want a finite number"},
@@ -209,7 +216,8 @@ func TestTokenizer(t *testing.T) {
 		{with(func(all []sentencepiece.Piece) []sentencepiece.Piece { return all[:len(all)-1] }),
 			fmt.Sprintf("it has %d pieces with the 1152 location and segment pieces, the checkpoint %d", text.VocabSize-1, text.VocabSize)},
 		{set(2, sentencepiece.Piece{Text: "<s>", Type: 1}), `piece 2 ("<s>") has type 1, want 3`},
-		{set(300, sentencepiece.Piece{Text: "<seg007>", Type: 1}), `are both "<seg007>"`},
+		{set(300, sentencepiece.Piece{Text: "<seg007>", Type: 1}), "convert: sentencepiece: piece 300, <seg007>"},
+		{set(300, own.Pieces[299]), "gemma: piece 300: "},
 		{&sentencepiece.Model{}, "it has 1152 pieces"},
 	} {
 		if got := fails(t, archive(t, tinymodel.Arrays(tinymodel.Options{})), c.m, options(t, gguf.F32)); !strings.Contains(got, c.want) {
@@ -260,6 +268,34 @@ func TestDamaged(t *testing.T) {
 		}
 		if got := fails(t, a, vocab(t), options(t, gguf.F32)); !strings.Contains(got, "CRC-32") {
 			t.Errorf("byte %d: %q", at, got)
+		}
+	}
+}
+
+// An array is read to its end even when all its elements are there: only there do readers check what can be checked.
+func TestReadsToTheEnd(t *testing.T) {
+	c, err := readCheckpoint(archive(t, tinymodel.Arrays(tinymodel.Options{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := errors.New("noticed at the end")
+	for _, end := range []struct {
+		tail io.Reader
+		want string
+	}{{iotest.ErrReader(late), late.Error()}, {strings.NewReader("x"), "goes on after its last element"}} {
+		p, err := newPlan(c, [2]gguf.Type{gguf.F32, gguf.F32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := &p.jobs[3].tensor
+		open := j.Open
+		j.Open = func() (io.ReadCloser, error) {
+			r, err := open()
+			return io.NopCloser(io.MultiReader(r, end.tail)), err
+		}
+		err = p.run(context.Background(), func(int) io.WriterAt { return nowhere{} }, Options{Threads: 1})
+		if err == nil || !strings.HasPrefix(err.Error(), "convert: "+j.Name+": ") || !strings.HasSuffix(err.Error(), end.want) {
+			t.Errorf("have %v, want %s", err, end.want)
 		}
 	}
 }

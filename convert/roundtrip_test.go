@@ -161,6 +161,25 @@ func compare(t *testing.T, f *gguf.File, want map[string]matrix) {
 	}
 }
 
+// The tables name every tensor once, and take every index of an array that they take apart.
+func TestTables(t *testing.T) {
+	seen := map[string]bool{}
+	for _, l := range []layout{{}, {layers: [2]int{2, 3}}} {
+		for _, a := range l.expect(true) {
+			for want, row := range a.rows {
+				if _, index := row.inner(); index != want {
+					t.Errorf("%s: index %d, want %d", row.To, index, want)
+				}
+				name := fmt.Sprint(l.layers, a.file, row.name(a.layer))
+				if seen[name] {
+					t.Errorf("%s twice", name)
+				}
+				seen[name] = true
+			}
+		}
+	}
+}
+
 // Every layout, family and source type, to every unblocked type. To F32 the files hold the checkpoint's values bit for bit, but
 // for the norms' plus one.
 func TestRoundTrip(t *testing.T) {
@@ -336,7 +355,7 @@ func TestHiddenWidth(t *testing.T) {
 		have, fit int
 	}{
 		{gguf.Q8_0, 4304, 4352}, {gguf.Q4_0, 4304, 4352}, {gguf.F16, 4304, 4304}, {gguf.F32, 344, 344}, {gguf.BF16, 344, 344},
-		{gguf.Q8_0, 344, 352}, {gguf.Q8_0, 80, 96}, {gguf.Q8_0, 512, 512}, {gguf.Q8_0, 241, 256}, {gguf.Q8_0, 240, 256}, {gguf.Q8_0, 1, 32},
+		{gguf.Q8_0, 344, 352}, {gguf.Q8_0, 80, 96}, {gguf.Q8_0, 512, 512}, {gguf.Q8_0, 241, 256}, {gguf.Q8_0, 240, 256}, {gguf.Q8_0, 1, 32}, {gguf.Q8_0, 480, 480},
 	} {
 		if got := hiddenWidth(c.typ, c.have); got != c.fit {
 			t.Errorf("hiddenWidth(%v, %d) = %d, want %d", c.typ, c.have, got, c.fit)

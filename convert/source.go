@@ -38,8 +38,8 @@ const (
 	oldPositionKey = "img/Transformer/pos_embedding"
 )
 
-// maxLayers bounds the number of layers; the largest published model has 46.
-const maxLayers = 1024
+// maxLayers bounds the number of layers, as llama.cpp does (LLAMA_MAX_LAYERS); the largest published model has 46.
+const maxLayers = 512
 
 // array is one array of the checkpoint, and the rows that read it: several where the array's leading index tells its parts apart,
 // ordered by that index.
@@ -102,7 +102,11 @@ func (l layout) expect(gemma2 bool) []array {
 			for end < len(tower.rows) && tower.rows[end].Source == row.Source {
 				end++
 			}
-			rows := tower.rows[i:end]
+			rows := slices.SortedFunc(slices.Values(tower.rows[i:end]), func(a, b Row) int {
+				_, x := a.inner()
+				_, y := b.inner()
+				return x - y
+			})
 			i = end
 			if row.Mark&OnlyGemma2 != 0 && !gemma2 {
 				continue

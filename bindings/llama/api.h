@@ -23,6 +23,7 @@ uint64_t llama_model_size(const struct llama_model *model);
 
 const struct llama_vocab *llama_model_get_vocab(const struct llama_model *model);
 int32_t llama_vocab_n_tokens(const struct llama_vocab *vocab);
+bool llama_vocab_is_control(const struct llama_vocab *vocab, int32_t token);
 int32_t llama_tokenize(const struct llama_vocab *vocab, const char *text, int32_t text_len, int32_t *tokens, int32_t n_tokens_max, bool add_special, bool parse_special);
 
 struct pali_llama_context_params llama_context_default_params(void);

@@ -78,6 +78,11 @@ func (m *Model) Size() uint64 { return uint64(C.llama_model_size(m.p)) }
 // VocabSize calls llama_vocab_n_tokens.
 func (m *Model) VocabSize() int { return int(C.llama_vocab_n_tokens(m.vocab)) }
 
+// IsControl calls llama_vocab_is_control: whether Tokenize leaves the token's text alone. Safe for concurrent use.
+func (m *Model) IsControl(token int32) bool {
+	return bool(C.llama_vocab_is_control(m.vocab, C.int32_t(token)))
+}
+
 // Tokenize calls llama_tokenize without special tokens, neither added nor read from the text. Safe for concurrent use.
 func (m *Model) Tokenize(text string) ([]int32, error) {
 	if text == "" {

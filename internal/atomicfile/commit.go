@@ -5,6 +5,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 )
 
@@ -33,9 +34,6 @@ func (s *Set) Commit() error {
 }
 
 func (s *Set) commit() error {
-	if err := s.checkTargets(); err != nil { // something may have come meanwhile
-		return err
-	}
 	for _, f := range s.files {
 		if err := f.f.Sync(); err != nil {
 			return fmt.Errorf("writing %s: %w", f.Path, cause(err))
@@ -132,7 +130,7 @@ func (s *Set) dropOld() error {
 		if err == nil && n >= 0 {
 			err = s.fs.Remove(f.aside)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run that ends just now removes it too
 			return fmt.Errorf("removing %s: %w", f.aside, cause(err))
 		}
 	}

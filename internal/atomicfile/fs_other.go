@@ -9,7 +9,9 @@ import (
 	"os"
 )
 
-func openLocked(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666) }
+func openLocked(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+}
 
 // Free does not know.
 func (osFS) Free(string) (int64, error) { return -1, nil }

@@ -36,12 +36,12 @@ type Model struct {
 	options Options
 	stop    ggml.Stop
 
-	encoder *siglip.Encoder
-	model   *llama.Model
-	context *llama.Context
-	room    shape // what the context was made for
-	next    int   // position of the next token
-	step    *llama.Batch
+	encoder   *siglip.Encoder
+	tokenizer // with the decoder, tokenizer.model
+	context   *llama.Context
+	room      shape // what the context was made for
+	next      int   // position of the next token
+	step      *llama.Batch
 }
 
 // Open checks and loads a text file and its mmproj file.
@@ -90,9 +90,11 @@ func (m *Model) open(text, projector string) error {
 		}
 		devices = append([]ggml.Device{device}, devices...)
 	}
-	if m.model, err = llama.Load(text, options); err != nil {
+	decoder, err := llama.Load(text, options)
+	if err != nil {
 		return said(fmt.Errorf("%s: %w", text, err))
 	}
+	m.tokenizer = newTokenizer(decoder, m.config)
 	if m.encoder, err = siglip.Load(vision, m.vision, siglip.Options{Devices: devices, Threads: m.options.Threads, Stop: m.stop}); err != nil {
 		return fmt.Errorf("%s: %w", projector, err)
 	}
@@ -137,9 +139,6 @@ func (m *Model) Resume() { m.stop.Lower() }
 
 // Encode turns pixels [3,S,S] into image embeddings [T,E], unscaled.
 func (m *Model) Encode(pixels []float32) ([]float32, error) { return m.encoder.Encode(pixels) }
-
-// Tokenize turns text into tokens with llama.cpp's vocabulary.
-func (m *Model) Tokenize(text string) ([]int32, error) { return m.model.Tokenize(text) }
 
 // said adds what the library logged to an error, if it said anything.
 func said(err error) error {

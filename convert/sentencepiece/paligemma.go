@@ -1,0 +1,47 @@
+package sentencepiece
+
+// This file: the pieces that PaliGemma adds to Gemma's vocabulary.
+// Before it: a Model as Gemma has it, or PaliGemma's own. After it: the vocabulary of the text GGUF.
+
+import (
+	"fmt"
+
+	"github.com/pali-gguf/pali"
+)
+
+// WithPaliGemma returns the model with the 1,024 location and 128 segment pieces at its end, as big_vision appends them (pp/ops_text.py,
+// _add_pieces: sorted, user-defined, score 0). A model that ends with exactly these is returned as it is; one that has some of them
+// elsewhere is refused. m itself does not change.
+func (m *Model) WithPaliGemma() (*Model, error) {
+	added := make([]Piece, 0, pali.Locations+pali.SegmentCodes)
+	for i := range pali.Locations {
+		added = append(added, Piece{Text: pali.LocPiece(i), Type: UserDefined})
+	}
+	for i := range pali.SegmentCodes {
+		added = append(added, Piece{Text: pali.SegPiece(i), Type: UserDefined})
+	}
+	want := make(map[string]int, len(added))
+	for i, p := range added {
+		want[p.Text] = i
+	}
+	tail := len(m.Pieces) - len(added)
+	present := 0
+	for i, p := range m.Pieces {
+		k, special := want[p.Text]
+		if !special {
+			continue
+		}
+		if i != tail+k || p.Type != UserDefined {
+			return nil, fmt.Errorf("sentencepiece: piece %d, %s: have it there with type %d, want all %d location and segment pieces in order at the end, of type %d, or none",
+				i, p.Text, p.Type, len(added), UserDefined)
+		}
+		present++
+	}
+	switch present {
+	case 0:
+		return &Model{append(m.Pieces[:len(m.Pieces):len(m.Pieces)], added...)}, nil
+	case len(added):
+		return m, nil
+	}
+	return nil, fmt.Errorf("sentencepiece: have %d of the %d location and segment pieces, want all or none", present, len(added))
+}

@@ -1,0 +1,212 @@
+package atomicfile
+
+// This file: processes that are killed, once and twice, and processes side by side.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Variables that make the test binary a writer of the pair.
+const (
+	childDir    = "ATOMICFILE_TEST_DIR"
+	childForce  = "ATOMICFILE_TEST_FORCE"  // "true" or "false"
+	childKill   = "ATOMICFILE_TEST_KILL"   // before which operation it kills itself; "n/2": in the middle of it
+	childLetter = "ATOMICFILE_TEST_LETTER" // instead: write pairs of this letter, again and again
+)
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(childKill) != "":
+		writeAndDie()
+	case os.Getenv(childLetter) != "":
+		writeOften()
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+func writeAndDie() {
+	at, half := strings.CutSuffix(os.Getenv(childKill), "/2")
+	last, err := strconv.Atoi(at)
+	if err != nil {
+		panic(err)
+	}
+	disk := &faultyFS{fault: func(n int, op string) fault {
+		switch {
+		case n == last && half && strings.HasPrefix(op, "write "):
+			return fault{half: true, err: errors.New("killed at the next operation")}
+		case n < last:
+			return fault{}
+		}
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = self.Kill()
+		}
+		if err != nil {
+			panic(err)
+		}
+		select {}
+	}}
+	err = write(disk, os.Getenv(childDir), os.Getenv(childForce) == "true", newLetter)
+	panic(fmt.Sprint("survived: ", err))
+}
+
+// A process killed before any operation, or amid a write, leaves what the next run puts right.
+func TestKilled(t *testing.T) {
+	base := t.TempDir()
+	var group sync.WaitGroup
+	slots := make(chan bool, runtime.GOMAXPROCS(0)+1)
+	for _, b := range befores {
+		for n, all := 1, n1(t, b); n <= 2*all; n++ {
+			at := fmt.Sprint((n + 1) / 2)
+			if n%2 == 0 {
+				at += "/2"
+			}
+			dir := mkdir(t, base, b, n)
+			b.make(t, dir)
+			slots <- true
+			group.Add(1)
+			go func() {
+				defer func() { <-slots; group.Done() }()
+				child := exec.Command(os.Args[0])
+				child.Env = append(os.Environ(), childDir+"="+dir, childKill+"="+at, fmt.Sprint(childForce, "=", b.force()))
+				out, err := child.CombinedOutput()
+				var exit *exec.ExitError
+				if !errors.As(err, &exit) || runtime.GOOS != "windows" && exit.Exited() {
+					t.Errorf("%s at %s: not killed: %v %s", b, at, err, out)
+					return
+				}
+				wantRecovered(t, fmt.Sprint(b, " at ", at), dir, b, false)
+			}()
+		}
+	}
+	group.Wait()
+}
+
+// wantRecovered checks a folder in which a run ended anywhere: no half file, no mixed pair, nothing old lost; then that Begin puts it right,
+// and that the next run makes the new pair.
+func wantRecovered(t *testing.T, what, dir string, b before, committed bool) {
+	t.Helper()
+	got := state(t, dir)
+	if strings.Contains(string(got), "!") || committed && got != "nn" || got[0] == newLetter && got != "nn" || got[0] == oldLetter && got != b {
+		t.Errorf("%s: have %s under final names, began with %s", what, got, b)
+	}
+	for i, name := range names {
+		aside := letter(t, filepath.Join(dir, name+asideSuffix), i)
+		if b[i] == oldLetter && got[i] != oldLetter && aside != oldLetter && got != "nn" {
+			t.Errorf("%s: the old %s is lost: have %s, and %c aside", what, name, got, aside)
+		}
+	}
+	want := b // after what Begin puts right
+	if got == "nn" {
+		want = got
+	}
+	s, err := Begin(pair(dir), Options{Force: b.force(), FS: &faultyFS{}})
+	if err == nil {
+		err = s.Abort()
+	} else if got == "nn" && strings.Contains(err.Error(), "exists; use --force") {
+		err = nil
+	}
+	if err != nil {
+		t.Errorf("%s: the next Begin: %v", what, err)
+	}
+	wantDir(t, what+": the next Begin", dir, want)
+	if err := write(&faultyFS{}, dir, want.force(), newLetter); err != nil {
+		t.Errorf("%s: the next run: %v", what, err)
+	}
+	wantDir(t, what+": the next run", dir, "nn")
+}
+
+// The run after a killed one is killed too, each at every operation that changes something. A disk that does nothing any more stands for the kill.
+func TestKilledTwice(t *testing.T) {
+	base := t.TempDir()
+	dead := func(last int) *faultyFS {
+		changes := 0
+		return &faultyFS{fault: func(_ int, op string) fault {
+			if !strings.HasPrefix(op, "stat ") && !strings.HasPrefix(op, "free ") && !strings.HasPrefix(op, "sync") {
+				changes++
+			}
+			if changes < last {
+				return fault{}
+			}
+			return fault{err: errors.New("dead")}
+		}}
+	}
+	var group sync.WaitGroup
+	for _, b := range befores {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for n, whole := 1, false; !whole; n++ {
+				for m, survived := 1, false; !survived; m++ {
+					dir := mkdir(t, base, b, n, " ", m)
+					b.make(t, dir)
+					whole = write(dead(n), dir, b.force(), newLetter) == nil
+					was := state(t, dir)
+					survived = write(dead(m), dir, b.force() || was == "nn", newLetter) == nil
+					if what := fmt.Sprint(b, " at ", n, " and ", m); was == "nn" { // the old pair is what the first run made
+						wantRecovered(t, what, dir, "nn", survived)
+					} else {
+						wantRecovered(t, what, dir, b, survived)
+					}
+				}
+			}
+		}()
+	}
+	group.Wait()
+}
+
+const rounds = 60
+
+// writeOften is a child's life beside another.
+func writeOften() {
+	for range rounds {
+		err := write(nil, os.Getenv(childDir), true, os.Getenv(childLetter)[0])
+		switch {
+		case err == nil:
+			fmt.Println("ok")
+		case !strings.Contains(err.Error(), "another run is writing"):
+			fmt.Println("error:", err)
+		}
+	}
+}
+
+// Processes that write the same pair at once: each does so whole or is told that another does, and the pair in the end is one process's.
+func TestSideBySide(t *testing.T) {
+	dir := t.TempDir()
+	var children []*exec.Cmd
+	var out [3]strings.Builder
+	for i := range out {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childDir+"="+dir, childLetter+"="+string(rune('a'+i)))
+		child.Stdout, child.Stderr = &out[i], &out[i]
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		children = append(children, child)
+	}
+	done := 0
+	for i, child := range children {
+		if err := child.Wait(); err != nil {
+			t.Error(err)
+		}
+		done += strings.Count(out[i].String(), "ok\n")
+		if strings.Contains(out[i].String(), "error") {
+			t.Error(out[i].String())
+		}
+	}
+	got := state(t, dir)
+	if done == 0 || got[0] != got[1] || got[0] < 'a' || got[0] > 'c' {
+		t.Errorf("%d runs succeeded; have %s", done, got)
+	}
+	wantDir(t, "side by side", dir, got)
+}

@@ -176,7 +176,7 @@ func TestChanged(t *testing.T) {
 		{"type -1", kind(700, -1), "piece 700: have type -1, want 1 to 6"},
 		{"no text", text(700, ""), "piece 700: have 0 bytes of text, want 1 to 4096"},
 		{"long text", text(700, strings.Repeat("x", 4097)), "piece 700: have 4097 bytes of text, want 1 to 4096"},
-		{"huge text", text(700, strings.Repeat("x", 9000)), "piece 700: have 90"},
+		{"huge text", text(700, strings.Repeat("x", 9000)), "piece 700: have 9008 bytes, want at most 8192"},
 		{"text twice", text(700, "<eos>"), `pieces 1 and 700 are both "<eos>"`},
 		{"not a number", score(math.NaN()), "piece 700: have score NaN, want a number"},
 		{"infinite", score(math.Inf(-1)), "piece 700: have score -Inf, want a number"},
@@ -226,7 +226,7 @@ func TestBytes(t *testing.T) {
 		{"length past the end", "not a SentencePiece model, or cut off", []byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1}},
 		{"varint without end", "not a SentencePiece model", slices.Repeat([]byte{0xff}, 64)},
 		{"field 0", "not a SentencePiece model", []byte{2, 0}},
-		{"piece of another kind", "not a SentencePiece model", []byte{1 << 3, 5}},
+		{"piece of another kind", "not a SentencePiece model", append(bytes.Clone(good), 1<<3, 5)},
 		{"group in a group", "not a SentencePiece model", slices.Repeat([]byte{5<<3 | 3}, 1<<20)},
 		{"text that is not UTF-8", "piece 896: have text that is not UTF-8", append(bytes.Clone(good), piece(1, string(notUTF8))...)},
 		{"broken piece", "piece 896: not a SentencePiece model", append(bytes.Clone(good), piece(1, "\x0a\x05x")...)},
@@ -312,9 +312,13 @@ func TestWithPaliGemma(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.Pieces = slices.Grow(m.Pieces, 2000)
 	all, err := m.WithPaliGemma()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if p := m.Pieces[:897][896]; p != (sentencepiece.Piece{}) {
+		t.Errorf("the model's own array has got %+v", p)
 	}
 	again, err := all.WithPaliGemma()
 	if err != nil || !slices.Equal(again.Pieces, all.Pieces) {
@@ -347,7 +351,7 @@ func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	huge := filepath.Join(dir, "huge")
 	short := filepath.Join(dir, "short")
-	for path, size := range map[string]int64{huge: 64<<20 + 1, short: 3} {
+	for path, size := range map[string]int64{huge: 1 << 33, short: 3} {
 		if err := os.WriteFile(path, nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -358,10 +362,14 @@ func TestOpenErrors(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "missing"): "no such file",
 		dir:                           dir + ": have no regular file",
-		huge:                          "have 67108865 bytes, want at most 67108864",
+		huge:                          "have 8589934592 bytes, want at most 67108864",
 		short:                         short + ": not a SentencePiece model",
 	} {
-		if _, err := sentencepiece.Open(path); err == nil || !strings.HasPrefix(err.Error(), "sentencepiece: ") || !strings.Contains(err.Error(), want) {
+		var err error
+		if used := allocated(func() { _, err = sentencepiece.Open(path) }); used > 1<<20 {
+			t.Errorf("%s: %d bytes allocated", path, used)
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "sentencepiece: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: have %v, want %q", path, err, want)
 		}
 	}

@@ -1,0 +1,94 @@
+package pali_test
+
+// This file: the import rule, kept by a test. A package that is not in the table, an import that the table does not allow, and C outside bindings fail.
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pali-gguf/pali"
+
+// allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a package may import anything.
+var allowed = map[string][]string{
+	"":                      {},
+	"tensor":                {},
+	"npz":                   {"tensor"},
+	"gguf":                  {"tensor"},
+	"gemma":                 {"", "gguf"},
+	"mmproj":                {"", "tensor", "gguf", "mmproj/jpeg"},
+	"mmproj/jpeg":           {},
+	"convert/sentencepiece": {""},
+	"convert":               {"", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "internal/atomicfile"},
+	"internal/atomicfile":   {},
+	"bindings/ggml":         {},
+	"bindings/llama":        {},
+	"quant":                 {"tensor", "gguf", "bindings/ggml"},
+	"mmproj/siglip":         {"", "gguf", "mmproj", "bindings/ggml"},
+	"runner":                {"", "mmproj"},
+	"runner/llamacpp":       {"", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
+	"tasks":                 {""},
+	"cmd/pali":              nil, // any: the only place where things are wired together
+	"scripts/synthetic":     nil,
+	"attacks":               {"", "gguf"},          // for tests
+	"internal/ctest":        {},                    // for tests
+	"internal/tinymodel":    {"", "tensor", "npz"}, // for tests
+}
+
+// withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
+var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "cmd/pali"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	CgoFiles   []string
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,CgoFiles", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; seen++ {
+		var p goPackage
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		checkImports(t, p)
+	}
+	if seen < 15 {
+		t.Errorf("%d packages seen", seen)
+	}
+}
+
+func checkImports(t *testing.T, p goPackage) {
+	name := ours(p.ImportPath)
+	may, known := allowed[name]
+	if !known {
+		t.Errorf("package %q is not in the table of this test", name)
+	}
+	if len(p.CgoFiles) > 0 && !strings.HasPrefix(name, "bindings/") {
+		t.Errorf("package %q holds C (%v); only bindings may", name, p.CgoFiles)
+	}
+	for _, path := range p.Imports {
+		if path != module && !strings.HasPrefix(path, module+"/") {
+			continue
+		}
+		of := ours(path)
+		if may != nil && !slices.Contains(may, of) {
+			t.Errorf("package %q imports %q, which the table does not allow", name, of)
+		}
+		if slices.Contains(withC, of) && !slices.Contains(withC, name) {
+			t.Errorf("package %q imports %q, which needs C", name, of)
+		}
+	}
+}
+
+func ours(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }

@@ -76,7 +76,7 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newConvert(), newRun(), newDemo(), newVersion())
+	root.AddCommand(newConvert(), newRun(), newInspect(), newDoctor(), newDemo(), newVersion())
 	for _, c := range root.Commands() {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, given []string) error {

@@ -4,6 +4,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,12 +103,17 @@ func TestNoFile(t *testing.T) {
 		}
 	}
 	// The check is before the opening; a link put there between is not followed either.
-	link := filepath.Join(base, "late")
-	if err := os.Symlink(victim, link); err != nil {
-		t.Fatal(err)
+	for i, target := range []string{victim, victim + "2"} {
+		link := filepath.Join(base, fmt.Sprint("late", i))
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (osFS{}).OpenLocked(link); err == nil || errors.Is(err, errLocked) {
+			t.Errorf("a late link: have %v, want it refused", err)
+		}
 	}
-	if _, err := (osFS{}).OpenLocked(link); err == nil {
-		t.Error("opened through a link")
+	if _, err := os.Lstat(victim + "2"); err == nil {
+		t.Error("a link's target was made")
 	}
 	if b, err := os.ReadFile(victim); string(b) != "mine" {
 		t.Errorf("the link's target is %q (%v)", b, err)

@@ -4,6 +4,8 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,6 +161,29 @@ func TestFailingUndo(t *testing.T) {
 			}}
 			err := write(disk, dir, b.force(), newLetter)
 			wantRecovered(t, disk.ops[min(n, len(disk.ops))-1], dir, b, err == nil)
+		}
+	}
+}
+
+// Two faults and no more: the work, and one step of its undoing.
+func TestTwoFaults(t *testing.T) {
+	base := t.TempDir()
+	for _, b := range befores {
+		all := n1(t, b)
+		for n := 1; n <= all; n++ {
+			for m := n + 1; m <= n+15; m++ {
+				dir := mkdir(t, base, b, n, " ", m)
+				b.make(t, dir)
+				disk := &faultyFS{fault: func(i int, op string) fault {
+					if i == n || i == m {
+						return fault{err: syscall.EIO}
+					}
+					return fault{}
+				}}
+				err := write(disk, dir, b.force(), newLetter)
+				wantRecovered(t, fmt.Sprint(b, " faults at ", n, " and ", m), dir, b, err == nil)
+				os.RemoveAll(dir)
+			}
 		}
 	}
 }

@@ -1,0 +1,178 @@
+package main
+
+// This file: pali doctor: what this program and this machine can do, and whether files are whole. Before it: listing.go.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/runner/llamacpp"
+)
+
+func newDoctor() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor [FILE|FOLDER...]",
+		Short: "Tells what this program and this machine can do, and whether files are whole",
+		Long: `Tells what this program was built for, which devices it finds, and, for each text GGUF, mmproj GGUF, .npz checkpoint or folder with a
+pair, whether it is whole: opened, checked as before a run, and read to the end. Exits with 1 if one is not.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d := examine()
+			failed := 0
+			for _, path := range args {
+				h := health(cmd.Context(), cmd.ErrOrStderr(), path)
+				if h.Error != "" {
+					failed++
+				}
+				d.Files = append(d.Files, h)
+			}
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			if err := d.print(cmd.OutOrStdout(), asJSON); err != nil {
+				return err
+			}
+			if failed > 0 {
+				return fmt.Errorf("%d of %d files are not whole", failed, len(args))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// diagnosis is what pali doctor tells.
+type diagnosis struct {
+	versions
+	CompiledFor []string       `json:"compiled_for"` // instruction sets
+	Slow        bool           `json:"slow"`         // the processor could do more than that
+	Threads     int            `json:"threads"`
+	Libraries   string         `json:"gpu_libraries"` // the folder where they are looked for
+	Devices     []deviceHealth `json:"devices"`
+	Files       []fileHealth   `json:"files,omitempty"`
+}
+
+type deviceHealth struct {
+	Name        string   `json:"name"`
+	Backend     string   `json:"backend"`
+	Description string   `json:"description"`
+	Features    []string `json:"features"`
+	Free        uint64   `json:"free_bytes"`
+	Total       uint64   `json:"total_bytes"`
+}
+
+type fileHealth struct {
+	Path  string `json:"path"`
+	Is    string `json:"is,omitempty"`
+	Error string `json:"error,omitempty"` // empty: whole
+}
+
+func examine() diagnosis {
+	d := diagnosis{
+		versions: readVersions(), CompiledFor: ggml.CompiledFor(), Slow: ggml.CompiledSlow(),
+		Threads: runtime.GOMAXPROCS(0), Libraries: llamacpp.LibraryFolder(),
+	}
+	for _, device := range llamacpp.Devices() {
+		free, total := device.Memory()
+		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(), device.Features(), free, total})
+	}
+	return d
+}
+
+func (d diagnosis) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, d)
+	}
+	fmt.Fprintf(w, "pali %s, %s, %s, %s\n", d.Version, d.System, d.Go, d.Compiler)
+	fmt.Fprintf(w, "built for: %s\n", strings.Join(d.CompiledFor, " "))
+	writeSlow(w)
+	fmt.Fprintf(w, "threads: %d\n", d.Threads)
+	for _, v := range d.Devices {
+		fmt.Fprintf(w, "device %s (%s): %s, %s free of %s\n    %s\n", v.Name, v.Backend, v.Description,
+			bytesText(int64(v.Free)), bytesText(int64(v.Total)), strings.Join(v.Features, " "))
+	}
+	there := "is there"
+	if _, err := os.Stat(d.Libraries); err != nil {
+		there = "is not there: make cuda or make vulkan makes it"
+	}
+	fmt.Fprintf(w, "GPU libraries: %s %s\n", d.Libraries, there)
+	for _, f := range d.Files {
+		state := "whole"
+		if f.Error != "" {
+			state = f.Error
+		}
+		fmt.Fprintf(w, "%s: %s%s\n", plain(f.Path), f.Is, state)
+	}
+	return nil
+}
+
+// health opens, checks and reads a file, or the pair in a folder.
+func health(ctx context.Context, progress io.Writer, path string) fileHealth {
+	h := fileHealth{Path: path}
+	is, err := checkHealth(ctx, progress, path)
+	if is != "" {
+		h.Is = is + ", "
+	}
+	if err != nil {
+		h.Error = err.Error()
+	}
+	return h
+}
+
+func checkHealth(ctx context.Context, progress io.Writer, path string) (is string, err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return checkPair(ctx, progress, path)
+	}
+	l, err := list([]string{path})
+	if err != nil {
+		return "", err
+	}
+	defer l.close()
+	is = "checkpoint"
+	if l.file != nil {
+		if is, err = checkGGUF(l.file); err != nil {
+			return is, err
+		}
+	}
+	return is, l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard })
+}
+
+// checkGGUF checks a file as what it says it is.
+func checkGGUF(f *gguf.File) (is string, err error) {
+	if arch, err := gguf.Get[string](f, mmproj.KeyArchitecture); err == nil && arch == mmproj.Architecture {
+		_, err := mmproj.Check(f)
+		return "mmproj file", err
+	}
+	_, err = gemma.Check(f)
+	return "text file", err
+}
+
+// checkPair checks both files of a folder, and that they belong together.
+func checkPair(ctx context.Context, progress io.Writer, folder string) (is string, err error) {
+	text, vision, err := findPair(folder, "")
+	if err != nil {
+		return "", err
+	}
+	for _, path := range []string{text, vision} {
+		if _, err := checkHealth(ctx, progress, path); err != nil {
+			return "", err
+		}
+	}
+	m, err := llamacpp.Open(text, vision, llamacpp.Options{Threads: 1, KV: gguf.F16, Device: "cpu"})
+	if err != nil {
+		return "", err
+	}
+	m.Close()
+	return "pair", nil
+}

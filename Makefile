@@ -46,8 +46,10 @@ demo: bin/pali
 # All tests: everything with C, then the packages without C in a build that has none.
 test: test-go test-pure
 
+# Packages one after the other: ggml's threads wait for each other by spinning, and two programs doing so on few cores wait for ever.
 test-go:
-	$(GO) test -timeout 15m ./...
+	$(GO) build ./...
+	$(GO) test -p 1 -timeout 15m ./...
 
 # A build without C has other files; its tests must hold too.
 test-pure:

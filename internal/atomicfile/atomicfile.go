@@ -194,6 +194,7 @@ func (s *Set) Abort() error {
 		if n, err := s.size(f.partial); err == nil && n == 0 || !s.keep {
 			if err := s.fs.Remove(f.partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				failed = append(failed, fmt.Errorf("%s is left: %w", f.partial, cause(err)))
+				s.keep = true // the main one without the others would say that these have their names
 			}
 		}
 		if err := f.f.Close(); err != nil {

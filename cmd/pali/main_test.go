@@ -1,0 +1,323 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// TestMain lets the test binary be the program: with PALI_TEST_MAIN set it runs Main.
+func TestMain(m *testing.M) {
+	if os.Getenv("PALI_TEST_MAIN") != "" {
+		os.Exit(Main())
+	}
+	os.Exit(m.Run())
+}
+
+// program prepares the program in a folder.
+func program(folder string, args ...string) *exec.Cmd {
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "PALI_TEST_MAIN=1")
+	return cmd
+}
+
+type outcome struct {
+	stdout, stderr string
+	code           int
+	took           time.Duration
+	peak           int64 // bytes resident
+}
+
+func run(t *testing.T, cmd *exec.Cmd) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	peak := int64(0)
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		peak = u.Maxrss << 10
+	}
+	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(start), peak}
+}
+
+const data = "../../testdata"
+
+// workplace is a folder with a converted demo in d, a picture, and bad files of every kind.
+func workplace(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	root, err := filepath.Abs(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(root, filepath.Join(folder, "testdata")); err != nil {
+		t.Fatal(err)
+	}
+	o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "f32", "-o", "d"))
+	if o.code != 0 || o.stdout != "d/demo-F32.gguf\nd/mmproj-demo-F32.gguf\n" {
+		t.Fatalf("convert: %+v", o)
+	}
+	write := func(name string, b []byte) {
+		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "d/demo-F32.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("cut.gguf", text[:len(text)/2])
+	flipped := bytes.Clone(text)
+	flipped[40] ^= 0x80
+	write("flipped.gguf", flipped)
+	write("words.txt", []byte("This is a text file, and none of the files that were asked for.\n"))
+	write("empty", nil)
+	// 100 bytes that claim a string of 2 GB.
+	claim := binary.LittleEndian.AppendUint64([]byte("GGUF\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"), 2<<30)
+	write("claim.gguf", append(claim, make([]byte, 100-len(claim))...))
+	header := []byte("IHDR\x00\x00\xea\x60\x00\x00\xea\x60\x08\x02\x00\x00\x00") // 60000 x 60000
+	header = binary.BigEndian.AppendUint32(header, crc32.ChecksumIEEE(header))
+	write("huge.png", append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\r"), header...))
+	checkpoint, err := os.ReadFile(filepath.Join(root, "demo/demo.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("cut.npz", checkpoint[:len(checkpoint)/2])
+	if err := os.Mkdir(filepath.Join(folder, "nothing"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+const picture = "testdata/demo/pictures/000.png"
+
+// Every bad input gets one sentence on standard error, nothing on standard output, the right code, in under a second and 100 MB.
+func TestBadInput(t *testing.T) {
+	folder := workplace(t)
+	convert := func(args ...string) []string {
+		return append([]string{"convert", "--tokenizer", "testdata/demo/tokenizer.model", "-o", "out"}, args...)
+	}
+	ask := func(args ...string) []string { return append([]string{"run", "caption en"}, args...) }
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"unknown command":           {[]string{"caption2"}, 2, "unknown command"},
+		"unknown flag":              {[]string{"run", "--nonsense"}, 2, "nonsense"},
+		"no prompt":                 {[]string{"run"}, 2, "accepts 1 arg"},
+		"two prompts":               {[]string{"run", "a", "b"}, 2, "accepts 1 arg"},
+		"no picture":                {ask("-m", "d"), 2, "-i"},
+		"no model":                  {ask("-i", picture), 2, "-m"},
+		"model missing":             {ask("-i", picture, "-m", "nowhere"), 1, "no such file"},
+		"folder without models":     {ask("-i", picture, "-m", "nothing"), 1, "no text GGUF"},
+		"picture missing":           {ask("-i", "nowhere.png", "-m", "d"), 1, "nowhere.png"},
+		"picture is a folder":       {ask("-i", "nothing", "-m", "d"), 1, "nothing"},
+		"picture is a device":       {ask("-i", "/dev/null", "-m", "d"), 1, "/dev/null"},
+		"picture is text":           {ask("-i", "words.txt", "-m", "d"), 1, "words.txt"},
+		"picture of 60000 x 60000":  {ask("-i", "huge.png", "-m", "d"), 1, "60000"},
+		"picture over a limit":      {ask("-i", picture, "-m", "d", "--max-image-pixels", "100"), 1, "--max-image-pixels"},
+		"bad --kv":                  {ask("-i", picture, "-m", "d", "--kv", "f64"), 2, "--kv"},
+		"bad --device":              {ask("-i", picture, "-m", "d", "--device", "abacus"), 2, "--device"},
+		"no such device":            {ask("-i", picture, "-m", "d", "--device", "cuda"), 1, "no cuda device"},
+		"bad --resize":              {ask("-i", picture, "-m", "d", "--resize", "nearest"), 2, "nearest"},
+		"bad --top-p":               {ask("-i", picture, "-m", "d", "--top-p", "0"), 2, "--top-p"},
+		"bad --max-tokens":          {ask("-i", picture, "-m", "d", "--max-tokens", "0"), 2, "--max-tokens"},
+		"--ctx too small":           {ask("-i", picture, "-m", "d", "--ctx", "10"), 1, "--ctx"},
+		"prompt too long":           {[]string{"run", "-i", picture, "-m", "d", strings.Repeat("a", maxPrompt+1)}, 2, "prompt"},
+		"model is cut":              {ask("-i", picture, "-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "cut.gguf"},
+		"model has a flipped bit":   {ask("-i", picture, "-m", "flipped.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "flipped.gguf"},
+		"model is text":             {ask("-i", picture, "-m", "words.txt", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "words.txt"},
+		"model is empty":            {ask("-i", picture, "-m", "empty", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "empty"},
+		"model is a device":         {ask("-i", picture, "-m", "/dev/null", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "/dev/null"},
+		"model claims 2 GB":         {ask("-i", picture, "-m", "claim.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "claim.gguf"},
+		"model is an mmproj":        {ask("-i", picture, "-m", "d/mmproj-demo-F32.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "--mmproj"},
+		"mmproj is a model":         {ask("-i", picture, "-m", "d", "--mmproj", "d/demo-F32.gguf"), 1, "demo-F32.gguf"},
+		"mmproj is a folder":        {ask("-i", picture, "-m", "d", "--mmproj", "nothing"), 1, "nothing"},
+		"mmproj is cut":             {ask("-i", picture, "-m", "d", "--mmproj", "cut.gguf"), 1, "cut.gguf"},
+		"convert without tokenizer": {[]string{"convert", "testdata/demo/demo.npz"}, 2, "--tokenizer"},
+		"convert nothing":           {convert(), 2, "at least 1 arg"},
+		"convert to a bad type":     {convert("testdata/demo/demo.npz", "-t", "q9"), 2, "q9"},
+		"convert what is missing":   {convert("nowhere.npz"), 1, "nowhere.npz"},
+		"convert a folder":          {convert("nothing"), 1, "nothing"},
+		"convert a device":          {convert("/dev/null"), 1, "/dev/null"},
+		"convert text":              {convert("words.txt"), 1, "words.txt"},
+		"convert what is cut":       {convert("cut.npz"), 1, "cut.npz"},
+		"convert other arrays":      {convert("testdata/demo/masks.npz"), 1, "not a PaliGemma checkpoint"},
+		"convert over a file":       {[]string{"convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "f32", "-o", "d"}, 1, "--force"},
+		"tokenizer is text":         {[]string{"convert", "testdata/demo/demo.npz", "--tokenizer", "words.txt"}, 1, "words.txt"},
+		"inspect text":              {[]string{"inspect", "words.txt"}, 1, "words.txt"},
+		"inspect what is missing":   {[]string{"inspect", "nowhere"}, 1, "nowhere"},
+		"inspect a folder":          {[]string{"inspect", "nothing"}, 1, "nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := run(t, program(folder, c.args...))
+			if o.code != c.code || !strings.Contains(o.stderr, c.want) || o.stdout != "" {
+				t.Errorf("code %d, want %d; standard error %q, want %q in it; standard output %q", o.code, c.code, o.stderr, c.want, o.stdout)
+			}
+			if strings.Count(o.stderr, "\n") != 1 || !strings.HasPrefix(o.stderr, "pali: ") {
+				t.Errorf("more or less than one sentence:\n%s", o.stderr)
+			}
+			if o.took > 5*time.Second || o.peak > 100<<20 {
+				t.Errorf("%v and %d MB", o.took, o.peak>>20)
+			}
+		})
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, "out", "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestRun(t *testing.T) {
+	folder := workplace(t)
+	const caption = "a yellow circle and a purple triangle on a white background"
+	o := run(t, program(folder, "run", "-m", "d", "-i", picture, "caption en"))
+	if o.code != 0 || o.stdout != caption+"\n" || o.stderr != "" {
+		t.Errorf("run: %+v", o)
+	}
+
+	o = run(t, program(folder, "run", "-m", "d/demo-F32.gguf", "-i", picture, "caption en", "--json", "--logprobs", "2", "--dump", "x.npz"))
+	var a answerJSON
+	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.stderr != "" {
+		t.Fatalf("--json: %v: %+v", err, o)
+	}
+	if a.Text != caption || a.Prompt != "caption en" || len(a.Images) != 1 || len(a.Tokens) == 0 || a.Tokens[len(a.Tokens)-1] != 1 ||
+		len(a.Logprobs) != len(a.Tokens) || len(a.Logprobs[0].Top) != 2 || a.Timings.DecodeTokens != len(a.Tokens) || a.Timings.PrefillTokens < 64 {
+		t.Errorf("--json: %+v", a)
+	}
+	o = run(t, program(folder, "inspect", "x.npz", "--json"))
+	var l listingJSON
+	if err := json.Unmarshal([]byte(o.stdout), &l); err != nil || len(l.Tensors) != 5 {
+		t.Errorf("the dump: %v: %+v", err, o)
+	}
+
+	cmd := program(folder, "run", "-m", "d", "-i", picture, "caption en")
+	cmd.Env = append(cmd.Env, "PALI_MAX_TOKENS=2")
+	if o = run(t, cmd); o.code != 0 || len(o.stdout) >= len(caption) || !strings.HasPrefix(caption, strings.TrimSuffix(o.stdout, "\n")) {
+		t.Errorf("PALI_MAX_TOKENS=2: %+v", o)
+	}
+}
+
+// Ctrl-C ends a long answer at once, with 130. The tiny random model never ends by itself.
+func TestInterrupt(t *testing.T) {
+	folder := workplace(t)
+	o := run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma.npz", "--tokenizer", "testdata/reference/cases/tokenizer.model", "-o", "tiny"))
+	if o.code != 0 {
+		t.Fatalf("convert: %+v", o)
+	}
+	cmd := program(folder, "run", "-m", "tiny", "-i", picture, "caption en", "--max-tokens", "60000", "--threads", "1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // the answer has begun
+		t.Fatal(err)
+	}
+	go func() {
+		for b := make([]byte, 4096); ; {
+			if _, err := out.Read(b); err != nil {
+				return
+			}
+		}
+	}()
+	start := time.Now()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "interrupted") || time.Since(start) > 5*time.Second {
+		t.Errorf("code %d after %v: %s", code, time.Since(start), stderr.String())
+	}
+}
+
+// A reader that goes away ends the program quietly.
+func TestClosedPipe(t *testing.T) {
+	folder := workplace(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	var stderr bytes.Buffer
+	cmd := program(folder, "run", "-m", "d", "-i", picture, "caption en")
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	cmd.Run()
+	w.Close()
+	if stderr.Len() > 0 || cmd.ProcessState.Success() {
+		t.Errorf("%v: %s", cmd.ProcessState, stderr.String())
+	}
+}
+
+// Help, versions and completions are there for every command, and every flag can be set from the environment.
+func TestCommands(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help", "run"}, {"version"}, {"completion", "bash"}, {"doctor"}, {"inspect", data + "/demo/demo.npz"}} {
+		if o := run(t, program(".", args...)); o.code != 0 || o.stdout == "" || o.stderr != "" {
+			t.Errorf("%v: %+v", args, o)
+		}
+	}
+	for _, args := range [][]string{{"version", "--json"}, {"doctor", "--json"}, {"inspect", "--json", data + "/demo/demo.npz"}} {
+		if o := run(t, program(".", args...)); !json.Valid([]byte(o.stdout)) {
+			t.Errorf("%v: %+v", args, o)
+		}
+	}
+	flags := 0
+	for _, c := range newRoot().Commands() {
+		if o := run(t, program(".", c.Name(), "--help")); !strings.Contains(o.stdout, c.Short) && !strings.Contains(o.stdout, c.Long) {
+			t.Errorf("%s --help: %+v", c.Name(), o)
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			flags++
+			checkTwin(t, c, f)
+		})
+	}
+	if flags < 30 {
+		t.Errorf("%d flags", flags)
+	}
+}
+
+// checkTwin sets a flag from the environment: a value that it cannot take must be refused with the variable's name, a value that it can must arrive.
+func checkTwin(t *testing.T, c *cobra.Command, f *pflag.Flag) {
+	t.Helper()
+	if f.Name == "help" {
+		return
+	}
+	name, value := "PALI_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")), "7"
+	switch f.Value.Type() {
+	case "bool":
+		value = "true"
+	case "stringArray":
+		value = "[7]"
+	}
+	t.Setenv(name, strings.Trim(value, "[]"))
+	defer os.Unsetenv(name)
+	if err := fromEnvironment(c.Flags()); err != nil || f.Value.String() != value {
+		t.Errorf("%s %s: %v, have %s", c.Name(), name, err, f.Value)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -111,6 +112,9 @@ func TestNoFile(t *testing.T) {
 		if _, err := (osFS{}).OpenLocked(link); err == nil || errors.Is(err, errLocked) {
 			t.Errorf("a late link: have %v, want it refused", err)
 		}
+	}
+	if _, err := (osFS{}).OpenLocked("/dev/null"); err == nil {
+		t.Error("opened a device")
 	}
 	if _, err := os.Lstat(victim + "2"); err == nil {
 		t.Error("a link's target was made")
@@ -253,4 +257,34 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%s: have %v, want %v", c.name, got, c.want)
 		}
 	}
+}
+
+// Many that lock one name and remove it: whoever holds the lock holds the name.
+func TestLockRace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	var group sync.WaitGroup
+	for range 4 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for range 2000 {
+				f, err := osFS{}.OpenLocked(path)
+				if errors.Is(err, errLocked) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !named(f.(*os.File), path) {
+					t.Error("locked a file that has lost its name")
+				}
+				if err := os.Remove(path); err != nil {
+					t.Error(err)
+				}
+				f.Close()
+			}
+		}()
+	}
+	group.Wait()
 }

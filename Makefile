@@ -26,10 +26,9 @@ export CGO_CFLAGS   := -O3 -w $(NATIVE)
 export CGO_CXXFLAGS := -O3 -w $(NATIVE)
 export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 
-MODULE = $(shell $(GO) list -m -f '{{.Dir}}' github.com/ollama/ollama)
 PURE   = . ./tensor ./npz ./gguf ./gemma ./mmproj ./convert/... ./runner ./tasks ./attacks ./internal/...
 
-.PHONY: all demo test test-go test-pure race asan bench fuzz lint cuda vulkan synthetic clean flags
+.PHONY: all demo test test-go test-pure race bench fuzz lint synthetic clean flags
 
 # Builds the program.  e.g. make && bin/pali --help
 all: bin/pali
@@ -59,10 +58,6 @@ test-pure:
 race:
 	$(GO) test -race -short -timeout 30m ./...
 
-# load, encode, decode, free, 100 times under AddressSanitizer, with the leak check. It compiles all of the C again.
-asan:
-	sh scripts/asan.sh
-
 # Go's benchmarks.  e.g. make bench PKG=./mmproj
 PKG ?= ./...
 bench:
@@ -81,14 +76,11 @@ lint:
 	$(GO) mod tidy -diff
 	$(GO) run $(STATICCHECK) ./...
 
-# ggml's shared library for a GPU, from the module's own sources, into lib/pali beside the program. Needs CMake and the maker's tools.
-cuda vulkan:
-	sh scripts/gpu.sh $@ "$(MODULE)"
-
-# A full-size PaliGemma 3B with random weights (11.7 GB), for measuring.  e.g. make synthetic OUT=/big/disk/3b.npz
-OUT ?= synthetic-3b.npz
+# A full-size PaliGemma 3B with random weights (11.7 GB), for measuring (scripts/bench-convert.sh).
+OUT       ?= synthetic-3b.npz
+TOKENIZER ?= synthetic-tokenizer.model
 synthetic:
-	CGO_ENABLED=0 $(GO) run ./scripts/synthetic -o $(OUT)
+	CGO_ENABLED=0 $(GO) run ./scripts/synthetic -o $(OUT) --tokenizer $(TOKENIZER)
 
 # What the C compiler is told.
 flags:

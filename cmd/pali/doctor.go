@@ -104,7 +104,7 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 	}
 	there := "is there"
 	if _, err := os.Stat(d.Libraries); err != nil {
-		there = "is not there: make cuda or make vulkan makes it"
+		there = "is not there"
 	}
 	fmt.Fprintf(w, "GPU libraries: %s %s\n", d.Libraries, there)
 	for _, f := range d.Files {

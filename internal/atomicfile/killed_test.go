@@ -138,9 +138,9 @@ func TestKilledTwice(t *testing.T) {
 				for m, survived := 1, false; !survived; m++ {
 					dir := mkdir(t, base, b, n, " ", m)
 					b.make(t, dir)
-					whole = write(failing(n, 1<<30), dir, b.force(), newLetter) == nil
+					whole = write(dead(n), dir, b.force(), newLetter) == nil
 					was := state(t, dir)
-					survived = write(failing(m, 1<<30), dir, b.force() || was == "nn", newLetter) == nil
+					survived = write(dead(m), dir, b.force() || was == "nn", newLetter) == nil
 					if what := fmt.Sprint(b, " at ", n, " and ", m); was == "nn" { // the old pair is what the first run made
 						wantRecovered(t, what, dir, "nn", survived)
 					} else {
@@ -153,37 +153,40 @@ func TestKilledTwice(t *testing.T) {
 	group.Wait()
 }
 
-// failing is a disk whose operations fail, of those that change something, from number first to last.
-func failing(first, last int) *faultyFS {
+// failing is a disk that fails at some of the operations that change something, counted from 1 on.
+func failing(at func(change int) bool) *faultyFS {
 	changes := 0
 	return &faultyFS{fault: func(_ int, op string) fault {
 		if strings.HasPrefix(op, "stat ") || strings.HasPrefix(op, "free ") || strings.HasPrefix(op, "sync ") {
 			return fault{}
 		}
-		if changes++; changes < first || changes > last {
-			return fault{}
+		if changes++; at(changes) {
+			return fault{err: errors.New("failed")}
 		}
-		return fault{err: errors.New("failed")}
+		return fault{}
 	}}
 }
+
+// dead is a disk that does nothing any more from that change on.
+func dead(from int) *faultyFS { return failing(func(change int) bool { return change >= from }) }
 
 // The run after a killed one meets one fault, at every operation that changes something, and tidies up behind it.
 func TestFaultAfterKill(t *testing.T) {
 	base := t.TempDir()
 	for _, b := range befores {
 		for n, whole := 1, false; !whole; n++ {
-			for m, survived := 1, false; !survived; m++ {
+			for m, hit := 1, true; hit; m++ {
 				dir := mkdir(t, base, b, n, " ", m)
 				b.make(t, dir)
-				whole = write(failing(n, 1<<30), dir, b.force(), newLetter) == nil
+				whole = write(dead(n), dir, b.force(), newLetter) == nil
 				was := state(t, dir)
 				if was != "nn" {
 					was = b
 				}
-				disk := failing(m, m)
-				err := write(disk, dir, was.force(), newLetter)
-				survived = err == nil && !strings.Contains(strings.Join(disk.ops, " "), asideSuffix) || m > len(disk.ops)
+				hit = false
+				err := write(failing(func(change int) bool { hit = hit || change == m; return change == m }), dir, was.force(), newLetter)
 				wantRecovered(t, fmt.Sprint(b, " killed at ", n, ", fault at ", m), dir, was, err == nil)
+				os.RemoveAll(dir)
 			}
 		}
 	}

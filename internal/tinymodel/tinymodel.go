@@ -155,6 +155,34 @@ func (o Options) shapes() []spec {
 	return out
 }
 
+// spread returns the mean and the standard deviation of an array's values.
+func (s spec) spread() (mean, deviation float64) {
+	switch s.kind {
+	case nearOne:
+		return 1, 0.1
+	case weight:
+		return 0, 1 / math.Sqrt(float64(slices.Max(s.shape)))
+	}
+	return 0, 0.1
+}
+
+// Form is an array of a checkpoint without its values: for checkpoints too large to be held in memory.
+type Form struct {
+	Name            string
+	Shape           []int
+	Mean, Deviation float64 // of its values
+}
+
+// Forms lists the arrays that Arrays makes for a stacked checkpoint without a prefix.
+func Forms(o Options) []Form {
+	var out []Form
+	for _, s := range o.shapes() {
+		mean, deviation := s.spread()
+		out = append(out, Form{s.name, s.shape, mean, deviation})
+	}
+	return out
+}
+
 // random returns an array's values. They depend on the seed and the array's name only.
 func random(seed uint64, s spec) []float32 {
 	name := fnv.New64a()
@@ -164,13 +192,7 @@ func random(seed uint64, s spec) []float32 {
 	for _, size := range s.shape {
 		n *= size
 	}
-	mean, deviation := 0.0, 0.1
-	switch s.kind {
-	case nearOne:
-		mean = 1
-	case weight:
-		deviation = 1 / math.Sqrt(float64(slices.Max(s.shape)))
-	}
+	mean, deviation := s.spread()
 	out := make([]float32, n)
 	for i := range out {
 		out[i] = float32(mean + deviation*r.NormFloat64())

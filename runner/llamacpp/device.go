@@ -16,7 +16,7 @@ import (
 // DeviceNames are what Options.Device can be.
 var DeviceNames = []string{"auto", "cpu", "cuda", "metal", "vulkan"}
 
-// LibraryFolder returns the folder beside the program where ggml's shared libraries for GPUs lie (make cuda, make vulkan): ../lib/pali from bin/pali.
+// LibraryFolder returns the folder beside the program where ggml's shared libraries for GPUs are looked for: ../lib/pali from bin/pali.
 func LibraryFolder() string {
 	exe, err := os.Executable()
 	if err != nil {
@@ -61,10 +61,5 @@ func choose(name string) (ggml.Device, error) {
 	if name == "auto" {
 		return ggml.Processor(), nil
 	}
-	how := fmt.Sprintf("build its library with `make %s`", name)
-	if name == "metal" {
-		how = "it is part of every build on macOS arm64"
-	}
-	return ggml.Device{}, fmt.Errorf("no %s device: this program on %s/%s has %s; %s",
-		name, runtime.GOOS, runtime.GOARCH, strings.Join(have, ", "), how)
+	return ggml.Device{}, fmt.Errorf("no %s device: this program on %s/%s has %s", name, runtime.GOOS, runtime.GOARCH, strings.Join(have, ", "))
 }

@@ -45,7 +45,7 @@ demo: bin/pali
 # All tests: everything with C, then the packages without C in a build that has none.
 test: test-go test-pure
 
-# Packages one after the other: ggml's threads wait for each other by spinning, and two programs doing so on few cores wait for ever.
+# Packages one after the other: ggml's threads wait for each other by spinning, and two programs doing so on few cores take very long.
 test-go:
 	$(GO) build ./...
 	$(GO) test -p 1 -timeout 15m ./...
@@ -69,7 +69,7 @@ fuzz:
 	sh scripts/fuzz.sh $(FUZZTIME)
 
 # The gate for every change.
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@2026.1
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/webp"
+
+	tfjpeg "github.com/pali-gguf/pali/mmproj/jpeg"
 )
 
 // Picture is a decoded picture, upright, without alpha.
@@ -178,12 +180,25 @@ type format struct {
 }
 
 var formats = []format{
-	{name: "JPEG", magic: "\xff\xd8\xff", config: jpeg.DecodeConfig, decode: jpeg.Decode, chroma: &jpegChroma, exif: jpegEXIF, check: checkJPEG},
+	{name: "JPEG", magic: "\xff\xd8\xff", config: jpeg.DecodeConfig, decode: decodeJPEG, chroma: &jpegChroma, exif: jpegEXIF, check: checkJPEG},
 	{name: "PNG", magic: "\x89PNG\r\n\x1a\n", config: png.DecodeConfig, decode: png.Decode, exif: pngEXIF, check: checkPNG},
 	{name: "GIF", magic: "GIF87a", config: gif.DecodeConfig, decode: gif.Decode},
 	{name: "GIF", magic: "GIF89a", config: gif.DecodeConfig, decode: gif.Decode},
 	{name: "BMP", magic: "BM", config: bmp.DecodeConfig, decode: bmp.Decode, check: checkBMP},
 	{name: "WebP", magic: "RIFF????WEBP", config: webp.DecodeConfig, decode: webp.Decode, chroma: &webpChroma, exif: webpEXIF, check: checkWebP},
+}
+
+// decodeJPEG decodes as TensorFlow does where it can: the standard library's inverse DCT is more exact, but the model was trained on the other's pixels.
+// What our decoder does not take, or finds broken, is the standard library's, with its errors.
+func decodeJPEG(r io.Reader) (image.Image, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if m, err := tfjpeg.Decode(data); err == nil {
+		return m, nil
+	}
+	return jpeg.Decode(bytes.NewReader(data))
 }
 
 // refused names kinds that people try, so that the error can say what the file is.

@@ -1,0 +1,57 @@
+package llamacpp
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/runner"
+)
+
+// A raised flag ends each call with an error; after Resume the answer is what it was.
+func TestInterrupt(t *testing.T) {
+	c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
+	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+	m := opened(t, text, vision, 1, gguf.F32)
+	ask := func(ctx context.Context, each func(runner.Step) error) (*runner.Result, error) {
+		return m.Runner().Generate(ctx, c.request(t, 12), each)
+	}
+	first, err := ask(context.Background(), func(runner.Step) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	m.Interrupt()
+	if _, err := m.Encode(first.Pixels); err == nil {
+		t.Error("Encode runs on")
+	}
+	if _, err := m.Prefill(first.Embeddings, first.PrefixTokens, 12); err == nil {
+		t.Error("Prefill runs on")
+	}
+	m.Resume()
+	if _, err := m.Prefill(first.Embeddings, first.PrefixTokens, 12); err != nil {
+		t.Fatalf("after Resume: %v", err)
+	}
+	m.Interrupt()
+	if _, err := m.Step(first.Tokens[0]); err == nil {
+		t.Error("Step runs on")
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	part, err := ask(ctx, func(s runner.Step) error {
+		cancel()
+		time.Sleep(time.Millisecond)
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || len(part.Tokens) >= len(first.Tokens) {
+		t.Errorf("cancelled after one token: %d tokens, %v", len(part.Tokens), err)
+	}
+	again, err := ask(context.Background(), func(runner.Step) error { return nil })
+	if err != nil || !slices.Equal(again.Tokens, first.Tokens) {
+		t.Errorf("after all that: %v, %v, first %v", err, again.Tokens, first.Tokens)
+	}
+}

@@ -41,7 +41,7 @@ https://storage.googleapis.com/big_vision/paligemma_tokenizer.model, the same fo
 The two files appear when both are complete; until then they are called NAME.partial.`,
 		Example: `  pali convert paligemma-3b-mix-224.npz --tokenizer paligemma_tokenizer.model -t q8_0 -o models
   pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o demo`,
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeastOne("no checkpoint: give its .npz"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	types := strings.ToLower(strings.Join(convert.TypeNames(), ", "))
@@ -139,7 +139,7 @@ func byName(types map[gguf.Type]int) map[string]int {
 
 // summary tells a person what was written.
 func summary(w io.Writer, r *convert.Result, took time.Duration) {
-	fmt.Fprintf(w, "%d million parameters in %.1f s: text %s, mmproj %s\n", (r.Parameters+500_000)/1_000_000, took.Seconds(), bytesText(r.TextBytes), bytesText(r.VisionBytes))
+	fmt.Fprintf(w, "%.1f million parameters in %.1f s: text %s, mmproj %s\n", float64(r.Parameters)/1e6, took.Seconds(), bytesText(r.TextBytes), bytesText(r.VisionBytes))
 	if n := r.TextKeptF16 + r.VisionKeptF16; n > 0 {
 		fmt.Fprintf(w, "%d tensors stay F16: their rows are no multiple of the block\n", n)
 	}

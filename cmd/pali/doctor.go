@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,13 +27,15 @@ func newDoctor() *cobra.Command {
 		Short: "Tells what this program and this machine can do, and whether files are whole",
 		Long: `Tells what this program was built for, which devices it finds, and, for each text GGUF, mmproj GGUF, .npz checkpoint or folder with a
 pair, whether it is whole: opened, checked as before a run, and read to the end. Exits with 1 if one is not.`,
+		Example: `  pali doctor
+  pali doctor models checkpoint.npz --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d := examine()
-			failed := 0
+			var failed []fileHealth
 			for _, path := range args {
 				h := health(cmd.Context(), cmd.ErrOrStderr(), path)
 				if h.Error != "" {
-					failed++
+					failed = append(failed, h)
 				}
 				d.Files = append(d.Files, h)
 			}
@@ -42,10 +45,10 @@ pair, whether it is whole: opened, checked as before a run, and read to the end.
 			if err := d.print(cmd.OutOrStdout(), asJSON); err != nil {
 				return err
 			}
-			if failed > 0 {
-				return fmt.Errorf("%d of %d files are not whole", failed, len(args))
+			if len(failed) == 0 {
+				return nil
 			}
-			return nil
+			return fmt.Errorf("%d of %d not whole, the first: %s", len(failed), len(args), failed[0].Error)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -85,9 +88,27 @@ func examine() diagnosis {
 	}
 	for _, device := range llamacpp.Devices() {
 		free, total := device.Memory()
+		if available := availableMemory(); device.Type() == ggml.CPU && available > 0 {
+			free = available // ggml takes all of it for free
+		}
 		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(), device.Features(), free, total})
 	}
 	return d
+}
+
+// availableMemory returns the bytes that Linux would give to a new program, and 0 on other systems.
+func availableMemory() uint64 {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		var kibibytes uint64
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kibibytes); n == 1 {
+			return kibibytes << 10
+		}
+	}
+	return 0
 }
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {
@@ -142,10 +163,10 @@ func checkHealth(ctx context.Context, progress io.Writer, path string) (is strin
 	is = "checkpoint"
 	if l.file != nil {
 		if is, err = checkGGUF(l.file); err != nil {
-			return is, err
+			return is, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return is, l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard })
+	return is, errors.Join(l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard }), l.close())
 }
 
 // checkGGUF checks a file as what it says it is.

@@ -40,7 +40,7 @@ Shapes are NumPy's, the slowest axis first. --diffable reads the data too and pr
 the file: two files that hold the same give the same text.`,
 		Example: `  pali inspect models/PaliGemma-3B-mix-224-Q8_0.gguf
   diff <(pali inspect --diffable a.gguf) <(pali inspect --diffable b.gguf)`,
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeastOne("no file: give a GGUF file or an .npz archive"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON && diffable {
 				return usagef("--json and --diffable: want one of them")
@@ -196,7 +196,7 @@ func valueType(v any) string {
 // shortText writes a value for people, the beginning of a long one.
 func shortText(v any) string {
 	if elements, ok := array(v); ok {
-		return elementsText(elements, fewElements)
+		return elementsText(elements, fewElements, shortText)
 	}
 	s, ok := v.(string)
 	if !ok {
@@ -209,10 +209,10 @@ func shortText(v any) string {
 }
 
 // elementsText writes the first so many elements of an array, and dots where there are more.
-func elementsText(elements reflect.Value, most int) string {
+func elementsText(elements reflect.Value, most int, write func(any) string) string {
 	var parts []string
 	for i := range min(elements.Len(), most) {
-		parts = append(parts, shortText(elements.Index(i).Interface()))
+		parts = append(parts, write(elements.Index(i).Interface()))
 	}
 	if elements.Len() > most {
 		parts = append(parts, "...")
@@ -220,28 +220,29 @@ func elementsText(elements reflect.Value, most int) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// exactText writes a value whole, or the sha256 of a long one as the file stores it.
+// exactText writes a value whole, or the sha256 of a long one's bytes as the file stores them.
 func exactText(v any) string {
 	sum := sha256.New()
-	elements, isArray := array(v)
-	texts, isTexts := v.([]string)
-	s, isText := v.(string)
-	switch {
-	case isText && len(s) <= mostBytes:
-		return strconv.Quote(s)
-	case isText:
-		io.WriteString(sum, s)
-	case !isArray:
-		return fmt.Sprint(v)
-	case elements.Len() <= mostElements && !isTexts:
-		return elementsText(elements, mostElements)
-	case isTexts:
-		for _, text := range texts {
+	switch v := v.(type) {
+	case string:
+		if len(v) <= mostBytes {
+			return strconv.Quote(v)
+		}
+		io.WriteString(sum, v)
+		return fmt.Sprintf("%d bytes sha256:%x", len(v), sum.Sum(nil))
+	case []string:
+		for _, text := range v {
 			binary.Write(sum, binary.LittleEndian, uint64(len(text)))
 			io.WriteString(sum, text)
 		}
 	default:
+		if _, ok := array(v); !ok {
+			return fmt.Sprint(v)
+		}
 		binary.Write(sum, binary.LittleEndian, v)
+	}
+	if elements, _ := array(v); elements.Len() <= mostElements {
+		return elementsText(elements, mostElements, exactText)
 	}
 	return fmt.Sprintf("sha256:%x", sum.Sum(nil))
 }
@@ -251,7 +252,9 @@ func shapeText(shape []int) string { return strings.ReplaceAll(fmt.Sprint(shape)
 
 // plain returns a name from a file as it is, or quoted where it could break a line, split a column or steer a terminal.
 func plain(name string) string {
-	if name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+	if name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsPrint(r) || r == ' ' || r == '"' || r == unicode.ReplacementChar
+	}) {
 		return name
 	}
 	return strconv.Quote(name)

@@ -16,6 +16,7 @@ import (
 
 // listing is an open file. Close it when its tensors are no longer read.
 type listing struct {
+	path    string // of the file, or of the archive's first piece
 	kind    string // "gguf" or "npz"
 	bytes   int64  // of the file, or of all pieces of an archive
 	keys    []gguf.KV
@@ -65,7 +66,7 @@ func listGGUF(path string, bytes int64) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{kind: "gguf", bytes: bytes, keys: f.KVs, file: f, close: f.Close}
+	l := &listing{path: path, kind: "gguf", bytes: bytes, keys: f.KVs, file: f, close: f.Close}
 	for _, t := range f.Tensors {
 		l.tensors = append(l.tensors, listedTensor{t.Name, t.Type.String(), t.Shape, t.Len(), t.Bytes(),
 			func() (io.ReadCloser, error) { return io.NopCloser(f.Data(t)), nil }})
@@ -78,7 +79,7 @@ func listArchive(paths []string, bytes int64) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{kind: "npz", bytes: bytes, close: a.Close}
+	l := &listing{path: paths[0], kind: "npz", bytes: bytes, close: a.Close}
 	for _, t := range a.Tensors() {
 		l.tensors = append(l.tensors, listedTensor{t.Name, t.DType.String(), t.Shape, int64(t.Len()), t.Bytes(), t.Open})
 	}
@@ -108,7 +109,7 @@ func (l *listing) read(ctx context.Context, w io.Writer, title string, dst func(
 	buffer := make([]byte, 1<<20)
 	for i, t := range l.tensors {
 		if err := t.readTo(ctx, dst(i), buffer, func(n int) { done += int64(n); bar.set(done, total) }); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", l.path, err)
 		}
 	}
 	return nil

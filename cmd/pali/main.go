@@ -67,29 +67,78 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q: see pali --help", args[0])
+				return unknownCommand(cmd, args[0])
 			}
-			return cmd.Help()
+			cmd.SetOut(cmd.ErrOrStderr())
+			return errors.Join(cmd.Help(), usagef("no command"))
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())
 	})
+	root.SuggestionsMinimumDistance = 2
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newConvert(), newRun(), newInspect(), newDoctor(), newDemo(), newVersion())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		args := c.Args
+		strict(c)
+	}
+	return root
+}
+
+// strict makes the wrong arguments of a command, and of those below it, a usage error.
+func strict(c *cobra.Command) {
+	if args := c.Args; args != nil {
 		c.Args = func(cmd *cobra.Command, given []string) error {
-			if args == nil {
-				return nil
-			}
 			if err := args(cmd, given); err != nil {
 				return usagef("%v: see %s --help", err, cmd.CommandPath())
 			}
 			return nil
 		}
 	}
-	return root
+	for _, below := range c.Commands() {
+		strict(below)
+	}
+	if !c.Runnable() {
+		c.RunE = func(cmd *cobra.Command, _ []string) error {
+			return usagef("%s does nothing by itself: see %[1]s --help", cmd.CommandPath())
+		}
+	}
+}
+
+// atLeastOne accepts one argument or more, and says what is missing where there is none.
+func atLeastOne(missing string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return errors.New(missing)
+		}
+		return nil
+	}
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		return usagef("unknown command %q, do you mean %s?", name, strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q: see pali --help", name)
+}
+
+// newHelp replaces cobra's help command, which succeeds on an unknown name.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explains a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // fromEnvironment sets every flag that the command line leaves alone and PALI_FLAG_NAME gives.

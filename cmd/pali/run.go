@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -46,11 +47,22 @@ knows are "caption en", "describe en", "ocr", "answer en QUESTION", "detect THIN
 The answer streams to standard output. Decoding is greedy unless --temperature is given.`,
 		Example: `  pali run -m models -i photo.jpg "caption en"
   pali run -m models -i left.png -i right.png "answer en is there a dog in both pictures?" --json`,
-		Args: cobra.ExactArgs(1),
+		Args: onePrompt,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.add(cmd.Flags())
 	return cmd
+}
+
+// onePrompt accepts one argument.
+func onePrompt(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("no prompt")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("%d prompts: put one with blanks in quotes", len(args))
 }
 
 func (f *runFlags) add(fs *pflag.FlagSet) {

@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"tasks/masks":           {"gguf", "tensor"},
 	"tasks/draw":            {"tasks/masks"},
 	"eval":                  {"", "tasks"},
+	"answer":                {"mmproj", "runner", "tasks", "tasks/draw", "tasks/masks"},
 	"cmd/pali":              nil, // any: the only place where things are wired together
 	"scripts/synthetic":     nil,
 	"scripts/quality":       {"eval", "quant"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner"
@@ -205,7 +206,7 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Row, err
 	row.Answer, row.Tokens = r.Text, len(r.Tokens)
 	row.Timings.Prefill, row.Timings.Decode, row.Timings.PrefillTokens = ms(r.Timings.Prefill), ms(r.Timings.Decode), r.Timings.PrefillTokens
 	if task := eval.Task(q.Prefix); task == "detect" || task == "segment" {
-		row.Objects, row.Unparsed = eval.Objects(r.Text, tokensOf(r))
+		row.Objects, row.Unparsed = eval.Objects(r.Text, answer.Tokens(r))
 	}
 	if e.reference != nil {
 		row.Against, err = e.compare(ctx, q, request, r.Text)

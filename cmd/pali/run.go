@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -205,46 +206,17 @@ func streamTo(w io.Writer, asJSON bool) func(string) error {
 
 // answerJSON is what pali run --json prints.
 type answerJSON struct {
-	Text     string        `json:"text"`
-	Tokens   []int32       `json:"tokens"` // with the end token where it came
-	Images   []string      `json:"images"`
-	Prompt   string        `json:"prompt"`
-	Logprobs []logprobJSON `json:"logprobs,omitempty"`
-	Timings  timingsJSON   `json:"timings"`
-}
-
-type logprobJSON struct {
-	Token   int32         `json:"token"`
-	Text    string        `json:"text"`
-	Logprob float64       `json:"logprob"`
-	Top     []logprobJSON `json:"top,omitempty"`
-}
-
-type timingsJSON struct {
-	Load          float64 `json:"load_ms"`
-	Vision        float64 `json:"vision_ms"`
-	Prefill       float64 `json:"prefill_ms"`
-	Decode        float64 `json:"decode_ms"`
-	PrefillTokens int     `json:"prefill_tokens"`
-	DecodeTokens  int     `json:"decode_tokens"`
+	Text     string           `json:"text"`
+	Tokens   []int32          `json:"tokens"` // with the end token where it came
+	Images   []string         `json:"images"`
+	Prompt   string           `json:"prompt"`
+	Logprobs []answer.Logprob `json:"logprobs,omitempty"`
+	Timings  answer.Timings   `json:"timings"`
 }
 
 func (f *runFlags) report(q runner.Request, r *runner.Result, load time.Duration) answerJSON {
-	a := answerJSON{
-		Text: r.Text, Tokens: r.Tokens, Images: f.images, Prompt: q.Prompt,
-		Timings: timingsJSON{ms(load), ms(r.Timings.Vision), ms(r.Timings.Prefill), ms(r.Timings.Decode), r.Timings.PrefillTokens, r.Timings.DecodeTokens},
-	}
-	if f.logprobs == 0 {
-		return a
-	}
-	for _, s := range r.Steps {
-		l := logprobJSON{Token: s.Token, Text: s.Text, Logprob: s.Logprob}
-		for _, t := range s.Top {
-			l.Top = append(l.Top, logprobJSON{Token: t.Token, Text: t.Text, Logprob: t.Logprob})
-		}
-		a.Logprobs = append(a.Logprobs, l)
-	}
-	return a
+	a := answer.Of(q, r, load)
+	return answerJSON{a.Text, a.Tokens, f.images, a.Prompt, a.Logprobs, a.Timings}
 }
 
 // printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -160,8 +160,9 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	defer model.Close()
 	load := time.Since(start)
 	if f.strict {
-		if q.Constraint, err = f.strictly(model, t, prompt); err != nil {
-			return err
+		_, things, _ := strings.Cut(prompt, " ")
+		if q.Constraint, err = answer.Strict(model.Runner().Vocabulary, things, t.masks, f.maxTokens); err != nil {
+			return usagef("--strict: %w", err)
 		}
 	}
 	if !t.boxes && !f.asJSON {
@@ -174,31 +175,21 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	return f.tell(cmd, t, q, r, load, decoder)
 }
 
-// strictly makes the constraint of --strict, and refuses a --max-tokens that is too small for one object.
-func (f *taskFlags) strictly(model *llamacpp.Model, t task, prompt string) (*tasks.Strict, error) {
-	_, things, _ := strings.Cut(prompt, " ")
-	v := model.Runner().Vocabulary
-	s, err := tasks.NewStrict(tasks.Things(things), t.masks, v.Len(), v.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	if f.maxTokens < s.Longest() {
-		return nil, usagef("--max-tokens %d: an object may take %d with --strict", f.maxTokens, s.Longest())
-	}
-	return s, nil
-}
-
 // draw writes the pictures that are asked for.
-func (f *taskFlags) draw(p *mmproj.Picture, objects []objectJSON) error {
+func (f *taskFlags) draw(p *mmproj.Picture, objects []answer.Object) error {
 	if f.output != "" {
-		if err := drawObjects(f.output, p, objects); err != nil {
+		if err := writePNG(f.output, answer.Draw(p, objects)); err != nil {
 			return err
 		}
 	}
-	if f.maskPNG != "" {
-		return drawMasks(f.maskPNG, f.maskForm, p, objects)
+	if f.maskPNG == "" {
+		return nil
 	}
-	return nil
+	alone, err := answer.DrawMasks(p.Width, p.Height, f.maskForm == "grey", objects)
+	if err != nil {
+		return err
+	}
+	return writePNG(f.maskPNG, alone)
 }
 
 // openMasks finds and loads the mask decoder; nil where there is none, which is said.
@@ -226,37 +217,16 @@ func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
 	return masks.Open(path)
 }
 
-// taskJSON is what a task prints with --json.
-type taskJSON struct {
-	Image    string        `json:"image,omitempty"`
-	Images   []string      `json:"images,omitempty"` // where there are several
-	Prompt   string        `json:"prompt"`
-	Text     string        `json:"text"` // as the model gave it
-	Tokens   []int32       `json:"tokens"`
-	Objects  []objectJSON  `json:"objects,omitzero"`
-	Unparsed []string      `json:"unparsed,omitzero"`
-	Logprobs []logprobJSON `json:"logprobs,omitempty"`
-	Timings  timingsJSON   `json:"timings"`
-}
-
 // tell prints an answer that is complete, and draws it.
 func (f *taskFlags) tell(cmd *cobra.Command, t task, q runner.Request, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
-	a := f.report(q, r, load)
-	out := taskJSON{Prompt: a.Prompt, Text: a.Text, Tokens: a.Tokens, Logprobs: a.Logprobs, Timings: a.Timings}
+	out := answer.Of(q, r, load)
 	if out.Images = f.images; len(f.images) == 1 {
 		out.Image, out.Images = f.images[0], nil
 	}
 	if t.boxes {
 		p := q.Pictures[0]
-		all, unparsed, err := readObjects(r, p.Width, p.Height, float64(f.divisor), decoder)
-		if err != nil {
+		if err := out.Find(r, answer.Frame{Width: p.Width, Height: p.Height, Divisor: float64(f.divisor)}, f.minScore, decoder); err != nil {
 			return err
-		}
-		out.Objects, out.Unparsed = []objectJSON{}, append([]string{}, unparsed...)
-		for _, o := range all {
-			if o.Score.Score >= f.minScore {
-				out.Objects = append(out.Objects, o)
-			}
 		}
 		if err := f.draw(p, out.Objects); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
@@ -24,7 +25,7 @@ func withMasks(t *testing.T) string {
 	return folder
 }
 
-func asked(t *testing.T, folder string, args ...string) (a taskJSON) {
+func asked(t *testing.T, folder string, args ...string) (a answer.Answer) {
 	t.Helper()
 	o := run(t, program(folder, append(args, "-m", "d", "-i", picture, "-t", "1", "--json")...))
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.code != 0 {

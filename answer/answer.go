@@ -22,6 +22,7 @@ type Answer struct {
 	Tokens   []int32   `json:"tokens"`
 	Objects  []Object  `json:"objects,omitzero"`
 	Unparsed []string  `json:"unparsed,omitzero"`
+	Tiles    []Tile    `json:"tiles,omitempty"` // where the picture was asked about in parts; then the text is their texts put together
 	Logprobs []Logprob `json:"logprobs,omitempty"`
 	Timings  Timings   `json:"timings"`
 }

@@ -17,9 +17,10 @@ import (
 type Object struct {
 	Label string `json:"label"`
 	tasks.Score
-	XYXY     [4]float64 `json:"xyxy"`          // x0, y0, x1, y1 in pixels of the picture as it is seen
-	Loc      [4]int     `json:"loc"`           // bins y0, x0, y1, x1
-	Seg      []int      `json:"seg,omitempty"` // the mask's codes
+	XYXY     [4]float64 `json:"xyxy"`           // x0, y0, x1, y1 in pixels of the picture as it is seen
+	Loc      [4]int     `json:"loc"`            // bins y0, x0, y1, x1
+	Tile     *[4]int    `json:"tile,omitempty"` // where the picture was asked about in parts: the one whose bins they are, x0, y0, x1, y1 in pixels
+	Seg      []int      `json:"seg,omitempty"`  // the mask's codes
 	Mask     *Mask      `json:"mask,omitempty"`
 	Area     *int       `json:"area,omitempty"`     // pixels of the mask
 	Polygons [][]int    `json:"polygons,omitempty"` // x0, y0, x1, y1, ... of each outline; holes go the other way round
@@ -70,8 +71,14 @@ func (o *Object) addMask(d *masks.Decoder, in Frame) error {
 		return err
 	}
 	bitmap, _ := masks.Paste(values, o.Loc, in.Divisor, in.Width, in.Height) // a box without a pixel has an empty mask
+	o.setMask(bitmap)
+	return nil
+}
+
+// setMask gives the object a mask of the picture's size, in all forms.
+func (o *Object) setMask(bitmap *masks.Bitmap) {
 	area := bitmap.Area()
-	o.Bitmap, o.Mask, o.Area = bitmap, &Mask{[2]int{in.Height, in.Width}, bitmap.RLE()}, &area
+	o.Bitmap, o.Mask, o.Area, o.Polygons = bitmap, &Mask{[2]int{bitmap.Height, bitmap.Width}, bitmap.RLE()}, &area, nil
 	for _, outline := range bitmap.Polygons() {
 		var flat []int
 		for _, p := range outline {
@@ -79,7 +86,6 @@ func (o *Object) addMask(d *masks.Decoder, in Frame) error {
 		}
 		o.Polygons = append(o.Polygons, flat)
 	}
-	return nil
 }
 
 // Draw returns the picture with the objects on it.

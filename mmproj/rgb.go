@@ -44,6 +44,15 @@ func toRGB(m image.Image, canvas image.Config) (*Picture, error) {
 // row returns row y of the picture, 3*Width bytes.
 func (p *Picture) row(y int) []uint8 { return p.Pix[3*p.Width*y:][:3*p.Width] }
 
+// Crop returns the part of the picture that lies in r, which must lie within the picture, as a copy.
+func (p *Picture) Crop(r image.Rectangle) *Picture {
+	part := &Picture{Width: r.Dx(), Height: r.Dy(), Pix: make([]uint8, 0, 3*r.Dx()*r.Dy())}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		part.Pix = append(part.Pix, p.row(y)[3*r.Min.X:3*r.Max.X]...)
+	}
+	return part
+}
+
 // copySamples fills the picture from interleaved samples; step is the size of a pixel there, rgb where in it the colours lie.
 func (p *Picture) copySamples(pix []uint8, stride, step int, rgb [3]int) {
 	for y := range p.Height {

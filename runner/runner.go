@@ -115,6 +115,12 @@ type Timings struct {
 	PrefillTokens, DecodeTokens int
 }
 
+// Add adds the times and tokens of another answer.
+func (t *Timings) Add(o Timings) {
+	t.Vision, t.Prefill, t.Decode = t.Vision+o.Vision, t.Prefill+o.Prefill, t.Decode+o.Decode
+	t.PrefillTokens, t.DecodeTokens = t.PrefillTokens+o.PrefillTokens, t.DecodeTokens+o.DecodeTokens
+}
+
 // Generate answers one request. each is called with every step as it comes; an error from it ends the answer.
 // When ctx ends, the result so far is returned with ctx's error.
 func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error) (*Result, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -29,6 +30,8 @@ type taskFlags struct {
 	minScore float64
 	divisor  int
 	strict   bool
+	tiles    bool
+	tileSide int
 }
 
 // task is one command: prompt makes the model's prompt of the command's arguments.
@@ -37,6 +40,7 @@ type task struct {
 	args                      cobra.PositionalArgs
 	prompt                    func(f *taskFlags, args []string) (string, error)
 	language, boxes, masks    bool
+	tiles                     bool // it can be asked about parts of a picture
 }
 
 var taskCommands = []task{
@@ -46,13 +50,15 @@ var taskCommands = []task{
 		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Describe(f.lang) }},
 	{use: "ask -m MODEL -i PICTURE QUESTION", short: "Answers a question about one or more pictures", example: `pali ask -m models -i photo.jpg "how many dogs are there?"`, args: onePrompt, language: true,
 		prompt: func(f *taskFlags, args []string) (string, error) { return tasks.Ask(f.lang, args[0]) }},
-	{use: "ocr -m MODEL -i PICTURE", short: "Reads the text in a picture", example: "pali ocr -m models -i letter.png", args: cobra.NoArgs,
+	{use: "ocr -m MODEL -i PICTURE", short: "Reads the text in a picture", long: "\n\n" + tilesHelp + ocrTilesHelp, example: `pali ocr -m models -i letter.png
+  pali ocr -m models -i page.png --tiles --tile-side 600`, args: cobra.NoArgs, tiles: true,
 		prompt: func(*taskFlags, []string) (string, error) { return tasks.OCR(), nil }},
-	{use: "detect -m MODEL -i PICTURE THING...", short: "Finds things in a picture: their boxes", long: objectsHelp, example: `pali detect -m models -i photo.jpg cat "red bicycle" -o boxes.png
-  pali detect -m models -i photo.jpg "cat ; dog" --json --min-score 0.5`, args: atLeastOne("nothing to detect"), boxes: true,
+	{use: "detect -m MODEL -i PICTURE THING...", short: "Finds things in a picture: their boxes", long: objectsHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali detect -m models -i photo.jpg cat "red bicycle" -o boxes.png
+  pali detect -m models -i photo.jpg "cat ; dog" --json --min-score 0.5
+  pali detect -m models -i crowd.jpg person --tiles -o people.png`, args: atLeastOne("nothing to detect"), boxes: true, tiles: true,
 		prompt: func(_ *taskFlags, args []string) (string, error) { return tasks.Detect(args...) }},
-	{use: "segment -m MODEL -i PICTURE THING...", short: "Finds things in a picture: their masks", long: objectsHelp + masksHelp, example: `pali segment -m models -i photo.jpg cat -o masks.png
-  pali segment -m models -i photo.jpg cat --mask-png cat.png --mask-form grey`, args: atLeastOne("nothing to segment"), boxes: true, masks: true,
+	{use: "segment -m MODEL -i PICTURE THING...", short: "Finds things in a picture: their masks", long: objectsHelp + masksHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali segment -m models -i photo.jpg cat -o masks.png
+  pali segment -m models -i photo.jpg cat --mask-png cat.png --mask-form grey`, args: atLeastOne("nothing to segment"), boxes: true, masks: true, tiles: true,
 		prompt: func(_ *taskFlags, args []string) (string, error) { return tasks.Segment(args...) }},
 }
 
@@ -92,6 +98,9 @@ func newTask(t task) *cobra.Command {
 		fs.BoolVar(&f.strict, "strict", false, "let the answer have no other form than that of objects with the labels asked for")
 		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	}
+	if t.tiles {
+		f.addTiles(fs)
+	}
 	if t.masks {
 		fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 		fs.StringVar(&f.maskPNG, "mask-png", "", "write the masks alone, to this .png")
@@ -112,6 +121,9 @@ func (f *taskFlags) check(t task) error {
 		return usagef("--output and --mask-png %s: want two files", f.output)
 	case t.masks && f.maskForm != "palette" && f.maskForm != "grey":
 		return usagef("--mask-form %s: want %s", f.maskForm, maskForms)
+	}
+	if err := f.checkTiles(); err != nil {
+		return err
 	}
 	if err := f.checkPNG("--output", f.output); err != nil {
 		return err
@@ -159,11 +171,12 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
-	if f.strict {
-		_, things, _ := strings.Cut(prompt, " ")
-		if q.Constraint, err = answer.Strict(model.Runner().Vocabulary, things, t.masks, f.maxTokens); err != nil {
-			return usagef("--strict: %w", err)
-		}
+	if f.tiles {
+		whole := answer.Frame{Width: q.Pictures[0].Width, Height: q.Pictures[0].Height, Divisor: float64(f.divisor)}
+		return f.answerTiles(cmd, tiling{answer.Tiled{Whole: whole, Decoder: decoder}, t, model, q, load})
+	}
+	if q.Constraint, err = f.strictly(model, t, prompt); err != nil {
+		return err
 	}
 	if !t.boxes && !f.asJSON {
 		return f.answer(cmd, model, q, nil, load)
@@ -173,6 +186,19 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 		return err
 	}
 	return f.tell(cmd, t, q, r, load, decoder)
+}
+
+// strictly makes the constraint of --strict for one answer, nil without it.
+func (f *taskFlags) strictly(model *llamacpp.Model, t task, prompt string) (runner.Constraint, error) {
+	if !f.strict {
+		return nil, nil
+	}
+	_, things, _ := strings.Cut(prompt, " ")
+	c, err := answer.Strict(model.Runner().Vocabulary, things, t.masks, f.maxTokens)
+	if err != nil {
+		return nil, usagef("--strict: %w", err)
+	}
+	return c, nil
 }
 
 // draw writes the pictures that are asked for.
@@ -217,23 +243,36 @@ func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
 	return masks.Open(path)
 }
 
-// tell prints an answer that is complete, and draws it.
+// tell reads an answer that is complete, draws it and prints it.
 func (f *taskFlags) tell(cmd *cobra.Command, t task, q runner.Request, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
-	out := answer.Of(q, r, load)
-	if out.Images = f.images; len(f.images) == 1 {
-		out.Image, out.Images = f.images[0], nil
-	}
+	out := f.about(answer.Of(q, r, load))
 	if t.boxes {
 		p := q.Pictures[0]
 		if err := out.Find(r, answer.Frame{Width: p.Width, Height: p.Height, Divisor: float64(f.divisor)}, f.minScore, decoder); err != nil {
 			return err
 		}
-		if err := f.draw(p, out.Objects); err != nil {
-			return err
-		}
+	}
+	return f.show(cmd, t, q.Pictures[0], out)
+}
+
+// about says which pictures an answer is about.
+func (f *taskFlags) about(a answer.Answer) answer.Answer {
+	if a.Images = f.images; len(f.images) == 1 {
+		a.Image, a.Images = f.images[0], nil
+	}
+	return a
+}
+
+// show draws the objects and prints the answer.
+func (f *taskFlags) show(cmd *cobra.Command, t task, p *mmproj.Picture, out answer.Answer) error {
+	if err := f.draw(p, out.Objects); err != nil {
+		return err
 	}
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), out)
+	}
+	if !t.boxes {
+		return streamTo(cmd.OutOrStdout(), false)(out.Text + "\n")
 	}
 	for _, u := range out.Unparsed {
 		fmt.Fprintf(cmd.ErrOrStderr(), "pali: no object: %s\n", forTerminal(u))

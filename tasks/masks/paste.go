@@ -20,6 +20,15 @@ func (b *Bitmap) Area() (n int) {
 	return n
 }
 
+// Place returns the bitmap at (x,y) of one of the given size, which must have room for it there.
+func (b *Bitmap) Place(x, y, width, height int) *Bitmap {
+	whole := &Bitmap{width, height, make([]bool, width*height)}
+	for row := range b.Height {
+		copy(whole.Bits[(y+row)*width+x:], b.Bits[row*b.Width:][:b.Width])
+	}
+	return whole
+}
+
 // Paste draws a decoded mask [64,64] into a picture of the given size, within the box of bins y0, x0, y1, x1, a share bin/divisor of the picture's
 // side each. As big_vision's evaluator does it (evaluators/proj/paligemma/transfers/segmentation.py): the corners are cut to whole pixels, the values
 // are resized to that box as Pillow does (BILINEAR, widened when shrinking), and what is above 0 then is inside. It returns false, and an empty

@@ -29,7 +29,7 @@ export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 
 PURE   = . ./tensor ./npz ./gguf ./gemma ./mmproj ./mmproj/jpeg ./convert/... ./runner ./tasks/... ./eval ./answer ./attacks ./internal/...
 
-.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality bench-go fuzz lint synthetic clean env
+.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality label-many bench-go fuzz lint synthetic clean env
 
 # Builds the program.  e.g. make && bin/pali --help
 all: bin/pali
@@ -94,6 +94,10 @@ test-gpu:
 MODELS ?=
 bench: bin/pali
 	@GO="$(GO)" sh scripts/bench.sh $(MODELS) >docs/bench.md.new && mv docs/bench.md.new docs/bench.md || { rm -f docs/bench.md.new; exit 1; }
+
+# pali label over ten thousand pictures: how fast, how busy the model is, and that memory does not grow.
+label-many:
+	PALI_MANY=10000 $(GO) test -v -count=1 -timeout 30m -run TestLabelMany ./cmd/pali
 
 # Go's benchmarks of some packages.  e.g. make bench-go PKG=./mmproj
 PKG ?= ./...

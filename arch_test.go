@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"convert/sentencepiece": {""},
 	"convert":               {"", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
 	"internal/atomicfile":   {},
+	"internal/journal":      {"internal/atomicfile"},
 	"bindings/ggml":         {},
 	"bindings/llama":        {},
 	"quant":                 {"", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
@@ -34,8 +35,9 @@ var allowed = map[string][]string{
 	"tasks":                 {""},
 	"tasks/masks":           {"gguf", "tensor"},
 	"tasks/draw":            {"tasks/masks"},
-	"eval":                  {"", "tasks"},
 	"answer":                {"mmproj", "runner", "tasks", "tasks/draw", "tasks/masks"},
+	"tasks/dataset":         {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
+	"eval":                  {"", "tasks", "internal/journal"},
 	"cmd/pali":              nil, // any: the only place where things are wired together
 	"scripts/synthetic":     nil,
 	"scripts/quality":       {"eval", "quant"},

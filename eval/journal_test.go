@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pali-gguf/pali/internal/journal"
 )
 
 // asked makes questions and their rows.
@@ -102,7 +104,7 @@ func TestJournalRefuses(t *testing.T) {
 		"EOF":                        {"r", "my notes"},
 		"line 2: not a row":          {"r", first + "{\"run\":\n" + first},
 		"answer to question 3":       {"r", string(ours) + first},
-		"buffer full":                {"r", strings.Repeat("x", maxRow+1)},
+		"buffer full":                {"r", strings.Repeat("x", journal.MaxLine+1)},
 	} {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)

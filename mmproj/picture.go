@@ -40,7 +40,7 @@ var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
 // OpenPicture reads the picture file at path. Only regular files are opened, and no more than l.Bytes+1 bytes are read.
 // Errors name the path.
 func OpenPicture(path string, l Limits) (*Picture, error) {
-	data, err := readFile(path, l.Bytes)
+	data, err := ReadFile(path, l.Bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func DecodePicture(data []byte, l Limits) (*Picture, error) {
 	return p, nil
 }
 
-// readFile reads a regular file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
+// ReadFile reads a regular file of at most limit bytes, for DecodePicture. Errors name the path.
+func ReadFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path) // before opening: opening a FIFO would wait for a writer
 	if err != nil {
 		return nil, fmt.Errorf("mmproj: picture: %w", err)

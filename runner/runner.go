@@ -152,10 +152,22 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 // Encode runs pictures through the vision model and returns their image embeddings [n*T,E], for Request.Images of several requests.
 // It ends early with ctx's error when ctx ends.
 func (r *Runner) Encode(ctx context.Context, pictures []*mmproj.Picture, resize mmproj.Resize) ([]float32, error) {
+	return r.interruptible(ctx, func() ([]float32, error) {
+		return r.encode(ctx, Request{Pictures: pictures, Resize: resize}, &Result{})
+	})
+}
+
+// EncodePixels is Encode of one picture whose pixels [3,S,S] mmproj.Preprocess has made, as may be done while another is being answered about.
+func (r *Runner) EncodePixels(ctx context.Context, pixels []float32) ([]float32, error) {
+	return r.interruptible(ctx, func() ([]float32, error) { return r.Encoder.Encode(pixels) })
+}
+
+// interruptible calls encode, which ends early with ctx's error when ctx ends.
+func (r *Runner) interruptible(ctx context.Context, encode func() ([]float32, error)) ([]float32, error) {
 	r.Decoder.Resume()
 	stop := context.AfterFunc(ctx, r.Decoder.Interrupt)
 	defer stop()
-	images, err := r.encode(ctx, Request{Pictures: pictures, Resize: resize}, &Result{})
+	images, err := encode()
 	if cause := ctx.Err(); cause != nil {
 		err = cause
 	}

@@ -134,6 +134,14 @@ func TestGenerateGivenAnswer(t *testing.T) {
 	if err != nil || len(images) != 2*4*3 {
 		t.Fatalf("%d values, %v", len(images), err)
 	}
+	if one, err := r.EncodePixels(context.Background(), make([]float32, 3*4*4)); err != nil || len(one) != 4*3 {
+		t.Errorf("from pixels: %d values, %v", len(one), err)
+	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if _, err := r.EncodePixels(ended, make([]float32, 3*4*4)); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended: %v", err)
+	}
 	q.Pictures, q.Images, q.Answer = nil, images, s.given
 	out, err := r.Generate(context.Background(), q, func(Step) error { return nil })
 	if err != nil || out.Text != "ab" || out.Timings.PrefillTokens != 2*4+5 || s.room != 4 {

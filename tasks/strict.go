@@ -83,6 +83,11 @@ func NewStrict(labels []string, masks bool, size int, bytes func(token int32) st
 // Longest returns how many tokens a first object may take, with the end of the answer. An answer that may not be as long is empty.
 func (s *Strict) Longest() int { return s.longest }
 
+// Again returns the same constraint for another answer. The two do not disturb each other.
+func (s *Strict) Again() *Strict {
+	return &Strict{labels: s.labels, pieces: s.pieces, numbers: s.numbers, longest: s.longest, first: s.first}
+}
+
 // Forbid sets the logits of all tokens that may not come next to minus infinity. left is how many tokens may still come, this one among them.
 func (s *Strict) Forbid(logits []float32, left int) {
 	s.keep = s.keep[:0]

@@ -217,7 +217,7 @@ func newCountBar(w io.Writer, name string) *byteBar {
 	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
 	return &byteBar{p, p.AddBar(0,
 		mpb.PrependDecorators(decor.Name(name+" "), decor.CountersNoUnit("%d / %d")),
-		mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))}
+		mpb.AppendDecorators(decor.AverageSpeed(0, "%.1f/s "), decor.AverageETA(decor.ET_STYLE_GO)))}
 }
 
 func (b *byteBar) set(done, total int64) {
@@ -225,6 +225,14 @@ func (b *byteBar) set(done, total int64) {
 		b.bar.SetTotal(total, false)
 		b.bar.SetCurrent(done)
 	}
+}
+
+// say writes a line to w, above the bar where there is one.
+func (b *byteBar) say(w io.Writer, line string) {
+	if b.bar != nil {
+		w = b.progress
+	}
+	fmt.Fprintln(w, line)
 }
 
 // close leaves the last state on the screen.

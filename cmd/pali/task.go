@@ -218,26 +218,31 @@ func (f *taskFlags) draw(p *mmproj.Picture, objects []answer.Object) error {
 	return writePNG(f.maskPNG, alone)
 }
 
+// maskFile returns the mask file that is given, or the one beside the model; "" where there is none.
+func (m *modelFlags) maskFile(given string) (string, error) {
+	if given != "" || m.model == "" { // without a model open says so
+		return given, nil
+	}
+	text, _, err := findPair(m.model, m.mmproj)
+	if err != nil {
+		return "", err
+	}
+	return besideMasks(text)
+}
+
+// noMasks is said where there is no mask file.
+const noMasks = `no mask file beside the model: boxes only ("pali convert --masks" makes one)`
+
 // openMasks finds and loads the mask decoder; nil where there is none, which is said.
 func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
-	path := f.masks
-	if path == "" && f.model == "" {
-		return nil, nil // open says so
-	}
-	if path == "" {
-		text, _, err := findPair(f.model, f.mmproj)
-		if err != nil {
-			return nil, err
-		}
-		if path, err = besideMasks(text); err != nil {
-			return nil, err
-		}
-	}
-	if path == "" && f.maskPNG != "" {
+	path, err := f.maskFile(f.masks)
+	switch {
+	case err != nil || path == "" && f.model == "":
+		return nil, err
+	case path == "" && f.maskPNG != "":
 		return nil, usagef(`--mask-png %s: no mask file beside the model ("pali convert --masks" makes one)`, f.maskPNG)
-	}
-	if path == "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), `pali: no mask file beside the model: boxes only ("pali convert --masks" makes one)`)
+	case path == "":
+		fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+noMasks)
 		return nil, nil
 	}
 	return masks.Open(path)

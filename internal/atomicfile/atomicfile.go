@@ -75,7 +75,7 @@ func Begin(targets []Target, o Options) (*Set, error) {
 	}
 	s := &Set{fs: o.FS, force: o.Force, keep: true}
 	if s.fs == nil {
-		s.fs = osFS{}
+		s.fs = Real
 	}
 	for _, t := range targets {
 		if t.Size < 1 || t.Size > maxSize {
@@ -100,7 +100,7 @@ func (s *Set) lock() error {
 			}
 		}
 		opened, err := s.fs.OpenLocked(f.partial)
-		if errors.Is(err, errLocked) {
+		if errors.Is(err, ErrLocked) {
 			return fmt.Errorf("another run is writing %s", f.Path)
 		}
 		if err != nil {

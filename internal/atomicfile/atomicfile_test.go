@@ -109,7 +109,7 @@ func TestNoFile(t *testing.T) {
 		if err := os.Symlink(target, link); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (osFS{}).OpenLocked(link); err == nil || errors.Is(err, errLocked) {
+		if _, err := (osFS{}).OpenLocked(link); err == nil || errors.Is(err, ErrLocked) {
 			t.Errorf("a late link: have %v, want it refused", err)
 		}
 	}
@@ -269,7 +269,7 @@ func TestLockRace(t *testing.T) {
 			defer group.Done()
 			for range 2000 {
 				f, err := osFS{}.OpenLocked(path)
-				if errors.Is(err, errLocked) {
+				if errors.Is(err, ErrLocked) {
 					continue
 				}
 				if err != nil {

@@ -25,17 +25,21 @@ type FS interface {
 
 // File is an open file.
 type File interface {
+	io.ReaderAt
 	io.WriterAt
 	Truncate(size int64) error
 	Sync() error
 	Close() error
 }
 
-// errLocked is what OpenLocked returns for a file that another holder has open.
-var errLocked = errors.New("in use")
+// ErrLocked is what OpenLocked returns for a file that another holder has open.
+var ErrLocked = errors.New("in use")
 
 // lockTries is how often a file may be renamed or removed by another run just before it is locked.
 const lockTries = 10
+
+// Real is the operating system's own.
+var Real FS = osFS{}
 
 // osFS is the real one; openLocked, Free and SyncDir are in fs_*.go.
 type osFS struct{}
@@ -55,7 +59,7 @@ func (osFS) OpenLocked(path string) (File, error) {
 		}
 		f.Close() // the last holder renamed or removed it after it was opened here and before it was locked
 	}
-	return nil, errLocked
+	return nil, ErrLocked
 }
 
 // named tells whether path is the name of the open file f, a regular file.

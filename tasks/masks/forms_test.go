@@ -161,6 +161,9 @@ func TestPolygons(t *testing.T) {
 		if !slices.Equal(fill(all, b.Width, b.Height), b.Bits) || area != b.Area() {
 			t.Fatalf("%+v: area %d, want %d", b, area, b.Area())
 		}
+		if joined := masks.Join(all); signedArea(joined) != area || len(joined) != corners(all)+2*max(len(all)-1, 0) || len(all) > 0 && !slices.Equal(fillSlanted(joined, b.Width, b.Height), b.Bits) {
+			t.Fatalf("%+v: joined %v", b, joined)
+		}
 	}
 }
 
@@ -190,4 +193,27 @@ func signedArea(p []masks.Point) (twice int) {
 		twice += a[0]*b[1] - b[0]*a[1]
 	}
 	return twice / 2
+}
+
+func corners(all [][]masks.Point) (n int) {
+	for _, p := range all {
+		n += len(p)
+	}
+	return n
+}
+
+// fillSlanted fills a polygon with edges of any direction by the even-odd rule, at points just beside the pixels' centres.
+func fillSlanted(p []masks.Point, width, height int) []bool {
+	bits := make([]bool, width*height)
+	for i := range bits {
+		x, y := float64(i%width)+0.5003, float64(i/width)+0.5007
+		for j := range p {
+			a, b := p[j], p[(j+1)%len(p)]
+			x0, y0, x1, y1 := float64(a[0]), float64(a[1]), float64(b[0]), float64(b[1])
+			if (y0 > y) != (y1 > y) && x < x0+(y-y0)/(y1-y0)*(x1-x0) {
+				bits[i] = !bits[i]
+			}
+		}
+	}
+	return bits
 }

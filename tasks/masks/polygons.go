@@ -58,3 +58,26 @@ func walk(start Point, in func(x, y int) bool, top func(x, y int)) (outline []Po
 		}
 	}
 }
+
+// Join makes one polygon of the outlines of a bitmap, for forms that know neither holes nor parts: each further outline is reached from the polygon so far,
+// at the corners that lie nearest, and left on the same way. Filled by the even-odd rule or by the non-zero rule it is the bitmap again.
+func Join(outlines [][]Point) []Point {
+	if len(outlines) == 0 {
+		return nil
+	}
+	whole := outlines[0]
+	for _, next := range outlines[1:] {
+		from, to, nearest := 0, 0, -1
+		for i, a := range whole {
+			for k, b := range next {
+				if x, y := a[0]-b[0], a[1]-b[1]; nearest < 0 || x*x+y*y < nearest {
+					from, to, nearest = i, k, x*x+y*y
+				}
+			}
+		}
+		joined := append([]Point{}, whole[:from+1]...)
+		joined = append(append(joined, next[to:]...), next[:to+1]...)
+		whole = append(joined, whole[from:]...)
+	}
+	return whole
+}

@@ -1,0 +1,233 @@
+package main
+
+// This file: pali label. Before it: the command line; pictures.go lists the pictures. After it: labelling.go asks the model, package tasks/dataset writes.
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/dataset"
+)
+
+type labelFlags struct {
+	modelFlags
+	limits                  mmproj.Limits
+	prompts, formats        []string
+	classes, task, lang     string
+	together                int
+	output, masks, resize   string
+	minScore                float64
+	divisor, maxTokens      int
+	strict, recursive, zero bool
+	force, asJSON           bool
+}
+
+func newLabel() *cobra.Command {
+	var f labelFlags
+	cmd := &cobra.Command{
+		Use:   "label -m MODEL -o FOLDER PICTURES...",
+		Short: "Labels many pictures, and writes COCO, YOLO, VOC, LabelMe, CSV, JSONL or masks",
+		Long: `Asks a model the same prompts about many pictures and writes what it says in forms that other programs read. PICTURES are folders,
+files, patterns in quotes, or - for a list on standard input. Prints the paths it wrote.
+
+  coco      coco.json: boxes, masks as polygons, scores; images and categories from 1
+  yolo      yolo/: images (copies), labels, data.yaml, as Ultralytics reads them; yolo-seg: the same with the masks' outlines
+  voc       voc/*.xml: Pascal VOC
+  labelme   labelme/*.json: LabelMe, with the pictures where they are
+  csv       labels.csv: a row for each object, or for an answer without objects
+  jsonl     labels.jsonl: a row {"image", "prefix", "suffix"} for each answer, to train on or for pali eval
+  masks     masks/*.png: the number of the class at each pixel, from 1, with a palette; classes.txt
+
+Boxes are those of the picture as it is seen, turned upright. A name in these files is the picture's path from the folder that all of
+them are under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
+
+FOLDER/journal.jsonl keeps each answer at once, by the contents of the picture's file. When the same command is started again, stopped
+or not, only new pictures are asked about; formats, --min-score, --loc-divisor and --masks may be others then. A picture that cannot
+be read is reported and left out, and the exit code is 1.`,
+		Example: `  pali label photos -m models --classes classes.txt --format coco,yolo -o labels
+  pali label "photos/*.jpg" -m models --prompt "detect cat ; dog" --prompt "caption en" --format csv -o labels
+  find photos -name "*.png" -print0 | pali label - -0 -m models --task segment --classes classes.txt --format yolo-seg,masks -o labels`,
+		Args: atLeastOne("no pictures: name a folder, files, or - for a list on standard input"),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	f.modelFlags.add(fs)
+	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
+	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
+	fs.StringVar(&f.task, "task", "", "detect or segment (of --classes; detect is the default), caption, describe or ocr")
+	fs.IntVar(&f.together, "classes-per-prompt", 1, "how many classes one prompt asks for")
+	fs.StringVar(&f.lang, "lang", "en", "language of --task caption and describe")
+	fs.StringSliceVar(&f.formats, "format", []string{"coco"}, "what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
+	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
+	fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
+	fs.BoolVar(&f.strict, "strict", false, "let answers about objects have no other form than that of objects with the labels asked for")
+	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
+	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
+	fs.BoolVarP(&f.recursive, "recursive", "r", false, "look into the folders below a folder too")
+	fs.BoolVarP(&f.zero, "null", "0", false, "the list on standard input is parted by zero bytes, as find -print0 does it")
+	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
+	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias, bilinear or bicubic, as in pali run")
+	addLimits(fs, &f.limits)
+	fs.BoolVar(&f.force, "force", false, "forget the journal, and replace files that are there")
+	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func (f *labelFlags) check() error {
+	switch {
+	case f.model == "":
+		return usagef("no model: give a text GGUF or its folder with -m")
+	case f.output == "":
+		return usagef("no folder to write to: give one with -o")
+	case f.divisor != 1023 && f.divisor != 1024:
+		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
+	case !(f.minScore >= 0 && f.minScore <= 1):
+		return usagef("--min-score %v: want 0 to 1", f.minScore)
+	case f.maxTokens < 1 || f.maxTokens > 1<<16:
+		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
+	case f.together < 1:
+		return usagef("--classes-per-prompt %d: want 1 or more", f.together)
+	case len(f.formats) == 0:
+		return usagef("no format: give one with --format")
+	}
+	for _, name := range f.formats {
+		if all := dataset.FormatNames(); !slices.Contains(all, name) {
+			return usagef("--format %s: want some of %s", name, strings.Join(all, ", "))
+		}
+	}
+	_, err := mmproj.ParseResize(f.resize)
+	if err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// asked lists the prompts that the flags mean.
+func (f *labelFlags) asked() ([]string, error) {
+	all := slices.Clone(f.prompts)
+	made, err := f.taskPrompts()
+	if err != nil {
+		return nil, err
+	}
+	if all = append(all, made...); len(all) == 0 {
+		return nil, usagef("no prompts: give --classes, --prompt or --task")
+	}
+	for i, p := range all {
+		switch {
+		case len(p) > maxPrompt:
+			return nil, usagef("a prompt of %d bytes: at most %d", len(p), maxPrompt)
+		case slices.Contains(all[:i], p):
+			return nil, usagef("%q is asked twice", p)
+		}
+	}
+	return all, nil
+}
+
+// taskPrompts makes the prompts of --task and --classes.
+func (f *labelFlags) taskPrompts() ([]string, error) {
+	if f.task == "" && f.classes != "" {
+		f.task = "detect"
+	}
+	one := func(prompt string, err error) ([]string, error) {
+		if err == nil && f.classes != "" {
+			err = fmt.Errorf("--classes with --task %s: it asks for no things", f.task)
+		}
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return []string{prompt}, nil
+	}
+	switch f.task {
+	case "":
+		return nil, nil
+	case "caption":
+		return one(tasks.Caption(f.lang))
+	case "describe":
+		return one(tasks.Describe(f.lang))
+	case "ocr":
+		return one(tasks.OCR(), nil)
+	case "detect", "segment":
+		return f.classPrompts()
+	}
+	return nil, usagef("--task %s: want detect, segment, caption, describe or ocr; other prompts are given with --prompt", f.task)
+}
+
+// maxClasses bounds a file of classes in bytes.
+const maxClasses = 1 << 20
+
+// classPrompts asks for the classes of the file, so many at once.
+func (f *labelFlags) classPrompts() (all []string, err error) {
+	if f.classes == "" {
+		return nil, usagef("--task %s without --classes", f.task)
+	}
+	b, err := mmproj.ReadFile(f.classes, maxClasses)
+	if err != nil {
+		return nil, err
+	}
+	things, err := readClasses(strings.NewReader(string(b)))
+	if err == nil && len(things) == 0 {
+		err = errors.New("no classes: want one a line")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.classes, err)
+	}
+	for some := range slices.Chunk(things, f.together) {
+		prompt, err := tasks.Detect(some...)
+		if f.task == "segment" {
+			prompt, err = tasks.Segment(some...)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, prompt)
+	}
+	return all, nil
+}
+
+// readClasses reads things, one a line, each once.
+func readClasses(r io.Reader) (all []string, err error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxClasses)
+	for n := 1; lines.Scan(); n++ {
+		thing := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
+		if strings.Contains(thing, ";") {
+			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which parts things in a prompt", n, thing)
+		}
+		if thing != "" && !slices.Contains(all, thing) {
+			all = append(all, thing)
+		}
+	}
+	return all, lines.Err()
+}
+
+func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	prompts, err := f.asked()
+	if err != nil {
+		return err
+	}
+	sources, err := gather(args, cmd.InOrStdin(), f.zero, f.recursive, f.output)
+	if err != nil {
+		return err
+	}
+	l, err := f.labelling(cmd, prompts)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.output, 0o777); err != nil {
+		return err
+	}
+	return l.run(cmd, sources)
+}

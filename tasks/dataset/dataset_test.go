@@ -1,0 +1,208 @@
+package dataset_test
+
+// This file: what the other tests label with: pictures of every name, a model that answers by the picture's contents, and a run of it all.
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pali-gguf/pali/convert"
+	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/dataset"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// names are those of pictures: two of one name in two folders, two that differ in their ending, and what people and programs put into names.
+var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png", "comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
+
+// write makes a picture of these sides, another for each seed.
+func write(t testing.TB, path string, width, height int, seed uint64) {
+	t.Helper()
+	m := image.NewGray(image.Rect(0, 0, width, height))
+	r := rand.New(rand.NewPCG(seed, 0))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(r.Uint32())
+	}
+	m.SetGray(0, 0, color.Gray{Y: uint8(seed)})
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pictures makes one for each name in a folder.
+func pictures(t testing.TB, folder string) (all []dataset.Source) {
+	t.Helper()
+	for i, name := range names {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		write(t, path, 10+7*i, 90-6*i, uint64(i))
+		all = append(all, dataset.Source{Name: name, Path: path})
+	}
+	return all
+}
+
+// maskFile makes the demo's in a folder.
+func maskFile(t testing.TB, folder string) string {
+	t.Helper()
+	src, err := npz.Open("../../testdata/demo/masks.npz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: gguf.F32, OutDir: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func decoder(t testing.TB) *masks.Decoder {
+	t.Helper()
+	d, err := masks.Open(maskFile(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+var prompts = []string{"detect cat ; person's hat", "segment A/C unit (white)", "caption en"}
+
+// answers are those of a model that says what the picture's sum says: no objects to some, several to others, parts that are none, no labels.
+func answers(sum dataset.Sum) (all []dataset.Answer) {
+	r := rand.New(rand.NewPCG(uint64(sum[0])<<8|uint64(sum[1]), 1))
+	box := func() string {
+		y, x := r.IntN(600), r.IntN(600)
+		return pieces("loc", 4, y, x, y+r.IntN(400), x+r.IntN(400))
+	}
+	var cats []string
+	for range r.IntN(4) {
+		cats = append(cats, box()+" "+[]string{"cat", "person's hat", "猫", ""}[r.IntN(4)])
+	}
+	var codes []int
+	for range masks.PerMask {
+		codes = append(codes, r.IntN(masks.Codes))
+	}
+	segment := box() + pieces("seg", 3, codes...)
+	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment, "a picture, of \"things\"\nin two lines"} {
+		var tokens []tasks.Token
+		for _, piece := range strings.SplitAfter(text, ">") {
+			tokens = append(tokens, tasks.Token{Text: piece, Logprob: -r.Float64(), Near: r.Float64()})
+		}
+		all = append(all, dataset.NewAnswer(prompts[i], text, tokens))
+	}
+	return all
+}
+
+// pieces writes numbers as locations or codes.
+func pieces(name string, digits int, numbers ...int) (text string) {
+	for _, n := range numbers {
+		text += fmt.Sprintf("<%s%0*d>", name, digits, n)
+	}
+	return text
+}
+
+// labelling is a run: what of it is not the same in all tests.
+type labelling struct {
+	out     string
+	formats []string
+	sources []dataset.Source
+	decoder *masks.Decoder
+	fs      atomicfile.FS
+	least   float64
+	name    string               // of the run
+	asked   func(n int) error    // called with the number of pictures asked about
+	said    func(dataset.Source) // called with bad pictures
+	outcome *dataset.Outcome
+}
+
+// prepare reads a picture as the command does.
+func prepare(s dataset.Source, known func(dataset.Sum) bool) (p dataset.Prepared, err error) {
+	data, err := os.ReadFile(s.Path)
+	if err != nil {
+		return p, err
+	}
+	if p.Sum = sha256.Sum256(data); known(p.Sum) {
+		return p, nil
+	}
+	c, err := png.DecodeConfig(strings.NewReader(string(data)))
+	p.Width, p.Height, p.Pixels = c.Width, c.Height, make([]float32, 3)
+	return p, err
+}
+
+// run labels and exports.
+func (l *labelling) run() (*dataset.Summary, error) {
+	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: prompts, MinScore: l.least, Divisor: tasks.LocDivisor, Decoder: l.decoder, FS: l.fs, Ahead: 3, Progress: func(int, int) {}}
+	path := filepath.Join(l.out, dataset.JournalName)
+	_, missing := os.Stat(path)
+	if err := x.Check(l.sources, missing != nil); err != nil {
+		return nil, err
+	}
+	j, err := dataset.OpenJournal(path, "run "+l.name, journal.Options{FS: l.fs})
+	if err != nil {
+		return nil, err
+	}
+	defer j.Close()
+	n := 0
+	labeller := dataset.Labeller{
+		Journal: j, Prepare: prepare, Ahead: 3, Begin: func() error { return nil },
+		Answer: func(_ context.Context, p dataset.Prepared) ([]dataset.Answer, error) {
+			n++
+			if l.asked != nil {
+				if err := l.asked(n); err != nil {
+					return nil, err
+				}
+			}
+			return answers(p.Sum), nil
+		},
+		Bad: func(s dataset.Source, err error) {
+			if l.said != nil {
+				l.said(s)
+			}
+		},
+		Progress: func(int, int) {},
+	}
+	if l.outcome, err = labeller.Run(context.Background(), l.sources); err != nil {
+		return nil, err
+	}
+	x.Journal = j
+	return x.Run(context.Background(), l.sources, l.outcome.Sums)
+}
+
+// tree reads all files of a folder.
+func tree(t testing.TB, folder string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		name, _ := filepath.Rel(folder, path)
+		all[filepath.ToSlash(name)] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}

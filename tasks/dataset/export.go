@@ -1,0 +1,314 @@
+package dataset
+
+// This file: from the journal to files. Before it: Labeller. After it: a folder that other programs read; the formats are coco.go, yolo.go, voc.go,
+// labelme.go, tables.go, maskpng.go.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// JournalName is the journal's file in the folder.
+const JournalName = "journal.jsonl"
+
+// Export writes a journal's rows in formats.
+type Export struct {
+	Out      string         // the folder
+	Formats  []string       // of FormatNames
+	Prompts  []string       // what they ask for are the first classes
+	MinScore float64        // objects with a lower score are left out, and so are those without any area
+	Divisor  float64        // of bins: tasks.LocDivisor, or 1024
+	Decoder  *masks.Decoder // nil: no masks
+	Journal  *Journal
+	FS       atomicfile.FS // nil: the real one
+	Ahead    int           // for how many pictures masks may be drawn at once, 1 or more
+	Progress func(done, total int)
+
+	classes []string
+	class   map[string]int
+}
+
+// Summary says what was written.
+type Summary struct {
+	Files    []string `json:"files"` // paths; a folder for a format with a file for each picture
+	Pictures int      `json:"pictures"`
+	Objects  int      `json:"objects"`
+	LeftOut  int      `json:"left_out"` // objects with too low a score, or without any area
+	Unparsed int      `json:"unparsed"` // parts of answers that are no objects
+	Classes  []string `json:"classes"`
+}
+
+// writer writes one format. Either end or abandon is called last.
+type writer interface {
+	add(p *picture) error
+	end() error
+	abandon()
+}
+
+// format is a kind of files.
+type format struct {
+	name  string
+	path  string                              // of its file, or of its folder, in Export.Out
+	each  func(p *picture, s Source) []string // the files of a picture in the folder; nil where there is one file for all
+	more  []string                            // other files in the folder
+	masks bool                                // needs masks
+	open  func(e *Export, path string) (writer, error)
+}
+
+var formats = []format{
+	{name: "coco", path: "coco.json", open: openCOCO},
+	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData}, open: openYOLO},
+	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, masks: true, open: openYOLO},
+	{name: "voc", path: "voc", each: named(".xml"), open: openVOC},
+	{name: "labelme", path: "labelme", each: named(".json"), open: openLabelMe},
+	{name: "csv", path: "labels.csv", open: openCSV},
+	{name: "jsonl", path: "labels.jsonl", open: openJSONL},
+	{name: "masks", path: "masks", each: named(".png"), more: []string{maskClasses}, masks: true, open: openMasks},
+}
+
+// named names a picture's one file.
+func named(ext string) func(*picture, Source) []string {
+	return func(p *picture, _ Source) []string { return []string{p.stem + ext} }
+}
+
+// FormatNames lists the formats.
+func FormatNames() (all []string) {
+	for _, f := range formats {
+		all = append(all, f.name)
+	}
+	return all
+}
+
+// NeedsMasks reports whether a format is of masks alone.
+func NeedsMasks(name string) bool {
+	return slices.ContainsFunc(formats, func(f format) bool { return f.name == name && f.masks })
+}
+
+// wanted lists the formats that are asked for.
+func (e *Export) wanted() (all []format) {
+	for _, f := range formats {
+		if slices.Contains(e.Formats, f.name) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// Check refuses what is in the folder already: with fresh all that would be replaced, and always files of single pictures that are none of these, which
+// whoever reads the folder would take for labels too.
+func (e *Export) Check(sources []Source, fresh bool) error {
+	names := stems(sources)
+	for _, f := range e.wanted() {
+		path := filepath.Join(e.Out, f.path)
+		if info, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		} else if info.IsDir() != (f.each != nil) {
+			return fmt.Errorf("%s: not what %s is written to: remove it, or choose another folder", path, f.name)
+		}
+		if fresh && f.each == nil {
+			return fmt.Errorf("%s exists; use --force to replace it", path)
+		}
+		if f.each == nil {
+			continue
+		}
+		ours := map[string]bool{}
+		for _, name := range f.more {
+			ours[name] = true
+		}
+		for i, s := range sources {
+			for _, name := range f.each(&picture{stem: names[i]}, s) {
+				ours[name] = true
+			}
+		}
+		if err := checkFolder(path, ours, fresh); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFolder refuses a folder with files that are not ours, and with fresh also with ours.
+func checkFolder(folder string, ours map[string]bool, fresh bool) error {
+	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		for _, s := range workSuffixes {
+			name = strings.TrimSuffix(name, s)
+		}
+		switch {
+		case !ours[name]:
+			return fmt.Errorf("%s belongs to none of these pictures: remove it, or choose another folder", path)
+		case fresh:
+			return fmt.Errorf("%s exists; use --force to replace it", path)
+		}
+		return nil
+	})
+}
+
+// Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with the zero Sum is left out.
+func (e *Export) Run(ctx context.Context, sources []Source, sums []Sum) (*Summary, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	all := pictures(sources, sums)
+	s, err := e.count(all)
+	if err != nil {
+		return nil, err
+	}
+	writers, err := e.open(s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, w := range writers {
+			w.abandon()
+		}
+	}()
+	if err := e.forget(sources, sums); err != nil {
+		return nil, err
+	}
+	if err := e.each(ctx, all, writers); err != nil {
+		return nil, err
+	}
+	for len(writers) > 0 {
+		w := writers[0]
+		writers = writers[1:]
+		if err := w.end(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// pictures lists the sources that are not left out.
+func pictures(sources []Source, sums []Sum) (all []*picture) {
+	names := stems(sources)
+	for i, s := range sources {
+		if sums[i] != (Sum{}) {
+			all = append(all, &picture{Source: s, sum: sums[i], id: len(all) + 1, stem: names[i]})
+		}
+	}
+	return all
+}
+
+// count finds the classes, in the order in which they are asked for and then seen, and counts.
+func (e *Export) count(all []*picture) (*Summary, error) {
+	e.classes, e.class = nil, map[string]int{}
+	add := func(label string) {
+		if _, ok := e.class[label]; !ok {
+			e.class[label] = len(e.classes)
+			e.classes = append(e.classes, label)
+		}
+	}
+	for _, c := range Classes(e.Prompts) {
+		add(c)
+	}
+	s := &Summary{Pictures: len(all), Files: []string{}}
+	for _, p := range all {
+		r, err := e.Journal.Row(p.sum)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range e.read(r) {
+			for _, o := range a.objects {
+				add(o.label)
+			}
+			s.Objects += len(a.objects)
+			s.LeftOut += a.leftOut
+			s.Unparsed += len(a.unparsed)
+		}
+	}
+	s.Classes = append([]string{}, e.classes...)
+	return s, nil
+}
+
+// open begins all formats.
+func (e *Export) open(s *Summary) (writers []writer, err error) {
+	for _, f := range e.wanted() {
+		path := filepath.Join(e.Out, f.path)
+		w, err := f.open(e, path)
+		if err != nil {
+			for _, w := range writers {
+				w.abandon()
+			}
+			return nil, err
+		}
+		writers, s.Files = append(writers, w), append(s.Files, path)
+	}
+	return writers, nil
+}
+
+// forget removes the files of pictures that are left out now and were not before.
+func (e *Export) forget(sources []Source, sums []Sum) error {
+	names := stems(sources)
+	for _, f := range e.wanted() {
+		for i, s := range sources {
+			if f.each == nil || sums[i] != (Sum{}) {
+				continue
+			}
+			for _, name := range f.each(&picture{stem: names[i]}, s) {
+				if err := e.remove(filepath.Join(e.Out, f.path, filepath.FromSlash(name))); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// each reads the pictures' rows, draws their masks, the next ones meanwhile, and gives them to the formats in order.
+func (e *Export) each(ctx context.Context, all []*picture, writers []writer) error {
+	type drawn struct {
+		p   *picture
+		err error
+	}
+	done := 0
+	for waiting := range inOrder(ctx, len(all), e.Ahead, func(i int) drawn {
+		p := *all[i]
+		return drawn{&p, e.fill(&p)}
+	}) {
+		d := <-waiting
+		if d.err != nil {
+			return d.err
+		}
+		for _, w := range writers {
+			if err := w.add(d.p); err != nil {
+				return err
+			}
+		}
+		done++
+		e.Progress(done, len(all))
+	}
+	return ctx.Err()
+}
+
+// fill reads a picture's row and draws its masks.
+func (e *Export) fill(p *picture) error {
+	r, err := e.Journal.Row(p.sum)
+	if err != nil {
+		return err
+	}
+	p.width, p.height, p.answers = r.Width, r.Height, e.read(r)
+	for _, a := range p.answers {
+		for i := range a.objects {
+			a.objects[i].class = e.class[a.objects[i].label]
+		}
+	}
+	return e.draw(p)
+}

@@ -1,0 +1,487 @@
+package dataset_test
+
+// This file: every format read back by a strict reader, and compared with the answers themselves.
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/dataset"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// thing is an object as the answers have it.
+type thing struct {
+	label string
+	xyxy  [4]float64
+	mask  *masks.Bitmap
+	score float64
+}
+
+// truth is a picture as it should be in every file.
+type truth struct {
+	name          string
+	width, height int
+	things        []thing
+	answers       []dataset.Answer
+}
+
+// truths makes them of the answers, in its own way.
+func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least float64) (all []truth) {
+	t.Helper()
+	for _, s := range sources {
+		p, err := prepare(s, func(dataset.Sum) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := truth{name: s.Name, width: p.Width, height: p.Height, answers: answers(p.Sum)}
+		for i, a := range w.answers {
+			boxes, _ := tasks.ParseBoxes(a.Text)
+			for k, b := range boxes {
+				if b.Loc[0] == b.Loc[2] || b.Loc[1] == b.Loc[3] || a.Scores[k].Score < least {
+					continue
+				}
+				x := thing{label: b.Label, xyxy: b.Pixels(1023, p.Width, p.Height), score: a.Scores[k].Score}
+				if x.label == "" {
+					x.label = []string{"object", "A/C unit (white)"}[i]
+				}
+				if len(b.Seg) > 0 {
+					values, err := d.Decode(b.Seg)
+					if err != nil {
+						t.Fatal(err)
+					}
+					x.mask, _ = masks.Paste(values, b.Loc, 1023, p.Width, p.Height)
+				}
+				w.things = append(w.things, x)
+			}
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// labelled labels the pictures of all names in all formats.
+func labelled(t *testing.T) (out string, all []truth) {
+	t.Helper()
+	folder := t.TempDir()
+	l := labelling{out: filepath.Join(folder, "out"), formats: dataset.FormatNames(), sources: pictures(t, filepath.Join(folder, "pictures")), decoder: decoder(t), least: 0.3}
+	if err := os.Mkdir(l.out, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = truths(t, l.sources, l.decoder, l.least)
+	objects := 0
+	for _, w := range all {
+		objects += len(w.things)
+	}
+	if s.Pictures != len(names) || s.Objects != objects || objects < 15 || s.LeftOut == 0 || s.Unparsed != len(names) || len(s.Files) != 8 {
+		t.Errorf("%+v; %d objects in the answers", s, objects)
+	}
+	if d := cmp.Diff([]string{"cat", "person's hat", "A/C unit (white)"}, s.Classes[:3]); d != "" {
+		t.Errorf("classes: %s", d)
+	}
+	return l.out, all
+}
+
+// strictly decodes JSON that may have no other members, and nothing behind it.
+func strictly(t *testing.T, b string, v any) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%v in %.200s", err, b)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		t.Fatalf("more behind %.200s", b)
+	}
+}
+
+func near(a, b [4]float64, bound float64) bool {
+	for i := range a {
+		if !(math.Abs(a[i]-b[i]) <= bound) {
+			return false
+		}
+	}
+	return true
+}
+
+// filled draws a polygon by the even-odd rule, at the pixels' centres.
+func filled(points [][2]float64, width, height int) []bool {
+	bits := make([]bool, width*height)
+	for i := range bits {
+		x, y := float64(i%width)+0.5, float64(i/width)+0.5
+		for k, a := range points {
+			b := points[(k+1)%len(points)]
+			if (a[1] > y) != (b[1] > y) && x < a[0]+(y-a[1])/(b[1]-a[1])*(b[0]-a[0]) {
+				bits[i] = !bits[i]
+			}
+		}
+	}
+	return bits
+}
+
+func sameMask(t *testing.T, what string, points [][2]float64, want *masks.Bitmap) {
+	t.Helper()
+	if want == nil {
+		if len(points) > 0 {
+			t.Errorf("%s: an outline without a mask", what)
+		}
+		return
+	}
+	if !slices.Equal(filled(points, want.Width, want.Height), want.Bits) {
+		t.Errorf("%s: the outline is not the mask's", what)
+	}
+}
+
+func TestCOCO(t *testing.T) {
+	out, all := labelled(t)
+	var f struct {
+		Info     struct{ Description string }
+		Licenses []int
+		Images   []struct {
+			ID            int
+			FileName      string `json:"file_name"`
+			Width, Height int
+		}
+		Annotations []struct {
+			ID           int
+			ImageID      int `json:"image_id"`
+			CategoryID   int `json:"category_id"`
+			BBox         [4]float64
+			Area         float64
+			Segmentation [][]float64
+			IsCrowd      int
+			Score        float64
+		}
+		Categories []struct {
+			ID                  int
+			Name, Supercategory string
+		}
+	}
+	strictly(t, tree(t, out)["coco.json"], &f)
+	at := 0
+	for i, w := range all {
+		if m := f.Images[i]; m.ID != i+1 || m.FileName != w.name || m.Width != w.width || m.Height != w.height {
+			t.Errorf("%+v, want %+v", m, w)
+		}
+		for _, x := range w.things {
+			a := f.Annotations[at]
+			at++
+			want := [4]float64{x.xyxy[0], x.xyxy[1], x.xyxy[2] - x.xyxy[0], x.xyxy[3] - x.xyxy[1]}
+			area := want[2] * want[3]
+			if x.mask != nil {
+				area = float64(x.mask.Area())
+			}
+			if a.ID != at || a.ImageID != i+1 || f.Categories[a.CategoryID-1].Name != x.label || !near(a.BBox, want, 0.0006) || a.Score != x.score || math.Abs(a.Area-area) > 0.001 || a.IsCrowd != 0 {
+				t.Errorf("%s: %+v, want %+v", w.name, a, x)
+			}
+			var points [][2]float64
+			for _, flat := range a.Segmentation {
+				for k := 0; k < len(flat); k += 2 {
+					points = append(points, [2]float64{flat[k], flat[k+1]})
+				}
+			}
+			sameMask(t, w.name, points, x.mask)
+		}
+	}
+	if at != len(f.Annotations) || len(all) != len(f.Images) || f.Licenses == nil {
+		t.Errorf("%d annotations, want %d", len(f.Annotations), at)
+	}
+	for i, c := range f.Categories {
+		if c.ID != i+1 {
+			t.Errorf("category %d is %+v", i, c)
+		}
+	}
+}
+
+// stem is what the files of a picture should be called.
+var stem = map[string]string{"two/a.PNG": "two/a_PNG", "no ending": "no ending", ".hidden": ".hidden"}
+
+func stemOf(name string) string {
+	if s, ok := stem[name]; ok {
+		return s
+	}
+	return strings.TrimSuffix(name, ".png")
+}
+
+func TestYOLO(t *testing.T) {
+	out, all := labelled(t)
+	for _, kind := range []string{"yolo", "yolo-seg"} {
+		files := tree(t, filepath.Join(out, kind))
+		classes := yoloClasses(t, files["data.yaml"])
+		delete(files, "data.yaml")
+		for _, w := range all {
+			s := stemOf(w.name)
+			copied := "images/" + s + path.Ext(w.name)
+			if w.name == ".hidden" {
+				copied = "images/.hidden"
+			}
+			original, err := os.ReadFile(filepath.Join(out, "../pictures", w.name))
+			if have, ok := files[copied]; err != nil || !ok || have != string(original) {
+				t.Errorf("%s: no copy %q: %v", kind, copied, err)
+			}
+			lines := strings.Split(files["labels/"+s+".txt"], "\n")
+			delete(files, copied)
+			delete(files, "labels/"+s+".txt")
+			for _, x := range w.things {
+				if kind == "yolo-seg" && x.mask == nil {
+					continue
+				}
+				if kind == "yolo-seg" && x.mask.Area() == 0 {
+					continue
+				}
+				line := strings.Split(lines[0], " ")
+				lines = lines[1:]
+				class, err := strconv.Atoi(line[0])
+				if err != nil || classes[class] != x.label {
+					t.Fatalf("%s %q: %v, want %q", kind, w.name, line, x.label)
+				}
+				var v []float64
+				for _, word := range line[1:] {
+					n, err := strconv.ParseFloat(word, 64)
+					if err != nil || n < 0 || n > 1 {
+						t.Fatalf("%s %q: %v", kind, w.name, line)
+					}
+					v = append(v, n)
+				}
+				if kind == "yolo" {
+					want := [4]float64{(x.xyxy[0] + x.xyxy[2]) / 2 / float64(w.width), (x.xyxy[1] + x.xyxy[3]) / 2 / float64(w.height), (x.xyxy[2] - x.xyxy[0]) / float64(w.width), (x.xyxy[3] - x.xyxy[1]) / float64(w.height)}
+					if len(v) != 4 || !near([4]float64(v), want, 1e-6) {
+						t.Errorf("%q: %v, want %v", w.name, v, want)
+					}
+					continue
+				}
+				var points [][2]float64
+				for k := 0; k < len(v); k += 2 {
+					points = append(points, [2]float64{v[k] * float64(w.width), v[k+1] * float64(w.height)})
+				}
+				sameMask(t, w.name, points, x.mask)
+			}
+			if strings.Join(lines, "") != "" {
+				t.Errorf("%s %q: more lines: %q", kind, w.name, lines)
+			}
+		}
+		if len(files) > 0 {
+			t.Errorf("%s: more files: %v", kind, files)
+		}
+	}
+}
+
+// yoloClasses reads data.yaml, which must be exactly of our form.
+func yoloClasses(t *testing.T, text string) (classes []string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) < 6 || !strings.HasPrefix(lines[0], "# ") || lines[1] != "train: images" || lines[2] != "val: images" || lines[3] != fmt.Sprint("nc: ", len(lines)-5) || lines[4] != "names:" {
+		t.Fatalf("data.yaml: %q", text)
+	}
+	for i, line := range lines[5:] {
+		quoted, ok := strings.CutPrefix(line, fmt.Sprintf("  %d: ", i))
+		name, err := strconv.Unquote(quoted)
+		if !ok || err != nil {
+			t.Fatalf("data.yaml: %q: %v", line, err)
+		}
+		classes = append(classes, name)
+	}
+	return classes
+}
+
+func TestVOC(t *testing.T) {
+	out, all := labelled(t)
+	files := tree(t, filepath.Join(out, "voc"))
+	for _, w := range all {
+		var a struct {
+			XMLName  xml.Name `xml:"annotation"`
+			Folder   string   `xml:"folder"`
+			Filename string   `xml:"filename"`
+			W        int      `xml:"size>width"`
+			H        int      `xml:"size>height"`
+			D        int      `xml:"size>depth"`
+			Objects  []struct {
+				Name string `xml:"name"`
+				X0   int    `xml:"bndbox>xmin"`
+				Y0   int    `xml:"bndbox>ymin"`
+				X1   int    `xml:"bndbox>xmax"`
+				Y1   int    `xml:"bndbox>ymax"`
+			} `xml:"object"`
+		}
+		name := stemOf(w.name) + ".xml"
+		if err := xml.Unmarshal([]byte(files[name]), &a); err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		delete(files, name)
+		if path.Join(a.Folder, a.Filename) != w.name || a.W != w.width || a.H != w.height || a.D != 3 || len(a.Objects) != len(w.things) {
+			t.Errorf("%q: %+v", w.name, a)
+			continue
+		}
+		for i, x := range w.things {
+			o := a.Objects[i]
+			got := [4]float64{float64(o.X0 - 1), float64(o.Y0 - 1), float64(o.X1), float64(o.Y1)}
+			if o.Name != x.label || !near(got, x.xyxy, 1) || o.X0 < 1 || o.Y0 < 1 || o.X1 > w.width || o.Y1 > w.height || o.X1 < o.X0 || o.Y1 < o.Y0 {
+				t.Errorf("%q: %+v, want %+v", w.name, o, x)
+			}
+		}
+	}
+	if len(files) > 0 {
+		t.Errorf("more files: %v", files)
+	}
+}
+
+func TestLabelMe(t *testing.T) {
+	out, all := labelled(t)
+	files := tree(t, filepath.Join(out, "labelme"))
+	for _, w := range all {
+		var f struct {
+			Version                 string
+			Flags                   struct{}
+			ImagePath               string
+			ImageData               *string
+			ImageHeight, ImageWidth int
+			Shapes                  []struct {
+				Label       string
+				Points      [][2]float64
+				GroupID     *int `json:"group_id"`
+				Description string
+				ShapeType   string `json:"shape_type"`
+				Flags       struct{}
+				Mask        *string
+			}
+		}
+		name := stemOf(w.name) + ".json"
+		strictly(t, files[name], &f)
+		delete(files, name)
+		if _, err := os.Stat(filepath.Join(out, "labelme", path.Dir(name), f.ImagePath)); err != nil || path.Base(f.ImagePath) != path.Base(w.name) {
+			t.Errorf("%q: %q: %v", w.name, f.ImagePath, err)
+		}
+		if f.ImageHeight != w.height || f.ImageWidth != w.width || len(f.Shapes) != len(w.things) {
+			t.Errorf("%q: %+v", w.name, f)
+			continue
+		}
+		for i, x := range w.things {
+			s := f.Shapes[i]
+			if s.Label != x.label || s.Description != fmt.Sprintf("score %.3f", x.score) {
+				t.Errorf("%q: %+v, want %+v", w.name, s, x)
+			}
+			if s.ShapeType == "rectangle" {
+				if got := [4]float64{s.Points[0][0], s.Points[0][1], s.Points[1][0], s.Points[1][1]}; !near(got, x.xyxy, 0.0006) || x.mask != nil && x.mask.Area() > 0 {
+					t.Errorf("%q: %+v, want %+v", w.name, s, x)
+				}
+				continue
+			}
+			sameMask(t, w.name, s.Points, x.mask)
+		}
+	}
+	if len(files) > 0 {
+		t.Errorf("more files: %v", files)
+	}
+}
+
+func TestTables(t *testing.T) {
+	out, all := labelled(t)
+	rows, err := csv.NewReader(strings.NewReader(tree(t, out)["labels.csv"])).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
+	questions, err := eval.ReadQuestions(filepath.Join(out, "labels.jsonl"), filepath.Join(out, "../pictures"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, line := 1, 0
+	for _, w := range all {
+		left := w.things
+		for _, a := range w.answers {
+			boxes, _ := tasks.ParseBoxes(a.Text)
+			kept := []string{}
+			for len(left) > 0 && column(rows[at], "image") == w.name && column(rows[at], "prompt") == a.Prompt {
+				row, x := rows[at], left[0]
+				got := [4]float64{}
+				for i, name := range []string{"x_min", "y_min", "x_max", "y_max"} {
+					got[i], _ = strconv.ParseFloat(column(row, name), 64)
+				}
+				score, _ := strconv.ParseFloat(column(row, "score"), 64)
+				if column(row, "label") == "" {
+					break // an answer without objects
+				}
+				if column(row, "label") != x.label || !near(got, x.xyxy, 0.0006) || math.Abs(score-x.score) > 0.0001 || !strings.Contains(a.Text, column(row, "text")) ||
+					column(row, "width") != strconv.Itoa(w.width) || x.mask != nil && column(row, "mask_area") != strconv.Itoa(x.mask.Area()) {
+					t.Errorf("%q: %q, want %+v", w.name, row, x)
+				}
+				kept, left, at = append(kept, column(row, "text")), left[1:], at+1
+			}
+			want := a.Text
+			if len(kept) < len(boxes) {
+				want = strings.Join(kept, " ; ")
+			}
+			if len(kept) == 0 {
+				if row := rows[at]; column(row, "image") != w.name || column(row, "prompt") != a.Prompt || column(row, "text") != want || column(row, "label") != "" {
+					t.Errorf("%q: %q, want %q", w.name, row, want)
+				}
+				at++
+			}
+			if q := questions[line]; q.Image != w.name || q.Prefix != a.Prompt || q.Suffix.Texts[0] != want {
+				t.Errorf("%q: %+v, want %q", w.name, q, want)
+			}
+			line++
+		}
+		if len(left) > 0 {
+			t.Errorf("%q: no rows for %+v", w.name, left)
+		}
+	}
+	if at != len(rows) || line != len(questions) {
+		t.Errorf("%d rows, want %d; %d questions, want %d", len(rows), at, len(questions), line)
+	}
+}
+
+func TestMaskPNGs(t *testing.T) {
+	out, all := labelled(t)
+	files := tree(t, filepath.Join(out, "masks"))
+	classes := strings.Split(files["classes.txt"], "\n")
+	for _, w := range all {
+		m, err := png.Decode(bytes.NewReader([]byte(files[stemOf(w.name)+".png"])))
+		if err != nil {
+			t.Fatalf("%q: %v", w.name, err)
+		}
+		p, ok := m.(*image.Paletted)
+		if !ok || p.Rect.Dx() != w.width || p.Rect.Dy() != w.height {
+			t.Fatalf("%q: %T of %v", w.name, m, m.Bounds())
+		}
+		want := make([]uint8, w.width*w.height)
+		for _, x := range w.things {
+			if x.mask == nil {
+				continue // each picture has one mask
+			}
+			for i, in := range x.mask.Bits {
+				if in {
+					want[i] = uint8(slices.Index(classes, x.label) + 1)
+				}
+			}
+		}
+		if !bytes.Equal(p.Pix, want) {
+			t.Errorf("%q: other pixels", w.name)
+		}
+	}
+	if len(files) != len(names)+1 {
+		t.Errorf("%d files", len(files))
+	}
+}

@@ -1,0 +1,83 @@
+package dataset
+
+// This file: LabelMe's JSON, a file for each picture. An object with a mask is a polygon, holes and parts joined to it, else a rectangle; its score is in
+// the description. The picture is named by its path from the file, and not copied: LabelMe opens the files wherever they are.
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// labelMeVersion is the version of LabelMe whose form this is.
+const labelMeVersion = "5.5.0"
+
+type labelMeFile struct {
+	Version     string         `json:"version"`
+	Flags       struct{}       `json:"flags"`
+	Shapes      []labelMeShape `json:"shapes"`
+	ImagePath   string         `json:"imagePath"`
+	ImageData   *string        `json:"imageData"` // null: at the path
+	ImageHeight int            `json:"imageHeight"`
+	ImageWidth  int            `json:"imageWidth"`
+}
+
+type labelMeShape struct {
+	Label       string       `json:"label"`
+	Points      [][2]float64 `json:"points"`
+	GroupID     *int         `json:"group_id"`
+	Description string       `json:"description"`
+	ShapeType   string       `json:"shape_type"`
+	Flags       struct{}     `json:"flags"`
+	Mask        *string      `json:"mask"`
+}
+
+type labelMeWriter struct {
+	e      *Export
+	folder string
+}
+
+func openLabelMe(e *Export, folder string) (writer, error) { return &labelMeWriter{e, folder}, nil }
+
+func (w *labelMeWriter) add(p *picture) error {
+	path := filepath.Join(w.folder, filepath.FromSlash(p.stem)+".json")
+	picture, err := relative(filepath.Dir(path), p.Path)
+	if err != nil {
+		return err
+	}
+	f := labelMeFile{Version: labelMeVersion, Shapes: []labelMeShape{}, ImagePath: filepath.ToSlash(picture), ImageHeight: p.height, ImageWidth: p.width}
+	for _, o := range p.objects() {
+		s := labelMeShape{Label: o.label, ShapeType: "rectangle", Description: fmt.Sprintf("score %.3f", o.Score.Score),
+			Points: [][2]float64{{short(o.xyxy[0]), short(o.xyxy[1])}, {short(o.xyxy[2]), short(o.xyxy[3])}}}
+		if outline := o.outline(); outline != nil {
+			s.ShapeType, s.Points = "polygon", nil
+			for _, c := range outline {
+				s.Points = append(s.Points, [2]float64{float64(c[0]), float64(c[1])})
+			}
+		}
+		f.Shapes = append(f.Shapes, s)
+	}
+	b, err := compact(f)
+	if err != nil {
+		return err
+	}
+	return w.e.put(path, append(b, '\n'))
+}
+
+func (w *labelMeWriter) end() error { return nil }
+func (w *labelMeWriter) abandon()   {}
+
+// relative returns the way from a folder to a file; the file's whole path where there is none.
+func relative(folder, path string) (string, error) {
+	from, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if way, err := filepath.Rel(from, to); err == nil {
+		return way, nil
+	}
+	return to, nil
+}

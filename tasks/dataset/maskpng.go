@@ -1,0 +1,72 @@
+package dataset
+
+// This file: masks as PNGs with a palette, one for each picture: 0 where nothing is, else the number of the class from 1, as COCO's file numbers them.
+// classes.txt lists them. Where objects overlap, the surest is on top.
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pali-gguf/pali/tasks/draw"
+)
+
+// maskClasses lists the classes, a line each, from number 1 on.
+const maskClasses = "classes.txt"
+
+// MaxMaskClasses is how many classes a PNG with a palette holds.
+const MaxMaskClasses = 255
+
+type maskWriter struct {
+	e       *Export
+	folder  string
+	palette color.Palette
+}
+
+func openMasks(e *Export, folder string) (writer, error) {
+	if len(e.classes) > MaxMaskClasses {
+		return nil, fmt.Errorf("masks: %d classes, and a picture with a palette holds %d", len(e.classes), MaxMaskClasses)
+	}
+	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
+	for _, c := range e.classes {
+		w.palette = append(w.palette, draw.Colour(c))
+	}
+	return w, nil
+}
+
+func (w *maskWriter) add(p *picture) error {
+	all := p.objects()
+	slices.SortStableFunc(all, func(a, b object) int { return cmp.Compare(a.Score.Score, b.Score.Score) })
+	m := image.NewPaletted(image.Rect(0, 0, p.width, p.height), w.palette)
+	for _, o := range all {
+		if o.mask == nil {
+			continue
+		}
+		for i, in := range o.mask.Bits {
+			if in {
+				m.Pix[i] = uint8(o.class + 1)
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		return err
+	}
+	return w.e.put(filepath.Join(w.folder, filepath.FromSlash(p.stem)+".png"), b.Bytes())
+}
+
+func (w *maskWriter) end() error {
+	var b strings.Builder
+	for _, c := range w.e.classes {
+		b.WriteString(strings.ReplaceAll(c, "\n", " ") + "\n")
+	}
+	return w.e.put(filepath.Join(w.folder, maskClasses), []byte(b.String()))
+}
+
+func (w *maskWriter) abandon() {}

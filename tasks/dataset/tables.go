@@ -1,0 +1,118 @@
+package dataset
+
+// This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a row for each answer, as maestro and big_vision train
+// on it and pali eval asks it.
+
+import (
+	"encoding/csv"
+	"strconv"
+	"strings"
+)
+
+type csvWriter struct {
+	e     *Export
+	path  string
+	spool *spool
+	csv   *csv.Writer
+}
+
+// columns of the CSV file. text is the object's part of the answer, or the answer; corners are in pixels.
+var columns = strings.Split("image,width,height,prompt,text,label,score,score_box,score_label,x_min,y_min,x_max,y_max,mask_area", ",")
+
+func openCSV(e *Export, path string) (writer, error) {
+	s, err := newSpool(e.Out)
+	if err != nil {
+		return nil, err
+	}
+	w := &csvWriter{e, path, s, csv.NewWriter(s)}
+	return w, w.csv.Write(columns)
+}
+
+func (w *csvWriter) add(p *picture) error {
+	for _, a := range p.answers {
+		row := make([]string, len(columns))
+		copy(row, []string{p.Name, strconv.Itoa(p.width), strconv.Itoa(p.height), a.Prompt})
+		if len(a.objects) == 0 {
+			row[4] = a.suffix()
+			if err := w.csv.Write(row); err != nil {
+				return err
+			}
+		}
+		for _, o := range a.objects {
+			row[4], row[5] = o.text, o.label
+			for i, v := range []float64{o.Score.Score, o.Score.Box, o.Score.Label} {
+				row[6+i] = strconv.FormatFloat(v, 'f', 4, 64)
+			}
+			for i, v := range o.xyxy {
+				row[9+i] = strconv.FormatFloat(short(v), 'f', -1, 64)
+			}
+			if row[13] = ""; o.mask != nil {
+				row[13] = strconv.Itoa(int(o.area))
+			}
+			if err := w.csv.Write(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *csvWriter) end() error {
+	defer w.abandon()
+	if w.csv.Flush(); w.csv.Error() != nil {
+		return w.csv.Error()
+	}
+	return w.e.write(w.path, part{spool: w.spool})
+}
+
+func (w *csvWriter) abandon() { w.spool.close() }
+
+// suffix is an answer without the objects that are left out: the model's own words where none is.
+func (a *answer) suffix() string {
+	if a.leftOut == 0 {
+		return a.Text
+	}
+	var kept []string
+	for _, o := range a.objects {
+		kept = append(kept, o.text)
+	}
+	return strings.Join(kept, " ; ")
+}
+
+// jsonlRow is a question with its answer.
+type jsonlRow struct {
+	Image  string `json:"image"`
+	Prefix string `json:"prefix"`
+	Suffix string `json:"suffix"`
+}
+
+type jsonlWriter struct {
+	e     *Export
+	path  string
+	spool *spool
+}
+
+func openJSONL(e *Export, path string) (writer, error) {
+	s, err := newSpool(e.Out)
+	return &jsonlWriter{e, path, s}, err
+}
+
+func (w *jsonlWriter) add(p *picture) error {
+	for _, a := range p.answers {
+		b, err := compact(jsonlRow{p.Name, a.Prompt, a.suffix()})
+		if err == nil {
+			_, err = w.spool.Write(append(b, '\n'))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *jsonlWriter) end() error {
+	defer w.abandon()
+	return w.e.write(w.path, part{spool: w.spool})
+}
+
+func (w *jsonlWriter) abandon() { w.spool.close() }

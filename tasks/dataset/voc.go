@@ -1,0 +1,74 @@
+package dataset
+
+// This file: Pascal VOC's XML, a file for each picture. Corners are whole pixels counted from 1, both inside the box, as the challenge has them.
+
+import (
+	"encoding/xml"
+	"math"
+	"path"
+	"path/filepath"
+)
+
+type vocAnnotation struct {
+	XMLName   xml.Name    `xml:"annotation"`
+	Folder    string      `xml:"folder"`
+	Filename  string      `xml:"filename"`
+	Size      vocSize     `xml:"size"`
+	Segmented int         `xml:"segmented"`
+	Objects   []vocObject `xml:"object"`
+}
+
+type vocSize struct {
+	Width  int `xml:"width"`
+	Height int `xml:"height"`
+	Depth  int `xml:"depth"`
+}
+
+type vocObject struct {
+	Name      string `xml:"name"`
+	Pose      string `xml:"pose"`
+	Truncated int    `xml:"truncated"`
+	Difficult int    `xml:"difficult"`
+	Box       vocBox `xml:"bndbox"`
+}
+
+type vocBox struct {
+	XMin int `xml:"xmin"`
+	YMin int `xml:"ymin"`
+	XMax int `xml:"xmax"`
+	YMax int `xml:"ymax"`
+}
+
+type vocWriter struct {
+	e      *Export
+	folder string
+}
+
+func openVOC(e *Export, folder string) (writer, error) { return &vocWriter{e, folder}, nil }
+
+func (w *vocWriter) add(p *picture) error {
+	folder := path.Dir(p.Name)
+	if folder == "." {
+		folder = ""
+	}
+	a := vocAnnotation{Folder: folder, Filename: path.Base(p.Name), Size: vocSize{p.width, p.height, 3}}
+	for _, o := range p.objects() {
+		x0, x1 := vocSide(o.xyxy[0], o.xyxy[2], p.width)
+		y0, y1 := vocSide(o.xyxy[1], o.xyxy[3], p.height)
+		a.Objects = append(a.Objects, vocObject{Name: o.label, Pose: "Unspecified", Box: vocBox{x0, y0, x1, y1}})
+	}
+	b, err := xml.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return err
+	}
+	return w.e.put(filepath.Join(w.folder, filepath.FromSlash(p.stem)+".xml"), append(b, '\n'))
+}
+
+func (w *vocWriter) end() error { return nil }
+func (w *vocWriter) abandon()   {}
+
+// vocSide turns a span in pixels to the numbers of its first and its last pixel: one at least, and within the side.
+func vocSide(from, to float64, side int) (first, last int) {
+	first = min(int(math.Round(from))+1, side)
+	return first, min(max(int(math.Round(to)), first), side)
+}

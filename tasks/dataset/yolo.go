@@ -1,0 +1,86 @@
+package dataset
+
+// This file: YOLO's folders, as Ultralytics reads them: images with copies of the pictures, labels with a text file for each, data.yaml. A line is an
+// object: its class from 0, and for yolo its box as centre and size, for yolo-seg its outline, all as shares of the picture's sides. A picture without
+// objects has no label file. Copies whose names would give two pictures the same label file are renamed.
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// yoloData describes the folder.
+const yoloData = "data.yaml"
+
+func yoloFiles(p *picture, s Source) []string {
+	return []string{"labels/" + p.stem + ".txt", "images/" + p.stem + ending(s.Name)}
+}
+
+type yoloWriter struct {
+	e      *Export
+	folder string
+	masks  bool
+}
+
+func openYOLO(e *Export, folder string) (writer, error) {
+	return &yoloWriter{e, folder, filepath.Base(folder) == "yolo-seg"}, nil
+}
+
+func (w *yoloWriter) add(p *picture) error {
+	var lines strings.Builder
+	for _, o := range p.objects() {
+		var values []float64
+		if w.masks {
+			for _, c := range o.outline() {
+				values = append(values, float64(c[0])/float64(p.width), float64(c[1])/float64(p.height))
+			}
+		} else {
+			x, y := 1/float64(p.width), 1/float64(p.height)
+			values = []float64{(o.xyxy[0] + o.xyxy[2]) / 2 * x, (o.xyxy[1] + o.xyxy[3]) / 2 * y, (o.xyxy[2] - o.xyxy[0]) * x, (o.xyxy[3] - o.xyxy[1]) * y}
+		}
+		if len(values) == 0 {
+			continue // an object without a mask
+		}
+		lines.WriteString(strconv.Itoa(o.class))
+		for _, v := range values {
+			fmt.Fprintf(&lines, " %.6f", v)
+		}
+		lines.WriteByte('\n')
+	}
+	files := yoloFiles(p, p.Source)
+	if err := w.e.put(filepath.Join(w.folder, filepath.FromSlash(files[0])), []byte(lines.String())); err != nil {
+		return err
+	}
+	return w.e.copy(filepath.Join(w.folder, filepath.FromSlash(files[1])), p)
+}
+
+func (w *yoloWriter) end() error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Labelled by pali. All pictures are in images: move some of them, with their labels, to another folder to validate with.\ntrain: images\nval: images\nnc: %d\nnames:\n", len(w.e.classes))
+	if len(w.e.classes) == 0 {
+		b.WriteString("  {}\n")
+	}
+	for i, c := range w.e.classes {
+		fmt.Fprintf(&b, "  %d: %s\n", i, yamlText(c))
+	}
+	return w.e.put(filepath.Join(w.folder, yoloData), []byte(b.String()))
+}
+
+func (w *yoloWriter) abandon() {}
+
+// yamlText quotes a text for YAML: as JSON does, and also what YAML does not let stand as it is.
+func yamlText(s string) string {
+	quoted, _ := json.Marshal(s) // a string always has a form
+	var b strings.Builder
+	for _, r := range string(quoted) {
+		if r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -17,6 +17,7 @@ import (
 type Answer struct {
 	Image    string    `json:"image,omitempty"`
 	Images   []string  `json:"images,omitempty"` // where there are several
+	Frames   []int     `json:"frames,omitempty"` // of a moving picture, from 0
 	Prompt   string    `json:"prompt"`
 	Text     string    `json:"text"` // as the model gave it
 	Tokens   []int32   `json:"tokens"`

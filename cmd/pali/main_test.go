@@ -20,6 +20,9 @@ import (
 
 // TestMain lets the test binary be the program: with PALI_TEST_MAIN set it runs Main.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "ffmpeg" {
+		os.Exit(actFFmpeg(os.Args[1:]))
+	}
 	if os.Getenv("PALI_TEST_MAIN") != "" {
 		os.Exit(Main())
 	}

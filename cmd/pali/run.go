@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ const (
 
 type runFlags struct {
 	modelFlags
+	frameFlags
 	sampling  runner.Sampling
 	limits    mmproj.Limits
 	images    []string
@@ -45,13 +47,15 @@ func newRun() *cobra.Command {
 		Long: `Answers a prompt about one or more pictures. The prompt reaches the model exactly as it is typed; the prompts that PaliGemma
 knows are "caption en", "describe en", "ocr", "answer en QUESTION", "detect THING ; THING", "segment THING".
 
-The answer streams to standard output. Decoding is greedy unless --temperature is given.`,
+The answer streams to standard output. Decoding is greedy unless --temperature is given.` + framesHelp,
 		Example: `  pali run -m models -i photo.jpg "caption en"
-  pali run -m models -i left.png -i right.png "answer en is there a dog in both pictures?" --json`,
+  pali run -m models -i left.png -i right.png "answer en is there a dog in both pictures?" --json
+  pali run -m models -i clip.gif --frames 16 --resize bilinear "caption en"`,
 		Args: onePrompt,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	f.add(cmd.Flags())
+	f.addFrames(cmd.Flags())
 	f.addDump(cmd.Flags())
 	return cmd
 }
@@ -117,11 +121,11 @@ func (f *runFlags) check(prompt string) error {
 	case f.logprobs < 0 || f.logprobs > 100:
 		return usagef("--logprobs %d: want 0 to 100", f.logprobs)
 	}
-	return nil
+	return f.checkFrames(f.images)
 }
 
 // request checks the flags and reads the pictures.
-func (f *runFlags) request(prompt string) (q runner.Request, err error) {
+func (f *runFlags) request(ctx context.Context, prompt string) (q runner.Request, err error) {
 	if err := f.check(prompt); err != nil {
 		return q, err
 	}
@@ -133,17 +137,17 @@ func (f *runFlags) request(prompt string) (q runner.Request, err error) {
 		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Top: f.logprobs, Keep: f.dump != "",
 	}
 	for _, path := range f.images {
-		p, err := mmproj.OpenPicture(path, f.limits)
+		some, err := f.openPictures(ctx, path, f.limits)
 		if err != nil {
 			return q, err
 		}
-		q.Pictures = append(q.Pictures, p)
+		q.Pictures = append(q.Pictures, some...)
 	}
 	return q, nil
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
-	q, err := f.request(prompt)
+	q, err := f.request(cmd.Context(), prompt)
 	if err != nil {
 		return err
 	}
@@ -160,6 +164,9 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 		return err
 	}
 	defer model.Close()
+	if err := checkRoom(model, len(q.Pictures)); err != nil {
+		return err
+	}
 	return f.answer(cmd, model, q, d, time.Since(start))
 }
 
@@ -209,6 +216,7 @@ type answerJSON struct {
 	Text     string           `json:"text"`
 	Tokens   []int32          `json:"tokens"` // with the end token where it came
 	Images   []string         `json:"images"`
+	Frames   []int            `json:"frames,omitempty"` // of a moving picture, from 0
 	Prompt   string           `json:"prompt"`
 	Logprobs []answer.Logprob `json:"logprobs,omitempty"`
 	Timings  answer.Timings   `json:"timings"`
@@ -216,7 +224,7 @@ type answerJSON struct {
 
 func (f *runFlags) report(q runner.Request, r *runner.Result, load time.Duration) answerJSON {
 	a := answer.Of(q, r, load)
-	return answerJSON{a.Text, a.Tokens, f.images, a.Prompt, a.Logprobs, a.Timings}
+	return answerJSON{a.Text, a.Tokens, f.images, f.chosen, a.Prompt, a.Logprobs, a.Timings}
 }
 
 // printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.

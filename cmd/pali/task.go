@@ -44,11 +44,13 @@ type task struct {
 }
 
 var taskCommands = []task{
-	{use: "caption -m MODEL -i PICTURE", short: "Describes a picture in a sentence", example: "pali caption -m models -i photo.jpg --lang de", args: cobra.NoArgs, language: true,
+	{use: "caption -m MODEL -i PICTURE", short: "Describes a picture in a sentence", long: framesHelp, example: "pali caption -m models -i photo.jpg --lang de\n  pali caption -m models -i clip.mp4 --resize bilinear", args: cobra.NoArgs, language: true,
 		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Caption(f.lang) }},
-	{use: "describe -m MODEL -i PICTURE", short: "Describes a picture at length", example: "pali describe -m models -i photo.jpg", args: cobra.NoArgs, language: true,
+	{use: "describe -m MODEL -i PICTURE", short: "Describes a picture at length", long: framesHelp, example: "pali describe -m models -i photo.jpg", args: cobra.NoArgs, language: true,
 		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Describe(f.lang) }},
-	{use: "ask -m MODEL -i PICTURE QUESTION", short: "Answers a question about one or more pictures", example: `pali ask -m models -i photo.jpg "how many dogs are there?"`, args: onePrompt, language: true,
+	{use: "ask -m MODEL -i PICTURE QUESTION", short: "Answers a question about one or more pictures", long: framesHelp, example: `pali ask -m models -i photo.jpg "how many dogs are there?"
+  pali ask -m models -i left.png -i right.png "the left picture shows twice as many dogs"
+  pali ask -m models -i frames/ --frames 16 "what falls?"`, args: onePrompt, language: true,
 		prompt: func(f *taskFlags, args []string) (string, error) { return tasks.Ask(f.lang, args[0]) }},
 	{use: "ocr -m MODEL -i PICTURE", short: "Reads the text in a picture", long: "\n\n" + tilesHelp + ocrTilesHelp, example: `pali ocr -m models -i letter.png
   pali ocr -m models -i page.png --tiles --tile-side 600`, args: cobra.NoArgs, tiles: true,
@@ -89,6 +91,9 @@ func newTask(t task) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	f.runFlags.add(fs)
+	if t.language {
+		f.addFrames(fs)
+	}
 	if t.language {
 		fs.StringVar(&f.lang, "lang", "en", "language, as PaliGemma names it: "+strings.Join(tasks.Languages, " "))
 	}
@@ -154,7 +159,7 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	if err := f.check(t); err != nil {
 		return err
 	}
-	q, err := f.request(prompt)
+	q, err := f.request(cmd.Context(), prompt)
 	if err != nil {
 		return err
 	}
@@ -171,6 +176,9 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
+	if err := checkRoom(model, len(q.Pictures)); err != nil {
+		return err
+	}
 	if f.tiles {
 		whole := answer.Frame{Width: q.Pictures[0].Width, Height: q.Pictures[0].Height, Divisor: float64(f.divisor)}
 		return f.answerTiles(cmd, tiling{answer.Tiled{Whole: whole, Decoder: decoder}, t, model, q, load})
@@ -262,6 +270,7 @@ func (f *taskFlags) tell(cmd *cobra.Command, t task, q runner.Request, r *runner
 
 // about says which pictures an answer is about.
 func (f *taskFlags) about(a answer.Answer) answer.Answer {
+	a.Frames = f.chosen
 	if a.Images = f.images; len(f.images) == 1 {
 		a.Image, a.Images = f.images[0], nil
 	}

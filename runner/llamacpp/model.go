@@ -182,6 +182,9 @@ func (m *Model) Runner() *runner.Runner {
 // Config returns the vision model's sizes.
 func (m *Model) Config() pali.VisionConfig { return m.vision }
 
+// ContextLength is how many positions the decoder was trained with.
+func (m *Model) ContextLength() int { return m.config.ContextLength }
+
 // Interrupt makes a running Encode, Prefill or Step end early, and those after it. What runs on a GPU ends by itself first. Safe for concurrent use.
 func (m *Model) Interrupt() { m.stop.Raise() }
 

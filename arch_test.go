@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"convert/sentencepiece": {""},
 	"convert":               {"", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
 	"internal/atomicfile":   {},
+	"internal/terminal":     {},
 	"internal/journal":      {"internal/atomicfile"},
 	"bindings/ggml":         {},
 	"bindings/llama":        {},

@@ -3,6 +3,7 @@ package main
 // This file: pali caption, describe, ask, ocr, detect and segment: pali run with the prompt made, and the answer read. Before it: run.go. After it: objects.go.
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 // taskFlags are those of pali run, and what a task adds.
 type taskFlags struct {
 	runFlags
+	showFlag
 	lang     string
 	output   string
 	masks    string
@@ -99,6 +101,7 @@ func newTask(t task) *cobra.Command {
 	}
 	if t.boxes {
 		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the picture, to this .png")
+		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
 		fs.BoolVar(&f.strict, "strict", false, "let the answer have no other form than that of objects with the labels asked for")
 		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
@@ -127,7 +130,7 @@ func (f *taskFlags) check(t task) error {
 	case t.masks && f.maskForm != "palette" && f.maskForm != "grey":
 		return usagef("--mask-form %s: want %s", f.maskForm, maskForms)
 	}
-	if err := f.checkTiles(); err != nil {
+	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON)); err != nil {
 		return err
 	}
 	if err := f.checkPNG("--output", f.output); err != nil {
@@ -287,6 +290,9 @@ func (f *taskFlags) show(cmd *cobra.Command, t task, p *mmproj.Picture, out answ
 	}
 	if !t.boxes {
 		return streamTo(cmd.OutOrStdout(), false)(out.Text + "\n")
+	}
+	if err := f.showObjects(cmd, p, out.Objects); err != nil {
+		return err
 	}
 	for _, u := range out.Unparsed {
 		fmt.Fprintf(cmd.ErrOrStderr(), "pali: no object: %s\n", forTerminal(u))

@@ -95,6 +95,26 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// --show=FORM shows the picture before the lines, --show nothing where there is no terminal.
+func TestShow(t *testing.T) {
+	folder := workplace(t)
+	args := []string{"detect", "circle", "-m", "d", "-i", picture, "-t", "1"}
+	lines := run(t, program(folder, args...)).stdout
+	for flag, begin := range map[string]string{"--show=kitty": "\x1b_Ga=T,", "--show=iterm2": "\x1b]1337;File=", "--show=sixel": "\x1bPq"} {
+		if o := run(t, program(folder, append(args, flag)...)); o.code != 0 || !strings.HasPrefix(o.stdout, begin) || !strings.HasSuffix(o.stdout, "\n"+lines) || o.stderr != "" {
+			t.Errorf("%s: %d, %.40q", flag, o.code, o.stdout)
+		}
+	}
+	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines || !strings.Contains(o.stderr, "no terminal") {
+		t.Errorf("--show: %+v", o)
+	}
+	for flag, want := range map[string]string{"--show=ascii": "--show=ascii", "--show": "--show and --json"} {
+		if o := run(t, program(folder, append(args, flag, "--json")...)); o.code != 2 || !strings.Contains(o.stderr, want) {
+			t.Errorf("%s --json: %+v", flag, o)
+		}
+	}
+}
+
 func TestSegment(t *testing.T) {
 	folder := withMasks(t)
 	a := asked(t, folder, "segment", "yellow circle")

@@ -381,7 +381,7 @@ func checkTwin(t *testing.T, c *cobra.Command, f *pflag.Flag) {
 	switch f.Value.Type() {
 	case "bool":
 		value = "true"
-	case "stringArray":
+	case "stringArray", "stringSlice":
 		value = "[7]"
 	}
 	t.Setenv(name, strings.Trim(value, "[]"))

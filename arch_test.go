@@ -39,13 +39,16 @@ var allowed = map[string][]string{
 	"answer":                {"mmproj", "runner", "tasks", "tasks/draw", "tasks/masks"},
 	"tasks/dataset":         {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
 	"eval":                  {"", "tasks", "internal/journal"},
+	"server/worker":         {"", "answer", "runner"},
+	"server":                {"", "answer", "mmproj", "runner", "server/worker", "tasks", "tasks/masks"},
 	"cmd/pali":              nil, // any: the only place where things are wired together
 	"scripts/synthetic":     nil,
 	"scripts/quality":       {"eval", "quant"},
-	"attacks":               {"", "gguf"},            // for tests
-	"internal/ctest":        {},                      // for tests
-	"internal/faultdisk":    {"internal/atomicfile"}, // for tests
-	"internal/tinymodel":    {"", "tensor", "npz"},   // for tests
+	"attacks":               {"", "gguf"},                    // for tests
+	"internal/ctest":        {},                              // for tests
+	"internal/faultdisk":    {"internal/atomicfile"},         // for tests
+	"internal/tinymodel":    {"", "tensor", "npz"},           // for tests
+	"internal/toymodel":     {"", "runner", "server/worker"}, // for tests
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.

@@ -174,6 +174,15 @@ func (r *Runner) interruptible(ctx context.Context, encode func() ([]float32, er
 	return images, err
 }
 
+// Refused is an error of the request, not of the model: its text says what to ask instead.
+type Refused struct{ Err error }
+
+func (e Refused) Error() string { return e.Err.Error() }
+func (e Refused) Unwrap() error { return e.Err }
+
+// Refusef makes one.
+func Refusef(format string, args ...any) error { return Refused{fmt.Errorf(format, args...)} }
+
 // Answer returns the tokens of a text as the model would give it: with EOS at the end.
 func (r *Runner) Answer(text string) ([]int32, error) {
 	tokens, err := r.Decoder.Tokenize(text)

@@ -43,9 +43,7 @@ type Stop struct{ flag *C.int }
 
 // NewStop makes a flag that is not raised. Free it when nothing runs any more.
 func NewStop() Stop {
-	s := Stop{(*C.int)(C.malloc(C.sizeof_int))}
-	s.Lower()
-	return s
+	return Stop{(*C.int)(C.calloc(2, C.sizeof_int))}
 }
 
 // Raise makes the running graph, and those after it, end early.
@@ -56,6 +54,10 @@ func (s Stop) Lower() { C.pali_stop_set(s.flag, 0) }
 
 // Raised reports whether the flag is raised. Safe for concurrent use.
 func (s Stop) Raised() bool { return bool(C.pali_stop_raised(unsafe.Pointer(s.flag))) }
+
+// Asked returns how often the flag was looked at. On the processor each operation of a graph looks once: the number grows while a graph gets on.
+// Safe for concurrent use.
+func (s Stop) Asked() int { return int(C.pali_stop_asked(s.flag)) }
 
 // Free releases the flag.
 func (s Stop) Free() { C.free(unsafe.Pointer(s.flag)) }

@@ -42,8 +42,13 @@ void pali_log_install(void) { ggml_log_set(pali_log, NULL); }
 
 /* ---- stopping ------------------------------------------------------------------------------------------- */
 
-bool pali_stop_raised(void *flag) { return atomic_load_explicit((_Atomic int *)flag, memory_order_relaxed) != 0; }
+/* flag[0] says whether it was raised, flag[1] counts how often a graph asked: it grows while there is progress. */
+bool pali_stop_raised(void *flag) {
+	atomic_fetch_add_explicit((_Atomic int *)flag + 1, 1, memory_order_relaxed);
+	return atomic_load_explicit((_Atomic int *)flag, memory_order_relaxed) != 0;
+}
 void pali_stop_set(int *flag, int value) { atomic_store((_Atomic int *)flag, value); }
+int pali_stop_asked(int *flag) { return atomic_load_explicit((_Atomic int *)flag + 1, memory_order_relaxed); }
 
 /* ---- function pointers ---------------------------------------------------------------------------------- */
 

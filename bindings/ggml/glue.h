@@ -10,9 +10,10 @@ void pali_log(unsigned level, const char *text, void *user_data);
 size_t pali_log_take(char *to, size_t size);
 void pali_log_install(void);
 
-/* A flag in C memory that stops a running graph: pali_stop_raised is the abort callback, its argument the flag. */
+/* A flag in C memory that stops a running graph: pali_stop_raised is the abort callback, its argument the flag, two ints. pali_stop_asked counts its calls. */
 bool pali_stop_raised(void *flag);
 void pali_stop_set(int *flag, int value);
+int pali_stop_asked(int *flag);
 
 /* The float conversion that ggml's type table holds for a type; false if there is none. */
 bool pali_to_float(unsigned type, const void *src, float *dst, int64_t n);

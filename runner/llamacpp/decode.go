@@ -12,6 +12,7 @@ import (
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/quant"
+	"github.com/pali-gguf/pali/runner"
 )
 
 // shape is what a context has room for.
@@ -76,7 +77,7 @@ func (m *Model) makeRoom(want shape) error {
 		return nil
 	}
 	if limit := m.options.MaxContext; limit > 0 && want.total > limit {
-		return fmt.Errorf("the request needs %d positions (%d of pictures and prompt, then the answer), --ctx allows %d", want.total, want.prefix, limit)
+		return runner.Refusef("the request needs %d positions (%d of pictures and prompt, then the answer), --ctx allows %d", want.total, want.prefix, limit)
 	}
 	if m.context != nil {
 		m.context.Close()

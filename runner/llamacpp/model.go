@@ -191,6 +191,9 @@ func (m *Model) Interrupt() { m.stop.Raise() }
 // Resume undoes Interrupt.
 func (m *Model) Resume() { m.stop.Lower() }
 
+// Progress returns a number that grows while a graph runs on the processor. Safe for concurrent use.
+func (m *Model) Progress() int { return m.stop.Asked() }
+
 // Encode turns pixels [3,S,S] into image embeddings [T,E], unscaled.
 func (m *Model) Encode(pixels []float32) ([]float32, error) {
 	if m.stop.Raised() {

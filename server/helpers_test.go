@@ -1,0 +1,178 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pali-gguf/pali/internal/toymodel"
+	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/server/worker"
+)
+
+// TestMain lets the test binary be the worker.
+func TestMain(m *testing.M) {
+	if os.Getenv("PALI_TOY") != "" {
+		toymodel.Main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// toy is a model whose worker is this test binary.
+func toy(name string, env ...string) *Model {
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return &Model{Name: name, Vision: toymodel.Vision, Memory: 1000,
+		Command: worker.Command{Path: exe, Env: append(append(os.Environ(), "PALI_TOY=1"), env...), Load: 10 * time.Second, Stall: 1500 * time.Millisecond},
+		About:   About{Architecture: "gemma", Size: "3B", Type: "Q8_0", Parameters: 3e9, Bytes: 12345, Layers: 18, Width: 2048, Modified: time.Unix(1700000000, 0)}}
+}
+
+// running is a server on a port of this machine.
+type running struct {
+	*Server
+	url string
+	t   testing.TB
+}
+
+// serve starts a server whose options change may change.
+func serve(t testing.TB, change ...func(o *Options)) *running {
+	t.Helper()
+	o := Options{Version: "1.2.3", Models: []*Model{toy("toy")}, Parallel: 1, Queue: 32, KeepAlive: time.Minute, ImageCache: 1 << 20, MaxBody: 1 << 20, MaxTokens: 1024,
+		Timeout: time.Minute, Limits: mmproj.DefaultLimits}
+	for _, c := range change {
+		c(&o)
+	}
+	s := New(o)
+	h := httptest.NewUnstartedServer(s)
+	h.Config.ReadHeaderTimeout = 2 * time.Second
+	h.Start()
+	t.Cleanup(func() { h.CloseClientConnections(); h.Close(); s.Close() })
+	return &running{s, h.URL, t}
+}
+
+// colour is the n-th picture's, another for each.
+func colour(n int) color.RGBA {
+	return color.RGBA{uint8(n * 37), uint8(n*101 + 7), uint8(n >> 3), 0xff}
+}
+
+// plain is a picture of one colour.
+func plain(c color.RGBA) []byte {
+	p := image.NewRGBA(image.Rect(0, 0, 40, 30))
+	for i := 0; i < len(p.Pix); i += 4 {
+		p.Pix[i], p.Pix[i+1], p.Pix[i+2], p.Pix[i+3] = c.R, c.G, c.B, 0xff
+	}
+	var b bytes.Buffer
+	png.Encode(&b, p)
+	return b.Bytes()
+}
+
+// answered is what the toy answers to a prompt about the n-th picture.
+func answered(n int, prompt string) string {
+	c := colour(n)
+	return fmt.Sprintf("%02x%02x%02x %s", c.R, c.G, c.B, prompt)
+}
+
+// form is a form with a picture and fields, name and value in turn.
+func form(picture []byte, fields ...string) (body io.Reader, contentType string) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	if picture != nil {
+		part, _ := w.CreateFormFile("image", "p.png")
+		part.Write(picture)
+	}
+	for i := 0; i < len(fields); i += 2 {
+		w.WriteField(fields[i], fields[i+1])
+	}
+	w.Close()
+	return &b, w.FormDataContentType()
+}
+
+// got is a response.
+type got struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (g got) decode(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(g.body), v); err != nil {
+		t.Fatalf("%v: %d %s", err, g.status, g.body)
+	}
+}
+
+// code is an error's.
+func (g got) code() string {
+	var e errorJSON
+	json.Unmarshal([]byte(g.body), &e)
+	return e.Error.Code
+}
+
+// send sends a request. header are names and values in turn.
+func (s *running) send(ctx context.Context, method, path string, body io.Reader, header ...string) (got, error) {
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
+	if err != nil {
+		return got{}, err
+	}
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		} else {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return got{}, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return got{resp.StatusCode, resp.Header, string(b)}, err
+}
+
+func (s *running) do(method, path, body string, header ...string) got {
+	s.t.Helper()
+	g, err := s.send(context.Background(), method, path, strings.NewReader(body), header...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return g
+}
+
+func (s *running) get(path string) got { s.t.Helper(); return s.do("GET", path, "") }
+
+// post sends JSON.
+func (s *running) post(path string, v any) got {
+	s.t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.do("POST", path, string(b), "Content-Type", "application/json")
+}
+
+// upload sends a form with the n-th picture.
+func (s *running) upload(path string, n int, fields ...string) got {
+	s.t.Helper()
+	body, kind := form(plain(colour(n)), fields...)
+	g, err := s.send(context.Background(), "POST", path, body, "Content-Type", kind)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return g
+}

@@ -1,0 +1,212 @@
+package worker
+
+// This file: the server's side: a worker process, and its one request at a time. Before it: package server. After it: frames, and runner.Result.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Command says how a worker is started.
+type Command struct {
+	Path   string
+	Args   []string
+	Env    []string      // nil: this process's
+	Stderr io.Writer     // nil: nowhere
+	Load   time.Duration // how long loading may take
+	Stall  time.Duration // how long a request may show no progress
+}
+
+// Causes of a Fault.
+const (
+	Crash   = "crash"   // it ended: a fault, an abort, or somebody killed it
+	Hang    = "hang"    // no progress in Command.Stall
+	Garbage = "garbage" // it said what no worker says
+	Load    = "load"    // the model could not be loaded
+	Closed  = "closed"  // by Close
+)
+
+// Fault says that a worker was lost. The next request needs another.
+type Fault struct {
+	Cause   string
+	Loading bool // before it had loaded the model
+	err     error
+}
+
+func (f *Fault) Error() string { return "worker lost (" + f.Cause + "): " + f.err.Error() }
+func (f *Fault) Unwrap() error { return f.err }
+
+// ErrFailed is an answer that the model failed to give; the worker lives.
+var ErrFailed = errors.New("the model failed")
+
+// Process is a worker process with a loaded model. Its methods but Close, Dead and Pid are not safe for concurrent use.
+type Process struct {
+	Ready Ready
+
+	command Command
+	process *exec.Cmd
+	conn    io.ReadWriteCloser
+	out     *frames
+	in      chan frame
+	limit   atomic.Int64 // floats of a frame
+
+	once  sync.Once
+	fault *Fault        // set once, before dead is closed
+	dead  chan struct{} // closed when the process has ended
+}
+
+// Start starts a worker and waits until it has loaded the model.
+func Start(ctx context.Context, c Command) (*Process, error) {
+	p := &Process{command: c, process: exec.Command(c.Path, c.Args...), in: make(chan frame), dead: make(chan struct{})}
+	p.process.Env, p.process.Stderr, p.process.SysProcAttr = c.Env, c.Stderr, attributes()
+	p.process.WaitDelay = time.Second
+	if err := p.start(); err != nil {
+		return nil, &Fault{Cause: Load, Loading: true, err: err}
+	}
+	go p.read()
+	late := time.AfterFunc(c.Load, func() { p.kill(Hang, fmt.Errorf("the model was not loaded in %v", c.Load)) })
+	defer late.Stop()
+	stop := context.AfterFunc(ctx, p.Close)
+	defer stop()
+	err := p.ready()
+	if err != nil {
+		p.Close()
+		<-p.dead
+	}
+	var lost *Fault
+	if errors.As(err, &lost) {
+		lost.Loading = true
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return p, err
+}
+
+// start runs the process from a thread that lives as long: Linux kills a child when the thread that made it ends, and with it the server.
+func (p *Process) start() error {
+	theirs, err := p.connect()
+	if err != nil {
+		return err
+	}
+	p.out = &frames{w: p.conn}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.process.Start()
+		theirs.Close()
+		started <- err
+		if err != nil {
+			return
+		}
+		err = p.process.Wait()
+		p.lose(Crash, fmt.Errorf("it ended: %v", err))
+		p.conn.Close()
+		close(p.dead)
+	}()
+	if err = <-started; err != nil {
+		p.conn.Close()
+	}
+	return err
+}
+
+// lose keeps why the process ended, or is about to: the first cause counts.
+func (p *Process) lose(cause string, err error) {
+	p.once.Do(func() { p.fault = &Fault{Cause: cause, err: err} })
+}
+
+// kill ends the process.
+func (p *Process) kill(cause string, err error) {
+	p.lose(cause, err)
+	p.process.Process.Kill() // an error: it has ended
+}
+
+// Close ends the process. It does nothing the second time.
+func (p *Process) Close() { p.kill(Closed, errors.New("closed")) }
+
+// Dead is closed when the process has ended.
+func (p *Process) Dead() <-chan struct{} { return p.dead }
+
+// Cause returns what ended the process. It may be called when Dead is closed.
+func (p *Process) Cause() string { return p.fault.Cause }
+
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.process.Process.Pid }
+
+// read takes the worker's frames in. A connection without a worker, or a worker that breaks the form, is the end of both.
+func (p *Process) read() {
+	for {
+		f, err := readFrame(p.conn, func() int { return int(p.limit.Load()) })
+		if err != nil {
+			p.broken(err)
+			return
+		}
+		select {
+		case p.in <- f:
+		case <-p.dead:
+			return
+		}
+	}
+}
+
+// broken ends a process whose connection failed. One that is ending by itself has a moment to do so, so that its exit status is known.
+func (p *Process) broken(err error) {
+	if errors.Is(err, errForm) {
+		p.kill(Garbage, err)
+		return
+	}
+	select {
+	case <-p.dead:
+	case <-time.After(300 * time.Millisecond):
+		p.kill(Crash, err)
+	}
+}
+
+// next waits for a frame.
+func (p *Process) next() (frame, error) {
+	select {
+	case f := <-p.in:
+		return f, nil
+	case <-p.dead:
+		return frame{}, p.fault
+	}
+}
+
+// garbage ends a worker that broke the rules.
+func (p *Process) garbage(format string, args ...any) error {
+	p.kill(Garbage, fmt.Errorf(format, args...))
+	<-p.dead
+	return p.fault
+}
+
+// ready waits for the worker's first frame.
+func (p *Process) ready() error {
+	f, err := p.next()
+	if err != nil {
+		return err
+	}
+	var no Failed
+	switch {
+	case f.kind == kindFailed && f.decode(&no) == nil:
+		return &Fault{Cause: Load, err: errors.New(cut(no.Text))}
+	case f.kind != kindReady:
+		return p.garbage("a frame of kind %q before it was ready", f.kind)
+	}
+	if err := f.decode(&p.Ready); err != nil {
+		return p.garbage("%w", err)
+	}
+	c := p.Ready.Vision
+	if c.PatchSize < 1 || c.ImageSize < c.PatchSize || c.ImageSize > 1<<13 || c.ProjectionDim < 1 || c.ProjectionDim > 1<<16 || p.Ready.Vocabulary < 1 {
+		return p.garbage("sizes %+v", p.Ready)
+	}
+	p.limit.Store(int64(floats(c, true)))
+	return nil
+}

@@ -1,0 +1,100 @@
+// Package worker puts the model into a process of its own: an abort, a fault or a hang of the C library costs one request, not the server.
+//
+// Before it: pixels, or image embeddings, and a prompt (package server). After it: runner.Runner in the worker process, and its tokens back. The package
+// holds both sides and no C: Start and Process.Ask are the server's, Serve is the worker's. Each side takes what it reads for hostile.
+//
+// # The connection
+//
+// The worker inherits one end of a socket pair as descriptor 3 (on Windows two pipes, as standard input and output). Frames go both ways:
+//
+//	Offset  Size  Field
+//	0       4     "PLW1"
+//	4       1     kind: a letter of the table
+//	5       3     0
+//	8       4     H, bytes of the head, little-endian; at most 1 MiB
+//	12      4     F, floats of the body, little-endian; at most as many as all pictures of a request have
+//	16      H     head: JSON
+//	16+H    4F    body: 32-bit floats, little-endian
+//
+// The server asks, the worker answers; one request at a time:
+//
+//	kind  from    head           body
+//	r     worker  Ready                       once, when the model is loaded
+//	a     server  Ask            pictures     each [3,S,S] pixels, or [T,E] rows if Ask.Encoded says so
+//	x     server                              give up the request in hand
+//	i     worker                 [T,E]        a picture of the request that was not encoded, in order
+//	s     worker  runner.Step                 a token of the answer
+//	b     worker                              still at it: operations were computed since the last one
+//	d     worker  Done                        the end of the answer
+//	f     worker  Failed                      the request failed, the worker lives; before Ready: the model cannot be loaded
+package worker
+
+import (
+	"time"
+
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/runner"
+)
+
+// MaxPictures is the most pictures of one request.
+const MaxPictures = 16
+
+// Kinds of frames.
+const (
+	kindReady    = 'r'
+	kindAsk      = 'a'
+	kindCancel   = 'x'
+	kindImage    = 'i'
+	kindStep     = 's'
+	kindProgress = 'b'
+	kindDone     = 'd'
+	kindFailed   = 'f'
+)
+
+// Ask is a request as the worker gets it: runner.Request in a form that can be sent.
+type Ask struct {
+	Prompt    string
+	Encoded   []bool // for each picture, whether it comes as image embeddings
+	MaxTokens int
+	Sampling  runner.Sampling
+	Top       int
+	Strict    *Strict // nil: a free answer
+}
+
+// Strict asks for the form of tasks.Strict.
+type Strict struct {
+	Things string // parted by ";"
+	Masks  bool
+}
+
+// Ready says what a worker has loaded.
+type Ready struct {
+	Vision     pali.VisionConfig
+	Vocabulary int // tokens
+	Load       time.Duration
+}
+
+// Done is what a request's result has beside its steps.
+type Done struct {
+	PrefixTokens []int32
+	Timings      runner.Timings
+}
+
+// Failed says why there is no answer. Refused: because of the request.
+type Failed struct {
+	Text    string
+	Refused bool
+}
+
+// floats is the number of floats of a picture, as pixels or as rows.
+func floats(c pali.VisionConfig, encoded bool) int {
+	if encoded {
+		return c.Tokens() * c.ProjectionDim
+	}
+	return 3 * c.ImageSize * c.ImageSize
+}
+
+// most is the most floats of a frame's body.
+func most(c pali.VisionConfig) int {
+	return MaxPictures * max(floats(c, false), floats(c, true))
+}

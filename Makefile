@@ -29,7 +29,7 @@ export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 
 PURE   = . ./tensor ./npz ./gguf ./gemma ./mmproj ./mmproj/jpeg ./convert/... ./runner ./tasks/... ./eval ./answer ./server/... ./attacks ./internal/...
 
-.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality label-many bench-go fuzz lint synthetic clean env
+.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
 
 # Builds the program.  e.g. make && bin/pali --help
 all: bin/pali
@@ -116,6 +116,13 @@ lint:
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(GO) run $(STATICCHECK) ./...
+
+# What scores of boxes are worth: rewrites docs/scores.md and its plot, in a minute.
+scores: bin/pali
+	bin/pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o bin/scores --force
+	grep '"detect' testdata/quality/questions.jsonl >bin/scores/questions.jsonl
+	bin/pali eval -m bin/scores --questions bin/scores/questions.jsonl --images testdata/quality --kv f32 -t 1 --per-question bin/scores/rows.jsonl --force
+	$(GO) run ./scripts/scores bin/scores/rows.jsonl -o docs
 
 # What each type costs the demo checkpoint: rewrites docs/quality.md and its plots. About four minutes on two cores; with all questions, half an hour:
 # make quality QUESTIONS=testdata/quality/questions.jsonl

@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	"cmd/pali":              nil, // any: the only place where things are wired together
 	"scripts/synthetic":     nil,
 	"scripts/quality":       {"eval", "quant"},
+	"scripts/scores":        {"eval"},
 	"attacks":               {"", "gguf"},                    // for tests
 	"internal/ctest":        {},                              // for tests
 	"internal/faultdisk":    {"internal/atomicfile"},         // for tests

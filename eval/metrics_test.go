@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // lines reads a file of JSON lines.
@@ -140,6 +142,28 @@ func TestDetectionByHand(t *testing.T) {
 }
 
 // pycocotools gives the same average precisions.
+// Two questions, three true boxes: the surest box is right, the next is wrong, and so on, by hand.
+func TestCurve(t *testing.T) {
+	a, b := [4]int{0, 0, 100, 100}, [4]int{500, 500, 600, 600}
+	found := []Detected{
+		{[]Object{{Label: "cat", Loc: a}, {Label: "dog", Loc: b}}, []Object{{Label: "cat", Loc: b, Score: 0.8}, {Label: "dog", Loc: b, Score: 0.9}}},
+		{[]Object{{Label: "cat", Loc: a}}, []Object{{Label: "owl", Loc: a, Score: 0.1}, {Label: "cat", Loc: a, Score: 0.7}}},
+	}
+	want := []Point{{0.9, 1. / 3, 1}, {0.8, 1. / 3, 0.5}, {0.7, 2. / 3, 2. / 3}, {0.1, 2. / 3, 0.5}}
+	if d := cmp.Diff(want, Curve(found, 0.5)); d != "" {
+		t.Error(d)
+	}
+	// Recalls 0 to 0.33 at precision 1, 0.34 to 0.66 at 2/3, none above.
+	if have, want := PooledPrecision(found, 0.5), (34+33*2./3)/101; !near(have, want) {
+		t.Errorf("pooled: have %v, want %v", have, want)
+	}
+	// By place both first boxes are wrong.
+	want = []Point{{0, 0, 0}, {0, 0, 0}, {-1, 1. / 3, 1. / 3}, {-1, 2. / 3, 0.5}}
+	if d := cmp.Diff(want, Curve(InOrder(found), 0.5)); d != "" || found[0].Answer[1].Score != 0.9 {
+		t.Error(d)
+	}
+}
+
 func TestAveragePrecision(t *testing.T) {
 	b, err := os.ReadFile("testdata/precision.json")
 	if err != nil {

@@ -47,6 +47,74 @@ func COCO() []float64 {
 	return at
 }
 
+// InOrder gives the boxes of each answer scores by their places in it, as if the model put the surest first: for comparing with its probabilities.
+func InOrder(questions []Detected) []Detected {
+	out := slices.Clone(questions)
+	for i := range out {
+		out[i].Answer = slices.Clone(out[i].Answer)
+		for place := range out[i].Answer {
+			out[i].Answer[place].Score = -float64(place)
+		}
+	}
+	return out
+}
+
+// Point is a place on a precision-recall curve: what the boxes with this score or a higher one come to.
+type Point struct{ Score, Recall, Precision float64 }
+
+// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold. A box finds only true boxes of its label.
+func Curve(questions []Detected, threshold float64) []Point {
+	var all []ranked
+	objects := 0
+	for _, q := range questions {
+		for _, label := range labelsOf([]Detected{q}) {
+			truth := withLabel(q.Truth, label)
+			objects += len(truth)
+			all = append(all, match(truth, withLabel(q.Answer, label), threshold)...)
+		}
+	}
+	precision, recall := alongRanks(all, objects)
+	points := make([]Point, len(all))
+	for i, r := range all {
+		points[i] = Point{r.score, recall[i], precision[i]}
+	}
+	return points
+}
+
+// PooledPrecision is the average precision of all labels together, at one IoU threshold: the area under Curve.
+func PooledPrecision(questions []Detected, threshold float64) float64 {
+	var precision, recall []float64
+	for _, p := range Curve(questions, threshold) {
+		precision, recall = append(precision, p.Precision), append(recall, p.Recall)
+	}
+	return meanPrecision(precision, recall)
+}
+
+// labelsOf lists the labels of true boxes and of answers.
+func labelsOf(questions []Detected) []string {
+	labels := map[string]bool{}
+	for _, q := range questions {
+		for _, o := range slices.Concat(q.Truth, q.Answer) {
+			labels[o.Label] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(labels))
+}
+
+// alongRanks sorts the boxes, the surest first, and returns precision and recall of those up to each.
+func alongRanks(all []ranked, objects int) (precision, recall []float64) {
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
+	precision, recall = make([]float64, len(all)), make([]float64, len(all))
+	found := 0
+	for i, r := range all {
+		if r.found {
+			found++
+		}
+		precision[i], recall[i] = float64(found)/float64(i+1), float64(found)/float64(objects)
+	}
+	return precision, recall
+}
+
 // ranked is a box of an answer, and whether it found a true one.
 type ranked struct {
 	score float64
@@ -62,16 +130,12 @@ func labelPrecision(questions []Detected, label string, threshold float64) float
 		objects += len(truth)
 		all = append(all, match(truth, withLabel(q.Answer, label), threshold)...)
 	}
-	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
-	precision, recall := make([]float64, len(all)), make([]float64, len(all))
-	found := 0
-	for i, r := range all {
-		if r.found {
-			found++
-		}
-		precision[i], recall[i] = float64(found)/float64(i+1), float64(found)/float64(objects)
-	}
-	for i := len(all) - 2; i >= 0; i-- { // the best that this recall or a higher one reaches
+	return meanPrecision(alongRanks(all, objects))
+}
+
+// meanPrecision is the mean of the best precision that each recall or a higher one reaches.
+func meanPrecision(precision, recall []float64) float64 {
+	for i := len(precision) - 2; i >= 0; i-- {
 		precision[i] = max(precision[i], precision[i+1])
 	}
 	sum := 0.0

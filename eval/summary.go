@@ -109,10 +109,11 @@ func taskScores(task string, rows []Row) []TaskScore {
 	}
 	add("mean IoU of hits", hits)
 	for _, p := range []struct {
-		name string
-		at   []float64
-	}{{"AP at IoU 0.5", []float64{0.5}}, {"mAP at IoU 0.5 to 0.95", COCO()}} {
-		if v, ok := AveragePrecision(found, p.at); ok {
+		name  string
+		at    []float64
+		found []Detected
+	}{{"AP at IoU 0.5", []float64{0.5}, found}, {"mAP at IoU 0.5 to 0.95", COCO(), found}, {"mAP by place in the answer", COCO(), InOrder(found)}} {
+		if v, ok := AveragePrecision(p.found, p.at); ok {
 			out = append(out, TaskScore{Task: task, Metric: p.name, Value: &v, N: len(found)})
 		}
 	}

@@ -34,7 +34,8 @@ func newEval() *cobra.Command {
 
   texts          exact: equal to a true answer. Where the suffix is a list also ANLS and relaxed accuracy (ChartQA's), and with four
                  true answers or more VQA accuracy (leave-one-out)
-  "detect ..."   F1 at IoU 0.5, the mean IoU of the hits, average precision at IoU 0.5 and over 0.5 to 0.95 (COCO's)
+  "detect ..."   F1 at IoU 0.5, the mean IoU of the hits, average precision at IoU 0.5 and over 0.5 to 0.95 (COCO's),
+                 and the same if boxes were ranked by their places in the answer instead of their scores
   "segment ..."  IoU of the boxes, and of the masks, drawn on 256 x 256, if there is a mask file (pali convert --masks)
 
 --against takes a second model as the reference, best the same in f32. It answers each question, the model is given that answer token

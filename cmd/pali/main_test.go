@@ -381,6 +381,8 @@ func checkTwin(t *testing.T, c *cobra.Command, f *pflag.Flag) {
 	switch f.Value.Type() {
 	case "bool":
 		value = "true"
+	case "duration":
+		value = "7s"
 	case "stringArray", "stringSlice":
 		value = "[7]"
 	}

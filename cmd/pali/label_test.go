@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pali-gguf/pali/internal/faultdisk"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
@@ -43,25 +43,6 @@ func labelPlace(t *testing.T) string {
 		}
 	}
 	return folder
-}
-
-// files reads all files of a folder.
-func files(t *testing.T, folder string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		name, _ := filepath.Rel(folder, path)
-		all[filepath.ToSlash(name)] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 func labelJSON(t *testing.T, o outcome) (r labelReport) {
@@ -96,7 +77,7 @@ func TestLabel(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	want := []string{"one/a.png", "two/a.png", "two/b c.png", "two/deep/d.jpg", "two/🐱\n猫.png"}
-	all := files(t, filepath.Join(folder, "out"))
+	all := faultdisk.Files(t, filepath.Join(folder, "out"))
 	if d := cmp.Diff(want, imagesOf(t, all["labels.jsonl"])); d != "" {
 		t.Errorf("pictures (-want +got)\n%s", d)
 	}
@@ -116,7 +97,7 @@ func TestLabel(t *testing.T) {
 	if again.Answered != 0 || again.Known != 5 || again.Encoded != 0 {
 		t.Errorf("%+v", again)
 	}
-	if d := cmp.Diff(all, files(t, filepath.Join(folder, "out"))); d != "" {
+	if d := cmp.Diff(all, faultdisk.Files(t, filepath.Join(folder, "out"))); d != "" {
 		t.Errorf("again: %.1000s", d)
 	}
 	few := labelJSON(t, run(t, program(folder, append(args, "--min-score", "0.9", "--format", "coco")...)))
@@ -158,12 +139,12 @@ func TestLabelPictures(t *testing.T) {
 		cmd.Stdin = strings.NewReader(c.stdin)
 		o := run(t, cmd)
 		r := labelJSON(t, o)
-		if d := cmp.Diff(c.want, imagesOf(t, files(t, filepath.Join(folder, out))["labels.jsonl"])); d != "" || len(r.Bad) != c.bad || o.code != min(c.bad, 1) || strings.Count(o.stderr, "left out: ") != c.bad {
+		if d := cmp.Diff(c.want, imagesOf(t, faultdisk.Files(t, filepath.Join(folder, out))["labels.jsonl"])); d != "" || len(r.Bad) != c.bad || o.code != min(c.bad, 1) || strings.Count(o.stderr, "left out: ") != c.bad {
 			t.Errorf("%v: %s\n%+v", c.args, d, o)
 		}
 	}
 	o := run(t, program(folder, "label", "words.txt", "-m", "d", "-t", "1", "--task", "ocr", "-o", "none"))
-	if o.code != 1 || !strings.Contains(o.stderr, "none of the 1 pictures could be read") || len(files(t, filepath.Join(folder, "none"))) != 1 {
+	if o.code != 1 || !strings.Contains(o.stderr, "none of the 1 pictures could be read") || len(faultdisk.Files(t, filepath.Join(folder, "none"))) != 1 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -250,7 +231,7 @@ func TestLabelKilled(t *testing.T) {
 	if o := run(t, program(folder, args("killed")...)); o.code != 0 || kills < 10 {
 		t.Errorf("killed %d times: %+v", kills, o)
 	}
-	if d := cmp.Diff(files(t, filepath.Join(folder, "whole")), files(t, filepath.Join(folder, "killed"))); d != "" {
+	if d := cmp.Diff(faultdisk.Files(t, filepath.Join(folder, "whole")), faultdisk.Files(t, filepath.Join(folder, "killed"))); d != "" {
 		t.Errorf("killed %d times (-want +got)\n%.2000s", kills, d)
 	}
 	t.Logf("killed %d times", kills)

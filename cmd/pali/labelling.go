@@ -143,7 +143,7 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	}
 	j, err := dataset.OpenJournal(path, l.name, journal.Options{Fresh: l.flags.force})
 	if err != nil {
-		return fmt.Errorf("%w: start again with the same flags, with --force to forget it, or with another folder", err)
+		return err
 	}
 	defer j.Close()
 	x.Journal = j

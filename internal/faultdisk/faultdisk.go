@@ -5,12 +5,15 @@ package faultdisk
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"testing"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
 )
@@ -88,6 +91,25 @@ func Points(all int64, points int) []string {
 		at = append(at, s)
 	}
 	return at
+}
+
+// Files reads all files below a folder, by their paths in it with slashes.
+func Files(t testing.TB, folder string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		name, _ := filepath.Rel(folder, path) // it lies below
+		all[filepath.ToSlash(name)] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func (d *Disk) step(half func()) error {

@@ -72,7 +72,7 @@ func (j *File) read(begins string, each func(at int64, line []byte) error) error
 	lines := bufio.NewReaderSize(io.NewSectionReader(j.f, 0, 1<<62), MaxLine)
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
-		if cut := min(len(line), len(begins)); err == io.EOF && string(line[:cut]) == begins[:cut] {
+		if err == io.EOF && begun(line, begins) {
 			return nil
 		}
 		if err == nil {
@@ -83,6 +83,13 @@ func (j *File) read(begins string, each func(at int64, line []byte) error) error
 		}
 		j.end += int64(len(line))
 	}
+}
+
+// begun reports whether a line without an end is one that was being written, or nothing. Some disks leave zeros of what was written when the power went.
+func begun(line []byte, begins string) bool {
+	line = bytes.TrimRight(line, "\x00")
+	n := min(len(line), len(begins))
+	return string(line[:n]) == begins[:n]
 }
 
 // Add appends values, a line each, in one write, and syncs the file. It returns where each begins. After an error nothing of them counts.

@@ -37,7 +37,8 @@ func TestAddAndRead(t *testing.T) {
 		t.Fatalf("%v: %s", err, whole)
 	}
 	for cut := range len(whole) + 1 {
-		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
+		zeros := make([]byte, cut%3*100)
+		if err := os.WriteFile(path, append(whole[:cut:cut], zeros...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		j, at := open(t, path)

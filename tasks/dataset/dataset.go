@@ -77,7 +77,7 @@ const maxPixels = 1 << 28
 func (r *Row) check(run string) error {
 	switch {
 	case r.Run != run:
-		return errors.New("made with another model, other prompts or other flags")
+		return errors.New("made with another model, other prompts or other flags: start again as then, use --force to forget it, or choose another folder")
 	case r.Width < 1 || r.Height < 1 || r.Width > maxPixels/r.Height:
 		return fmt.Errorf("a picture of %d x %d", r.Width, r.Height)
 	}

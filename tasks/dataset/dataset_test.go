@@ -9,7 +9,6 @@ import (
 	"image"
 	"image/color"
 	"image/png"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -186,23 +185,4 @@ func (l *labelling) run() (*dataset.Summary, error) {
 	}
 	x.Journal = j
 	return x.Run(context.Background(), l.sources, l.outcome.Sums)
-}
-
-// tree reads all files of a folder.
-func tree(t testing.TB, folder string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		name, _ := filepath.Rel(folder, path)
-		all[filepath.ToSlash(name)] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/faultdisk"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -179,7 +180,7 @@ func TestCOCO(t *testing.T) {
 			Name, Supercategory string
 		}
 	}
-	strictly(t, tree(t, out)["coco.json"], &f)
+	strictly(t, faultdisk.Files(t, out)["coco.json"], &f)
 	at := 0
 	for i, w := range all {
 		if m := f.Images[i]; m.ID != i+1 || m.FileName != w.name || m.Width != w.width || m.Height != w.height {
@@ -228,7 +229,7 @@ func stemOf(name string) string {
 func TestYOLO(t *testing.T) {
 	out, all := labelled(t)
 	for _, kind := range []string{"yolo", "yolo-seg"} {
-		files := tree(t, filepath.Join(out, kind))
+		files := faultdisk.Files(t, filepath.Join(out, kind))
 		classes := yoloClasses(t, files["data.yaml"])
 		delete(files, "data.yaml")
 		for _, w := range all {
@@ -308,7 +309,7 @@ func yoloClasses(t *testing.T, text string) (classes []string) {
 
 func TestVOC(t *testing.T) {
 	out, all := labelled(t)
-	files := tree(t, filepath.Join(out, "voc"))
+	files := faultdisk.Files(t, filepath.Join(out, "voc"))
 	for _, w := range all {
 		var a struct {
 			XMLName  xml.Name `xml:"annotation"`
@@ -349,7 +350,7 @@ func TestVOC(t *testing.T) {
 
 func TestLabelMe(t *testing.T) {
 	out, all := labelled(t)
-	files := tree(t, filepath.Join(out, "labelme"))
+	files := faultdisk.Files(t, filepath.Join(out, "labelme"))
 	for _, w := range all {
 		var f struct {
 			Version                 string
@@ -398,7 +399,7 @@ func TestLabelMe(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	out, all := labelled(t)
-	rows, err := csv.NewReader(strings.NewReader(tree(t, out)["labels.csv"])).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(faultdisk.Files(t, out)["labels.csv"])).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -455,7 +456,7 @@ func TestTables(t *testing.T) {
 
 func TestMaskPNGs(t *testing.T) {
 	out, all := labelled(t)
-	files := tree(t, filepath.Join(out, "masks"))
+	files := faultdisk.Files(t, filepath.Join(out, "masks"))
 	classes := strings.Split(files["classes.txt"], "\n")
 	for _, w := range all {
 		m, err := png.Decode(bytes.NewReader([]byte(files[stemOf(w.name)+".png"])))

@@ -67,18 +67,22 @@ func undisturbed(t *testing.T, folder string) (l labelling, want map[string]stri
 		t.Fatal(err)
 	}
 	l.fs = nil
-	want = tree(t, l.out)
+	want = faultdisk.Files(t, l.out)
 	if len(want) < 5*len(names) {
 		t.Fatalf("%d files", len(want))
 	}
 	return l, want, disk.Count() - 2*int64(len(names)) // how many rows go to the disk at once is not always the same
 }
 
-// Killed at 100 points, once and twice, a run ends with the bytes of one that nobody disturbed.
+// Killed at 100 points, some twice, a run ends with the bytes of one that nobody disturbed.
 func TestKilled(t *testing.T) {
 	folder := t.TempDir()
 	l, want, operations := undisturbed(t, folder)
-	points := faultdisk.Points(operations, 80)
+	some := 80
+	if testing.Short() {
+		some = 10
+	}
+	points := faultdisk.Points(operations, some)
 	points = append(points, faultdisk.Points(20, 20)...) // the journal's
 	for i, at := range points {
 		if err := os.RemoveAll(l.out); err != nil {
@@ -93,10 +97,11 @@ func TestKilled(t *testing.T) {
 		if i%3 == 0 { // and again, when it had gone on for a while; it may be done by then
 			faultdisk.Killed(killFolder+"="+folder, killAt+"="+points[(i*7)%len(points)])
 		}
+		l.fs = &faultdisk.Disk{} // does not sync, for speed
 		if _, err := l.run(); err != nil {
 			t.Fatalf("after a kill at %s: %v", at, err)
 		}
-		if d := cmp.Diff(want, tree(t, l.out)); d != "" {
+		if d := cmp.Diff(want, faultdisk.Files(t, l.out)); d != "" {
 			t.Fatalf("after a kill at %s (-want +got)\n%.2000s", at, d)
 		}
 	}
@@ -122,7 +127,7 @@ func TestFullDisk(t *testing.T) {
 		if _, err := l.run(); err != nil {
 			t.Fatalf("after %d of %d: %v", i, points, err)
 		}
-		if d := cmp.Diff(want, tree(t, l.out)); d != "" {
+		if d := cmp.Diff(want, faultdisk.Files(t, l.out)); d != "" {
 			t.Fatalf("after %d of %d (-want +got)\n%.2000s", i, points, d)
 		}
 	}
@@ -151,19 +156,19 @@ func TestGoesOn(t *testing.T) {
 	if _, err := l.run(); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
-	if all := tree(t, l.out); len(all) != 1 || strings.Count(all[dataset.JournalName], "\n") != 4 {
+	if all := faultdisk.Files(t, l.out); len(all) != 1 || strings.Count(all[dataset.JournalName], "\n") != 4 {
 		t.Fatalf("%v", all)
 	}
 	l.asked = nil
 	if _, err := l.run(); err != nil || l.outcome.Answered != len(names)-4 || l.outcome.Known != 5 || l.outcome.Busy > l.outcome.Took {
 		t.Fatalf("%v: %+v", err, l.outcome)
 	}
-	if rows := strings.Count(tree(t, l.out)["labels.jsonl"], "\n"); rows != 3*(len(names)+1) {
+	if rows := strings.Count(faultdisk.Files(t, l.out)["labels.jsonl"], "\n"); rows != 3*(len(names)+1) {
 		t.Errorf("%d rows", rows)
 	}
 	l.asked = func(int) error { return errors.New("asked again") }
 	l.formats = []string{"jsonl", "voc"}
-	if s, err := l.run(); err != nil || len(s.Files) != 2 || len(tree(t, l.out)) != 2+len(names)+1 {
+	if s, err := l.run(); err != nil || len(s.Files) != 2 || len(faultdisk.Files(t, l.out)) != 2+len(names)+1 {
 		t.Errorf("%v: %+v", err, s)
 	}
 }
@@ -180,7 +185,7 @@ func TestBadPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	whole := tree(t, folder)["one/a.png"]
+	whole := faultdisk.Files(t, folder)["one/a.png"]
 	for _, bad := range []bool{true, false, true} {
 		said = nil
 		if write(whole); bad {
@@ -190,8 +195,8 @@ func TestBadPictures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, there := tree(t, l.out)["voc/one/a.xml"]
-		inTable := strings.Contains(tree(t, l.out)["labels.csv"], "\none/a.png")
+		_, there := faultdisk.Files(t, l.out)["voc/one/a.xml"]
+		inTable := strings.Contains(faultdisk.Files(t, l.out)["labels.csv"], "\none/a.png")
 		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Pictures == len(names)) == bad || (l.outcome.Sums[1] == dataset.Sum{}) != bad {
 			t.Errorf("bad %v: %v, there %v, in the table %v, %+v", bad, said, there, inTable, s)
 		}
@@ -234,12 +239,12 @@ func TestRefuses(t *testing.T) {
 				}
 			})
 		}
-		before := tree(t, l.out)
+		before := faultdisk.Files(t, l.out)
 		_, err := l.run()
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
-		if d := cmp.Diff(before, tree(t, l.out)); d != "" && prepare != nil {
+		if d := cmp.Diff(before, faultdisk.Files(t, l.out)); d != "" && prepare != nil {
 			t.Errorf("%q: %.1000s", want, d)
 		}
 		write(t, sources[0].Path, 10, 90, 0)

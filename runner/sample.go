@@ -26,11 +26,12 @@ type Sampling struct {
 type Sampler struct {
 	Sampling
 	random *rand.Rand
+	free   []float32 // logits under a constraint
 }
 
 // NewSampler starts a stream of draws: the same seed gives the same draws.
 func NewSampler(s Sampling) *Sampler {
-	return &Sampler{s, rand.New(rand.NewPCG(s.Seed, 0))}
+	return &Sampler{Sampling: s, random: rand.New(rand.NewPCG(s.Seed, 0))}
 }
 
 // Choose returns a token. logits must hold at least one finite number and no NaN.
@@ -57,9 +58,9 @@ func (s *Sampler) within(logits []float32, c Constraint, left int) int32 {
 	if c == nil {
 		return s.Choose(logits)
 	}
-	free := slices.Clone(logits)
-	c.Forbid(free, left)
-	token := s.Choose(free)
+	s.free = append(s.free[:0], logits...)
+	c.Forbid(s.free, left)
+	token := s.Choose(s.free)
 	c.Take(token)
 	return token
 }

@@ -137,9 +137,7 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 	if err != nil {
 		return nil, err
 	}
-	r.Decoder.Resume()
-	stop := context.AfterFunc(ctx, r.Decoder.Interrupt)
-	defer stop()
+	defer r.watch(ctx)()
 
 	out := &Result{PrefixTokens: prefix}
 	err = r.answer(ctx, q, out, each)
@@ -164,9 +162,7 @@ func (r *Runner) EncodePixels(ctx context.Context, pixels []float32) ([]float32,
 
 // interruptible calls encode, which ends early with ctx's error when ctx ends.
 func (r *Runner) interruptible(ctx context.Context, encode func() ([]float32, error)) ([]float32, error) {
-	r.Decoder.Resume()
-	stop := context.AfterFunc(ctx, r.Decoder.Interrupt)
-	defer stop()
+	defer r.watch(ctx)()
 	images, err := encode()
 	if cause := ctx.Err(); cause != nil {
 		err = cause
@@ -187,6 +183,22 @@ func Refusef(format string, args ...any) error { return Refused{fmt.Errorf(forma
 func (r *Runner) Answer(text string) ([]int32, error) {
 	tokens, err := r.Decoder.Tokenize(text)
 	return append(tokens, pali.EOS), err
+}
+
+// watch lets the end of ctx interrupt the decoder until the function that it returns is called. That one waits for an interruption that is under
+// way: it would hit the next request.
+func (r *Runner) watch(ctx context.Context) (end func()) {
+	r.Decoder.Resume()
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		r.Decoder.Interrupt()
+		close(done)
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
 }
 
 // prefix tokenizes the prompt and the separator, apart, and lays them out.

@@ -125,6 +125,22 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
+// The interruption of a request that ended does not reach the next one.
+func TestEndedRequestLeavesTheNextAlone(t *testing.T) {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	for i := range 500 {
+		s := &scripted{t: t, answer: []int32{'x', 'y', pali.EOS}}
+		r := &Runner{s, s, pieces()}
+		if _, err := r.EncodePixels(ended, make([]float32, 3*4*4)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("ended: %v", err)
+		}
+		if out, err := r.Generate(context.Background(), request(5), func(Step) error { return nil }); err != nil || out.Text != "xy" {
+			t.Fatalf("the next, %d: %v", i, err)
+		}
+	}
+}
+
 // A given answer is stepped through whatever the model would choose, EOS within it too, and its probabilities are those of its tokens.
 func TestGenerateGivenAnswer(t *testing.T) {
 	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, given: []int32{'a', pali.EOS, 'b', pali.EOS}}

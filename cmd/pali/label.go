@@ -51,8 +51,8 @@ Boxes are those of the picture as it is seen, turned upright. A name in these fi
 them are under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
 
 FOLDER/journal.jsonl keeps each answer at once, by the contents of the picture's file. When the same command is started again, stopped
-or not, only new pictures are asked about; formats, --min-score, --loc-divisor and --masks may be others then. A picture that cannot
-be read is reported and left out, and the exit code is 1.`,
+or not, only new pictures are asked about; formats, --min-score, --loc-divisor and --masks may be others then. The files are written
+anew each time: correct labels by hand in a copy. A picture that cannot be read is reported and left out, and the exit code is 1.`,
 		Example: `  pali label photos -m models --classes classes.txt --format coco,yolo -o labels
   pali label "photos/*.jpg" -m models --prompt "detect cat ; dog" --prompt "caption en" --format csv -o labels
   find photos -name "*.png" -print0 | pali label - -0 -m models --task segment --classes classes.txt --format yolo-seg,masks -o labels`,

@@ -60,24 +60,30 @@ type format struct {
 	path  string                              // of its file, or of its folder, in Export.Out
 	each  func(p *picture, s Source) []string // the files of a picture in the folder; nil where there is one file for all
 	more  []string                            // other files in the folder
+	reads func(name string) bool              // whether who reads the folder would take a file for one of a picture
 	masks bool                                // needs masks
 	open  func(e *Export, path string) (writer, error)
 }
 
 var formats = []format{
 	{name: "coco", path: "coco.json", open: openCOCO},
-	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData}, open: openYOLO},
-	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, masks: true, open: openYOLO},
-	{name: "voc", path: "voc", each: named(".xml"), open: openVOC},
-	{name: "labelme", path: "labelme", each: named(".json"), open: openLabelMe},
+	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, open: openYOLO},
+	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, masks: true, open: openYOLO},
+	{name: "voc", path: "voc", each: named(".xml"), reads: endsWith(".xml"), open: openVOC},
+	{name: "labelme", path: "labelme", each: named(".json"), reads: endsWith(".json"), open: openLabelMe},
 	{name: "csv", path: "labels.csv", open: openCSV},
 	{name: "jsonl", path: "labels.jsonl", open: openJSONL},
-	{name: "masks", path: "masks", each: named(".png"), more: []string{maskClasses}, masks: true, open: openMasks},
+	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses}, masks: true, open: openMasks},
 }
 
 // named names a picture's one file.
 func named(ext string) func(*picture, Source) []string {
 	return func(p *picture, _ Source) []string { return []string{p.stem + ext} }
+}
+
+// endsWith tells files by their ending.
+func endsWith(ext string) func(string) bool {
+	return func(name string) bool { return strings.HasSuffix(name, ext) }
 }
 
 // FormatNames lists the formats.
@@ -131,15 +137,15 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 				ours[name] = true
 			}
 		}
-		if err := checkFolder(path, ours, fresh); err != nil {
+		if err := f.checkFolder(path, ours, fresh); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkFolder refuses a folder with files that are not ours, and with fresh also with ours.
-func checkFolder(folder string, ours map[string]bool, fresh bool) error {
+// checkFolder refuses a folder with files of pictures that are not ours, and with fresh also with ours. Others may have put other files there.
+func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -153,9 +159,9 @@ func checkFolder(folder string, ours map[string]bool, fresh bool) error {
 			name = strings.TrimSuffix(name, s)
 		}
 		switch {
-		case !ours[name]:
+		case !ours[name] && f.reads(name):
 			return fmt.Errorf("%s belongs to none of these pictures: remove it, or choose another folder", path)
-		case fresh:
+		case ours[name] && fresh:
 			return fmt.Errorf("%s exists; use --force to replace it", path)
 		}
 		return nil

@@ -203,6 +203,21 @@ func TestBadPictures(t *testing.T) {
 	}
 }
 
+// What trainers and people put beside the files of pictures is no hindrance.
+func TestOthersFiles(t *testing.T) {
+	l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: pictures(t, t.TempDir()), decoder: decoder(t)}
+	for range 2 {
+		if _, err := l.run(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"yolo/labels.cache", "yolo/train.txt", "yolo-seg/labels/two/notes.md", "voc/README", "masks/legend.svg", "mine.json"} {
+			if err := os.WriteFile(filepath.Join(l.out, filepath.FromSlash(name)), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // What is not this run's is refused, and nothing is changed.
 func TestRefuses(t *testing.T) {
 	folder, d := t.TempDir(), decoder(t)

@@ -19,6 +19,11 @@ func yoloFiles(p *picture, s Source) []string {
 	return []string{"labels/" + p.stem + ".txt", "images/" + p.stem + ending(s.Name)}
 }
 
+// yoloReads leaves out what trainers put beside the folders, as labels.cache.
+func yoloReads(name string) bool {
+	return strings.HasPrefix(name, "images/") || strings.HasPrefix(name, "labels/") && strings.HasSuffix(name, ".txt")
+}
+
 type yoloWriter struct {
 	e      *Export
 	folder string

@@ -2,11 +2,13 @@ package tasks
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 )
 
 // Pieces of answers: a box, its codes, and what parsing makes of them.
@@ -186,4 +188,36 @@ func TestPixels(t *testing.T) {
 	if got, want := b.Pixels(1024, 1024, 512), [4]float64{511, 0, 1023, 511.5}; got != want {
 		t.Errorf("have %v, want %v", got, want)
 	}
+}
+
+// A box of any picture, put into bins as in training (big_vision pp/proj/paligemma/segmentation.py), comes back within half a bin; bins come back as they were.
+func TestBoxesComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width, height := rapid.IntRange(1, 30000).Draw(t, "width"), rapid.IntRange(1, 30000).Draw(t, "height")
+		divisor := float64(rapid.SampledFrom([]int{LocDivisor, 1024}).Draw(t, "divisor"))
+		sides := [4]float64{float64(width), float64(height), float64(width), float64(height)}
+		var want [4]float64
+		for i := range 2 {
+			a, b := rapid.Float64Range(0, 1).Draw(t, "a"), rapid.Float64Range(0, 1).Draw(t, "b")
+			want[i], want[i+2] = min(a, b)*sides[i], max(a, b)*sides[i]
+		}
+		bin := func(i int, v float64) int { return min(1023, int(math.Round(v/sides[i]*divisor))) }
+		boxes, unparsed := ParseBoxes(fmt.Sprintf("<loc%04d><loc%04d><loc%04d><loc%04d> thing", bin(1, want[1]), bin(0, want[0]), bin(3, want[3]), bin(2, want[2])))
+		if len(boxes) != 1 || len(unparsed) != 0 {
+			t.Fatalf("%v, %q", boxes, unparsed)
+		}
+		have := boxes[0].Pixels(divisor, width, height)
+		for i, v := range have {
+			slack := 0.5
+			if divisor == 1024 { // of which the last bin is none
+				slack = 1
+			}
+			if math.Abs(v-want[i]) > slack/divisor*sides[i]*(1+1e-9) {
+				t.Fatalf("have %v, want %v", have, want)
+			}
+			if bin(i, v) != boxes[0].Loc[[4]int{1, 0, 3, 2}[i]] {
+				t.Fatalf("%v: another bin than %v", have, boxes[0].Loc)
+			}
+		}
+	})
 }

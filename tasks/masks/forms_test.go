@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"pgregory.net/rapid"
+
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
@@ -216,4 +218,41 @@ func fillSlanted(p []masks.Point, width, height int) []bool {
 		}
 	}
 	return bits
+}
+
+// Any bitmap comes back from its run lengths and from its polygons, pixel by pixel.
+func TestFormsComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width, height := rapid.IntRange(1, 40).Draw(t, "width"), rapid.IntRange(1, 40).Draw(t, "height")
+		b := &masks.Bitmap{Width: width, Height: height, Bits: rapid.SliceOfN(rapid.Bool(), width*height, width*height).Draw(t, "bits")}
+		back, err := masks.ParseRLE(b.RLE(), width, height)
+		if err != nil || !slices.Equal(back.Bits, b.Bits) {
+			t.Fatalf("run lengths: %v: %v", err, back)
+		}
+		if !slices.Equal(fill(b.Polygons(), width, height), b.Bits) {
+			t.Fatalf("polygons: %v", b.Polygons())
+		}
+	})
+}
+
+// A solid mask fills its box: its edges are those of the box, cut to whole pixels as the evaluator cuts them.
+func TestSolidMaskFillsItsBox(t *testing.T) {
+	solid := make([]float32, masks.Side*masks.Side)
+	for i := range solid {
+		solid[i] = 1
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		width, height := rapid.IntRange(1, 300).Draw(t, "width"), rapid.IntRange(1, 300).Draw(t, "height")
+		bins := rapid.SliceOfN(rapid.IntRange(0, 1023), 4, 4).Draw(t, "bins")
+		loc := [4]int{min(bins[0], bins[2]), min(bins[1], bins[3]), max(bins[0], bins[2]), max(bins[1], bins[3])}
+		b, _ := masks.Paste(solid, loc, 1023, width, height)
+		for i, in := range b.Bits {
+			x, y := i%width, i/width
+			at := func(bin, side int) int { return bin * side / 1023 }
+			inside := x >= at(loc[1], width) && x < at(loc[3], width) && y >= at(loc[0], height) && y < at(loc[2], height)
+			if in != inside {
+				t.Fatalf("%v in %d x %d: (%d,%d) is %v", loc, width, height, x, y, in)
+			}
+		}
+	})
 }

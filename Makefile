@@ -109,6 +109,11 @@ FUZZTIME ?= 30s
 fuzz:
 	sh scripts/fuzz.sh $(FUZZTIME)
 
+# The official clients of OpenAI and Ollama (PyPI, npm), unchanged, against a running server, and schemathesis on its description. Fetches them into bin/clients.
+.PHONY: test-clients
+test-clients: bin/pali
+	sh scripts/clients.sh
+
 # The gate for every change.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 lint:

@@ -45,8 +45,10 @@ func (s *Server) model(name string) (*Model, error) {
 			return m, nil
 		}
 	}
-	return nil, failuref(http.StatusNotFound, "model_not_found", "no such model here: GET /v1/models lists them")
+	return nil, errNoModel
 }
+
+var errNoModel = failuref(http.StatusNotFound, "model_not_found", "no such model here: GET /v1/models lists them")
 
 // check refuses what cannot be asked.
 func (q *question) check(most int) error {

@@ -75,7 +75,10 @@ func decodeJSON(b []byte, v any, known bool) error {
 	}
 	if err := d.Decode(v); err != nil {
 		var typed *json.UnmarshalTypeError
+		var f *failure
 		switch {
+		case errors.As(err, &f):
+			return f
 		case errors.As(err, &typed):
 			return invalid("%s: a %s is no %s", typed.Field, typed.Value, typed.Type.Kind())
 		case strings.HasPrefix(err.Error(), "json: unknown field"):

@@ -94,6 +94,9 @@ func (f *failure) json() errorJSON {
 	return e
 }
 
+// plain is the body of an error on Ollama's routes.
+func (f *failure) plain() map[string]string { return map[string]string{"error": f.text} }
+
 // header says when to come again.
 func (f *failure) header(w http.ResponseWriter) {
 	if f.retry > 0 {
@@ -108,6 +111,10 @@ func fail(w http.ResponseWriter, err error) {
 	}
 	f := asFailure(err)
 	f.header(w)
+	if r, ok := w.(*recorder); ok && r.plain {
+		writeJSON(w, f.status, f.plain())
+		return
+	}
 	writeJSON(w, f.status, f.json())
 }
 

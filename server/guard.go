@@ -23,7 +23,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		s.metrics.begin()
-		out := &recorder{ResponseWriter: w, status: http.StatusOK}
+		out := &recorder{ResponseWriter: w, status: http.StatusOK, plain: strings.HasPrefix(r.URL.Path, "/api/")}
 		defer func() {
 			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
 				s.logger.Printf("a request failed in the server itself: %v\n%s", cause, debug.Stack())
@@ -71,6 +71,7 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	begun  bool
+	plain  bool // errors are a text, as Ollama has them
 }
 
 // patience is how long a connection may show no progress.

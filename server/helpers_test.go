@@ -38,7 +38,7 @@ func toy(name string, env ...string) *Model {
 		panic(err)
 	}
 	return &Model{Name: name, Vision: toymodel.Vision, Memory: 1000,
-		Command: worker.Command{Path: exe, Env: append(append(os.Environ(), "PALI_TOY=1"), env...), Load: 10 * time.Second, Stall: 1500 * time.Millisecond},
+		Command: worker.Command{Path: exe, Env: append(append(os.Environ(), "PALI_TOY=1"), env...), Load: 10 * time.Second, Stall: 500 * time.Millisecond},
 		About:   About{Architecture: "gemma", Size: "3B", Type: "Q8_0", Parameters: 3e9, Bytes: 12345, Layers: 18, Width: 2048, Modified: time.Unix(1700000000, 0)}}
 }
 
@@ -142,7 +142,13 @@ func (s *running) send(ctx context.Context, method, path string, body io.Reader,
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	return got{resp.StatusCode, resp.Header, string(b)}, err
+	g := got{resp.StatusCode, resp.Header, string(b)}
+	if _, pattern := s.mux.Handler(r); pattern != "" && err == nil {
+		if wrong := conforms(method, pattern, g); wrong != nil {
+			s.t.Errorf("%s: %v: %s", pattern, wrong, g.body[:min(len(g.body), 500)])
+		}
+	}
+	return g, err
 }
 
 func (s *running) do(method, path, body string, header ...string) got {

@@ -68,11 +68,7 @@ var ourTasks = []task{
 
 func (s *Server) ours() (all []route) {
 	for _, t := range ourTasks {
-		all = append(all, route{"POST /v1/" + t.name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := s.task(w, r, t); err != nil {
-				fail(w, err)
-			}
-		})})
+		all = append(all, route{"POST /v1/" + t.name, failing(func(w http.ResponseWriter, r *http.Request) error { return s.task(w, r, t) })})
 	}
 	return all
 }
@@ -264,6 +260,7 @@ func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, p *picture, obj
 // lines is an answer of one JSON value a line.
 type lines struct {
 	w     http.ResponseWriter
+	plain bool // an error is a text, as Ollama has it
 	begun bool
 }
 
@@ -283,6 +280,10 @@ func (l *lines) fail(err error) error {
 	if !l.begun {
 		return err
 	}
-	l.send(asFailure(err).json()) // an error: the client went away
+	if f := asFailure(err); l.plain {
+		l.send(f.plain()) // an error: the client went away
+	} else {
+		l.send(f.json())
+	}
 	return nil
 }

@@ -99,7 +99,7 @@ func TestStream(t *testing.T) {
 	if err := json.Unmarshal([]byte(all[len(all)-1]), &a); err != nil || a.Text != text || text != answered(3, "answer en é?") || len(all) < 10 {
 		t.Errorf("%v: %q, streamed %q", err, a.Text, text)
 	}
-	if g := s.upload("/v1/run", 3, "prompt", "fault kill", "stream", "true"); g.status != 200 || !strings.Contains(g.body, "worker_lost") {
+	if g := s.upload("/v1/run", 3, "prompt", "fault hang", "stream", "true"); g.status != 200 || !strings.Contains(g.body, "worker_lost") {
 		t.Errorf("a worker lost in a stream: %+v", g)
 	}
 }

@@ -112,8 +112,11 @@ func (s *Server) routes() []route {
 	all := []route{
 		{"GET /health", http.HandlerFunc(s.health)},
 		{"GET /metrics", http.HandlerFunc(s.tellMetrics)},
+		{"GET /openapi.json", http.HandlerFunc(s.describe)},
 	}
-	return append(all, s.ours()...)
+	all = append(all, s.ours()...)
+	all = append(all, s.openai()...)
+	return append(all, s.ollama()...)
 }
 
 // Load loads the first model, so that it is there when it is asked. Until then /health says that the server is loading.

@@ -40,12 +40,13 @@ func newServe() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve -m MODEL",
-		Short: "Answers over HTTP",
+		Short: "Answers over HTTP: its own routes, OpenAI's and Ollama's",
 		Long: `Answers questions about pictures over HTTP, on this machine only unless --listen says otherwise. The model runs in a process of its own: if that is
 lost, one request is, and the next finds another within seconds.
 
-Its own routes take JSON or a form and answer as the commands do with --json: POST /v1/caption, describe, ask, ocr, detect, segment, run.
-GET /health and GET /metrics tell how it does.
+Its own routes take JSON or a form and answer as the commands do with --json: POST /v1/caption, describe, ask, ocr, detect, segment, run. Programs that
+speak OpenAI's protocol take http://127.0.0.1:11435/v1 as their base, those that speak Ollama's http://127.0.0.1:11435. GET /openapi.json describes all routes,
+GET /health and GET /metrics tell how the server does. The prompt reaches the model exactly as a client sends it.
 
 Ctrl-C ends it when the requests in hand are answered; a second one ends it at once.`,
 		Example: `  pali serve -m models

@@ -8,6 +8,7 @@
 //
 //	"slow MS TEXT"     each token takes so many milliseconds
 //	"fault NAME"       abort, segv, kill, exit, panic: the process ends so after two tokens; stop: it is stopped; hang: it goes no further; garbage, partial: it breaks the form
+//	"empty"            nothing
 //	"fail"             the model fails; "refuse": the request is refused
 package toymodel
 
@@ -148,6 +149,9 @@ func Answer(images []float32, prompt string) string {
 			mean[i] = int(math.Round((float64(rows[i]) + 1) * 127.5))
 		}
 		colours = append(colours, fmt.Sprintf("%02x%02x%02x", mean[0], mean[1], mean[2]))
+	}
+	if prompt == "empty" {
+		return ""
 	}
 	task, thing, _ := strings.Cut(prompt, " ")
 	if task == "detect" || task == "segment" {

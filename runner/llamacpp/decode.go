@@ -29,7 +29,7 @@ func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool)
 	d := m.config.EmbeddingLength
 	prefix := len(images)/d + len(tokens)
 	if most := m.config.ContextLength; prefix >= most {
-		return nil, fmt.Errorf("%d positions of pictures and prompt: this model was trained with %d, with the answer", prefix, most)
+		return nil, runner.Refusef("%d positions of pictures and prompt: this model was trained with %d, with the answer", prefix, most)
 	}
 	if err := m.makeRoom(shape{prefix, prefix + room}); err != nil {
 		return nil, err

@@ -1,0 +1,347 @@
+package server
+
+// This file: Ollama's routes (github.com/ollama/ollama, docs/api.md). Before it: guard.go. After it: chat.go.
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/pali-gguf/pali/runner"
+)
+
+func (s *Server) ollama() []route {
+	all := []route{
+		{"GET /{$}", http.HandlerFunc(s.hello)},
+		{"GET /api/version", http.HandlerFunc(s.version)},
+		{"GET /api/tags", http.HandlerFunc(s.tags)},
+		{"GET /api/ps", http.HandlerFunc(s.ps)},
+		{"POST /api/show", failing(s.show)},
+		{"POST /api/generate", failing(s.generate)},
+		{"POST /api/chat", failing(s.ollamaChat)},
+	}
+	for _, name := range []string{"create", "copy", "pull", "push", "embed", "embeddings"} {
+		all = append(all, route{"POST /api/" + name, failing(cannot)})
+	}
+	return append(all, route{"DELETE /api/delete", failing(cannot)})
+}
+
+func cannot(http.ResponseWriter, *http.Request) error {
+	return unsupported("Pali serves the models it was started with, and answers about pictures: this route is not for it")
+}
+
+// hello is what programs look for that look for Ollama.
+func (s *Server) hello(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write([]byte("Ollama is running"))
+}
+
+func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"version": s.Version})
+}
+
+// tagJSON is a model in a list.
+type tagJSON struct {
+	Name     string      `json:"name"`
+	Model    string      `json:"model"`
+	Modified *time.Time  `json:"modified_at,omitempty"`
+	Size     int64       `json:"size"`
+	Details  detailsJSON `json:"details"`
+	Expires  *time.Time  `json:"expires_at,omitempty"`
+}
+
+type detailsJSON struct {
+	Parent       string   `json:"parent_model"`
+	Format       string   `json:"format"`
+	Family       string   `json:"family"`
+	Families     []string `json:"families"`
+	Parameters   string   `json:"parameter_size"`
+	Quantization string   `json:"quantization_level"`
+}
+
+func (m *Model) details() detailsJSON {
+	return detailsJSON{"", "gguf", m.About.Architecture, []string{m.About.Architecture, "clip"}, m.About.Size, m.About.Type}
+}
+
+func (s *Server) tags(w http.ResponseWriter, _ *http.Request) {
+	all := []tagJSON{}
+	for _, m := range s.Models {
+		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Modified: &m.About.Modified, Size: m.About.Bytes, Details: m.details()})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"models": all})
+}
+
+// never is when a worker ends that does not end by itself.
+const never = 100 * 365 * 24 * time.Hour
+
+func (s *Server) ps(w http.ResponseWriter, _ *http.Request) {
+	all, loaded := []tagJSON{}, s.pool.list()
+	for _, m := range s.Models {
+		expires, ok := loaded[m]
+		if !ok {
+			continue
+		}
+		if expires.IsZero() {
+			expires = time.Now().Add(never)
+		}
+		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Size: m.Memory, Details: m.details(), Expires: &expires})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"models": all})
+}
+
+func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
+	var q struct{ Model, Name string }
+	done, err := s.readJSON(w, r, &q, false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if q.Model == "" {
+		q.Model = q.Name
+	}
+	m, err := s.model(q.Model)
+	if err != nil || q.Model == "" {
+		return errNoModel
+	}
+	a := m.About
+	writeJSON(w, http.StatusOK, map[string]any{
+		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "modified_at": a.Modified, "details": m.details(),
+		"capabilities": []string{"completion", "vision"},
+		"model_info": map[string]any{"general.architecture": a.Architecture, "general.parameter_count": a.Parameters,
+			a.Architecture + ".block_count": a.Layers, a.Architecture + ".embedding_length": a.Width, "clip.vision.image_size": m.Vision.ImageSize},
+	})
+	return nil
+}
+
+// ollamaRequest is what is looked at of both routes.
+type ollamaRequest struct {
+	Model     string          `json:"model"`
+	Prompt    string          `json:"prompt"` // of generate
+	Images    []string        `json:"images"` // of generate, base64
+	Messages  []ollamaMessage `json:"messages"`
+	Stream    *bool           `json:"stream"`
+	Format    json.RawMessage `json:"format"`
+	KeepAlive *keepAlive      `json:"keep_alive"`
+	Options   ollamaOptions   `json:"options"`
+	Logprobs  bool            `json:"logprobs"`
+	TopLog    int             `json:"top_logprobs"`
+
+	System   string          `json:"system"`
+	Template string          `json:"template"`
+	Suffix   string          `json:"suffix"`
+	Context  json.RawMessage `json:"context"`
+	Tools    json.RawMessage `json:"tools"`
+	Think    json.RawMessage `json:"think"`
+}
+
+type ollamaMessage struct {
+	Role    string   `json:"role"`
+	Content string   `json:"content"`
+	Images  []string `json:"images,omitempty"`
+}
+
+// ollamaOptions are those that change an answer here; num_ctx and the like need not be told.
+type ollamaOptions struct {
+	NumPredict       *int            `json:"num_predict"`
+	Temperature      *float64        `json:"temperature"`
+	TopK             *int            `json:"top_k"`
+	TopP             *float64        `json:"top_p"`
+	MinP             *float64        `json:"min_p"`
+	Seed             *int64          `json:"seed"`
+	Stop             json.RawMessage `json:"stop"`
+	RepeatPenalty    *float64        `json:"repeat_penalty"`
+	PresencePenalty  float64         `json:"presence_penalty"`
+	FrequencyPenalty float64         `json:"frequency_penalty"`
+}
+
+func (q *ollamaRequest) refuse() error {
+	p := q.Options.RepeatPenalty
+	for _, c := range []struct {
+		asked bool
+		text  string
+	}{
+		{q.System != "", "system: PaliGemma takes no system message, it would be passed over; put all into the prompt"},
+		{q.Template != "" || q.Suffix != "" || given(q.Context), "template, suffix and context"},
+		{given(q.Tools), "tools: PaliGemma calls none"},
+		{given(q.Think) && string(q.Think) != "false", "think: PaliGemma answers at once"},
+		{given(q.Options.Stop), "stop: PaliGemma ends its answers itself"},
+		{p != nil && *p != 1 || q.Options.PresencePenalty != 0 || q.Options.FrequencyPenalty != 0, "penalties"},
+	} {
+		if c.asked {
+			return unsupported("not supported: %s", c.text)
+		}
+	}
+	return nil
+}
+
+// keepAlive is a duration as Ollama's clients write it: "5m", or a number of seconds; negative: for ever.
+type keepAlive time.Duration
+
+func (k *keepAlive) UnmarshalJSON(b []byte) error {
+	var seconds float64
+	var text string
+	if json.Unmarshal(b, &seconds) == nil {
+		*k = keepAlive(max(min(seconds, 1e9), -1) * float64(time.Second))
+		return nil
+	}
+	if json.Unmarshal(b, &text) != nil {
+		return invalid("keep_alive: want a duration")
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return invalid("keep_alive: want a duration, as 5m")
+	}
+	*k = keepAlive(d)
+	return nil
+}
+
+// chat brings a request to the common form.
+func (q *ollamaRequest) chat(r *http.Request, turns []turn) (*chat, error) {
+	if err := q.refuse(); err != nil {
+		return nil, err
+	}
+	o := q.Options
+	c := &chat{model: q.Model, client: clientOf(r), turns: turns,
+		settings: settings{o.NumPredict, o.Temperature, o.TopP, o.MinP, o.TopK, o.Seed, q.TopLog}}
+	if o.NumPredict != nil && *o.NumPredict < 0 { // Ollama's word for no bound
+		c.settings.maxTokens = nil
+	}
+	var err error
+	switch {
+	case !given(q.Format):
+	case string(q.Format) == `"json"`:
+		c.form = anyForm
+	default:
+		c.form, err = parseSchema(q.Format, false)
+	}
+	return c, err
+}
+
+func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
+	var q ollamaRequest
+	done, err := s.readJSON(w, r, &q, false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if q.Prompt == "" && len(q.Images) == 0 {
+		return s.preload(w, r, &q, false)
+	}
+	c, err := q.chat(r, []turn{{role: "user", texts: []string{q.Prompt}, pictures: q.Images}})
+	if err != nil {
+		return err
+	}
+	return s.ollamaAnswer(w, r, &q, c, false)
+}
+
+func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) error {
+	var q ollamaRequest
+	done, err := s.readJSON(w, r, &q, false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if len(q.Messages) == 0 {
+		return s.preload(w, r, &q, true)
+	}
+	var turns []turn
+	for _, m := range q.Messages {
+		turns = append(turns, turn{strings.ToLower(m.Role), []string{m.Content}, m.Images})
+	}
+	c, err := q.chat(r, turns)
+	if err != nil {
+		return err
+	}
+	return s.ollamaAnswer(w, r, &q, c, true)
+}
+
+// preload loads a model that nothing is asked, or unloads it where keep_alive is 0.
+func (s *Server) preload(w http.ResponseWriter, r *http.Request, q *ollamaRequest, chat bool) error {
+	m, err := s.model(q.Model)
+	if err != nil || q.Model == "" {
+		return errNoModel
+	}
+	keep := s.KeepAlive
+	if q.KeepAlive != nil {
+		keep = time.Duration(*q.KeepAlive)
+	}
+	if _, err = s.load(r.Context(), m, keep); err != nil {
+		return err
+	}
+	a := newOllama(m, chat, "")
+	a.Done, a.Reason = true, "load"
+	if keep == 0 {
+		a.Reason = "unload"
+	}
+	writeJSON(w, http.StatusOK, a)
+	return nil
+}
+
+// ollamaJSON is an answer, or a piece of one.
+type ollamaJSON struct {
+	Model    string         `json:"model"`
+	Created  time.Time      `json:"created_at"`
+	Message  *ollamaMessage `json:"message,omitempty"`  // of chat
+	Response *string        `json:"response,omitempty"` // of generate
+	Done     bool           `json:"done"`
+	Reason   string         `json:"done_reason,omitempty"`
+	Logprobs []tokenJSON    `json:"logprobs,omitempty"`
+
+	Total        time.Duration `json:"total_duration,omitempty"` // nanoseconds, as all of these
+	Load         time.Duration `json:"load_duration,omitempty"`
+	PromptTokens int           `json:"prompt_eval_count,omitempty"`
+	PromptTime   time.Duration `json:"prompt_eval_duration,omitempty"` // pictures and prompt
+	Tokens       int           `json:"eval_count,omitempty"`
+	Time         time.Duration `json:"eval_duration,omitempty"`
+}
+
+func newOllama(m *Model, chat bool, text string) ollamaJSON {
+	a := ollamaJSON{Model: m.Name, Created: time.Now().UTC()}
+	if chat {
+		a.Message = &ollamaMessage{Role: "assistant", Content: text}
+	} else {
+		a.Response = &text
+	}
+	return a
+}
+
+// ollamaAnswer answers either route, as a stream unless the client wants none.
+func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaRequest, c *chat, chat bool) error {
+	start := time.Now()
+	x, err := s.conversation(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	x.keep = (*time.Duration)(q.KeepAlive)
+	out := &lines{w: w, plain: true}
+	stream := q.Stream == nil || *q.Stream
+	got, err := s.complete(r.Context(), x, c.form, func(text string, step *runner.Step) error {
+		if !stream || text == "" {
+			return nil
+		}
+		a := newOllama(x.model, chat, text)
+		if q.Logprobs && step != nil {
+			a.Logprobs = logprobsOf([]runner.Step{*step})
+		}
+		return out.send(a)
+	})
+	if err != nil {
+		return out.fail(err)
+	}
+	a := newOllama(x.model, chat, "")
+	if !stream {
+		a = newOllama(x.model, chat, got.text)
+		if q.Logprobs {
+			a.Logprobs = logprobsOf(got.Steps)
+		}
+	}
+	t := got.Timings
+	a.Done, a.Reason, a.Total, a.Load = true, got.finish, time.Since(start), got.load
+	a.PromptTokens, a.PromptTime, a.Tokens, a.Time = t.PrefillTokens, t.Vision+t.Prefill, t.DecodeTokens, t.Decode
+	if stream {
+		return out.send(a)
+	}
+	writeJSON(w, http.StatusOK, a)
+	return nil
+}

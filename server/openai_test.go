@@ -1,0 +1,294 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+type object = map[string]any
+
+// said is a user's message with a text and pictures.
+func said(text string, pictures ...int) object {
+	parts := []object{{"type": "text", "text": text}}
+	for _, n := range pictures {
+		parts = append(parts, object{"type": "image_url", "image_url": object{"url": uri(n)}})
+	}
+	return object{"role": "user", "content": parts}
+}
+
+func (s *running) chat(fields object, messages ...object) got {
+	s.t.Helper()
+	all := object{"model": "toy", "messages": messages}
+	maps.Copy(all, fields)
+	return s.post("/v1/chat/completions", all)
+}
+
+func text(t *testing.T, g got) string {
+	t.Helper()
+	var c chatJSON
+	g.decode(t, &c)
+	if len(c.Choices) != 1 || c.Object != "chat.completion" || *c.Choices[0].Finish != "stop" || c.Choices[0].Message.Role != "assistant" || c.Usage.Total != c.Usage.Prompt+c.Usage.Completion {
+		t.Fatalf("%s", g.body)
+	}
+	return c.Choices[0].Message.Content
+}
+
+func TestModels(t *testing.T) {
+	s := serve(t, func(o *Options) { o.Models = append(o.Models, toy("other")) })
+	var list struct{ Data []modelJSON }
+	s.get("/v1/models").decode(t, &list)
+	if len(list.Data) != 2 || list.Data[0] != (modelJSON{"toy", "model", 1700000000, "pali"}) || list.Data[1].ID != "other" {
+		t.Errorf("%+v", list)
+	}
+	var one modelJSON
+	s.get("/v1/models/other").decode(t, &one)
+	if one.ID != "other" {
+		t.Errorf("%+v", one)
+	}
+}
+
+// A conversation becomes one prompt by the rule of chat.go.
+func TestConversation(t *testing.T) {
+	s := serve(t)
+	model := object{"role": "assistant", "content": "yes"}
+	for name, c := range map[string]struct {
+		messages []object
+		want     string
+	}{
+		"a picture and a prompt":          {[]object{said("caption en", 1)}, answered(1, "caption en")},
+		"two pictures":                    {[]object{said("caption en", 1, 2)}, answered(1, "")[:7] + answered(2, "caption en")},
+		"the picture of an earlier turn":  {[]object{said("caption en", 1), model, said("ocr")}, answered(1, "ocr")},
+		"the last turn's own picture":     {[]object{said("caption en", 1), model, said("ocr", 2)}, answered(2, "ocr")},
+		"several texts":                   {[]object{{"role": "user", "content": []object{{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "image_url", "image_url": uri(1)}}}}, answered(1, "a b")},
+		"an empty system message":         {[]object{{"role": "system", "content": ""}, said("ocr", 1)}, answered(1, "ocr")},
+		"exactly as it is, \t with \n é.": {[]object{said("  exactly as it is, \t with \n é. ", 1)}, answered(1, "  exactly as it is, \t with \n é. ")},
+	} {
+		if have := text(t, s.chat(nil, c.messages...)); have != c.want {
+			t.Errorf("%s: %q, want %q", name, have, c.want)
+		}
+	}
+}
+
+// What the model cannot do gets an error that says so.
+func TestChatRefused(t *testing.T) {
+	s := serve(t)
+	for name, c := range map[string]struct {
+		fields   object
+		messages []object
+		status   int
+		want     string
+	}{
+		"no messages":     {nil, nil, 400, "no message"},
+		"no picture":      {nil, []object{said("hello")}, 400, "answers about pictures only"},
+		"system":          {nil, []object{{"role": "system", "content": "Be brief."}, said("ocr", 1)}, 400, "system message"},
+		"developer":       {nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)}, 400, "developer message"},
+		"tool's message":  {nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
+		"the model last":  {nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400, "want the user's"},
+		"audio":           {nil, []object{{"role": "user", "content": []object{{"type": "input_audio"}}}}, 400, "neither text nor a picture"},
+		"content":         {nil, []object{{"role": "user", "content": 3}}, 400, "content"},
+		"address":         {nil, []object{{"role": "user", "content": []object{{"type": "image_url", "image_url": object{"url": "http://127.0.0.1/"}}}}}, 400, "not fetched"},
+		"no address":      {nil, []object{{"role": "user", "content": []object{{"type": "image_url"}}}}, 400, "data URI"},
+		"model":           {object{"model": "gpt-4o"}, []object{said("ocr", 1)}, 404, "no such model"},
+		"n":               {object{"n": 2}, []object{said("ocr", 1)}, 400, "n: one"},
+		"tools":           {object{"tools": []object{{"type": "function"}}}, []object{said("ocr", 1)}, 400, "tools"},
+		"stop":            {object{"stop": "."}, []object{said("ocr", 1)}, 400, "stop"},
+		"penalty":         {object{"presence_penalty": 1}, []object{said("ocr", 1)}, 400, "penalty"},
+		"bias":            {object{"logit_bias": object{"5": 100}}, []object{said("ocr", 1)}, 400, "logit_bias"},
+		"top_logprobs":    {object{"top_logprobs": 3}, []object{said("ocr", 1)}, 400, "logprobs to be true"},
+		"format":          {object{"response_format": object{"type": "grammar"}}, []object{said("ocr", 1)}, 400, "response_format"},
+		"too long":        {object{"max_tokens": 99999}, []object{said("ocr", 1)}, 400, "1 to 1024"},
+		"JSON of a text":  {object{"response_format": object{"type": "json_object"}}, []object{said("caption en", 1)}, 400, "detect cat"},
+		"JSON of nothing": {object{"response_format": object{"type": "json_object"}}, []object{said("detect ", 1)}, 400, "detect cat"},
+		"worker lost":     {nil, []object{said("fault kill", 1)}, 503, "worker_lost"},
+	} {
+		g := s.chat(c.fields, c.messages...)
+		var e errorJSON
+		g.decode(t, &e)
+		if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" || e.Error.Type == "" {
+			t.Errorf("%s: %d %s", name, g.status, g.body)
+		}
+	}
+	if have := text(t, s.chat(object{"n": 1, "stop": nil, "tools": []object{}, "presence_penalty": 0, "user": "me", "store": false, "max_completion_tokens": 50}, said("ocr", 1))); have != answered(1, "ocr") {
+		t.Errorf("%q", have)
+	}
+}
+
+// chunks reads a stream of server-sent events to its end.
+func chunks(t *testing.T, g got) (all []string) {
+	t.Helper()
+	if g.header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%+v", g)
+	}
+	for _, event := range strings.Split(strings.TrimSuffix(g.body, "\n\n"), "\n\n") {
+		_, data, ok := strings.Cut("\n"+event, "\ndata: ")
+		if !ok || strings.Contains(data, "\n") {
+			t.Fatalf("%q", event)
+		}
+		all = append(all, data)
+	}
+	return all
+}
+
+func TestChatStream(t *testing.T) {
+	s := serve(t)
+	g := s.chat(object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true, "top_logprobs": 2}, said("what é", 1))
+	all := chunks(t, g)
+	have, tokens := "", 0
+	for i, data := range all[:len(all)-1] {
+		var c chatJSON
+		if err := json.Unmarshal([]byte(data), &c); err != nil || c.Object != "chat.completion.chunk" {
+			t.Fatalf("%v: %s", err, data)
+		}
+		switch {
+		case i == len(all)-2:
+			if c.Usage == nil || len(c.Choices) != 0 {
+				t.Errorf("usage: %s", data)
+			}
+		case i == len(all)-3:
+			if *c.Choices[0].Finish != "stop" || c.Timings == nil {
+				t.Errorf("the end: %s", data)
+			}
+		default:
+			d := c.Choices[0].Delta
+			have += *d.Content
+			tokens += len(c.Choices[0].Logprobs.Content)
+			if (d.Role == "assistant") != (i == 0) || len(c.Choices[0].Logprobs.Content[0].Top) != 2 {
+				t.Errorf("%s", data)
+			}
+		}
+	}
+	if have != answered(1, "what é") || all[len(all)-1] != "[DONE]" || tokens != len([]rune(have)) {
+		t.Errorf("%q, %d tokens, %s", have, tokens, all[len(all)-1])
+	}
+	all = chunks(t, s.chat(object{"stream": true}, said("fault hang", 1)))
+	if !strings.Contains(all[len(all)-1], "worker_lost") {
+		t.Errorf("%s", all)
+	}
+	var whole chatJSON
+	s.chat(object{"logprobs": true, "max_tokens": 4}, said("x", 1)).decode(t, &whole)
+	if c := whole.Choices[0]; *c.Finish != "length" || len(c.Logprobs.Content) != 4 || len(c.Message.Content) != 4 {
+		t.Errorf("%+v", whole)
+	}
+}
+
+// A schema gets objects, as many fields of each as it names; what cannot be told is refused.
+func TestSchemas(t *testing.T) {
+	s := serve(t)
+	ask := func(prompt, schema string, strict bool) got {
+		return s.chat(object{"response_format": object{"type": "json_schema", "json_schema": object{"name": "x", "strict": strict, "schema": json.RawMessage(schema)}}}, said(prompt, 1))
+	}
+	c := colour(1)
+	box := fmt.Sprintf(`[%v,%v,40,30]`, float64(c.G)/1023*40, float64(c.R)/1023*30)
+	loc := fmt.Sprintf(`[%d,%d,1023,1023]`, c.R, c.G)
+	for _, strict := range []bool{false, true} {
+		for schema, want := range map[string]string{
+			`{"type":"object","properties":{"objects":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"xyxy":{"type":"array","items":{"type":"number"},"minItems":4}},"required":["label","xyxy"],"additionalProperties":false}}},"required":["objects"],"additionalProperties":false}`: `{"objects":[{"label":"cat","xyxy":` + box + `}]}`,
+			`{"type":"array","items":{"properties":{"loc":{}}}}`: `[{"loc":` + loc + `}]`,
+			`{"$defs":{"Box":{"type":"object","properties":{"loc":{"type":"array"}},"required":["loc"]}},"properties":{"found":{"items":{"$ref":"#/$defs/Box"}}}}`:              `{"found":[{"loc":` + loc + `}]}`,
+			`{"$ref":"#/$defs/A","$defs":{"A":{"properties":{"found":{"type":"array","items":{"allOf":[{"$ref":"#/$defs/B"}]}}}},"B":{"properties":{"label":{},"colour":{}}}}}`: `{"found":[{"label":"cat"}]}`,
+			`{"properties":{"objects":{"items":{"properties":{"label":{"enum":["cat","dog"]}},"required":["label"]}}}}`:                                                         `{"objects":[{"label":"cat"}]}`,
+		} {
+			if have := text(t, ask("detect cat", schema, strict)); have != want {
+				t.Errorf("%s:\n%s\nwant\n%s", schema, have, want)
+			}
+		}
+	}
+	if have := text(t, s.chat(object{"response_format": object{"type": "json_object"}}, said("detect cat", 1))); !strings.HasPrefix(have, `{"objects":[{"label":"cat","loc":`) {
+		t.Errorf("json_object: %s", have)
+	}
+	items := func(item string) string { return `{"properties":{"objects":{"items":` + item + `}}}` }
+	for schema, want := range map[string]string{
+		`{"type":"object"}`: "want a list of objects",
+		`{"properties":{"objects":{"items":{"type":"string"}}}}`:                                 "want a list of objects",
+		`{"properties":{"a":{"items":{"properties":{"label":{}}}},"why":{}},"required":["why"]}`: "want a list of objects",
+		items(`{"properties":{"colour":{}}}`):                                                    "no property of an object",
+		items(`{"properties":{"label":{},"colour":{}},"required":["colour"]}`):                   "wants a property",
+		items(`{"properties":{"mask":{}}}`):                                                      "masks: they come",
+		items(`{"properties":{"label":{"enum":["dog"]}},"required":["label"]}`):                  "does not fit",
+		`{"$ref":"file:///etc/passwd"}`:                                                          "refers to another",
+		`{"$ref":"http://127.0.0.1:1/x"}`:                                                        "refers to another",
+		`{"type":"nothing"}`:                                                                     "not valid",
+		`{"$ref":"#"}`:                                                                           "want a list of objects",
+		`{"properties":{"` + strings.Repeat("a", maxSchema) + `":{}}}`:                           "at most",
+		`3`: "",
+		`{"pattern":"(a+)+$","properties":{"objects":{"items":{"properties":{"label":{"pattern":"(?<=a)b"}}}}}}`: "not valid",
+	} {
+		g := ask("detect cat", schema, false)
+		if g.status != 400 && !(g.status == 500 && g.code() == "schema") || !strings.Contains(g.body, want) {
+			t.Errorf("%s: %d %s, want %q", schema[:min(len(schema), 100)], g.status, g.body, want)
+		}
+	}
+	all := chunks(t, s.chat(object{"stream": true, "response_format": object{"type": "json_object"}}, said("detect cat", 1)))
+	if !strings.Contains(all[0], `\"label\":\"cat\"`) || len(all) != 3 {
+		t.Errorf("%s", all)
+	}
+}
+
+func TestResponses(t *testing.T) {
+	s := serve(t)
+	input := []object{{"role": "user", "content": []object{{"type": "input_text", "text": "ocr é"}, {"type": "input_image", "image_url": uri(2)}}}}
+	var r responseJSON
+	g := s.post("/v1/responses", object{"model": "toy", "input": input, "metadata": object{"a": "b"}, "store": false, "top_logprobs": 1, "include": []string{"message.output_text.logprobs"}})
+	g.decode(t, &r)
+	if g.status != 200 || r.Status != "completed" || r.Output[0].Content[0].Text != answered(2, "ocr é") || len(r.Output[0].Content[0].Logprobs) < 10 || string(r.Metadata) != `{"a":"b"}` || r.Usage.Input < 10 {
+		t.Errorf("%d %s", g.status, g.body)
+	}
+	s.post("/v1/responses", object{"input": input, "max_output_tokens": 3}).decode(t, &r)
+	if r.Status != "incomplete" || r.Incomplete.Reason != "max_output_tokens" {
+		t.Errorf("%+v", r)
+	}
+	g = s.post("/v1/responses", object{"input": input, "stream": true})
+	have, kinds := "", []string{}
+	for i, data := range chunks(t, g) {
+		var e struct {
+			Type, Delta, Text string
+			Number            int `json:"sequence_number"`
+		}
+		if err := json.Unmarshal([]byte(data), &e); err != nil || e.Number != i || !strings.Contains(g.body, "event: "+e.Type+"\n") {
+			t.Fatalf("%v: %s", err, data)
+		}
+		have += e.Delta
+		if len(kinds) == 0 || kinds[len(kinds)-1] != e.Type {
+			kinds = append(kinds, strings.TrimPrefix(e.Type, "response."))
+		}
+	}
+	kinds = slices.Compact(kinds)
+	want := "created in_progress output_item.added content_part.added output_text.delta output_text.done content_part.done output_item.done completed"
+	if have != answered(2, "ocr é") || strings.Join(kinds, " ") != want {
+		t.Errorf("%q, %v", have, kinds)
+	}
+	g = s.post("/v1/responses", object{"input": []object{{"role": "user", "content": []object{{"type": "input_text", "text": "empty"}, {"type": "input_image", "image_url": uri(2)}}}}, "stream": true})
+	if all := chunks(t, g); len(all) != 8 || !strings.Contains(all[0], `"output":[]`) || !strings.Contains(all[7], `"text":""`) {
+		t.Errorf("an empty answer: %s", all)
+	}
+	schema := json.RawMessage(`{"type":"array","items":{"properties":{"label":{}}}}`)
+	s.post("/v1/responses", object{"input": []object{{"role": "user", "content": []object{{"type": "input_text", "text": "detect cat"}, {"type": "input_image", "image_url": uri(2)}}}},
+		"text": object{"format": object{"type": "json_schema", "name": "x", "schema": schema}}}).decode(t, &r)
+	if r.Output[0].Content[0].Text != `[{"label":"cat"}]` {
+		t.Errorf("%+v", r.Output)
+	}
+	for want, body := range map[string]object{
+		"answers about pictures": {"input": "hello"},
+		"instructions":           {"input": input, "instructions": "Be brief."},
+		"kept nowhere":           {"input": input, "previous_response_id": "resp_1"},
+		"templates":              {"input": input, "prompt": object{"id": "x"}},
+		"tools":                  {"input": input, "tools": []object{{"type": "web_search"}}},
+		"background":             {"input": input, "background": true},
+		"no message":             {"input": []object{{"type": "function_call_output"}}},
+		"want a text or a list":  {"input": 3},
+		"response_format":        {"input": input, "text": object{"format": object{"type": "x"}}},
+	} {
+		if g := s.post("/v1/responses", body); g.status != 400 || !strings.Contains(g.body, want) {
+			t.Errorf("%s: %d %s", want, g.status, g.body)
+		}
+	}
+	g = s.post("/v1/responses", object{"stream": true, "input": []object{{"role": "user", "content": []object{{"type": "input_text", "text": "fault hang"}, {"type": "input_image", "image_url": uri(2)}}}}})
+	all := chunks(t, g)
+	if !strings.Contains(all[len(all)-1], `"type":"error"`) || !strings.Contains(all[len(all)-1], "worker_lost") {
+		t.Errorf("%s", all[len(all)-1])
+	}
+}

@@ -73,6 +73,7 @@ type Request struct {
 	Sampling  Sampling
 	// Constraint says which tokens may come; nil: all. It belongs to this request alone.
 	Constraint Constraint
+	Beams      int  // if over 1, the answer is the most probable one that a search with so many beams finds; Sampling and Constraint are not looked at
 	Top        int  // how many of the most probable tokens to report at each step
 	Keep       bool // keep pixels, embeddings and logits in the result
 }
@@ -220,7 +221,7 @@ func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(S
 		return err
 	}
 	start := time.Now()
-	logits, err := r.Decoder.Prefill(images, out.PrefixTokens, q.MaxTokens)
+	logits, err := r.Decoder.Prefill(images, out.PrefixTokens, q.MaxTokens*max(1, q.Beams))
 	out.Timings.Prefill = time.Since(start)
 	if err != nil {
 		return err
@@ -229,6 +230,9 @@ func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(S
 
 	start = time.Now()
 	defer func() { out.Timings.Decode = time.Since(start) }()
+	if q.Beams > 1 && len(q.Answer) == 0 {
+		return r.searched(ctx, q, out, logits, each)
+	}
 	sampler, text := NewSampler(q.Sampling), r.Vocabulary.Decoder()
 	for {
 		step, err := r.choose(logits, q, len(out.Tokens), sampler)
@@ -239,12 +243,7 @@ func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(S
 			out.Logits = append(out.Logits, logits)
 		}
 		done := step.Token == pali.EOS && len(q.Answer) == 0 || len(out.Tokens)+1 == q.MaxTokens
-		step.Text = text.Add(step.Token)
-		if done {
-			step.Text += text.Flush()
-		}
-		out.Tokens, out.Steps, out.Text = append(out.Tokens, step.Token), append(out.Steps, step), out.Text+step.Text
-		out.Timings.DecodeTokens = len(out.Tokens)
+		step = out.add(step, text, done)
 		if err := each(step); err != nil || done {
 			return err
 		}
@@ -255,6 +254,17 @@ func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(S
 			return err
 		}
 	}
+}
+
+// add adds a step with its text.
+func (out *Result) add(step Step, text *TextDecoder, last bool) Step {
+	step.Text = text.Add(step.Token)
+	if last {
+		step.Text += text.Flush()
+	}
+	out.Tokens, out.Steps, out.Text = append(out.Tokens, step.Token), append(out.Steps, step), out.Text+step.Text
+	out.Timings.DecodeTokens = len(out.Tokens)
+	return step
 }
 
 // encode runs every picture through the vision model: [n*T,E]. It returns what the request brings along instead, if it does.

@@ -32,6 +32,8 @@ void llama_free(struct llama_context *ctx);
 uint32_t llama_n_ctx(const struct llama_context *ctx);
 struct llama_memory_i *llama_get_memory(const struct llama_context *ctx);
 void llama_memory_clear(struct llama_memory_i *mem, bool data);
+bool llama_memory_seq_rm(struct llama_memory_i *mem, int32_t seq_id, int32_t p0, int32_t p1);
+void llama_memory_seq_cp(struct llama_memory_i *mem, int32_t seq_id_src, int32_t seq_id_dst, int32_t p0, int32_t p1);
 void llama_set_causal_attn(struct llama_context *ctx, bool causal_attn);
 
 struct pali_llama_batch llama_batch_init(int32_t n_tokens, int32_t embd, int32_t n_seq_max);

@@ -109,6 +109,7 @@ func (m *Model) Tokenize(text string) ([]int32, error) {
 type ContextOptions struct {
 	Size            int // positions
 	Batch           int // most tokens in one Decode
+	Sequences       int // that share the positions; 0 is 1
 	Threads         int
 	TypeK, TypeV    uint32 // ggml types of the KV cache
 	FlashAttention  bool
@@ -126,7 +127,8 @@ type Context struct {
 func (m *Model) NewContext(o ContextOptions) (*Context, error) {
 	params := C.llama_context_default_params()
 	params.n_ctx, params.n_batch, params.n_ubatch = C.uint32_t(o.Size), C.uint32_t(o.Batch), C.uint32_t(o.Batch)
-	params.n_seq_max = 1
+	params.n_seq_max = C.uint32_t(max(1, o.Sequences))
+	params.kv_unified = C.bool(o.Sequences > 1) // they begin alike
 	params.n_threads, params.n_threads_batch = C.int32_t(o.Threads), C.int32_t(o.Threads)
 	params.type_k, params.type_v = C.uint(o.TypeK), C.uint(o.TypeV)
 	params.flash_attn_type = C.PALI_LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -156,6 +158,17 @@ func (c *Context) Size() int { return int(C.llama_n_ctx(c.p)) }
 
 // Clear calls llama_memory_clear: the KV cache is empty again.
 func (c *Context) Clear() { C.llama_memory_clear(C.llama_get_memory(c.p), false) }
+
+// Copy calls llama_memory_seq_rm and llama_memory_seq_cp: sequence to holds what sequence from holds.
+func (c *Context) Copy(from, to int) {
+	c.Forget(to)
+	C.llama_memory_seq_cp(C.llama_get_memory(c.p), C.int32_t(from), C.int32_t(to), -1, -1)
+}
+
+// Forget calls llama_memory_seq_rm: the sequence is empty.
+func (c *Context) Forget(sequence int) {
+	C.llama_memory_seq_rm(C.llama_get_memory(c.p), C.int32_t(sequence), -1, -1)
+}
 
 // SetCausal calls llama_set_causal_attn.
 func (c *Context) SetCausal(causal bool) { C.llama_set_causal_attn(c.p, C.bool(causal)) }
@@ -198,8 +211,8 @@ func (b *Batch) Embeddings() []float32 {
 // Tokens returns the batch's tokens [size], to be written.
 func (b *Batch) Tokens() []int32 { return unsafe.Slice((*int32)(unsafe.Pointer(b.b.token)), b.size) }
 
-// Decode calls llama_decode on the batch's first n rows at positions first.. of sequence 0, asking for the last row's logits.
-func (c *Context) Decode(b *Batch, n, first int) error {
+// Decode calls llama_decode on the batch's first n rows at positions first.. of a sequence, asking for the last row's logits.
+func (c *Context) Decode(b *Batch, n, first, sequence int) error {
 	if n < 1 || n > b.size {
 		return errors.New("llama: the batch is too small")
 	}
@@ -207,7 +220,7 @@ func (c *Context) Decode(b *Batch, n, first int) error {
 	pos, seqs := unsafe.Slice(b.b.pos, n), unsafe.Slice(b.b.n_seq_id, n)
 	seq, logits := unsafe.Slice(b.b.seq_id, n), unsafe.Slice(b.b.logits, n)
 	for i := range n {
-		pos[i], seqs[i], *seq[i], logits[i] = C.int32_t(first+i), 1, 0, 0
+		pos[i], seqs[i], *seq[i], logits[i] = C.int32_t(first+i), 1, C.int32_t(sequence), 0
 	}
 	logits[n-1] = 1
 	switch rc := C.llama_decode(c.p, b.b); rc {

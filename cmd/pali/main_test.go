@@ -151,6 +151,8 @@ func TestBadInput(t *testing.T) {
 		"bad --resize":              {ask("-i", picture, "-m", "d", "--resize", "nearest"), 2, "nearest"},
 		"bad --top-p":               {ask("-i", picture, "-m", "d", "--top-p", "0"), 2, "--top-p"},
 		"bad --max-tokens":          {ask("-i", picture, "-m", "d", "--max-tokens", "0"), 2, "--max-tokens"},
+		"bad --beam":                {ask("-i", picture, "-m", "d", "--beam", "17"), 2, "--beam 17"},
+		"searched for and drawn":    {ask("-i", picture, "-m", "d", "--beam", "2", "--temperature", "1"), 2, "searched for or drawn"},
 		"--ctx too small":           {ask("-i", picture, "-m", "d", "--ctx", "10"), 1, "--ctx"},
 		"prompt too long":           {[]string{"run", "-i", picture, "-m", "d", strings.Repeat("a", maxPrompt+1)}, 2, "prompt"},
 		"model is cut":              {ask("-i", picture, "-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "cut.gguf"},

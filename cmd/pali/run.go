@@ -81,6 +81,7 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.sampling.TopP, "top-p", 1, "draw from the most probable tokens whose sum reaches p")
 	fs.Float64Var(&f.sampling.MinP, "min-p", 0, "draw from tokens at least this share as probable as the best")
 	fs.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the draws")
+	fs.IntVar(&f.beams, "beam", 1, "follow so many answers at once and give the most probable (1: greedy, or drawn)")
 	fs.IntVar(&f.logprobs, "logprobs", 0, "report each token's log-probability and so many of the most probable")
 	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias (TensorFlow's, as the authors' notebook), bilinear (as most fine-tunes) or bicubic (as Hugging Face)")
 	addLimits(fs, &f.limits)
@@ -118,6 +119,10 @@ func (f *runFlags) check(prompt string) error {
 		return usagef("--top-p %v: want more than 0, at most 1", s.TopP)
 	case !(s.MinP >= 0 && s.MinP <= 1):
 		return usagef("--min-p %v: want 0 to 1", s.MinP)
+	case f.beams < 1 || f.beams > runner.MostBeams:
+		return usagef("--beam %d: want 1 to %d", f.beams, runner.MostBeams)
+	case f.beams > 1 && s.Temperature > 0:
+		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams, s.Temperature)
 	case f.logprobs < 0 || f.logprobs > 100:
 		return usagef("--logprobs %d: want 0 to 100", f.logprobs)
 	}
@@ -134,7 +139,7 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q runner.Request
 		return q, usageError{err}
 	}
 	q = runner.Request{
-		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Top: f.logprobs, Keep: f.dump != "",
+		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Beams: f.beams, Top: f.logprobs, Keep: f.dump != "",
 	}
 	for _, path := range f.images {
 		some, err := f.openPictures(ctx, path, f.limits)

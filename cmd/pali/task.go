@@ -123,6 +123,8 @@ func (f *taskFlags) check(t task) error {
 		return usagef("%d pictures: objects are found in one", len(f.images))
 	case t.boxes && f.divisor != 1023 && f.divisor != 1024:
 		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
+	case f.strict && f.beams > 1:
+		return usagef("--strict and --beam: an answer is kept to its form or searched for")
 	case !(f.minScore >= 0 && f.minScore <= 1):
 		return usagef("--min-score %v: want 0 to 1", f.minScore)
 	case f.output != "" && f.maskPNG != "" && filepath.Clean(f.output) == filepath.Clean(f.maskPNG):

@@ -198,6 +198,7 @@ func TestTasksCalledWrongly(t *testing.T) {
 		"--mask-png d/../":     {"segment", "cat", "--mask-png", "d/../" + picture},
 		"found in one":         {"detect", "cat", "-i", picture},
 		"an object may take":   {"detect", "cat", "--strict", "--max-tokens", "5"},
+		"--strict and --beam":  {"detect", "cat", "--strict", "--beam", "2"},
 		"unknown flag: --mask": {"detect", "cat", "--mask", "x"},
 	} {
 		o := run(t, program(folder, append(args, "-m", "d", "-i", picture)...))

@@ -41,7 +41,8 @@ func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool)
 	}
 	m.context.Clear()
 	m.context.SetCausal(causal)
-	err := m.decode(batch, prefix, 0)
+	m.beams = beams{positions: []int{prefix}, at: []int{0}}
+	err := m.decode(batch, prefix, 0, 0)
 	m.context.SetCausal(true)
 	if err != nil {
 		return nil, err
@@ -53,19 +54,19 @@ func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool)
 // Step decodes one token, causally, and returns the logits behind it.
 func (m *Model) Step(token int32) ([]float32, error) {
 	m.step.Tokens()[0] = token
-	if err := m.decode(m.step, 1, m.next); err != nil {
+	if err := m.decode(m.step, 1, m.next, 0); err != nil {
 		return nil, err
 	}
 	m.next++
 	return m.context.Logits(-1)
 }
 
-// decode runs the first n rows of a batch at the given positions, but not after Interrupt: a GPU would.
-func (m *Model) decode(b *llama.Batch, n, first int) error {
+// decode runs the first n rows of a batch at the given positions of a sequence, but not after Interrupt: a GPU would.
+func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	if m.stop.Raised() {
 		return llama.ErrStopped
 	}
-	if err := m.context.Decode(b, n, first); err != nil {
+	if err := m.context.Decode(b, n, first, sequence); err != nil {
 		return said(err)
 	}
 	return nil
@@ -84,7 +85,7 @@ func (m *Model) makeRoom(want shape) error {
 		m.context = nil
 	}
 	o := llama.ContextOptions{
-		Size: want.total, Batch: want.prefix, Threads: m.options.Threads,
+		Size: want.total, Batch: want.prefix, Sequences: m.sequences(), Threads: m.options.Threads,
 		TypeK: uint32(m.options.KV), TypeV: uint32(m.options.KV),
 		// Attention in one fused step is less exact, so it is used only where it must be: a quantized cache has no other.
 		FlashAttention: m.options.KV == gguf.Q8_0,

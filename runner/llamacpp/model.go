@@ -26,6 +26,7 @@ type Options struct {
 	GPULayers int       // layers of the decoder on the device; negative: all
 	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
 	MaxContext int
+	Beams      int // most answers that Branch can follow; 0 and 1: Branch cannot be used
 	// Collect sees the inputs of every matrix of both halves, if it is not nil. The device must be the processor.
 	Collect *ggml.Collector
 }
@@ -43,6 +44,7 @@ type Model struct {
 	context   *llama.Context
 	room      shape // what the context was made for
 	next      int   // position of the next token
+	beams     beams
 	step      *llama.Batch
 }
 

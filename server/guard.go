@@ -166,9 +166,9 @@ func (s *Server) known(r *http.Request) bool {
 	if s.Key == "" || r.URL.Path == "/health" {
 		return true
 	}
-	shown, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	have, want := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(s.Key))
-	return subtle.ConstantTimeCompare(have[:], want[:]) == 1
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(have[:], want[:]) == 1
 }
 
 // dispatch calls the route of a request. Where there is none, the error has the form of all others.

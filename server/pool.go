@@ -28,6 +28,7 @@ type loaded struct {
 	*worker.Process
 	model   *Model
 	busy    bool
+	ending  bool      // it was told to end
 	expires time.Time // zero: never
 	timer   *time.Timer
 }
@@ -77,23 +78,40 @@ func (p *pool) take(m *Model) (*loaded, <-chan struct{}, error) {
 		return nil, nil, errClosed
 	}
 	for _, l := range p.all {
-		if l.model == m && !l.busy && !l.dead() {
+		if l.model == m && !l.busy && !l.ending && !l.dead() {
 			l.busy = true
 			l.timer.Stop()
 			return l, nil, nil
 		}
 	}
 	if p.memory > 0 && p.taken > 0 && p.taken+m.Memory > p.memory {
-		for _, l := range p.all {
-			if !l.busy {
-				l.Close()
-				break
-			}
-		}
+		p.makeRoom(m.Memory)
 		return nil, p.changed, nil
 	}
 	p.taken += m.Memory
 	return nil, nil, nil
+}
+
+// makeRoom ends the idle worker that was used least recently, if those that are ending do not leave enough memory.
+func (p *pool) makeRoom(want int64) {
+	left := p.taken + want
+	for _, l := range p.all {
+		if l.ending {
+			left -= l.model.Memory
+		}
+	}
+	for _, l := range p.all {
+		if left > p.memory && !l.busy && !l.ending {
+			l.end()
+			return
+		}
+	}
+}
+
+// end ends a worker. Nobody gets it any more.
+func (l *loaded) end() {
+	l.ending = true
+	l.Close()
 }
 
 // start starts a worker, whose memory take has counted.
@@ -118,7 +136,7 @@ func (p *pool) start(ctx context.Context, m *Model) (*loaded, error) {
 	defer p.mu.Unlock()
 	p.all = append(p.all, l)
 	if p.closed {
-		process.Close()
+		l.end()
 	}
 	go p.watch(l)
 	return l, nil
@@ -151,7 +169,7 @@ func (p *pool) put(l *loaded, keep time.Duration) {
 	}
 	switch {
 	case keep == 0 || p.closed:
-		l.Close()
+		l.end()
 	case keep > 0:
 		l.expires = time.Now().Add(keep)
 		l.timer.Reset(keep)
@@ -164,7 +182,7 @@ func (p *pool) expire(l *loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !l.busy {
-		l.Close()
+		l.end()
 	}
 }
 
@@ -191,7 +209,7 @@ func (p *pool) drop(m *Model) {
 	defer p.mu.Unlock()
 	for _, l := range p.all {
 		if l.model == m && !l.busy {
-			l.Close()
+			l.end()
 		}
 	}
 }
@@ -204,6 +222,7 @@ func (p *pool) list() map[*Model]time.Time {
 	for _, l := range p.all {
 		last, seen := out[l.model]
 		switch {
+		case l.ending:
 		case !seen || l.busy || l.expires.IsZero():
 			out[l.model] = l.expires
 		case !last.IsZero() && l.expires.After(last):

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ggml_threadpool;
+
 struct pali_ggml_init_params {
 	size_t mem_size;
 	void *mem_buffer;
@@ -40,6 +42,14 @@ struct pali_ggml_tensor {
 	size_t view_offs;
 	void *data;
 	char name[64];
+};
+
+/* What each of the processor's threads is told for a node. */
+struct pali_ggml_compute_params {
+	int ith, nth; /* this thread of so many */
+	size_t wsize;
+	void *wdata;
+	struct ggml_threadpool *threadpool;
 };
 
 /* One of the features a backend was compiled with. */
@@ -74,6 +84,10 @@ struct pali_ggml_backend_feature {
 	FIELD(pali_ggml_tensor, ggml_tensor, view_offs)                   \
 	FIELD(pali_ggml_tensor, ggml_tensor, data)                        \
 	FIELD(pali_ggml_tensor, ggml_tensor, name)                        \
+	STRUCT(pali_ggml_compute_params, ggml_compute_params)             \
+	FIELD(pali_ggml_compute_params, ggml_compute_params, ith)         \
+	FIELD(pali_ggml_compute_params, ggml_compute_params, nth)         \
+	FIELD(pali_ggml_compute_params, ggml_compute_params, threadpool)  \
 	STRUCT(pali_ggml_backend_feature, ggml_backend_feature)           \
 	FIELD(pali_ggml_backend_feature, ggml_backend_feature, name)      \
 	FIELD(pali_ggml_backend_feature, ggml_backend_feature, value)

@@ -13,6 +13,8 @@ const theirs = `
 #include "ggml-alloc.h"
 #include "ggml-backend.h"
 #include "ggml-cpu.h"
+#include "ggml-cpu-impl.h"
+#include "llamafile/sgemm.h"
 `
 
 // Every struct, offset and number of abi.h against the module's headers.

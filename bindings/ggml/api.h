@@ -15,6 +15,7 @@ struct ggml_backend_buffer_type;
 struct ggml_backend_device;
 struct ggml_backend_reg;
 struct ggml_backend_sched;
+struct ggml_compute_params;
 
 /* ggml.h: contexts and tensors */
 struct ggml_context *ggml_init(struct pali_ggml_init_params params);
@@ -105,5 +106,13 @@ bool ggml_backend_is_cpu(struct ggml_backend *backend);
 void ggml_backend_cpu_set_n_threads(struct ggml_backend *backend_cpu, int n_threads);
 typedef bool (*pali_abort_callback)(void *data);
 void ggml_backend_cpu_set_abort_callback(struct ggml_backend *backend_cpu, pali_abort_callback abort_callback, void *abort_callback_data);
+
+/* ggml-cpu-impl.h: how the threads of a node share its work */
+void ggml_barrier(struct ggml_threadpool *tp);
+void ggml_threadpool_chunk_set(struct ggml_threadpool *tp, int value);
+int ggml_threadpool_chunk_add(struct ggml_threadpool *tp, int value);
+
+/* llamafile/sgemm.h: C [n,m] = B [n,k] A [m,k]^T; false: not done */
+bool llamafile_sgemm(const struct ggml_compute_params *params, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc, int a_type, int b_type, int c_type);
 
 #endif

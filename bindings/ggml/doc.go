@@ -8,6 +8,7 @@
 package ggml
 
 // #cgo CFLAGS: -std=gnu11
+// #cgo amd64,!darwin LDFLAGS: -Wl,--wrap=llamafile_sgemm
 // #include "glue.h"
 import "C"
 

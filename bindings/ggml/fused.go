@@ -103,3 +103,6 @@ func (k *Kernels) Attention(c Context, q, biasQ, key, biasK, v, biasV Tensor, he
 	attend.heads, attend.number = C.int(heads), C.float(scale)
 	return k.custom(c, width, tokens, C.pali_custom_op(C.pali_run_attention), attend, q, biasQ, packed)
 }
+
+// ProductTakes reports whether this build has its own product for weights of a type, in the layout that a file holds (product.c).
+func ProductTakes(t Type) bool { return bool(C.pali_product_takes(C.uint(t))) }

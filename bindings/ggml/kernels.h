@@ -44,6 +44,9 @@ void pali_run_attention(struct ggml_tensor *dst, int thread, int threads, void *
 int64_t pali_packed_size(int64_t tokens, int64_t width, int64_t heads); /* floats that pack writes */
 size_t pali_attention_room(int64_t width, int64_t heads);
 
+/* product.c: whether products with weights of this type are its own */
+bool pali_product_takes(unsigned type);
+
 /* The kernels' own helpers. */
 static inline float *pali_scratch(const struct pali_kernel *k, int thread) { return (float *)(void *)(k->all->scratch + (size_t)thread * k->all->room); }
 

@@ -83,6 +83,8 @@ func Syntax(t testing.TB, source string) (said string, err error) {
 	}
 	out, err := exec.Command(cc, "-std=c11", "-fsyntax-only", "-I.",
 		"-I"+filepath.Join(module, "ml/backend/ggml/ggml/include"),
+		"-I"+filepath.Join(module, "ml/backend/ggml/ggml/src"),
+		"-I"+filepath.Join(module, "ml/backend/ggml/ggml/src/ggml-cpu"),
 		"-I"+filepath.Join(module, "llama/llama.cpp/include"), file).CombinedOutput()
 	return string(out), err
 }

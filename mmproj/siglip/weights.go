@@ -112,9 +112,9 @@ func (l *loader) tensor(name string, matrix bool) ggml.Tensor {
 	return l.at[name]
 }
 
-// packs asks the device whether its own layout takes a matrix of this type and size.
+// packs asks the device whether its own layout takes a matrix of this type and size, and our own product does not.
 func (l *loader) packs(t ggml.Type, ne []int) bool {
-	if l.device.Type() != ggml.CPU {
+	if l.device.Type() != ggml.CPU || ggml.ProductTakes(t) {
 		return false
 	}
 	if l.fits == nil {

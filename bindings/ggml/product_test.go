@@ -1,0 +1,84 @@
+package ggml
+
+// This file: matrix products on the processor against 64-bit floats. With a processor that product.c is for, they are its own.
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// exact makes n numbers that every type of a product's second factor holds exactly: 8-bit integers times a power of two, in blocks of 32 whose largest is 127.
+func exact(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.IntN(255)-127) / 64
+		if i%32 == 0 {
+			x[i] = 127.0 / 64
+		}
+	}
+	return x
+}
+
+func TestProduct(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	const q8, q4, f16, bf16 = Type(8), Type(2), Type(1), Type(30)
+	for _, typ := range []Type{F32, f16, bf16, q8, q4} {
+		t.Logf("%s: %v", typ.Name(), ProductTakes(typ))
+		for _, size := range [][3]int{ // m, n, k
+			{1, 8, 32}, {16, 9, 64}, {31, 8, 96}, {33, 13, 544}, {130, 47, 512}, {200, 100, 1152}, {64, 60, 4320}, {384, 7, 128}, {257, 1, 4352}, {5, 2, 64},
+		} {
+			m, n, k := size[0], size[1], size[2]
+			weights, x := random(r, m*k, 1), exact(r, n*k)
+			raw := make([]byte, m*k/typ.BlockSize()*typ.Size())
+			Quantize(typ, raw, weights, k, nil)
+			Dequantize(typ, weights, raw)
+			want := make([]float64, m*n)
+			for i := range n {
+				for j := range m {
+					for l := range k {
+						want[i*m+j] += float64(x[i*k+l]) * float64(weights[j*k+l])
+					}
+				}
+			}
+			for threads := 1; threads <= 3; threads++ {
+				t.Run(fmt.Sprintf("%s/%v/%d", typ.Name(), size, threads), func(t *testing.T) {
+					wantNear(t, product(t, threads, typ, raw, x, m, n, k), want, 3e-6)
+				})
+			}
+		}
+	}
+}
+
+// product runs a single MulMat: weights [k,m] of a type, x [k,n].
+func product(t *testing.T, threads int, typ Type, weights []byte, x []float32, m, n, k int) []float32 {
+	stop := NewStop()
+	defer stop.Free()
+	s, err := NewScheduler([]Device{Processor()}, 8, threads, stop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, w := NewContext(8), NewContext(1)
+	defer func() { s.Free(); c.Free(); w.Free() }()
+	a := w.New(typ, k, m)
+	memory, err := w.Alloc(Processor().BufferType())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Free()
+	a.SetBytes(weights)
+	b := c.New(F32, k, n)
+	b.SetInput()
+	out := c.MulMat(a, b)
+	out.SetOutput()
+	g := c.NewGraph(8)
+	g.Expand(out)
+	if err := s.Alloc(g); err != nil {
+		t.Fatal(err)
+	}
+	b.SetFloat32s(x)
+	if err := s.Compute(g); err != nil {
+		t.Fatal(err)
+	}
+	return out.Float32s()
+}

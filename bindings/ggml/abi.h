@@ -87,6 +87,8 @@ struct pali_ggml_backend_feature {
 	STRUCT(pali_ggml_compute_params, ggml_compute_params)             \
 	FIELD(pali_ggml_compute_params, ggml_compute_params, ith)         \
 	FIELD(pali_ggml_compute_params, ggml_compute_params, nth)         \
+	FIELD(pali_ggml_compute_params, ggml_compute_params, wsize)       \
+	FIELD(pali_ggml_compute_params, ggml_compute_params, wdata)       \
 	FIELD(pali_ggml_compute_params, ggml_compute_params, threadpool)  \
 	STRUCT(pali_ggml_backend_feature, ggml_backend_feature)           \
 	FIELD(pali_ggml_backend_feature, ggml_backend_feature, name)      \
@@ -97,7 +99,13 @@ struct pali_ggml_backend_feature {
 	NUMBER(GGML_TYPE_F32, 0)                 \
 	NUMBER(GGML_TYPE_F16, 1)                 \
 	NUMBER(GGML_TYPE_Q4_0, 2)                \
+	NUMBER(GGML_TYPE_Q5_0, 6)                \
 	NUMBER(GGML_TYPE_Q8_0, 8)                \
+	NUMBER(GGML_TYPE_Q4_K, 12)               \
+	NUMBER(GGML_TYPE_Q5_K, 13)               \
+	NUMBER(GGML_TYPE_Q6_K, 14)               \
+	NUMBER(GGML_TYPE_Q8_K, 15)               \
+	NUMBER(GGML_TYPE_IQ4_NL, 20)             \
 	NUMBER(GGML_TYPE_I32, 26)                \
 	NUMBER(GGML_TYPE_BF16, 30)               \
 	NUMBER(GGML_TYPE_COUNT, 40)              \

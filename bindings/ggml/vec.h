@@ -15,11 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
 
 /* LANES floats are a vector; a product is computed in tiles of TILE_ROWS x TILE_VECS vectors, as many as the registers hold.
  * LIST makes the LANES indices of a shuffle. */
@@ -67,19 +62,6 @@ INLINE void store_upto(float *p, vec v, int64_t n) {
 	} else {
 		store_part(p, v, (int)n);
 	}
-}
-
-/* a*b + c, rounded once where the processor can. Written out, for the flags that build ggml keep the compiler from making one of two operations. */
-INLINE vec fma_vec(vec a, vec b, vec c) {
-#if defined(__AVX512F__)
-	return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__AVX__) && defined(__FMA__)
-	return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#elif defined(__aarch64__)
-	return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-#else
-	return a * b + c;
-#endif
 }
 
 #define ALIKE(i, x) (x)
@@ -136,16 +118,16 @@ INLINE void transpose(vec v[LANES]) {
 INLINE vec exponential(vec x) {
 	const float shift = 0x1.8p23f; /* added, it leaves the nearest integer in the low bits */
 	x = choose(x < -87.0f, splat(-87.0f), choose(x > 88.0f, splat(88.0f), x));
-	vec shifted = fma_vec(x, splat(1.44269504088896341f), splat(shift));
+	vec shifted = x * 1.44269504088896341f + shift;
 	vec n = shifted - shift;
-	vec r = fma_vec(n, splat(-0.693359375f), x);
-	r = fma_vec(n, splat(2.12194440e-4f), r);
-	vec p = fma_vec(r, splat(1.9875691500e-4f), splat(1.3981999507e-3f));
-	p = fma_vec(p, r, splat(8.3334519073e-3f));
-	p = fma_vec(p, r, splat(4.1665795894e-2f));
-	p = fma_vec(p, r, splat(1.6666665459e-1f));
-	p = fma_vec(p, r, splat(5.0000001201e-1f));
-	p = fma_vec(p, r * r, r) + 1.0f;
+	vec r = x - n * 0.693359375f;
+	r = r - n * -2.12194440e-4f;
+	vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+	p = p * r + 8.3334519073e-3f;
+	p = p * r + 4.1665795894e-2f;
+	p = p * r + 1.6666665459e-1f;
+	p = p * r + 5.0000001201e-1f;
+	p = p * (r * r) + r + 1.0f;
 	ivec power = ((ivec)shifted - (ivec)splat(shift) + 127) << 23;
 	return p * (vec)power;
 }
@@ -175,10 +157,10 @@ INLINE void tile(int rows, int vecs, int64_t k, const float *a, int64_t lda, con
 		}
 #pragma GCC unroll 8
 		for (int i = 0; i < rows; i++) {
-			vec x = splat(a[i * lda + l]);
+			float x = a[i * lda + l];
 #pragma GCC unroll 8
 			for (int j = 0; j < vecs; j++) {
-				sums[i][j] = fma_vec(row[j], x, sums[i][j]);
+				sums[i][j] += row[j] * x;
 			}
 		}
 	}

@@ -34,7 +34,7 @@ type ModelOptions struct {
 	Devices   []unsafe.Pointer // C devices to put layers on (bindings/ggml, Device.Pointer); none: the processor alone
 	GPULayers int              // layers to put there
 	VocabOnly bool             // no weights
-	Copy      bool             // weights are read into memory, not mapped
+	Pack      bool             // weights are laid out anew where the processor has a layout for them; the file is read, not mapped: else its pages stay beside them
 }
 
 // Model is a loaded text model. Its vocabulary is safe for concurrent use.
@@ -54,7 +54,8 @@ func Load(path string, o ModelOptions) (*Model, error) {
 	params.devices = devices
 	params.n_gpu_layers = C.int32_t(o.GPULayers)
 	params.vocab_only = C.bool(o.VocabOnly)
-	params.use_mmap = C.bool(!o.Copy)
+	params.use_mmap = C.bool(!o.Pack)
+	params.use_extra_bufts = C.bool(o.Pack)
 	file := C.CString(path)
 	defer C.free(unsafe.Pointer(file))
 	p := C.llama_model_load_from_file(file, params)

@@ -83,7 +83,7 @@ func (m *Model) open(text, projector string) error {
 		}
 		devices = append([]ggml.Device{device}, devices...)
 	}
-	options.Copy = packs(m.text, devices[0])
+	options.Pack = packs(m.text, devices[0])
 	decoder, err := llama.Load(text, options)
 	if err != nil {
 		return said(fmt.Errorf("%s: %w", text, err))
@@ -95,8 +95,8 @@ func (m *Model) open(text, projector string) error {
 	return nil
 }
 
-// packs tells whether the device has a layout of its own for some matrix of the text file. llama.cpp then copies these, and the pages of the mapped file
-// would stay in memory beside the copies: the file is read instead. Otherwise it is mapped, and a page is read when it is needed.
+// packs tells whether the device has a layout of its own for some matrix of the text file that our own product (bindings/ggml/product.c) does not
+// multiply with as it is. llama.cpp then copies these. Otherwise the file is mapped, and a page is read when it is needed.
 func packs(f *gguf.File, d ggml.Device) bool {
 	layout, ok := d.PackedLayout()
 	if d.Type() != ggml.CPU || !ok {
@@ -104,7 +104,7 @@ func packs(f *gguf.File, d ggml.Device) bool {
 	}
 	asked := map[gguf.Type]bool{}
 	for _, t := range f.Tensors {
-		if len(t.Shape) != 2 || asked[t.Type] || t.Name == gemma.TokenEmbd {
+		if len(t.Shape) != 2 || asked[t.Type] || t.Name == gemma.TokenEmbd || ggml.ProductTakes(ggml.Type(t.Type)) {
 			continue
 		}
 		asked[t.Type] = true

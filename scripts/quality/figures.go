@@ -69,6 +69,9 @@ type results struct {
 	exact  figure               // both in f32
 	counts []int                // of metrics: how many each is over
 	sizes  map[string]estimated // by type
+
+	questions          string // the file
+	spread, spreadMost float64
 }
 
 // get returns a pair's figures.
@@ -78,7 +81,7 @@ func (r *results) get(text, vision string) figure {
 
 // figures reads all journals.
 func (m *measurement) figures() (*results, error) {
-	r := &results{byPair: map[pair]figure{}}
+	r := &results{byPair: map[pair]figure{}, questions: m.questions}
 	exact := pair{half{Type: reference}, half{Type: reference}}
 	rows, err := readRows(m.journal(exact))
 	if err != nil {
@@ -97,6 +100,9 @@ func (m *measurement) figures() (*results, error) {
 			f.losses[i] = r.exact.scores[i] - f.scores[i]
 		}
 		r.byPair[p] = f
+	}
+	if r.spread, r.spreadMost, err = m.spread(); err != nil {
+		return nil, err
 	}
 	for _, x := range metrics {
 		_, n := x.of(r.exact.Summary)

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/quant"
 )
 
@@ -38,15 +39,22 @@ func word(name string, vision bool) string {
 
 // half is one file of a pair.
 type half struct {
-	Type     string
-	Weighted bool   // an importance matrix was used
-	Table    string // type of the token table; "": as the type has it
+	Type    string
+	Weights string // the importance matrix: none, calibrated or flat
+	Table   string // type of the token table; "": as the type has it
 }
+
+// Importance matrices: what pali imatrix saw, and one in which all columns weigh the same, to tell what the columns' weights bring from what the
+// search for scales brings that llama.cpp's encoders make whenever there is a matrix.
+const (
+	calibrated = "imatrix"
+	flat       = "flat"
+)
 
 func (h half) String() string {
 	s := h.Type
-	if h.Weighted {
-		s += "-imatrix"
+	if h.Weights != "" {
+		s += "-" + h.Weights
 	}
 	if h.Table != "" {
 		s += "-table-" + h.Table
@@ -72,8 +80,8 @@ func pairs() []pair {
 	for _, t := range types() {
 		all = append(all, pair{half{Type: t}, exact}, pair{exact, half{Type: t}})
 		if weighable(t) {
-			weighted := half{Type: t, Weighted: true}
-			all = append(all, pair{weighted, exact}, pair{exact, weighted})
+			weighted := half{Type: t, Weights: calibrated}
+			all = append(all, pair{weighted, exact}, pair{exact, weighted}, pair{half{Type: t, Weights: flat}, exact})
 		}
 	}
 	for _, t := range pairedText() {
@@ -137,15 +145,18 @@ func (m *measurement) models(ctx context.Context) error {
 		return err
 	}
 	text, vision := m.path("demo-F32.gguf"), m.path("mmproj-demo-F32.gguf")
-	weights := m.path("imatrix.gguf")
+	weights := m.weights(calibrated)
 	if _, err := m.call(ctx, "imatrix", "-m", text, "--mmproj", vision, "-t", "1", "--questions", filepath.Join(demo, "pictures", "questions.jsonl"),
 		"-o", weights, "--force"); err != nil {
 		return err
 	}
+	if err := m.flatten(); err != nil {
+		return err
+	}
 	quantize := func(from, to string, h half) error {
 		args := []string{"quantize", from, to, h.Type, "--force"}
-		if h.Weighted {
-			args = append(args, "--imatrix", weights)
+		if h.Weights != "" {
+			args = append(args, "--imatrix", m.weights(h.Weights))
 		}
 		if h.Table != "" {
 			args = append(args, "--token-embedding-type", h.Table)
@@ -166,6 +177,45 @@ func (m *measurement) models(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// weights is the file of an importance matrix.
+func (m *measurement) weights(name string) string { return m.path(name + ".gguf") }
+
+// flatten writes the flat matrix, from the calibrated one.
+func (m *measurement) flatten() error {
+	matrix, err := quant.OpenImatrix(m.weights(calibrated))
+	if err != nil {
+		return err
+	}
+	for _, s := range matrix.Squares {
+		for i := range s.Sums {
+			s.Sums[i] = float64(s.Rows)
+		}
+	}
+	out, err := matrix.Bytes(gguf.F32)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(m.weights(flat), out, 0o600)
+}
+
+// spread tells how much a matrix's columns differ: the mean square of what meets the most important tenth of them begins, over that where the least
+// important tenth ends. It returns the median over all matrices of the text file, and the largest.
+func (m *measurement) spread() (median, most float64, err error) {
+	matrix, err := quant.OpenImatrix(m.weights(calibrated))
+	if err != nil {
+		return 0, 0, err
+	}
+	var all []float64
+	for _, s := range matrix.Squares {
+		if strings.HasPrefix(s.Name, "blk.") {
+			sums := slices.Sorted(slices.Values(s.Sums))
+			all = append(all, sums[len(sums)*9/10]/sums[len(sums)/10])
+		}
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)-1], nil
 }
 
 // evaluate asks every pair the questions.

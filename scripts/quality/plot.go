@@ -49,7 +49,7 @@ func (r *results) allSeries() []series {
 		if t == reference || t == "f16" || t == "bf16" {
 			continue
 		}
-		plain, weighted := half{Type: t}, half{Type: t, Weighted: true}
+		plain, weighted := half{Type: t}, half{Type: t, Weights: calibrated}
 		for i, p := range []pair{{plain, exact}, {weighted, exact}, {exact, plain}, {exact, weighted}} {
 			f, ok := r.byPair[p]
 			if !ok {

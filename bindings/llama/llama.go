@@ -7,7 +7,7 @@
 package llama
 
 // #cgo CFLAGS: -std=c11
-// #cgo !darwin LDFLAGS: -Wl,--wrap=ggml_backend_free
+// #cgo !darwin LDFLAGS: -Wl,--wrap=ggml_backend_free -Wl,--wrap=ggml_backend_sched_reserve
 // #include "glue.h"
 import "C"
 

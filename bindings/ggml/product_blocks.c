@@ -199,15 +199,9 @@ INLINE void task(unsigned type, const struct product *p, int64_t row, int64_t fr
 }
 
 void pali_product_blocks(const struct product *p, int64_t row, int64_t from, int64_t to) {
-	switch (p->type) { /* a constant for each */
-	case PALI_GGML_TYPE_Q8_0: task(PALI_GGML_TYPE_Q8_0, p, row, from, to); break;
-	case PALI_GGML_TYPE_Q4_0: task(PALI_GGML_TYPE_Q4_0, p, row, from, to); break;
-	case PALI_GGML_TYPE_IQ4_NL: task(PALI_GGML_TYPE_IQ4_NL, p, row, from, to); break;
-	case PALI_GGML_TYPE_Q5_0: task(PALI_GGML_TYPE_Q5_0, p, row, from, to); break;
-	case PALI_GGML_TYPE_Q4_K: task(PALI_GGML_TYPE_Q4_K, p, row, from, to); break;
-	case PALI_GGML_TYPE_Q5_K: task(PALI_GGML_TYPE_Q5_K, p, row, from, to); break;
-	case PALI_GGML_TYPE_Q6_K: task(PALI_GGML_TYPE_Q6_K, p, row, from, to); break;
-	}
+#define CALL(type) task(type, p, row, from, to)
+	FOR_TYPE(p->type, CALL)
+#undef CALL
 }
 
 #endif

@@ -18,6 +18,18 @@ INLINE bool is_long(unsigned type) { return type == PALI_GGML_TYPE_Q4_K || type 
 INLINE int64_t groups_of(unsigned type) { return is_long(type) ? 8 : 1; }
 INLINE bool has_minimum(unsigned type) { return type == PALI_GGML_TYPE_Q4_K || type == PALI_GGML_TYPE_Q5_K; }
 
+/* The call with a type that is a constant. */
+#define FOR_TYPE(type, call)                                                 \
+	switch (type) {                                                          \
+	case PALI_GGML_TYPE_Q8_0: call(PALI_GGML_TYPE_Q8_0); break;              \
+	case PALI_GGML_TYPE_Q4_0: call(PALI_GGML_TYPE_Q4_0); break;              \
+	case PALI_GGML_TYPE_IQ4_NL: call(PALI_GGML_TYPE_IQ4_NL); break;          \
+	case PALI_GGML_TYPE_Q5_0: call(PALI_GGML_TYPE_Q5_0); break;              \
+	case PALI_GGML_TYPE_Q4_K: call(PALI_GGML_TYPE_Q4_K); break;              \
+	case PALI_GGML_TYPE_Q5_K: call(PALI_GGML_TYPE_Q5_K); break;              \
+	case PALI_GGML_TYPE_Q6_K: call(PALI_GGML_TYPE_Q6_K); break;              \
+	}
+
 /* Elements that share a scale. */
 INLINE int shared_by(unsigned type) { return type == PALI_GGML_TYPE_Q6_K ? 16 : GROUP; }
 

@@ -114,6 +114,14 @@ fuzz:
 test-clients: bin/pali
 	sh scripts/clients.sh
 
+# A server asked for long by clients that lose it a worker now and then; its memory and descriptors must not grow. Then the figures of docs/reliability.md.
+#   e.g. make soak SOAK=2h
+SOAK ?= 10m
+.PHONY: soak
+soak:
+	PALI_SOAK=$(SOAK) PALI_LOAD=8 $(GO) test ./cmd/pali -v -timeout 0 -run 'TestServeSoak|TestServeLoad'
+	CGO_ENABLED=0 $(GO) test ./server -v -run 'TestFaultsUnderLoad|TestSlowClients'
+
 # The gate for every change.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 lint:

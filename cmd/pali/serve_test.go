@@ -68,22 +68,29 @@ func startServe(t *testing.T, folder string, args ...string) *serving {
 	return nil
 }
 
-// ask uploads a picture to one of our routes; fields are names and values in turn.
-func (s *serving) ask(task, picture string, fields ...string) *http.Response {
-	s.t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.folder, picture))
+// upload is a form with a picture.
+func upload(t *testing.T, path string, fields ...string) (body []byte, contentType string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Error(err)
 	}
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	part, _ := w.CreateFormFile("image", filepath.Base(picture))
+	part, _ := w.CreateFormFile("image", filepath.Base(path))
 	part.Write(data)
 	for i := 0; i < len(fields); i += 2 {
 		w.WriteField(fields[i], fields[i+1])
 	}
 	w.Close()
-	resp, err := http.Post(s.url+"/v1/"+task, w.FormDataContentType(), &b)
+	return b.Bytes(), w.FormDataContentType()
+}
+
+// ask uploads a picture to one of our routes; fields are names and values in turn.
+func (s *serving) ask(task, picture string, fields ...string) *http.Response {
+	s.t.Helper()
+	body, kind := upload(s.t, filepath.Join(s.folder, picture), fields...)
+	resp, err := http.Post(s.url+"/v1/"+task, kind, bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	return m, f.describe(m, text, vision, options.KV)
 }
 
-// command is how the model's worker is started: this program, with the same settings. Variables of PALI_* are flags of another command.
+// command is how the model's worker is started: this program, with the same settings and without the key.
 func (f *serveFlags) command(stderr io.Writer, text, vision string) (worker.Command, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -51,7 +51,7 @@ func (f *serveFlags) command(stderr io.Writer, text, vision string) (worker.Comm
 	c := worker.Command{Path: exe, Load: f.load, Stall: f.stall, Args: []string{"worker", "--model", text, "--mmproj", vision,
 		"--threads", fmt.Sprint(f.threads), "--kv", f.kv, "--device", f.device, "--gpu-layers", fmt.Sprint(f.gpuLayers), "--ctx", fmt.Sprint(f.context)}}
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "PALI_") || strings.HasPrefix(v, "PALI_TEST_") {
+		if !strings.HasPrefix(v, "PALI_API_KEY=") {
 			c.Env = append(c.Env, v)
 		}
 	}

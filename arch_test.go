@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
-var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "gguf", "quant", "cmd/pali", "scripts/quality"}
+var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "cmd/pali", "scripts/quality"}
 
 type goPackage struct {
 	ImportPath string

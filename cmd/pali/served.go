@@ -42,7 +42,8 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	return m, f.describe(m, text, vision, options.KV)
 }
 
-// command is how the model's worker is started: this program, with the same settings and without the key.
+// command is how the model's worker is started: this program, with the same settings and without the key. Where ggml aborts
+// it starts a debugger to print its calls, which takes seconds: it is told not to.
 func (f *serveFlags) command(stderr io.Writer, text, vision string) (worker.Command, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -50,6 +51,7 @@ func (f *serveFlags) command(stderr io.Writer, text, vision string) (worker.Comm
 	}
 	c := worker.Command{Path: exe, Load: f.load, Stall: f.stall, Args: []string{"worker", "--model", text, "--mmproj", vision,
 		"--threads", fmt.Sprint(f.threads), "--kv", f.kv, "--device", f.device, "--gpu-layers", fmt.Sprint(f.gpuLayers), "--ctx", fmt.Sprint(f.context)}}
+	c.Env = []string{"GGML_NO_BACKTRACE=1"}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "PALI_API_KEY=") {
 			c.Env = append(c.Env, v)

@@ -60,7 +60,7 @@ func TestDraw(t *testing.T) {
 	p := &mmproj.Picture{Width: 20, Height: 10, Pix: make([]uint8, 600)}
 	o := Object{Label: "cat", XYXY: [4]float64{2, 2, 12, 8}, Bitmap: &masks.Bitmap{Width: 20, Height: 10, Bits: make([]bool, 200)}}
 	o.Bitmap.Bits[25] = true
-	if drawn := Draw(p, []Object{o}); drawn.Bounds().Dx() != 20 || drawn.RGBAAt(2, 2).R == 0 {
+	if drawn := Draw(p, []Object{o}); drawn.Bounds().Dx() != 20 || drawn.RGBAAt(2, 2).B == 0 {
 		t.Errorf("%v", drawn.RGBAAt(2, 2))
 	}
 	grey, err := DrawMasks(20, 10, true, []Object{{Label: "none"}, o})

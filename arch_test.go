@@ -15,41 +15,44 @@ const module = "github.com/pali-gguf/pali"
 
 // allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a package may import anything.
 var allowed = map[string][]string{
-	"":                      {},
-	"tensor":                {},
-	"npz":                   {"tensor"},
-	"gguf":                  {"tensor"},
-	"gemma":                 {"", "gguf"},
-	"mmproj":                {"", "tensor", "gguf", "mmproj/jpeg"},
-	"mmproj/jpeg":           {},
-	"convert/sentencepiece": {""},
-	"convert":               {"", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
-	"internal/atomicfile":   {},
-	"internal/terminal":     {},
-	"internal/journal":      {"internal/atomicfile"},
-	"bindings/ggml":         {},
-	"bindings/llama":        {},
-	"quant":                 {"", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
-	"mmproj/siglip":         {"", "gguf", "mmproj", "bindings/ggml"},
-	"runner":                {"", "mmproj"},
-	"runner/llamacpp":       {"", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
-	"tasks":                 {""},
-	"tasks/masks":           {"gguf", "tensor"},
-	"tasks/draw":            {"tasks/masks"},
-	"answer":                {"mmproj", "runner", "tasks", "tasks/draw", "tasks/masks"},
-	"tasks/dataset":         {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
-	"eval":                  {"", "tasks", "internal/journal"},
-	"server/worker":         {"", "answer", "runner"},
-	"server":                {"", "answer", "mmproj", "runner", "server/worker", "tasks", "tasks/masks"},
-	"cmd/pali":              nil, // any: the only place where things are wired together
-	"scripts/synthetic":     nil,
-	"scripts/quality":       {"eval", "gguf", "quant"},
-	"scripts/scores":        {"eval"},
-	"attacks":               {"", "gguf"},                    // for tests
-	"internal/ctest":        {},                              // for tests
-	"internal/faultdisk":    {"internal/atomicfile"},         // for tests
-	"internal/tinymodel":    {"", "tensor", "npz"},           // for tests
-	"internal/toymodel":     {"", "runner", "server/worker"}, // for tests
+	"":                        {},
+	"tensor":                  {},
+	"npz":                     {"tensor"},
+	"gguf":                    {"tensor"},
+	"gemma":                   {"", "gguf"},
+	"mmproj":                  {"", "tensor", "gguf", "mmproj/jpeg"},
+	"mmproj/jpeg":             {},
+	"convert/sentencepiece":   {""},
+	"convert":                 {"", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
+	"internal/atomicfile":     {},
+	"internal/terminal":       {},
+	"internal/publicnet":      {},
+	"internal/kaggle":         {"internal/atomicfile", "internal/publicnet"},
+	"internal/kaggle/standin": {"internal/publicnet"}, // for tests
+	"internal/journal":        {"internal/atomicfile"},
+	"bindings/ggml":           {},
+	"bindings/llama":          {},
+	"quant":                   {"", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
+	"mmproj/siglip":           {"", "gguf", "mmproj", "bindings/ggml"},
+	"runner":                  {"", "mmproj"},
+	"runner/llamacpp":         {"", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
+	"tasks":                   {""},
+	"tasks/masks":             {"gguf", "tensor"},
+	"tasks/draw":              {"tasks/masks"},
+	"answer":                  {"mmproj", "runner", "tasks", "tasks/draw", "tasks/masks"},
+	"tasks/dataset":           {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
+	"eval":                    {"", "tasks", "internal/journal"},
+	"server/worker":           {"", "answer", "runner"},
+	"server":                  {"", "answer", "internal/publicnet", "mmproj", "runner", "server/worker", "tasks", "tasks/masks"},
+	"cmd/pali":                nil, // any: the only place where things are wired together
+	"scripts/synthetic":       nil,
+	"scripts/quality":         {"eval", "gguf", "quant"},
+	"scripts/scores":          {"eval"},
+	"attacks":                 {"", "gguf"},                    // for tests
+	"internal/ctest":          {},                              // for tests
+	"internal/faultdisk":      {"internal/atomicfile"},         // for tests
+	"internal/tinymodel":      {"", "tensor", "npz"},           // for tests
+	"internal/toymodel":       {"", "runner", "server/worker"}, // for tests
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.

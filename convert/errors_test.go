@@ -392,7 +392,7 @@ func TestDefaultName(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := fileNames("demo", [2]string{"Q4_0", "BF16"}); got != [2]string{"demo-Q4_0.gguf", "mmproj-demo-BF16.gguf"} {
+	if got := FileNames("demo", [2]string{"Q4_0", "BF16"}); got != [2]string{"demo-Q4_0.gguf", "mmproj-demo-BF16.gguf"} {
 		t.Errorf("file names %v", got)
 	}
 }

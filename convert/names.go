@@ -67,8 +67,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// fileNames returns the names of the decoder's and of the vision encoder's file.
-func fileNames(name string, types [2]string) [2]string {
+// FileNames returns the names of the decoder's and of the vision encoder's file, of a model's name and the names of the two types.
+func FileNames(name string, types [2]string) [2]string {
 	return [2]string{
 		textFile:   fmt.Sprintf("%s-%s.gguf", name, types[textFile]),
 		visionFile: fmt.Sprintf("mmproj-%s-%s.gguf", name, types[visionFile]),

@@ -127,7 +127,7 @@ func prepare(src *npz.Archive, vocab *sentencepiece.Model, o Options) (*plan, *R
 		return nil, nil, err
 	}
 	r := p.result(c)
-	names := fileNames(o.Name, [2]string{textFile: o.Text.Name(), visionFile: o.Vision.Name()})
+	names := FileNames(o.Name, [2]string{textFile: o.Text.Name(), visionFile: o.Vision.Name()})
 	r.TextPath, r.VisionPath = filepath.Join(o.OutDir, names[textFile]), filepath.Join(o.OutDir, names[visionFile])
 	return p, r, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -58,16 +59,21 @@ https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz, the same for ev
 	fs := cmd.Flags()
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "SentencePiece model of the checkpoint")
 	fs.StringVarP(&f.output, "output", "o", ".", "folder to write to, made if it is not there")
+	fs.StringVar(&f.masks, "masks", "", "mask checkpoint (vae-oid.npz), to masks-NAME.gguf")
+	f.addMaking(fs)
+	return cmd
+}
+
+// addMaking adds the flags that say what is made of a checkpoint.
+func (f *convertFlags) addMaking(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.text, "type", "t", "f16", "type of the text file's matrices: "+typesText())
 	fs.StringVar(&f.vision, "mmproj-type", "", "type of the mmproj file's matrices (default: as --type)")
 	f.types.add(fs)
 	fs.StringVar(&f.name, "name", "", "name of the model, with which the files' names begin (default: from the checkpoint's name)")
-	fs.StringVar(&f.masks, "masks", "", "mask checkpoint (vae-oid.npz), to masks-NAME.gguf")
 	fs.StringVar(&f.maskType, "masks-type", "f32", "type of the mask file's weights: f32 or f16")
 	fs.BoolVar(&f.force, "force", false, "replace files that are there")
 	fs.IntVar(&f.threads, "threads", 0, "threads (0: one for each processor)")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
-	return cmd
 }
 
 func (f *convertFlags) run(cmd *cobra.Command, paths []string) error {
@@ -111,16 +117,21 @@ func (f *convertFlags) convertMasks(cmd *cobra.Command, masks *npz.Archive, typ 
 	return err
 }
 
-// convertPair makes the text file and the mmproj file, and the mask file unless masks is nil.
-func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *npz.Archive, maskType gguf.Type) error {
+// plans are the types of the two files.
+func (f *convertFlags) plans() (text, vision *quant.Plan, err error) {
 	if f.vision == "" {
 		f.vision = f.text
 	}
-	text, err := f.types.plan(f.text, false)
-	if err != nil {
-		return err
+	if text, err = f.types.plan(f.text, false); err != nil {
+		return nil, nil, err
 	}
-	vision, err := f.types.plan(f.vision, true)
+	vision, err = f.types.plan(f.vision, true)
+	return text, vision, err
+}
+
+// convertPair makes the text file and the mmproj file, and the mask file unless masks is nil.
+func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *npz.Archive, maskType gguf.Type) error {
+	text, vision, err := f.plans()
 	if err != nil {
 		return err
 	}

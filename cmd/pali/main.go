@@ -79,7 +79,7 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newConvert(), newQuantize(), newImatrix(), newRun(), newInspect(), newCompare(), newEval(), newLabel(), newDoctor(), newDemo(), newBench(), newEstimate(), newServe(), newWorker(), newVersion())
+	root.AddCommand(newConvert(), newQuantize(), newImatrix(), newRun(), newInspect(), newCompare(), newEval(), newLabel(), newDoctor(), newDemo(), newBench(), newEstimate(), newServe(), newWorker(), newPull(), newList(), newRm(), newVersion())
 	for _, t := range taskCommands {
 		root.AddCommand(newTask(t))
 	}

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "ffmpeg" {
 		os.Exit(actFFmpeg(os.Args[1:]))
 	}
+	if address := os.Getenv("PALI_TEST_KAGGLE"); address != "" {
+		useStandin(address)
+	}
 	if os.Getenv("PALI_TEST_MAIN") != "" {
 		os.Exit(Main())
 	}

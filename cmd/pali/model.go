@@ -19,6 +19,9 @@ import (
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
+// modelHelp explains -m.
+const modelHelp = "text GGUF, the folder that holds it, or the name of a model that \"pali list\" shows"
+
 // modelFlags say which model to run, and where.
 type modelFlags struct {
 	model, mmproj string
@@ -36,7 +39,7 @@ func (m *modelFlags) add(f *pflag.FlagSet) {
 }
 
 func (m *modelFlags) addFiles(f *pflag.FlagSet) {
-	f.StringVarP(&m.model, "model", "m", "", "text GGUF, or the folder that holds it")
+	f.StringVarP(&m.model, "model", "m", "", modelHelp)
 	f.StringVar(&m.mmproj, "mmproj", "", "vision GGUF (default: the mmproj-*.gguf beside the text file)")
 }
 
@@ -104,9 +107,12 @@ func writeSlow(stderr io.Writer) {
 
 // findPair returns the text file and the mmproj file that -m and --mmproj mean.
 func findPair(model, projector string) (text, vision string, err error) {
+	if model, err = locate(model); err != nil {
+		return "", "", err
+	}
 	info, err := os.Stat(model)
 	if err != nil {
-		return "", "", errors.New(model + ": no such file or folder")
+		return "", "", err
 	}
 	text = model
 	if info.IsDir() {

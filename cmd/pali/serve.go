@@ -63,7 +63,7 @@ Ctrl-C ends it when the requests in hand are answered; a second one ends it at o
 func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs, o := cmd.Flags(), &f.options
 	fs.SortFlags = false
-	fs.StringArrayVarP(&f.models, "model", "m", nil, "text GGUF, or the folder that holds it; several -m are several models, the first is loaded at once")
+	fs.StringArrayVarP(&f.models, "model", "m", nil, modelHelp+"; several -m are several models, the first is loaded at once")
 	fs.StringVar(&f.mmproj, "mmproj", "", "vision GGUF (default: the mmproj-*.gguf beside the text file)")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	f.addRunning(fs)

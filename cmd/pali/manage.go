@@ -1,0 +1,180 @@
+package main
+
+// This file: pali list and pali rm. Before it: models.go.
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/gguf"
+)
+
+func newList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Lists the models of your folder of models",
+		Long: `Lists the models in the folder that PALI_MODELS names (by default pali/models where this system keeps a user's data), and in folders below it. Every
+command takes their names with -m, also shortened at a "-", capitals or not. Sizes are of the text, mmproj and mask file together.`,
+		Example: `  pali list
+  PALI_MODELS=models pali list --json
+  pali caption -m paligemma-3b-mix-224 -i photo.jpg`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			folder, err := modelsFolder()
+			if err != nil {
+				return err
+			}
+			paths, err := textFiles(folder)
+			if err != nil {
+				return err
+			}
+			models := []modelJSON{}
+			for _, path := range paths {
+				if err := cmd.Context().Err(); err != nil {
+					return err
+				}
+				models = append(models, describeModel(path))
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"folder": folder, "models": models})
+			}
+			if len(models) == 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "pali: no models in %s: \"pali pull\" gets one\n", folder)
+			}
+			return writeModels(cmd.OutOrStdout(), models)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func writeModels(out io.Writer, models []modelJSON) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, m := range models {
+		if m.Error != "" {
+			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", plain(m.Name), bytesText(m.Bytes), forTerminal(m.Error))
+			continue
+		}
+		masks := ""
+		if m.Masks != "" {
+			masks = "masks"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", plain(m.Name), bytesText(m.Bytes), m.Type, m.MmprojType, m.Side, masks)
+	}
+	return table.Flush()
+}
+
+func newRm() *cobra.Command {
+	var yes, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rm NAME",
+		Short: "Removes a model of your folder of models",
+		Long: `Removes a model that "pali list" shows: its text file, and the mmproj and mask file unless another model beside it uses them. Files that are
+not a whole pair are left alone. It asks first; where there is no terminal, --yes must be said.`,
+		Example: `  pali rm PaliGemma-3B-mix-224-v1.0-Q8_0
+  pali rm paligemma-3b-mix-224 --yes`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("want the name of one model")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			paths, err := removable(args[0])
+			if err != nil {
+				return err
+			}
+			if !yes {
+				if err := confirm(cmd, "remove "+strings.Join(paths, ", ")); err != nil {
+					return err
+				}
+			}
+			for _, path := range paths { // the text file first: without it the others are no model
+				if err := os.Remove(path); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"removed": paths})
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.Join(paths, "\n"))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// removable returns the files of a model of the user's folder, if they are what a model's files are.
+func removable(name string) ([]string, error) {
+	folder, err := modelsFolder()
+	if err != nil {
+		return nil, err
+	}
+	text, err := named(folder, name)
+	if err != nil {
+		return nil, err
+	}
+	m := describeModel(text)
+	if m.Error != "" {
+		return nil, fmt.Errorf("%s: not a whole pair, remove it by hand: %s", text, m.Error)
+	}
+	if m.Masks != "" {
+		if err := withFile(m.Masks, func(f *gguf.File) error { _, err := checkGGUF(f); return err }); err != nil {
+			return nil, fmt.Errorf("%s: no mask file, remove it by hand: %w", m.Masks, err)
+		}
+	}
+	paths, err := m.own()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: no regular file, remove it by hand", path)
+		}
+	}
+	return slices.Clip(paths), nil
+}
+
+// confirm asks on the terminal, and fails where there is none, or where the answer is no.
+func confirm(cmd *cobra.Command, what string) error {
+	in, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !isTerminal(in) {
+		return usagef("there is no terminal to ask on: say --yes to %s", what)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s? [y/N] ", what)
+	answer, err := readLine(cmd.Context(), in)
+	if err != nil {
+		return err
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing is removed")
+	}
+	return nil
+}
+
+// readLine reads a line, until ctx ends.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	read := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(io.LimitReader(in, 1024)).ReadString('\n') // cut short it is no "yes"
+		read <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case line := <-read:
+		return line, nil
+	}
+}

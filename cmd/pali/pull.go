@@ -1,0 +1,293 @@
+package main
+
+// This file: pali pull. Before it: the command line. After it: internal/kaggle, which fetches, and convert.go.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/convert"
+	"github.com/pali-gguf/pali/internal/kaggle"
+	"github.com/pali-gguf/pali/internal/publicnet"
+)
+
+// newKaggle makes the client; tests put one there that reaches their own server.
+var newKaggle = func(who *kaggle.Credentials) *kaggle.Client { return kaggle.New(who, publicnet.NewDialer(), nil) }
+
+// maskCheckpoint is the mask decoder of every PaliGemma, and most bytes that it may have.
+const (
+	maskCheckpoint = "https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz"
+	mostMaskBytes  = 64 << 20
+)
+
+type pullFlags struct {
+	convertFlags
+	file            string
+	keep, withMasks bool
+
+	folder  string   // for what is fetched
+	fetched []string // what this run fetched, and removes when the model is made
+}
+
+func newPull() *cobra.Command {
+	var f pullFlags
+	cmd := &cobra.Command{
+		Use:   "pull MODEL",
+		Short: "Fetches a checkpoint from Kaggle and converts it",
+		Long: `Fetches a checkpoint from Kaggle and its tokenizer, and converts them to a model in the folder that PALI_MODELS names (by default pali/models
+where this system keeps a user's data). "pali list" shows it, and every command takes its name with -m.
+
+MODEL is the name of a published variation, as paligemma-3b-mix-224, paligemma-3b-ft-docvqa-448 or paligemma2-3b-mix-448, or a handle
+OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], or the address of its page. Of its files that in 16 bits is taken, unless -t f32.
+
+Kaggle wants to know who asks: KAGGLE_USERNAME and KAGGLE_KEY, or KAGGLE_API_TOKEN, or kaggle.json in ~/.kaggle or KAGGLE_CONFIG_DIR. The licence is
+accepted once, in a browser. Files that lie in the folder "downloads" of the folder of models, fetched by hand, are taken as they are, without a network.
+
+A run that was stopped goes on when it is started again. Sizes and checksums are checked. No proxy is used. This has been tested against a stand-in of
+Kaggle's protocol, not yet against Kaggle.`,
+		Example: `  pali pull paligemma-3b-mix-224 -t q8_0
+  pali pull google/paligemma-2/jax/paligemma2-3b-mix-448/1 -t int4 --mmproj-type int8 --with-masks`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("want the name of one model, as paligemma-3b-mix-224")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	fs := cmd.Flags()
+	f.addMaking(fs)
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "SentencePiece model (default: that of every PaliGemma, fetched)")
+	fs.StringVar(&f.file, "file", "", "file of the variation to take (default: the best that is there)")
+	fs.BoolVar(&f.withMasks, "with-masks", false, "fetch and convert the mask decoder too, which \"segment\" needs")
+	fs.BoolVar(&f.keep, "keep", false, "keep what was fetched")
+	return cmd
+}
+
+func (f *pullFlags) run(cmd *cobra.Command, name string) error {
+	h, err := kaggle.ParseHandle(name)
+	if err != nil {
+		return usageError{err}
+	}
+	if f.file != "" && !kaggle.IsName(f.file) {
+		return usagef("--file %.100q: want the name of a file", f.file)
+	}
+	if _, _, err := f.plans(); err != nil {
+		return err
+	}
+	if f.output, err = modelsFolder(); err != nil {
+		return err
+	}
+	f.folder = filepath.Join(f.output, "downloads")
+	if err := os.MkdirAll(f.folder, 0o777); err != nil {
+		return err
+	}
+	paths, err := f.checkpoint(cmd, h)
+	if err != nil {
+		return err
+	}
+	if f.tokenizer == "" {
+		f.tokenizer, err = f.public(cmd, kaggle.Request{Address: kaggle.Tokenizer, Most: kaggle.TokenizerBytes, SHA256: kaggle.TokenizerSHA256})
+	}
+	if err == nil && f.withMasks {
+		f.masks, err = f.public(cmd, kaggle.Request{Address: maskCheckpoint, Most: mostMaskBytes})
+	}
+	if err != nil {
+		return err
+	}
+	paths, remove, err := f.unpacked(cmd.Context(), paths)
+	if err == nil {
+		err = f.convertFlags.run(cmd, paths)
+	}
+	if err = errors.Join(err, remove()); err != nil {
+		return err
+	}
+	return f.tidy()
+}
+
+// tidy removes what this run fetched.
+func (f *pullFlags) tidy() error {
+	if f.keep {
+		return nil
+	}
+	var failed error
+	for _, path := range f.fetched {
+		failed = errors.Join(failed, os.Remove(path))
+	}
+	return failed
+}
+
+// checkpoint returns the files of the checkpoint, those that lie there or those that Kaggle has.
+func (f *pullFlags) checkpoint(cmd *cobra.Command, h kaggle.Handle) ([]string, error) {
+	here, err := f.here(h)
+	if err != nil {
+		return nil, err
+	}
+	if len(here) == 1 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s is there and is taken\n", here[0])
+		return here, f.checkFree(here[0])
+	}
+	paths, err := f.fromKaggle(cmd, h)
+	if err != nil && byHand(err) {
+		if len(here) > 1 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %v; the %d pieces that are there are taken\n", err, len(here))
+			return here, f.checkFree(here[0])
+		}
+		return nil, fmt.Errorf(`%w
+To fetch it by hand: sign in to Kaggle in a browser, accept the licence, and save the checkpoint (.npz) from %s
+and the tokenizer from %s in the folder
+%s
+The same command then converts them, without a network`, err, h.Page(), kaggle.Tokenizer, f.folder)
+	}
+	return paths, err
+}
+
+// byHand tells whether an error is one that a person with a browser may not have.
+func byHand(err error) bool {
+	var network kaggle.NetworkError
+	var status kaggle.StatusError
+	return errors.Is(err, kaggle.ErrNoCredentials) || errors.As(err, &network) || errors.As(err, &status)
+}
+
+// here returns the checkpoint of a variation that lies in the folder, as one file or in pieces; none if there is none.
+func (f *pullFlags) here(h kaggle.Handle) ([]string, error) {
+	entries, err := os.ReadDir(f.folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if f.file == e.Name() || f.file == "" && strings.HasPrefix(e.Name(), h.Variation+".") && strings.Contains(e.Name(), ".npz") {
+			names = append(names, e.Name())
+		}
+	}
+	chosen, err := kaggle.Choose(names, f.text == "f32")
+	if err != nil {
+		return nil, nil // none, or one with a hole
+	}
+	return inFolder(f.folder, chosen), nil
+}
+
+func inFolder(folder string, names []string) []string {
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = filepath.Join(folder, name)
+	}
+	return paths
+}
+
+// checkFree fails if the model is there already, before anything is fetched for it.
+func (f *pullFlags) checkFree(checkpoint string) error {
+	name := f.name
+	if name == "" {
+		name = convert.DefaultName(checkpoint)
+	}
+	text, vision, err := f.plans()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(f.output, convert.FileNames(name, [2]string{text.Name(), vision.Name()})[0])
+	if _, err := os.Stat(path); err == nil && !f.force {
+		return fmt.Errorf("%s is there already; use --force to make it anew", path)
+	}
+	return nil
+}
+
+// fromKaggle fetches the checkpoint's files that are not there.
+func (f *pullFlags) fromKaggle(cmd *cobra.Command, h kaggle.Handle) ([]string, error) {
+	home, _ := os.UserHomeDir() // "" finds nothing
+	who, warning, err := kaggle.Find(os.Getenv, home)
+	if errors.Is(err, kaggle.ErrNoCredentials) {
+		err = fmt.Errorf("%w: set KAGGLE_USERNAME and KAGGLE_KEY, or put the kaggle.json that https://%s/settings gives into %s", err, kaggle.Host, filepath.Join(home, ".kaggle"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+warning)
+	}
+	c := newKaggle(who)
+	if h, err = c.Newest(cmd.Context(), h); err != nil {
+		return nil, err
+	}
+	names := []string{f.file}
+	if f.file == "" {
+		if names, err = c.Files(cmd.Context(), h); err != nil {
+			return nil, err
+		}
+	}
+	if names, err = kaggle.Choose(names, f.text == "f32"); err != nil {
+		return nil, fmt.Errorf("%s: %w", h, err)
+	}
+	paths := inFolder(f.folder, names)
+	if strings.Contains(names[0], ".npz") {
+		if err := f.checkFree(paths[0]); err != nil {
+			return nil, err
+		}
+	}
+	for i, path := range paths {
+		if err := f.fetch(cmd, c, kaggle.Request{Address: h.Address(names[i]), Path: path}); err != nil {
+			return nil, h.Explain(err)
+		}
+	}
+	return paths, nil
+}
+
+// public fetches a file that everyone may have, if it is not there, and returns its path.
+func (f *pullFlags) public(cmd *cobra.Command, r kaggle.Request) (string, error) {
+	r.Path = filepath.Join(f.folder, r.Address[strings.LastIndexByte(r.Address, '/')+1:])
+	err := f.fetch(cmd, newKaggle(nil), r)
+	if err != nil && byHand(err) {
+		err = fmt.Errorf("%w\nTo fetch it by hand: save %s in the folder\n%s\nThe same command then goes on", err, r.Address, f.folder)
+	}
+	return r.Path, err
+}
+
+// fetch fetches one file, if it is not there.
+func (f *pullFlags) fetch(cmd *cobra.Command, c *kaggle.Client, r kaggle.Request) error {
+	if _, err := os.Stat(r.Path); err == nil {
+		return nil
+	}
+	bar := newByteBar(cmd.ErrOrStderr(), "fetch")
+	r.Progress = bar.set
+	err := c.Fetch(cmd.Context(), r)
+	bar.close()
+	if err != nil {
+		if _, kept := os.Stat(r.Path + ".part"); kept == nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: what has come of %s is kept: the same command goes on from there\n", filepath.Base(r.Path))
+		}
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return fmt.Errorf("%s: %w", filepath.Base(r.Path), err)
+	}
+	f.fetched = append(f.fetched, r.Path)
+	return nil
+}
+
+// unpacked returns the checkpoint within an archive, or the files as they are, and removes what it unpacked when it is called for.
+func (f *pullFlags) unpacked(ctx context.Context, paths []string) (checkpoint []string, remove func() error, err error) {
+	remove = func() error { return nil }
+	if is, err := kaggle.IsArchive(paths[0]); err != nil || !is || len(paths) > 1 {
+		return paths, remove, err
+	}
+	folder, err := os.MkdirTemp(f.folder, "unpacked-")
+	if err != nil {
+		return nil, remove, err
+	}
+	remove = func() error { return os.RemoveAll(folder) }
+	found, err := kaggle.Unpack(ctx, paths[0], folder)
+	for i, path := range found {
+		found[i] = filepath.Base(path)
+	}
+	if err == nil {
+		found, err = kaggle.Choose(found, f.text == "f32")
+	}
+	return inFolder(folder, found), remove, err
+}

@@ -161,9 +161,9 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 	return true
 }
 
-// known tells whether a request shows the key. Whether the server lives may be asked without.
+// known tells whether a request shows the key. Whether the server lives may be asked without, and the page, which asks for the key, be loaded.
 func (s *Server) known(r *http.Request) bool {
-	if s.Key == "" || r.URL.Path == "/health" {
+	if s.Key == "" || r.URL.Path == "/health" || isPage(r) {
 		return true
 	}
 	scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")

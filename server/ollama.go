@@ -13,7 +13,7 @@ import (
 
 func (s *Server) ollama() []route {
 	all := []route{
-		{"GET /{$}", http.HandlerFunc(s.hello)},
+		{"GET /{$}", http.HandlerFunc(s.home)},
 		{"GET /api/version", http.HandlerFunc(s.version)},
 		{"GET /api/tags", http.HandlerFunc(s.tags)},
 		{"GET /api/ps", http.HandlerFunc(s.ps)},

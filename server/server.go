@@ -9,6 +9,7 @@
 //	picture.go   images.go  fetch.go                 bytes to pixels, kept image embeddings, remote addresses
 //	queue.go     pool.go                             whose turn it is, which worker answers
 //	metrics.go   openapi.json                        what is told about it all
+//	page.go      page/                               the page that a browser shows
 package server
 
 import (
@@ -113,6 +114,7 @@ func (s *Server) routes() []route {
 		{"GET /health", http.HandlerFunc(s.health)},
 		{"GET /metrics", http.HandlerFunc(s.tellMetrics)},
 		{"GET /openapi.json", http.HandlerFunc(s.describe)},
+		{"GET /page/{file}", http.HandlerFunc(s.pageFile)},
 	}
 	all = append(all, s.ours()...)
 	all = append(all, s.openai()...)

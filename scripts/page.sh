@@ -1,0 +1,31 @@
+#!/bin/sh
+# The page: its types and style, its tests in headless Chromium, its pictures in docs. Needs Node.js with npm, Chromium (Debian: apt-get install chromium),
+# and a network for what is not in bin/page yet.
+#
+# usage: scripts/page.sh lint|test|pictures    (from make lint-page, test-page, page-pictures)
+set -eu
+cd "$(dirname "$0")/.."
+place=bin/page
+mkdir -p "$place"
+cp scripts/page/* "$place/" # beside its modules
+[ "$place/package-lock.json" -nt scripts/page/package.json ] || npm install --prefix "$place" --no-audit --no-fund --silent
+
+if [ "$1" = lint ]; then
+	cd "$place"
+	npx tsc --project tsconfig.json
+	exec npx eslint --config eslint.config.mjs --max-warnings 0 ../../server/page ../../scripts/page
+fi
+
+chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)} ||
+	{ echo 'scripts/page.sh: no Chromium found: install it, or name it with CHROMIUM' >&2; exit 1; }
+bin/pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o "$place/model" --force >/dev/null 2>&1
+bin/pali convert --masks testdata/demo/masks.npz --name demo -o "$place/model" --force >/dev/null 2>&1
+bin/pali serve -m "$place/model" -t 1 --listen 127.0.0.1:0 --quiet >"$place/address" &
+server=$!
+trap 'kill $server' EXIT
+until grep -q http "$place/address"; do sleep 0.1; done
+export CHROMIUM="$chromium" PALI_PAGE="$(sed 's/ .*//' "$place/address")" PALI_ROOT="$PWD"
+case $1 in
+test) node --test --test-reporter=spec "$place/page.test.mjs" ;;
+pictures) node "$place/pictures.mjs" ;;
+esac

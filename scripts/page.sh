@@ -11,9 +11,8 @@ cp scripts/page/* "$place/" # beside its modules
 [ "$place/package-lock.json" -nt scripts/page/package.json ] || npm install --prefix "$place" --no-audit --no-fund --silent
 
 if [ "$1" = lint ]; then
-	cd "$place"
-	npx tsc --project tsconfig.json
-	exec npx eslint --config eslint.config.mjs --max-warnings 0 ../../server/page ../../scripts/page
+	"$place/node_modules/.bin/tsc" --project "$place/tsconfig.json"
+	exec "$place/node_modules/.bin/eslint" --config "$place/eslint.config.mjs" --max-warnings 0 server/page scripts/page
 fi
 
 chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)} ||

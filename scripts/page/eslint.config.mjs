@@ -5,7 +5,6 @@ import js from "@eslint/js";
 const markup = ["innerHTML", "outerHTML", "insertAdjacentHTML", "srcdoc", "setHTMLUnsafe"];
 
 export default [
-  { basePath: "../.." },
   js.configs.recommended,
   {
     files: ["**/*.js", "**/*.mjs"],

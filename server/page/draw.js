@@ -51,7 +51,7 @@ export function paint(ctx, picture, objects, { scale, unit, active = null }) {
     for (const o of last) {
       ctx.save();
       if (active && o !== active) ctx.globalAlpha = paintOne === plate ? 0 : 0.3;
-      paintOne(ctx, o, scale, o === active ? unit * 1.5 : unit);
+      paintOne(ctx, o, scale, o === active ? unit * 2 : unit);
       ctx.restore();
     }
   }
@@ -74,8 +74,8 @@ function mask(ctx, o, scale, unit) {
 
 /** @type {Painter} */
 function box(ctx, o, scale, unit) {
-  const [x0, y0, x1, y1] = o.xyxy.map((v) => v * scale);
-  for (const [style, width] of /** @type {[string, number][]} */ ([["#000", 2 * unit], ["#fff", 1.5 * unit], [colour(o.label), unit]])) {
+  const [x0, y0, x1, y1] = o.xyxy.map((v) => Math.round(v * scale));
+  for (const [style, width] of /** @type {[string, number][]} */ ([["#000", 2 * unit], [colour(o.label), unit]])) {
     ctx.strokeStyle = style;
     ctx.lineWidth = width;
     ctx.strokeRect(x0, y0, x1 - x0, y1 - y0);
@@ -85,7 +85,7 @@ function box(ctx, o, scale, unit) {
 /** @type {Painter} */
 function plate(ctx, o, scale, unit) {
   const text = o.label + " " + o.score.toFixed(2);
-  const size = Math.max(11, 6 * unit);
+  const size = Math.max(12, 4 * unit + 4);
   ctx.font = `600 ${size}px system-ui, sans-serif`;
   const width = ctx.measureText(text).width + 2 * unit + 4;
   const height = size * 1.35;

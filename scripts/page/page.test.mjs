@@ -188,7 +188,7 @@ onPage("theme: the system's, then what is chosen, and it stays", { colorScheme: 
   const light = await back();
   await page.emulateMedia({ colorScheme: "dark" });
   assert.notEqual(await back(), light);
-  assert.equal(await page.locator("#theme").getAttribute("aria-checked"), "true");
+  await page.waitForSelector("#theme[aria-checked=true]");
   await page.click("#theme");
   assert.equal(await back(), light);
   await page.reload();

@@ -5,8 +5,8 @@ import { ask, drop, open, picture, root, start } from "./browser.mjs";
 
 const browser = await start();
 for (const [theme, task, things] of [["light", "segment", "yellow circle"], ["dark", "detect", "circle ; purple triangle"]]) {
-  const { page, wrong } = await open(browser, { colorScheme: theme, viewport: { width: 1280, height: 800 } });
-  await drop(page, picture("000.png"), picture("008.png"));
+  const { page, wrong } = await open(browser, { colorScheme: theme, viewport: { width: 1000, height: 700 } });
+  await drop(page, picture("000.png"));
   await ask(page, task, things);
   await page.waitForTimeout(300);
   await page.screenshot({ path: path.join(process.env.OUT ?? path.join(root, "docs"), `page-${theme}.png`) });

@@ -122,7 +122,7 @@ soak:
 	PALI_SOAK=$(SOAK) PALI_LOAD=8 $(GO) test ./cmd/pali -v -timeout 0 -run 'TestServeSoak|TestServeLoad'
 	CGO_ENABLED=0 $(GO) test ./server -v -run 'TestFaultsUnderLoad|TestSlowClients'
 
-# The page: types and style of its modules; its tests in headless Chromium, with the demo model; its pictures in docs. Fetches what they need into bin/page.
+# The page: types and style of its modules; its tests in headless Chromium, with the demo model; its pictures in docs. Fetches what they need into bin/_page.
 .PHONY: lint-page test-page page-pictures
 lint-page:
 	sh scripts/page.sh lint

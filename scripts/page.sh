@@ -1,11 +1,11 @@
 #!/bin/sh
 # The page: its types and style, its tests in headless Chromium, its pictures in docs. Needs Node.js with npm, Chromium (Debian: apt-get install chromium),
-# and a network for what is not in bin/page yet.
+# and a network for what is not in bin/_page yet.
 #
 # usage: scripts/page.sh lint|test|pictures    (from make lint-page, test-page, page-pictures)
 set -eu
 cd "$(dirname "$0")/.."
-place=bin/page
+place=bin/_page # Go looks into no folder of such a name: a module of npm brings a Go package
 mkdir -p "$place"
 cp scripts/page/* "$place/" # beside its modules
 [ "$place/package-lock.json" -nt scripts/page/package.json ] || npm install --prefix "$place" --no-audit --no-fund --silent

@@ -19,10 +19,11 @@ chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || com
 	{ echo 'scripts/page.sh: no Chromium found: install it, or name it with CHROMIUM' >&2; exit 1; }
 bin/pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o "$place/model" --force >/dev/null 2>&1
 bin/pali convert --masks testdata/demo/masks.npz --name demo -o "$place/model" --force >/dev/null 2>&1
+rm -f "$place/address"
 bin/pali serve -m "$place/model" -t 1 --listen 127.0.0.1:0 --quiet >"$place/address" &
 server=$!
 trap 'kill $server' EXIT
-until grep -q http "$place/address"; do sleep 0.1; done
+until grep -qs http "$place/address"; do sleep 0.1; done
 export CHROMIUM="$chromium" PALI_PAGE="$(sed 's/ .*//' "$place/address")" PALI_ROOT="$PWD"
 case $1 in
 test) node --test --test-reporter=spec "$place/page.test.mjs" ;;

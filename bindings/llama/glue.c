@@ -28,6 +28,9 @@ static _Thread_local struct {
 	struct ggml_backend *backends[MOST];
 } kept;
 
+struct ggml_backend_sched;
+struct ggml_cgraph;
+
 void __real_ggml_backend_free(struct ggml_backend *backend);
 
 void __wrap_ggml_backend_free(struct ggml_backend *backend) {

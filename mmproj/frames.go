@@ -6,6 +6,7 @@ package mmproj
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,9 @@ func frameNames(folder string) ([]string, error) {
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(mostEntries + 1)
+	if err != nil && err != io.EOF { // EOF: the folder is empty
+		return nil, fmt.Errorf("mmproj: frames: %w", err)
+	}
 	if len(entries) > mostEntries {
 		return nil, fmt.Errorf("mmproj: %s: over %d files in this folder", folder, mostEntries)
 	}

@@ -220,7 +220,7 @@ func (c *Client) reply(ctx context.Context, address string, into any) error {
 			return false, networkError(err)
 		}
 		if len(b) > maxReply || json.Unmarshal(b, into) != nil {
-			return false, errors.New("Kaggle's answer is not the JSON that its API gives")
+			return false, errors.New("what Kaggle answers is not the JSON that its API gives")
 		}
 		return false, nil
 	})
@@ -236,7 +236,7 @@ func (c *Client) Newest(ctx context.Context, h Handle) (Handle, error) {
 		return h, h.Explain(err)
 	}
 	if r.VersionNumber < 1 || r.VersionNumber > 1e6 {
-		return h, fmt.Errorf("Kaggle names no version of %s", h)
+		return h, fmt.Errorf("no version of %s is named by Kaggle", h)
 	}
 	h.Version = r.VersionNumber
 	return h, nil

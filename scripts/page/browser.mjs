@@ -27,7 +27,7 @@ export async function open(browser, options = {}) {
   return { context, page, wrong };
 }
 
-/** Drops files on the page, as from the desktop. */
+/** Drops files on the page, as from the desktop, and waits until the pictures are there. */
 export async function drop(page, ...names) {
   const files = names.map((n) => [path.basename(n), readFileSync(n).toString("base64")]);
   const data = await page.evaluateHandle((files) => {
@@ -35,8 +35,10 @@ export async function drop(page, ...names) {
     for (const [name, base64] of files) t.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: name.endsWith("png") ? "image/png" : "image/jpeg" }));
     return t;
   }, files);
+  const cards = (await page.locator(".card").count()) + names.filter((n) => /\.(png|jpg)$/.test(n)).length;
   await page.dispatchEvent("body", "dragover", { dataTransfer: data });
   await page.dispatchEvent("body", "drop", { dataTransfer: data });
+  await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, cards);
 }
 
 /** Asks, and waits until all is answered. text is put into the field of the task. */

@@ -257,6 +257,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.click("#open-history");
       await page.waitForSelector("#entries li");
       await look();
+      assert.ok(await page.locator("#history").evaluate((d) => d.scrollWidth <= d.clientWidth), "nor in the history");
     });
   }
 }

@@ -23,13 +23,7 @@ import (
 )
 
 // TestMain lets the test binary be the worker.
-func TestMain(m *testing.M) {
-	if os.Getenv("PALI_TOY") != "" {
-		toymodel.Main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { toymodel.TestMain(m) }
 
 // toy is a model whose worker is this test binary.
 func toy(name string, env ...string) *Model {

@@ -11,7 +11,7 @@
 #define FLOAT_ROWS PALI_FLOAT_ROWS
 #define FLOAT_K 256 /* 32-bit columns at a time: floats, or pairs of bfloat16 */
 
-/* FLOAT_ROWS rows of A: floats, or pairs of bfloat16 in their places. */
+/* FLOAT_ROWS rows of the weights: floats, or pairs of bfloat16 in their places. */
 struct floats { float w[FLOAT_K][FLOAT_ROWS]; };
 
 /* LANES 32-bit columns of a row, of which n are there. */
@@ -97,26 +97,22 @@ INLINE void float_tile(int tokens, const struct floats *w, const float *x, int64
 /* Where a tile's result goes: into c, or, where fewer rows are left than a tile has, through a place of its own. */
 struct place {
 	float *c, spare[TILE_ROWS * FLOAT_ROWS];
-	int64_t ldc, width, left;
-	float *real;
-	int64_t real_ldc;
+	int64_t ldc, left;
 };
 
-INLINE void open_place(struct place *o, const struct product *p, int64_t token, int64_t tokens, int64_t row, int64_t width, bool first) {
-	o->real = p->c + token * p->ldc + row;
-	o->real_ldc = p->ldc;
-	o->width = width;
+INLINE void open_place(struct place *o, const struct product *p, int64_t token, int64_t tokens, int64_t row, bool first) {
+	float *real = p->c + token * p->ldc + row;
 	o->left = p->m - row;
-	o->c = o->left >= width ? o->real : o->spare;
-	o->ldc = o->left >= width ? p->ldc : width;
-	for (int64_t i = 0; o->left < width && !first && i < tokens; i++) {
-		memcpy(o->spare + i * width, o->real + i * p->ldc, (size_t)o->left * sizeof(float));
+	o->c = o->left >= FLOAT_ROWS ? real : o->spare;
+	o->ldc = o->left >= FLOAT_ROWS ? p->ldc : FLOAT_ROWS;
+	for (int64_t i = 0; o->c == o->spare && !first && i < tokens; i++) {
+		memcpy(o->spare + i * FLOAT_ROWS, real + i * p->ldc, (size_t)o->left * sizeof(float));
 	}
 }
 
-INLINE void close_place(const struct place *o, int64_t tokens) {
-	for (int64_t i = 0; o->left < o->width && i < tokens; i++) {
-		memcpy(o->real + i * o->real_ldc, o->spare + i * o->width, (size_t)o->left * sizeof(float));
+INLINE void close_place(const struct place *o, const struct product *p, int64_t token, int64_t tokens, int64_t row) {
+	for (int64_t i = 0; o->c == o->spare && i < tokens; i++) {
+		memcpy(p->c + (token + i) * p->ldc + row, o->spare + i * FLOAT_ROWS, (size_t)o->left * sizeof(float));
 	}
 }
 
@@ -131,7 +127,7 @@ void pali_product_floats(const struct product *p, int64_t row, int64_t from, int
 		pack_floats(&w, p, row, k, columns);
 		for (int64_t t = from; t < to; t += TILE_ROWS) {
 			int64_t n = to - t < TILE_ROWS ? to - t : TILE_ROWS;
-			open_place(&o, p, t, n, row, FLOAT_ROWS, k == 0);
+			open_place(&o, p, t, n, row, k == 0);
 			if (p->type == PALI_GGML_TYPE_BF16) {
 				const char *b = p->b + 2 * t * p->ldb + 4 * k;
 #define CALL(n) bf16_tile(n, &w, b, p->ldb, columns, o.c, o.ldc, k == 0)
@@ -152,7 +148,7 @@ void pali_product_floats(const struct product *p, int64_t row, int64_t from, int
 				FOR_TOKENS(n, CALL)
 #undef CALL
 			}
-			close_place(&o, n);
+			close_place(&o, p, t, n, row);
 		}
 	}
 }

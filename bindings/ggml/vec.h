@@ -1,5 +1,5 @@
 /* Vectors of floats as the compiler's own extension (gcc, clang), as wide as the processor's registers, and the one product that
- * everything fast here is made of. Before it: nothing. After it: rows.c, multiply.c, attention.c. */
+ * everything fast here is made of. Before it: nothing. After it: rows.c, multiply.c, attention.c, product_floats.c and product_blocks.c. */
 #ifndef PALI_GGML_VEC_H
 #define PALI_GGML_VEC_H
 

@@ -35,8 +35,16 @@ var Vision = pali.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 8,
 // connection is that of this process, which a fault spoils.
 var connection io.Writer
 
-// Main is the worker's process: it ends when the connection does. PALI_TOY_LOAD is how long loading takes, or "fail".
-func Main() {
+// TestMain runs a test binary, which is the worker instead where PALI_TOY is set.
+func TestMain(tests interface{ Run() int }) {
+	if os.Getenv("PALI_TOY") == "" {
+		os.Exit(tests.Run())
+	}
+	work()
+}
+
+// work is the worker's process: it ends when the connection does. PALI_TOY_LOAD is how long loading takes, or "fail".
+func work() {
 	conn, err := worker.Inherited()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

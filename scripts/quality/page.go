@@ -150,10 +150,15 @@ func (r *results) weightedTable(p say) {
 			small(mean(plain, exact)), small(mean(with, exact)), 100*mean(with, exact)/mean(plain, exact), 100*mean(even, exact)/mean(plain, exact),
 			small(mean(exact, plain)), small(mean(exact, with)), 100*mean(exact, with)/mean(exact, plain))
 	}
+	left := func(t, weights string) float64 {
+		return 100 * mean(half{Type: t, Weights: weights}, exact) / mean(half{Type: t}, exact)
+	}
 	p("\nA matrix of importance can help where columns differ in it. In the demo's text file the mean square of what meets a column has a 90th percentile of %.1f times the 10th", r.spread)
-	p("(median over the matrices; %.0f times where they differ most), and the flat matrix, which knows nothing of columns, brings about as much: what is gained is the", r.spreadMost)
-	p("search for better scales that llama.cpp's encoders make whenever they are given a matrix. So it is no surprise that q4_0 and q4_k_m keep most of their divergence here. Models of")
-	p("billions of parameters have columns that stand out by orders of magnitude; what a matrix brings them was not measured.\n")
+	p("(median over the matrices; %.0f times where they differ most). The flat matrix knows nothing of columns: with it q4_0 keeps %.0f %% of its divergence and q4_k_m %.0f %%, with the",
+		r.spreadMost, left("q4_0", flat), left("q4_k_m", flat))
+	p("calibrated one %.0f %% and %.0f %%. So what these two gain here is the search for better scales that llama.cpp's encoders make whenever they are given a matrix. Models of",
+		left("q4_0", calibrated), left("q4_k_m", calibrated))
+	p("billions of parameters have columns that stand out more; what a matrix brings them was not measured.\n")
 }
 
 // tokenTable shows what the type of the token table costs.

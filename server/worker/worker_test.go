@@ -18,13 +18,7 @@ import (
 )
 
 // TestMain lets the test binary be the worker.
-func TestMain(m *testing.M) {
-	if os.Getenv("PALI_TOY") != "" {
-		toymodel.Main()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { toymodel.TestMain(m) }
 
 func command(env ...string) worker.Command {
 	exe, err := os.Executable()

@@ -36,7 +36,7 @@ type beam struct {
 type link struct {
 	before *link
 	step   Step
-	logits []float32 // that gave the step
+	logits []float32 // that gave the step, if they are to be kept
 }
 
 // candidateStep is a way for a beam to go on.
@@ -62,7 +62,7 @@ func (r *Runner) search(ctx context.Context, q Request, logits []float32) (best 
 				return beam{}, err
 			}
 			if ended := live[i].score + live[i].logp(pali.EOS); best.last == nil || ended > best.score {
-				best = beam{last: r.extend(live[i], pali.EOS, q.Top), score: ended}
+				best = beam{last: r.extend(live[i], pali.EOS, q), score: ended}
 			}
 		}
 		next := expand(live, q.Beams)
@@ -72,7 +72,7 @@ func (r *Runner) search(ctx context.Context, q Request, logits []float32) (best 
 		if err := ctx.Err(); err != nil {
 			return beam{}, err
 		}
-		if live, err = r.advance(d, live, next, q.Top); err != nil {
+		if live, err = r.advance(d, live, next, q); err != nil {
 			return beam{}, err
 		}
 	}
@@ -113,7 +113,7 @@ func largest(logits []float32, n int) []int32 {
 }
 
 // advance gives each of the next answers its logits.
-func (r *Runner) advance(d Branching, live []beam, next []candidateStep, top int) ([]beam, error) {
+func (r *Runner) advance(d Branching, live []beam, next []candidateStep, q Request) ([]beam, error) {
 	from := make([]int, len(next))
 	for i, c := range next {
 		from[i] = c.beam
@@ -127,14 +127,18 @@ func (r *Runner) advance(d Branching, live []beam, next []candidateStep, top int
 		if err != nil {
 			return nil, err
 		}
-		out[i] = beam{last: r.extend(live[c.beam], c.token, top), score: c.score, logits: logits}
+		out[i] = beam{last: r.extend(live[c.beam], c.token, q), score: c.score, logits: logits}
 	}
 	return out, nil
 }
 
 // extend adds a token to a beam's chain.
-func (r *Runner) extend(b beam, token int32, top int) *link {
-	return &link{b.last, Step{Token: token, Logprob: b.logp(token), Near: near(b.logits, b.norm, token), Top: r.top(b.logits, b.norm, top)}, b.logits}
+func (r *Runner) extend(b beam, token int32, q Request) *link {
+	l := &link{before: b.last, step: Step{Token: token, Logprob: b.logp(token), Near: near(b.logits, b.norm, token), Top: r.top(b.logits, b.norm, q.Top)}}
+	if q.Keep {
+		l.logits = b.logits
+	}
+	return l
 }
 
 // searched answers by beam search: the steps come when it has ended.

@@ -15,44 +15,46 @@ const module = "github.com/pali-gguf/pali"
 
 // allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a package may import anything.
 var allowed = map[string][]string{
-	"":                        {},
-	"tensor":                  {},
-	"npz":                     {"tensor"},
-	"gguf":                    {"tensor"},
-	"gemma":                   {"", "gguf"},
-	"mmproj":                  {"", "tensor", "gguf", "mmproj/jpeg"},
-	"mmproj/jpeg":             {},
-	"convert/sentencepiece":   {""},
-	"convert":                 {"", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
-	"internal/atomicfile":     {},
-	"internal/terminal":       {},
-	"internal/publicnet":      {},
-	"internal/kaggle":         {"internal/atomicfile", "internal/publicnet"},
-	"internal/kaggle/standin": {"internal/publicnet"}, // for tests
-	"internal/journal":        {"internal/atomicfile"},
-	"bindings/ggml":           {},
-	"bindings/llama":          {},
-	"quant":                   {"", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
-	"mmproj/siglip":           {"", "gguf", "mmproj", "bindings/ggml"},
-	"runner":                  {"", "mmproj"},
-	"runner/llamacpp":         {"", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
-	"tasks":                   {""},
-	"tasks/masks":             {"gguf", "tensor"},
-	"tasks/draw":              {"tasks/masks"},
-	"answer":                  {"mmproj", "runner", "tasks", "tasks/draw", "tasks/masks"},
-	"tasks/dataset":           {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
-	"eval":                    {"", "tasks", "internal/journal"},
-	"server/worker":           {"", "answer", "runner"},
-	"server":                  {"", "answer", "internal/publicnet", "mmproj", "runner", "server/worker", "tasks", "tasks/masks"},
-	"cmd/pali":                nil, // any: the only place where things are wired together
-	"scripts/synthetic":       nil,
-	"scripts/quality":         {"eval", "gguf", "quant"},
-	"scripts/scores":          {"eval"},
-	"attacks":                 {"", "gguf"},                    // for tests
-	"internal/ctest":          {},                              // for tests
-	"internal/faultdisk":      {"internal/atomicfile"},         // for tests
-	"internal/tinymodel":      {"", "tensor", "npz"},           // for tests
-	"internal/toymodel":       {"", "runner", "server/worker"}, // for tests
+	"":                           {},
+	"paligemma":                  {},
+	"tensor":                     {},
+	"npz":                        {"tensor"},
+	"gguf":                       {},
+	"gemma":                      {"paligemma", "gguf"},
+	"mmproj":                     {"paligemma", "gguf"},
+	"mmproj/imageproc":           {"mmproj/imageproc/jpeg"},
+	"mmproj/imageproc/jpeg":      {},
+	"convert/sentencepiece":      {"paligemma"},
+	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
+	"internal/atomicfile":        {},
+	"internal/terminal":          {},
+	"internal/safedial":          {},
+	"internal/kaggle":            {"internal/atomicfile", "internal/safedial"},
+	"internal/kaggle/kaggletest": {"internal/safedial"}, // for tests
+	"internal/journal":           {"internal/atomicfile"},
+	"bindings/ggml":              {},
+	"bindings/llama":             {},
+	"quant":                      {"paligemma", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
+	"mmproj/siglip":              {"paligemma", "gguf", "mmproj", "bindings/ggml"},
+	"runner":                     {"paligemma", "mmproj/imageproc"},
+	"runner/llamacpp":            {"paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
+	"tasks":                      {"paligemma"},
+	"tasks/masks":                {"gguf", "tensor"},
+	"tasks/draw":                 {"tasks/masks"},
+	"answer":                     {"mmproj/imageproc", "runner", "tasks", "tasks/draw", "tasks/masks"},
+	"tasks/dataset":              {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
+	"eval":                       {"tasks", "internal/journal"},
+	"server/worker":              {"paligemma", "answer", "runner"},
+	"server":                     {"paligemma", "answer", "internal/safedial", "mmproj/imageproc", "runner", "server/worker", "tasks", "tasks/masks"},
+	"cmd/pali":                   nil, // any: the only place where things are wired together
+	"scripts/synthetic":          nil,
+	"scripts/quality":            {"eval", "gguf", "quant"},
+	"scripts/scores":             {"eval"},
+	"internal/badfiles":          {"paligemma", "gguf"},                    // for tests
+	"internal/ctest":             {},                                       // for tests
+	"internal/faultfs":           {"internal/atomicfile"},                  // for tests
+	"internal/tinymodel":         {"paligemma", "tensor", "npz"},           // for tests
+	"server/worker/workertest":   {"paligemma", "runner", "server/worker"}, // for tests
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
@@ -69,7 +71,7 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
+	seen, used := 0, map[string][]string{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; seen++ {
 		var p goPackage
 		if err := d.Decode(&p); err == io.EOF {
@@ -77,14 +79,21 @@ func TestImports(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		checkImports(t, p)
+		checkImports(t, p, used)
 	}
 	if seen < 15 {
 		t.Errorf("%d packages seen", seen)
 	}
+	for name, may := range allowed {
+		for _, of := range may {
+			if !slices.Contains(used[name], of) {
+				t.Errorf("package %q may import %q and does not: take it out of the table", name, of)
+			}
+		}
+	}
 }
 
-func checkImports(t *testing.T, p goPackage) {
+func checkImports(t *testing.T, p goPackage, used map[string][]string) {
 	name := ours(p.ImportPath)
 	may, known := allowed[name]
 	if !known {
@@ -98,6 +107,7 @@ func checkImports(t *testing.T, p goPackage) {
 			continue
 		}
 		of := ours(path)
+		used[name] = append(used[name], of)
 		if may != nil && !slices.Contains(may, of) {
 			t.Errorf("package %q imports %q, which the table does not allow", name, of)
 		}

@@ -1,7 +1,7 @@
 // Package answer writes what the model answered as Pali gives it: the same JSON on the command line and over HTTP, objects with pixels, scores and
-// masks, and the picture with these drawn on it.
+// masks, and the image with these drawn on it.
 //
-// Before it: runner.Result, and the picture's size. After it: cmd/pali and server. This file: the JSON of a task's answer; object.go: the objects in it.
+// Before it: runner.Result, and the image's size. After it: cmd/pali and server. This file: the JSON of a task's answer; object.go: the objects in it.
 package answer
 
 import (
@@ -17,13 +17,13 @@ import (
 type Answer struct {
 	Image    string    `json:"image,omitempty"`
 	Images   []string  `json:"images,omitempty"` // where there are several
-	Frames   []int     `json:"frames,omitempty"` // of a moving picture, from 0
+	Frames   []int     `json:"frames,omitempty"` // of an animated image, from 0
 	Prompt   string    `json:"prompt"`
 	Text     string    `json:"text"` // as the model gave it
 	Tokens   []int32   `json:"tokens"`
 	Objects  []Object  `json:"objects,omitzero"`
 	Unparsed []string  `json:"unparsed,omitzero"`
-	Tiles    []Tile    `json:"tiles,omitempty"` // where the picture was asked about in parts; then the text is their texts put together
+	Tiles    []Tile    `json:"tiles,omitempty"` // where the image was asked about in parts; then the text is their texts put together
 	Logprobs []Logprob `json:"logprobs,omitempty"`
 	Timings  Timings   `json:"timings"`
 }
@@ -50,7 +50,7 @@ type Timings struct {
 // Of tells an answer without its objects. load is how long the request waited for the model.
 func Of(q runner.Request, r *runner.Result, load time.Duration) Answer {
 	a := Answer{Prompt: q.Prompt, Text: r.Text, Tokens: r.Tokens, Timings: TimingsOf(r.Timings, load)}
-	if q.Top > 0 {
+	if q.TopLogprobs > 0 {
 		a.Logprobs = Logprobs(r.Steps)
 	}
 	return a
@@ -92,13 +92,13 @@ func (a *Answer) Find(r *runner.Result, in Frame, minScore float64, decoder *mas
 
 // Strict makes the constraint that gives the answer to a prompt "detect THING ; THING" its form. It fails where an answer of so many tokens cannot hold
 // one object.
-func Strict(v *runner.Vocabulary, things string, masks bool, maxTokens int) (*tasks.Strict, error) {
-	s, err := tasks.NewStrict(tasks.Things(things), masks, v.Len(), v.Bytes)
+func Strict(v *runner.Vocabulary, things string, masks bool, maxTokens int) (*tasks.Grammar, error) {
+	s, err := tasks.NewGrammar(tasks.SplitLabels(things), masks, v.Len(), v.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	if maxTokens < s.Longest() {
-		return nil, fmt.Errorf("at most %d tokens: an object may take %d in the strict form", maxTokens, s.Longest())
+	if maxTokens < s.MaxTokens() {
+		return nil, fmt.Errorf("at most %d tokens: an object may take %d in the strict form", maxTokens, s.MaxTokens())
 	}
 	return s, nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -18,7 +18,7 @@ func result() *runner.Result {
 	for _, t := range []string{"<loc0000>", "<loc0000>", "<loc0512>", "<loc1023>", " cat", " ; ", "<loc0100>", "<loc0200>", "<loc0300>", "<loc0400>", " dog", " ; ", "what"} {
 		s := runner.Step{Text: t, Token: int32(len(r.Steps)), Logprob: math.Log(0.5), Top: []runner.Alternative{{Token: 7, Text: "x", Logprob: -1}}}
 		if strings.HasPrefix(t, "<loc") {
-			s.Near = 0.9
+			s.BinProb = 0.9
 		}
 		if t == " dog" {
 			s.Logprob = 0
@@ -30,7 +30,7 @@ func result() *runner.Result {
 
 func TestAnswer(t *testing.T) {
 	r := result()
-	a := Of(runner.Request{Prompt: "detect cat ; dog", Top: 1}, r, 2*time.Millisecond)
+	a := Of(runner.Request{Prompt: "detect cat ; dog", TopLogprobs: 1}, r, 2*time.Millisecond)
 	if a.Timings.Load != 2 || a.Timings.Vision != 1.5 || len(a.Logprobs) != len(r.Steps) || a.Logprobs[3].Top[0].Text != "x" || a.Objects != nil {
 		t.Errorf("%+v", a)
 	}
@@ -57,7 +57,7 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	p := &mmproj.Picture{Width: 20, Height: 10, Pix: make([]uint8, 600)}
+	p := &imageproc.Image{Width: 20, Height: 10, Pix: make([]uint8, 600)}
 	o := Object{Label: "cat", XYXY: [4]float64{2, 2, 12, 8}, Bitmap: &masks.Bitmap{Width: 20, Height: 10, Bits: make([]bool, 200)}}
 	o.Bitmap.Bits[25] = true
 	if drawn := Draw(p, []Object{o}); drawn.Bounds().Dx() != 20 || drawn.RGBAAt(2, 2).B == 0 {

@@ -1,12 +1,12 @@
 package answer
 
-// This file: an answer's objects, with pixels, scores and masks. Before it: the answer's text and tokens. After it: JSON, and pictures.
+// This file: an answer's objects, with pixels, scores and masks. Before it: the answer's text and tokens. After it: JSON, and images.
 
 import (
 	"image"
 	"image/color"
 
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/draw"
@@ -17,9 +17,9 @@ import (
 type Object struct {
 	Label string `json:"label"`
 	tasks.Score
-	XYXY     [4]float64 `json:"xyxy"`           // x0, y0, x1, y1 in pixels of the picture as it is seen
+	XYXY     [4]float64 `json:"xyxy"`           // x0, y0, x1, y1 in pixels of the image as it is seen
 	Loc      [4]int     `json:"loc"`            // bins y0, x0, y1, x1
-	Tile     *[4]int    `json:"tile,omitempty"` // where the picture was asked about in parts: the one whose bins they are, x0, y0, x1, y1 in pixels
+	Tile     *[4]int    `json:"tile,omitempty"` // where the image was asked about in parts: the one whose bins they are, x0, y0, x1, y1 in pixels
 	Seg      []int      `json:"seg,omitempty"`  // the mask's codes
 	Mask     *Mask      `json:"mask,omitempty"`
 	Area     *int       `json:"area,omitempty"`     // pixels of the mask
@@ -28,13 +28,13 @@ type Object struct {
 	Bitmap *masks.Bitmap `json:"-"` // nil without a mask
 }
 
-// Mask is a mask of the picture's size in COCO's form.
+// Mask is a mask of the image's size in COCO's form.
 type Mask struct {
 	Size   [2]int `json:"size"` // height, width
 	Counts string `json:"counts"`
 }
 
-// Frame says where bins lie: in a picture of this size, each a share bin/Divisor of its side.
+// Frame says where bins lie: in an image of this size, each a share bin/Divisor of its side.
 type Frame struct {
 	Width, Height int
 	Divisor       float64 // tasks.LocDivisor, or 1024
@@ -60,7 +60,7 @@ func Objects(r *runner.Result, in Frame, decoder *masks.Decoder) (all []Object, 
 func Tokens(r *runner.Result) []tasks.Token {
 	var tokens []tasks.Token
 	for _, s := range r.Steps {
-		tokens = append(tokens, tasks.Token{Text: s.Text, Logprob: s.Logprob, Near: s.Near})
+		tokens = append(tokens, tasks.Token{Text: s.Text, Logprob: s.Logprob, BinProb: s.BinProb})
 	}
 	return tokens
 }
@@ -75,7 +75,7 @@ func (o *Object) addMask(d *masks.Decoder, in Frame) error {
 	return nil
 }
 
-// setMask gives the object a mask of the picture's size, in all forms.
+// setMask gives the object a mask of the image's size, in all forms.
 func (o *Object) setMask(bitmap *masks.Bitmap) {
 	area := bitmap.Area()
 	o.Bitmap, o.Mask, o.Area, o.Polygons = bitmap, &Mask{[2]int{bitmap.Height, bitmap.Width}, bitmap.RLE()}, &area, nil
@@ -88,8 +88,8 @@ func (o *Object) setMask(bitmap *masks.Bitmap) {
 	}
 }
 
-// Draw returns the picture with the objects on it.
-func Draw(p *mmproj.Picture, objects []Object) *image.RGBA {
+// Draw returns the image with the objects on it.
+func Draw(p *imageproc.Image, objects []Object) *image.RGBA {
 	var all []draw.Object
 	for _, o := range objects {
 		all = append(all, draw.Object{Label: o.Label, Score: o.Score.Score, XYXY: o.XYXY, Mask: o.Bitmap})
@@ -97,7 +97,7 @@ func Draw(p *mmproj.Picture, objects []Object) *image.RGBA {
 	return draw.Objects(p.Pix, p.Width, p.Height, all)
 }
 
-// DrawMasks returns the masks alone, in a picture of this size: with a palette, in which pixels of the n-th object that has a mask have the value n, or
+// DrawMasks returns the masks alone, in an image of this size: with a palette, in which pixels of the n-th object that has a mask have the value n, or
 // white on black. It fails where there are more than a palette holds.
 func DrawMasks(width, height int, grey bool, objects []Object) (image.Image, error) {
 	var all []*masks.Bitmap

@@ -1,6 +1,6 @@
 package answer
 
-// This file: answers about parts of one picture as one. Before it: runner.Result for each tile that tasks.Tiles lays. After it: one Answer.
+// This file: answers about parts of one image as one. Before it: runner.Result for each tile that tasks.Tiles lays. After it: one Answer.
 
 import (
 	"image"
@@ -10,25 +10,25 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// Tile is a part of a picture, and what the model answered about it.
+// Tile is a part of an image, and what the model answered about it.
 type Tile struct {
-	XYXY [4]int `json:"xyxy"` // x0, y0, x1, y1 in pixels of the picture
+	XYXY [4]int `json:"xyxy"` // x0, y0, x1, y1 in pixels of the image
 	Text string `json:"text"` // as the model gave it
 }
 
-// Tiled gathers the answers about the parts of one picture.
+// Tiled gathers the answers about the parts of one image.
 type Tiled struct {
-	Whole    Frame          // of the picture
+	Whole    Frame          // of the image
 	Decoder  *masks.Decoder // nil: no masks
 	Result   runner.Result  // all answers, one after the other, without their texts
 	Tiles    []Tile
 	Unparsed []string
 
 	objects []Object
-	found   []tasks.Found // of each object
+	found   []tasks.TileDetection // of each object
 }
 
-// Add adds an answer about a part of the picture. boxes says whether to look for objects in it.
+// Add adds an answer about a part of the image. boxes says whether to look for objects in it.
 func (a *Tiled) Add(tile image.Rectangle, r *runner.Result, boxes bool) error {
 	at := [4]int{tile.Min.X, tile.Min.Y, tile.Max.X, tile.Max.Y}
 	a.Result.Tokens, a.Result.Steps = append(a.Result.Tokens, r.Tokens...), append(a.Result.Steps, r.Steps...)
@@ -44,9 +44,9 @@ func (a *Tiled) Add(tile image.Rectangle, r *runner.Result, boxes bool) error {
 	a.Unparsed = append(a.Unparsed, unparsed...)
 	for _, o := range objects {
 		o.move(at)
-		cut := tasks.Cut(o.XYXY, tile, a.Whole.Width, a.Whole.Height)
+		cut := tasks.TouchesEdge(o.XYXY, tile, a.Whole.Width, a.Whole.Height)
 		a.objects = append(a.objects, o)
-		a.found = append(a.found, tasks.Found{Label: o.Label, XYXY: o.XYXY, Score: o.Score.Score, Tile: len(a.Tiles), Cut: cut})
+		a.found = append(a.found, tasks.TileDetection{Label: o.Label, XYXY: o.XYXY, Score: o.Score.Score, Tile: len(a.Tiles), Cut: cut})
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (a *Tiled) Add(tile image.Rectangle, r *runner.Result, boxes bool) error {
 // Objects returns the objects of all parts, each once (tasks.Join), that have this score at least.
 func (a *Tiled) Objects(minScore float64) []Object {
 	all := []Object{}
-	for _, i := range tasks.Join(a.found) {
+	for _, i := range tasks.MergeDetections(a.found) {
 		if o := a.objects[i]; o.Score.Score >= minScore {
 			o.placeMask(a.Whole.Width, a.Whole.Height)
 			all = append(all, o)
@@ -63,7 +63,7 @@ func (a *Tiled) Objects(minScore float64) []Object {
 	return all
 }
 
-// move turns an object of a tile into one of the whole picture. Its bins and its mask stay those of the tile.
+// move turns an object of a tile into one of the whole image. Its bins and its mask stay those of the tile.
 func (o *Object) move(tile [4]int) {
 	o.Tile = &tile
 	for i := range o.XYXY {
@@ -71,7 +71,7 @@ func (o *Object) move(tile [4]int) {
 	}
 }
 
-// placeMask gives the mask of a tile's object the picture's size.
+// placeMask gives the mask of a tile's object the image's size.
 func (o *Object) placeMask(width, height int) {
 	if o.Bitmap != nil {
 		o.setMask(o.Bitmap.Place(o.Tile[0], o.Tile[1], width, height))

@@ -47,7 +47,7 @@ func BenchmarkConvert(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			p, err := newPlan(checkpoint, [2]Policy{policy(c.to), policy(c.to)})
+			p, err := newPlan(checkpoint, [2]Encoder{policy(c.to), policy(c.to)})
 			if err != nil {
 				b.Fatal(err)
 			}

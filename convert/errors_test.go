@@ -18,11 +18,11 @@ import (
 	"testing/iotest"
 	"time"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -53,7 +53,7 @@ func TestMisshapen(t *testing.T) {
 		all := tinymodel.Arrays(tinymodel.Options{Architecture: architecture, Prefix: "params/"})
 		for i := range all {
 			for axis := range all[i].Shape {
-				if all[i].Name == "params/llm/layers/attn/kv_einsum/w" && axis == 2 && architecture == pali.Gemma {
+				if all[i].Name == "params/llm/layers/attn/kv_einsum/w" && axis == 2 && architecture == paligemma.Gemma {
 					continue // 2 key/value heads for 4 query heads are as good as 1
 				}
 				arrays := slices.Clone(all)
@@ -204,7 +204,7 @@ func TestTokenizer(t *testing.T) {
 	if err != nil || !slices.Equal(pieces, again) {
 		t.Errorf("PaliGemma's own tokenizer: %v", err)
 	}
-	tail := pieces[len(pieces)-pali.SegmentCodes-1:]
+	tail := pieces[len(pieces)-paligemma.SegmentCodes-1:]
 	if tail[0].Text != "<loc1023>" || tail[1].Text != "<seg000>" || tail[128].Text != "<seg127>" || tail[0].Type != 4 || tail[128].Type != 4 {
 		t.Errorf("the last pieces are %+v ... %+v", tail[:2], tail[128])
 	}
@@ -290,7 +290,7 @@ func TestReadsToTheEnd(t *testing.T) {
 		tail io.Reader
 		want string
 	}{{iotest.ErrReader(late), late.Error()}, {strings.NewReader("x"), "goes on after its last element"}} {
-		p, err := newPlan(c, [2]Policy{policy(gguf.F32), policy(gguf.F32)})
+		p, err := newPlan(c, [2]Encoder{policy(gguf.F32), policy(gguf.F32)})
 		if err != nil {
 			t.Fatal(err)
 		}

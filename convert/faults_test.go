@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 )
 
@@ -38,13 +38,13 @@ func tiny(t testing.TB, o Options) (*Result, error) {
 
 // convertAndDie is the child's whole life.
 func convertAndDie(dir, at string) {
-	_, err := tiny(&testing.T{}, Options{Name: "tiny", Text: policy(gguf.F32), Vision: policy(gguf.F32), OutDir: dir, Threads: 1, fs: faultdisk.Killing(at)})
+	_, err := tiny(&testing.T{}, Options{Name: "tiny", Text: policy(gguf.F32), Vision: policy(gguf.F32), OutDir: dir, Threads: 1, fs: faultfs.Killing(at)})
 	panic(fmt.Sprint("survived: ", err))
 }
 
 // operations converts once and returns the number of operations it takes, and what the files should be.
 func operations(t *testing.T) (n int64, want [2]string) {
-	disk := &faultdisk.Disk{}
+	disk := &faultfs.Disk{}
 	o := options(t, gguf.F32)
 	o.Threads, o.fs = 1, disk
 	r, err := tiny(t, o)
@@ -72,7 +72,7 @@ func TestKilled(t *testing.T) {
 			}
 		})
 	}
-	for _, at := range faultdisk.Points(all, 200) {
+	for _, at := range faultfs.Points(all, 200) {
 		next <- at
 	}
 	close(next)
@@ -81,7 +81,7 @@ func TestKilled(t *testing.T) {
 
 // killed runs one child, looks at what it left, and converts again.
 func killed(t *testing.T, dir, at string, want [2]string) {
-	if err := faultdisk.Killed(killDir+"="+dir, killAt+"="+at); err != nil {
+	if err := faultfs.Killed(killDir+"="+dir, killAt+"="+at); err != nil {
 		t.Errorf("at %s: %v", at, err)
 		return
 	}
@@ -115,7 +115,7 @@ func TestDiskFull(t *testing.T) {
 	for i := range int64(points) {
 		at := 1 + i*all/points
 		o := options(t, gguf.F32)
-		o.fs = faultdisk.Full(at)
+		o.fs = faultfs.Full(at)
 		_, err := tiny(t, o)
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("operation %d of %d: %v", at, all, err)

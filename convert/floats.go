@@ -21,7 +21,7 @@ func ReadCheckpoint(src *npz.Archive, vision bool) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlan(c, [2]Policy{})
+	p, err := newPlan(c, [2]Encoder{})
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (c *Checkpoint) Tensors() []tensor.Tensor {
 }
 
 // Rows is a run of whole rows of one tensor. A row is as long as the tensor's last axis.
-type Rows struct {
+type RowRange struct {
 	Tensor string
 	First  int // the row that Values begin with
 	Values []float32
@@ -58,7 +58,7 @@ type Rows struct {
 
 // Read reads every tensor, in the archive's order, and calls do with its rows, from so many goroutines (0: one for each processor) at once. The
 // values are those that Run would store; do must not keep them. progress is called as Options.Progress is. Read ends when ctx does.
-func (c *Checkpoint) Read(ctx context.Context, threads int, do func(Rows) error, progress func(done, total int64)) error {
+func (c *Checkpoint) Read(ctx context.Context, threads int, do func(RowRange) error, progress func(done, total int64)) error {
 	return c.plan.work(ctx, threads, func() func(strip) error {
 		w := &worker{}
 		return func(s strip) error {
@@ -66,7 +66,7 @@ func (c *Checkpoint) Read(ctx context.Context, threads int, do func(Rows) error,
 			if err != nil {
 				return err
 			}
-			return do(Rows{s.piece.target.tensor.Name, s.piece.from + s.from, x})
+			return do(RowRange{s.piece.target.tensor.Name, s.piece.from + s.from, x})
 		}
 	}, progress)
 }

@@ -30,7 +30,7 @@ func TestReadGivesWhatRunStores(t *testing.T) {
 				}
 				for i, x := range c.Tensors() {
 					want := make([]float32, file.Tensors[i].Len())
-					tensor.Widen(want, contents(t, file, file.Tensors[i]), tensor.F32)
+					tensor.ToFloat32(want, contents(t, file, file.Tensors[i]), tensor.F32)
 					if x.Name != file.Tensors[i].Name || x.DType != tensor.BF16 || !slices.Equal(x.Shape, file.Tensors[i].Shape) || !slices.Equal(have[x.Name], want) {
 						t.Errorf("%s: %s %v %v: not what the file has", family, x.Name, x.DType, x.Shape)
 					}
@@ -48,7 +48,7 @@ func readAll(t *testing.T, c *Checkpoint, threads int) map[string][]float32 {
 	for _, x := range c.Tensors() {
 		have[x.Name], cols[x.Name] = make([]float32, x.Len()), x.Shape[len(x.Shape)-1]
 	}
-	err := c.Read(context.Background(), threads, func(r Rows) error {
+	err := c.Read(context.Background(), threads, func(r RowRange) error {
 		mutex.Lock()
 		defer mutex.Unlock()
 		copy(have[r.Tensor][r.First*cols[r.Tensor]:], r.Values)
@@ -70,12 +70,12 @@ func TestReadFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	if err := c.Read(context.Background(), 2, func(Rows) error { return broken }, nil); !errors.Is(err, broken) {
+	if err := c.Read(context.Background(), 2, func(RowRange) error { return broken }, nil); !errors.Is(err, broken) {
 		t.Errorf("an error from do: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := c.Read(ctx, 2, func(Rows) error { return nil }, nil); !errors.Is(err, context.Canceled) {
+	if err := c.Read(ctx, 2, func(RowRange) error { return nil }, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

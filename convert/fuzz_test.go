@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/tinymodel"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -19,12 +19,12 @@ func FuzzShapes(f *testing.F) {
 	f.Add([]byte{3, 0, 1, 7, 1, 0, 20, 2, 0, 25, 5, 9}, true, false)
 	f.Add([]byte{25, 4, 0, 26, 3, 2}, true, true)
 	f.Fuzz(func(t *testing.T, data []byte, gemma2, unstacked bool) {
-		o := tinymodel.Options{Unstacked: unstacked, Text: pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: 3, BlockCount: 2, FeedForwardLength: 5,
+		o := tinymodel.Options{Unstacked: unstacked, Text: paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 3, BlockCount: 2, FeedForwardLength: 5,
 			HeadCount: 4, HeadCountKV: 1, KeyLength: 2, VocabSize: 7}}
 		if gemma2 {
-			o.Text.Architecture = pali.Gemma2
+			o.Text.Architecture = paligemma.Gemma2
 		}
-		o.Vision = pali.VisionConfig{ImageSize: 4, PatchSize: 2, EmbeddingLength: 6, FeedForwardLength: 5, BlockCount: 1, HeadCount: 3, ProjectionDim: 3}
+		o.Vision = paligemma.VisionConfig{ImageSize: 4, PatchSize: 2, EmbeddingLength: 6, FeedForwardLength: 5, BlockCount: 1, HeadCount: 3, ProjectionDim: 3}
 		arrays := tinymodel.Arrays(o)
 		for ; len(data) >= 3; data = data[3:] {
 			change(&arrays[int(data[0])%len(arrays)], data[1], int(data[2]))
@@ -37,7 +37,7 @@ func FuzzShapes(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p, err := newPlan(c, [2]Policy{policy(gguf.F16), policy(gguf.Q8_0)})
+		p, err := newPlan(c, [2]Encoder{policy(gguf.F16), policy(gguf.Q8_0)})
 		if err != nil {
 			t.Fatal(err)
 		}

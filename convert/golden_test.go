@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/tinymodel"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 		text, vision gguf.Type
 	}{
 		{"gemma", tinymodel.Options{Prefix: "params/"}, gguf.F32, gguf.F32},
-		{"gemma2", tinymodel.Options{Architecture: pali.Gemma2, Prefix: "params/", DType: tensor.BF16}, gguf.BF16, gguf.F16},
+		{"gemma2", tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", DType: tensor.BF16}, gguf.BF16, gguf.F16},
 	} {
 		o := options(t, c.text)
 		o.Vision = policy(c.vision)
@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 func TestDeterminism(t *testing.T) {
 	var want [2]string
 	for i, threads := range []int{1, 1, 2, 3, 8, 4, 0} {
-		o := tinymodel.Options{Architecture: pali.Gemma2, Prefix: "params/", Unstacked: i == 5, OldPosition: i == 6}
+		o := tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", Unstacked: i == 5, OldPosition: i == 6}
 		arrays := tinymodel.Arrays(o)
 		if i >= 2 {
 			rand.New(rand.NewPCG(1, uint64(i))).Shuffle(len(arrays), func(a, b int) { arrays[a], arrays[b] = arrays[b], arrays[a] })

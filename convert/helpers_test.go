@@ -15,16 +15,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
-var families = []string{pali.Gemma, pali.Gemma2}
+var families = []string{paligemma.Gemma, paligemma.Gemma2}
 
 func vocab(t testing.TB) *sentencepiece.Model {
 	t.Helper()
@@ -230,7 +230,7 @@ func golden(t *testing.T, name, got string) {
 func narrowed(values []float32, typ gguf.Type) []byte {
 	d := map[gguf.Type]tensor.DType{gguf.F32: tensor.F32, gguf.F16: tensor.F16, gguf.BF16: tensor.BF16}[typ]
 	b := make([]byte, len(values)*d.Size())
-	tensor.Narrow(b, values, d)
+	tensor.FromFloat32(b, values, d)
 	return b
 }
 

@@ -134,10 +134,10 @@ func maskArray(src *npz.Archive, want gguf.Tensor) ([]byte, error) {
 	if want.Type == gguf.F16 {
 		narrow = tensor.F16
 	}
-	if i := tensor.Beyond(v, narrow.Limit()); i >= 0 {
+	if i := tensor.IndexOverflow(v, narrow.Limit()); i >= 0 {
 		return nil, fmt.Errorf("array %s: element %d is %v, which %v cannot hold", name, i, v[i], want.Type)
 	}
 	b := make([]byte, want.Bytes())
-	tensor.Narrow(b, v, narrow)
+	tensor.FromFloat32(b, v, narrow)
 	return b, nil
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/tasks/masks"
 	"github.com/pali-gguf/pali/tensor"
@@ -139,7 +139,7 @@ func TestMasksBesideAPair(t *testing.T) {
 		return tiny(t, o)
 	}
 	o := options(t, gguf.F32)
-	disk := &faultdisk.Disk{}
+	disk := &faultfs.Disk{}
 	o.fs = disk
 	r, err := beside(o, maskArrays(2))
 	if err != nil || r.MaskPath != filepath.Join(o.OutDir, "masks-tiny.gguf") || fileHash(t, r.MaskPath) != fileHash(t, alone) {
@@ -156,7 +156,7 @@ func TestMasksBesideAPair(t *testing.T) {
 	const points = 20
 	for i := range int64(points) {
 		o := options(t, gguf.F32)
-		o.fs = faultdisk.Full(1 + i*disk.Count()/points)
+		o.fs = faultfs.Full(1 + i*disk.Count()/points)
 		if _, err := beside(o, maskArrays(2)); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("point %d: %v", i, err)
 		}
@@ -174,8 +174,8 @@ func TestMasksBesideAPair(t *testing.T) {
 
 // A disk that is full from some operation on: an error that says so, and nothing left.
 func TestMasksDiskFull(t *testing.T) {
-	disk := &faultdisk.Disk{}
-	convert := func(fs *faultdisk.Disk) (dir string, err error) {
+	disk := &faultfs.Disk{}
+	convert := func(fs *faultfs.Disk) (dir string, err error) {
 		dir = t.TempDir()
 		_, err = Masks(archive(t, maskArrays(2)), MaskOptions{Name: "tiny", Type: gguf.F16, OutDir: dir, fs: fs})
 		return dir, err
@@ -184,7 +184,7 @@ func TestMasksDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at := range disk.Count() {
-		dir, err := convert(faultdisk.Full(at + 1))
+		dir, err := convert(faultfs.Full(at + 1))
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("operation %d of %d: %v", at+1, disk.Count(), err)
 		}

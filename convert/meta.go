@@ -7,11 +7,11 @@ package convert
 import (
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // What a checkpoint does not say, from big_vision (commit 0127fb6b) models/ppp/gemma.py.
@@ -31,7 +31,7 @@ func kv(key string, value any) gguf.KV { return gguf.KV{Key: key, Value: value} 
 
 // general returns the keys that every GGUF file has, for tools that list models. The licence is known of the published sizes only.
 func general(c *checkpoint, architecture, kind, name string, fileType uint32) []gguf.KV {
-	v, published := pali.Lookup(c.text, c.parameters)
+	v, published := paligemma.Lookup(c.text, c.parameters)
 	kvs := []gguf.KV{
 		kv(gemma.KeyArchitecture, architecture),
 		kv(gemma.KeyType, kind),
@@ -69,7 +69,7 @@ func textKVs(c *checkpoint, name string, fileType uint32, pieces []sentencepiece
 		kv(gemma.KeyRopeFreqBase.Of(a), ropeBase),
 		kv(gemma.KeyRopeDimension.Of(a), uint32(t.KeyLength)),
 		kv(gemma.KeyVocabSize.Of(a), uint32(t.VocabSize)))
-	if a == pali.Gemma2 {
+	if a == paligemma.Gemma2 {
 		kvs = append(kvs,
 			kv(gemma.KeySlidingWindow.Of(a), uint32(slidingWindow)),
 			kv(gemma.KeyAttentionSoftcap.Of(a), attentionCap),
@@ -90,10 +90,10 @@ func tokenizerKVs(pieces []sentencepiece.Piece) []gguf.KV {
 		kv(gemma.KeyTokens, tokens),
 		kv(gemma.KeyScores, scores),
 		kv(gemma.KeyTokenTypes, types),
-		kv(gemma.KeyBOS, uint32(pali.BOS)),
-		kv(gemma.KeyEOS, uint32(pali.EOS)),
+		kv(gemma.KeyBOS, uint32(paligemma.BOS)),
+		kv(gemma.KeyEOS, uint32(paligemma.EOS)),
 		kv(gemma.KeyUnknown, uint32(unknownID)),
-		kv(gemma.KeyPadding, uint32(pali.PAD)),
+		kv(gemma.KeyPadding, uint32(paligemma.PAD)),
 		kv(gemma.KeyAddBOS, true),
 		kv(gemma.KeyAddEOS, false),
 		kv(gemma.KeyAddSpacePrefix, false),

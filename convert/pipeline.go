@@ -44,7 +44,7 @@ type strip struct {
 // run does all jobs. out gives the file to write to.
 func (p *plan) run(ctx context.Context, out func(file int) io.WriterAt, o Options) error {
 	return p.work(ctx, o.Threads, func() func(strip) error {
-		w := &worker{out: out, policies: [2]Policy{textFile: o.Text, visionFile: o.Vision}}
+		w := &worker{out: out, policies: [2]Encoder{textFile: o.Text, visionFile: o.Vision}}
 		return w.do
 	}, o.Progress)
 }

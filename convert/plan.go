@@ -18,7 +18,7 @@ const cutBytes = 8 << 20
 // target is one tensor of one file: rows x cols values come from the checkpoint, the rest of height x width is zero.
 type target struct {
 	file          int
-	row           Row
+	row           Mapping
 	tensor        gguf.Tensor // its Offset is set once the file is laid out
 	rows, cols    int
 	height, width int
@@ -27,7 +27,7 @@ type target struct {
 // piece is a run of an array's bytes that makes some rows of one tensor.
 type piece struct {
 	target *target
-	move   *tensor.Move
+	move   *tensor.Gather
 	plain  bool // the move keeps the order: rows follow each other without gaps
 	first  int  // the piece's first element, counted from the array's first
 	bytes  int
@@ -50,13 +50,13 @@ type plan struct {
 }
 
 // newPlan prepares the conversion of c to files of the two policies. Without them the types are F32, and nothing is padded.
-func newPlan(c *checkpoint, policies [2]Policy) (*plan, error) {
+func newPlan(c *checkpoint, policies [2]Encoder) (*plan, error) {
 	p := &plan{hidden: c.vision.FeedForwardLength}
 	if o := policies[visionFile]; o != nil && o.Blocks() {
 		p.hidden = mmproj.PaddedWidth(p.hidden)
 	}
 	byName := [2]map[string]*target{{}, {}}
-	moves := map[string]*tensor.Move{} // by Row.To: the layers share one
+	moves := map[string]*tensor.Gather{} // by Row.To: the layers share one
 	for _, a := range c.arrays {
 		j := job{tensor: a.tensor}
 		layers, per := 1, a.tensor.Len() // elements of one layer
@@ -110,7 +110,7 @@ func (p *plan) tensors(file int) []gguf.Tensor {
 }
 
 // move prepares the rearrangement of a row for one layer.
-func (c *checkpoint) move(file int, row Row) (*tensor.Move, error) {
+func (c *checkpoint) move(file int, row Mapping) (*tensor.Gather, error) {
 	pattern, _ := row.inner()
 	shape := make([]int, len(pattern.Left))
 	for i, letter := range pattern.Left {
@@ -121,7 +121,7 @@ func (c *checkpoint) move(file int, row Row) (*tensor.Move, error) {
 }
 
 // newTarget prepares the tensor that a row makes of one layer. Its type is left open.
-func (p *plan) newTarget(file int, row Row, name string, m *tensor.Move) *target {
+func (p *plan) newTarget(file int, row Mapping, name string, m *tensor.Gather) *target {
 	t := &target{file: file, row: row, rows: len(m.RowAt), cols: len(m.ColAt)}
 	t.tensor = gguf.Tensor{Name: name, Shape: slices.Clone(m.Shape)}
 	if pattern, _ := row.inner(); file == visionFile {
@@ -138,7 +138,7 @@ func (p *plan) newTarget(file int, row Row, name string, m *tensor.Move) *target
 
 // cut divides the n elements of array a from element first on, which make t by the move m, into pieces. Only a move that keeps the
 // array's outermost axis outermost can be cut.
-func cut(t *target, m *tensor.Move, first, n int, a array) []piece {
+func cut(t *target, m *tensor.Gather, first, n int, a array) []piece {
 	size := a.tensor.DType.Size()
 	whole := piece{target: t, move: m, first: first, bytes: n * size, rows: t.height, plain: plain(m)}
 	rowBytes := t.cols * size
@@ -155,7 +155,7 @@ func cut(t *target, m *tensor.Move, first, n int, a array) []piece {
 }
 
 // plain reports whether a move leaves every element where it is.
-func plain(m *tensor.Move) bool {
+func plain(m *tensor.Gather) bool {
 	cols := len(m.ColAt)
 	for r, at := range m.RowAt {
 		if at != r*cols {
@@ -173,7 +173,7 @@ func plain(m *tensor.Move) bool {
 // names lists a file's tensors in the file's order: the table's order, with the layered rows once for each layer.
 func (c *checkpoint) names(file int) []string {
 	var before, after []string
-	var layered []Row
+	var layered []Mapping
 	for _, row := range towers[file].rows {
 		switch {
 		case row.Mark&OnlyGemma2 != 0 && !c.gemma2:

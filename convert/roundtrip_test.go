@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -88,7 +88,7 @@ func rows(n, cols int, f func(r, c int) float32) matrix {
 	return m
 }
 
-func (r *reference) decoder(t pali.TextConfig) {
+func (r *reference) decoder(t paligemma.TextConfig) {
 	d, h, f := t.EmbeddingLength, t.KeyLength, t.FeedForwardLength
 	norm := func(name string, l int) matrix {
 		return vector(d, func(i int) float32 { return r.at(name, l, i) + 1 })
@@ -99,7 +99,7 @@ func (r *reference) decoder(t pali.TextConfig) {
 		put := func(name string, m matrix) { r.text[fmt.Sprintf("blk.%d.%s.weight", l, name)] = m }
 		put("attn_norm", norm("llm/layers/pre_attention_norm/scale", l))
 		put("ffn_norm", norm("llm/layers/pre_ffw_norm/scale", l))
-		if t.Architecture == pali.Gemma2 {
+		if t.Architecture == paligemma.Gemma2 {
 			put("post_attention_norm", norm("llm/layers/post_attention_norm/scale", l))
 			put("post_ffw_norm", norm("llm/layers/post_ffw_norm/scale", l))
 		}
@@ -113,7 +113,7 @@ func (r *reference) decoder(t pali.TextConfig) {
 	}
 }
 
-func (r *reference) encoder(v pali.VisionConfig) {
+func (r *reference) encoder(v paligemma.VisionConfig) {
 	w, h, f, p := v.EmbeddingLength, v.EmbeddingLength/v.HeadCount, v.FeedForwardLength, v.PatchSize
 	plain := func(name string, l, n int) matrix { return vector(n, func(i int) float32 { return r.at(name, l, i) }) }
 	patch := rows(w, 3*p*p, func(o, i int) float32 { return r.at("img/embedding/kernel", -1, i/p%p, i%p, i/p/p, o) })

@@ -15,23 +15,23 @@ import (
 )
 
 // Row says where one tensor comes from and what it becomes.
-type Row struct {
+type Mapping struct {
 	Source  string // the array's key behind the checkpoint's prefix; layers stacked
 	Pattern string // axes: tensor.ParsePattern's words
 	To      string // the tensor's name in the GGUF file
-	Mark    Mark   // what else is done to it
+	Mark    Flags  // what else is done to it
 }
 
 // Mark is a set of remarks on a row.
-type Mark uint8
+type Flags uint8
 
 const (
-	AddOne     Mark = 1 << iota // Gemma stores the norm's scale minus one, GGUF stores the scale
-	OnlyGemma2                  // PaliGemma 2 has it, PaliGemma 1 has not
+	AddOne     Flags = 1 << iota // Gemma stores the norm's scale minus one, GGUF stores the scale
+	OnlyGemma2                   // PaliGemma 2 has it, PaliGemma 1 has not
 )
 
 // Text maps the decoder. Letters: v vocabulary, d embedding, l layers, n query heads, k key/value heads, h head dim, f feed-forward.
-var Text = []Row{
+var Text = []Mapping{
 	{"llm/embedder/input_embedding", "v d -> v d", "token_embd.weight", 0},
 	{"llm/layers/pre_attention_norm/scale", "l d -> l d", "blk.%d.attn_norm.weight", AddOne},
 	{"llm/layers/attn/q_einsum/w", "l n d h -> l (n h) d", "blk.%d.attn_q.weight", 0},
@@ -49,7 +49,7 @@ var Text = []Row{
 
 // Vision maps the SigLIP encoder and the projector. Letters: y x c row, column and channel in a patch, d width, t image tokens, l layers,
 // n heads, h head dim, f the MLP's hidden width (zero-padded for block types, see mmproj.PaddedWidth), e the decoder's embedding.
-var Vision = []Row{
+var Vision = []Mapping{
 	{"img/embedding/kernel", "y x c d -> d c y x", "v.patch_embd.weight", 0},
 	{"img/embedding/bias", "d -> d", "v.patch_embd.bias", 0},
 	{"img/pos_embedding", "0 t d -> t d", "v.position_embd.weight", 0},
@@ -76,10 +76,10 @@ var Vision = []Row{
 }
 
 // layered reports whether the row makes one tensor for each layer.
-func (r Row) layered() bool { return strings.HasPrefix(r.Pattern, "l ") }
+func (r Mapping) layered() bool { return strings.HasPrefix(r.Pattern, "l ") }
 
 // name returns the tensor's name in a layer (ignored by rows that are not layered).
-func (r Row) name(layer int) string {
+func (r Mapping) name(layer int) string {
 	if !r.layered() {
 		return r.To
 	}
@@ -87,7 +87,7 @@ func (r Row) name(layer int) string {
 }
 
 // axes returns the letters (or numbers) of the source's axes, without the layer's.
-func (r Row) axes() []string {
+func (r Mapping) axes() []string {
 	left := tensor.ParsePattern(r.Pattern).Left
 	if r.layered() {
 		return left[1:]
@@ -97,7 +97,7 @@ func (r Row) axes() []string {
 
 // inner returns the pattern that is left once the layer's axis and a leading index are cut away, and that index (0 if there is none).
 // What the two cut out of a C-ordered array is one run of bytes.
-func (r Row) inner() (p tensor.Pattern, index int) {
+func (r Mapping) inner() (p tensor.Pattern, index int) {
 	p = tensor.ParsePattern(r.Pattern)
 	if r.layered() {
 		p.Left, p.Right = p.Left[1:], p.Right[1:]

@@ -9,15 +9,15 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Policy says how one of the files is stored. A *quant.Plan is one. Encode is called from several goroutines at once, the others from one.
-type Policy interface {
+type Encoder interface {
 	Name() string     // of the type, in the file's name: "Q4_0"
 	FileType() uint32 // general.file_type (llama.h, enum llama_ftype)
 	Blocks() bool     // whether the file is one of blocks, for which the vision MLP is padded
@@ -33,7 +33,7 @@ type Policy interface {
 // Options says what to make.
 type Options struct {
 	Name         string // of the model; the files' names begin with it. See DefaultName
-	Text, Vision Policy
+	Text, Vision Encoder
 	OutDir       string       // "": the current folder
 	Force        bool         // replace files that are there
 	Threads      int          // that rearrange and encode; 0: one for each processor
@@ -50,11 +50,11 @@ type Result struct {
 	TextPath, VisionPath   string
 	TextBytes, VisionBytes int64
 	MaskPath               string // "": no mask file was asked for
-	Text                   pali.TextConfig
-	Vision                 pali.VisionConfig // with the width that the MLP is stored with
-	Parameters             int64             // of the checkpoint
-	TextTypes, VisionTypes map[gguf.Type]int // how many tensors are stored in each type
-	HiddenFrom, HiddenTo   int               // width of the vision MLP in the checkpoint and in the file
+	Text                   paligemma.TextConfig
+	Vision                 paligemma.VisionConfig // with the width that the MLP is stored with
+	Parameters             int64                  // of the checkpoint
+	TextTypes, VisionTypes map[gguf.Type]int      // how many tensors are stored in each type
+	HiddenFrom, HiddenTo   int                    // width of the vision MLP in the checkpoint and in the file
 }
 
 // Run converts the checkpoint in src. The files appear under their names when all are complete; on any error, and when ctx ends,
@@ -107,7 +107,7 @@ func prepare(src *npz.Archive, vocab *sentencepiece.Model, o Options) (*plan, *R
 	if err := checkName(o.Name); err != nil {
 		return nil, nil, err
 	}
-	policies := [2]Policy{textFile: o.Text, visionFile: o.Vision}
+	policies := [2]Encoder{textFile: o.Text, visionFile: o.Vision}
 	c, err := readCheckpoint(src)
 	if err != nil {
 		return nil, nil, err
@@ -142,7 +142,7 @@ func (o *Options) close(src *npz.Archive) error {
 }
 
 // layOut lays the two files out and tells every target where it lies.
-func (p *plan) layOut(c *checkpoint, name string, policies [2]Policy, pieces []sentencepiece.Piece) error {
+func (p *plan) layOut(c *checkpoint, name string, policies [2]Encoder, pieces []sentencepiece.Piece) error {
 	for file := range p.layouts {
 		kvs := visionKVs(c, name, policies[file].FileType(), p.hidden)
 		if file == textFile {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -22,8 +22,8 @@ type checkpoint struct {
 	gemma2     bool
 	layers     [2]int            // of each tower, if they are not stacked; 0 if they are
 	sizes      [2]map[string]int // of each tower: axis letter to size
-	text       pali.TextConfig
-	vision     pali.VisionConfig
+	text       paligemma.TextConfig
+	vision     paligemma.VisionConfig
 	parameters int64 // of both towers and the projector
 }
 
@@ -129,12 +129,12 @@ func (c *checkpoint) configure() error {
 			return fmt.Errorf("convert: %s", rule.what)
 		}
 	}
-	c.text = pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: t["d"], BlockCount: t["l"], FeedForwardLength: t["f"],
+	c.text = paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: t["d"], BlockCount: t["l"], FeedForwardLength: t["f"],
 		HeadCount: t["n"], HeadCountKV: t["k"], KeyLength: t["h"], VocabSize: t["v"]}
 	if c.gemma2 {
-		c.text.Architecture = pali.Gemma2
+		c.text.Architecture = paligemma.Gemma2
 	}
-	c.vision = pali.VisionConfig{ImageSize: side * v["x"], PatchSize: v["x"], EmbeddingLength: v["d"], FeedForwardLength: v["f"],
+	c.vision = paligemma.VisionConfig{ImageSize: side * v["x"], PatchSize: v["x"], EmbeddingLength: v["d"], FeedForwardLength: v["f"],
 		BlockCount: v["l"], HeadCount: v["n"], ProjectionDim: v["e"]}
 	for _, a := range c.arrays {
 		c.parameters += int64(a.tensor.Len())

@@ -24,7 +24,7 @@ const (
 
 // towers gives each table and the folder that its layers lie in.
 var towers = [2]struct {
-	rows      []Row
+	rows      []Mapping
 	stacked   string // all layers in one array
 	unstacked string // one folder for each layer
 }{
@@ -46,7 +46,7 @@ const maxLayers = 512
 type array struct {
 	tensor tensor.Tensor
 	file   int
-	rows   []Row
+	rows   []Mapping
 	layer  int // of an array that holds one layer; -1: all layers, or none
 }
 
@@ -102,7 +102,7 @@ func (l layout) expect(gemma2 bool) []array {
 			for end < len(tower.rows) && tower.rows[end].Source == row.Source {
 				end++
 			}
-			rows := slices.SortedFunc(slices.Values(tower.rows[i:end]), func(a, b Row) int {
+			rows := slices.SortedFunc(slices.Values(tower.rows[i:end]), func(a, b Mapping) int {
 				_, x := a.inner()
 				_, y := b.inner()
 				return x - y
@@ -124,7 +124,7 @@ func (l layout) expect(gemma2 bool) []array {
 }
 
 // key returns the archive's name for a row's source; layer is -1 for an array of all layers.
-func (l layout) key(file int, row Row, layer int) string {
+func (l layout) key(file int, row Mapping, layer int) string {
 	source := row.Source
 	if layer >= 0 {
 		rest := strings.TrimPrefix(source, towers[file].stacked)

@@ -14,7 +14,7 @@ import (
 // worker does strips, one at a time, in memory of its own.
 type worker struct {
 	out      func(file int) io.WriterAt
-	policies [2]Policy
+	policies [2]Encoder
 	values   []float32
 	bytes    []byte
 }
@@ -43,7 +43,7 @@ func (w *worker) fetch(s strip) ([]float32, error) {
 			x[i]++
 		}
 	}
-	if i := tensor.Beyond(x[:have*t.cols], float32(math.Inf(1))); i >= 0 {
+	if i := tensor.IndexOverflow(x[:have*t.cols], float32(math.Inf(1))); i >= 0 {
 		return nil, s.refuse(x[i], i/t.cols, i%t.cols)
 	}
 	tensor.PadRows(x, have, t.cols, t.width)
@@ -75,7 +75,7 @@ func (w *worker) write(s strip, x []float32) error {
 func gather(dst []float32, s strip) {
 	d, raw := s.job.tensor.DType, s.buffer.raw[:s.piece.bytes]
 	if s.piece.plain {
-		tensor.Widen(dst, raw[s.from*s.piece.target.cols*d.Size():], d)
+		tensor.ToFloat32(dst, raw[s.from*s.piece.target.cols*d.Size():], d)
 		return
 	}
 	s.piece.move.Rows(dst, raw, d, s.from, s.from+len(dst)/s.piece.target.cols)

@@ -6,9 +6,9 @@ package convert
 import (
 	"fmt"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // vocabulary returns the tokenizer's pieces, with the location and segment pieces behind them. It fails unless they are want in number
@@ -20,9 +20,9 @@ func vocabulary(m *sentencepiece.Model, want int) ([]sentencepiece.Piece, error)
 	}
 	if len(m.Pieces) != want {
 		return nil, fmt.Errorf("convert: the tokenizer does not belong to the checkpoint: it has %d pieces with the %d location and segment pieces, the checkpoint %d",
-			len(m.Pieces), pali.Locations+pali.SegmentCodes, want)
+			len(m.Pieces), paligemma.Locations+paligemma.SegmentCodes, want)
 	}
-	for _, special := range []struct{ id, kind int32 }{{pali.PAD, gemma.Control}, {pali.EOS, gemma.Control}, {pali.BOS, gemma.Control}, {unknownID, gemma.Unknown}} {
+	for _, special := range []struct{ id, kind int32 }{{paligemma.PAD, gemma.Control}, {paligemma.EOS, gemma.Control}, {paligemma.BOS, gemma.Control}, {unknownID, gemma.Unknown}} {
 		if p := m.Pieces[special.id]; p.Type != special.kind {
 			return nil, fmt.Errorf("convert: tokenizer: piece %d (%.40q) has type %d, want %d", special.id, p.Text, p.Type, special.kind)
 		}

@@ -59,12 +59,12 @@ func TestScoresAsEvaluate(t *testing.T) {
 	}
 	answers := lines[struct{ Image, Prefix, Answer string }](t, filepath.Join(demo, "pictures", "answers.jsonl"))
 	mask := demoMask(t)
-	var rows []Row
+	var rows []Record
 	for i, q := range questions {
 		if answers[i].Image != q.Image || answers[i].Prefix != q.Prefix {
 			t.Fatalf("line %d is another question", q.Line)
 		}
-		r := Row{Prefix: q.Prefix, Suffix: q.Suffix, Answer: answers[i].Answer}
+		r := Record{Prefix: q.Prefix, Suffix: q.Suffix, Answer: answers[i].Answer}
 		r.Objects, r.Unparsed = Objects(r.Answer, nil)
 		if err := r.Score(mask); err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // Journal is an open file of rows. Its zero value has no file and only keeps the rows. It is not safe for concurrent use.
 type Journal struct {
-	Rows []Row // in the file, in its order
+	Rows []Record // in the file, in its order
 
 	f *journal.File
 }
@@ -33,7 +33,7 @@ func OpenJournal(path, run string, questions []Question, fresh bool) (*Journal, 
 }
 
 func (j *Journal) readRow(line []byte, run string, questions []Question) error {
-	var r Row
+	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
 		return fmt.Errorf("not a row of answers: %w", err)
 	}
@@ -49,7 +49,7 @@ func (j *Journal) readRow(line []byte, run string, questions []Question) error {
 }
 
 // Add appends a row and syncs the file.
-func (j *Journal) Add(r Row) error {
+func (j *Journal) Add(r Record) error {
 	j.Rows = append(j.Rows, r)
 	if j.f == nil {
 		return nil

@@ -15,13 +15,13 @@ import (
 )
 
 // asked makes questions and their rows.
-func asked(n int) (questions []Question, rows []Row) {
+func asked(n int) (questions []Question, rows []Record) {
 	for i := range n {
 		one := float64(i) / 3
-		q := Question{Image: "a.png", Prefix: fmt.Sprintf("detect <%d>", i), Suffix: Truths{Texts: []string{"x", "<y>"}, List: true}, Line: i + 1}
+		q := Question{Image: "a.png", Prefix: fmt.Sprintf("detect <%d>", i), Suffix: References{Texts: []string{"x", "<y>"}, List: true}, Line: i + 1}
 		questions = append(questions, q)
-		rows = append(rows, Row{Run: "r", Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix, Answer: "\"é\n",
-			Objects: []Object{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: one}}, Scores: Scores{F1: &one}, Against: &Against{KL: []float64{one, 1e-300}}})
+		rows = append(rows, Record{Run: "r", Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix, Answer: "\"é\n",
+			Objects: []Object{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: one}}, Scores: Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}}})
 	}
 	return questions, rows
 }
@@ -30,7 +30,7 @@ func asked(n int) (questions []Question, rows []Row) {
 func TestJournalGoesOn(t *testing.T) {
 	questions, rows := asked(3)
 	path := filepath.Join(t.TempDir(), "j.jsonl")
-	add := func(j *Journal, rows []Row) {
+	add := func(j *Journal, rows []Record) {
 		t.Helper()
 		for _, r := range rows {
 			if err := j.Add(r); err != nil {
@@ -157,11 +157,11 @@ func TestQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Question{
-		{"a.png", "caption en", Truths{[]string{"<x>"}, false}, 1, filepath.Join(folder, "a.png")},
-		{"pictures/b.png", "", Truths{[]string{"1", "one"}, true}, 3, filepath.Join(other, "b.png")},
-		{"a.png", "ocr", Truths{}, 4, filepath.Join(folder, "a.png")},
-		{"a.png", "ocr", Truths{}, 5, filepath.Join(folder, "a.png")},
-		{"a.png", "ocr", Truths{[]string{"1"}, true}, 6, filepath.Join(folder, "a.png")},
+		{"a.png", "caption en", References{[]string{"<x>"}, false}, 1, filepath.Join(folder, "a.png")},
+		{"pictures/b.png", "", References{[]string{"1", "one"}, true}, 3, filepath.Join(other, "b.png")},
+		{"a.png", "ocr", References{}, 4, filepath.Join(folder, "a.png")},
+		{"a.png", "ocr", References{}, 5, filepath.Join(folder, "a.png")},
+		{"a.png", "ocr", References{[]string{"1"}, true}, 6, filepath.Join(folder, "a.png")},
 	}
 	if d := cmp.Diff(want, have); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
@@ -194,24 +194,24 @@ func TestQuestions(t *testing.T) {
 func TestScore(t *testing.T) {
 	mask := func(o Object) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
 	loc := "<loc0000><loc0000><loc0100><loc0100>"
-	var rows []Row
+	var rows []Record
 	for _, c := range []struct {
 		prefix, answer string
-		truths         Truths
+		truths         References
 		mask           Mask
 		want           string
 	}{
-		{"caption en", "x", Truths{}, nil, `{}`},
-		{"caption en", "x", Truths{[]string{"x"}, false}, nil, `{"exact":1}`},
-		{"caption en", "x", Truths{[]string{"xy"}, true}, nil, `{"exact":0,"anls":0,"relaxed_accuracy":0}`},
-		{"answer", "x", Truths{[]string{"x", "x", "y", "z"}, true}, nil, `{"exact":1,"vqa_accuracy":0.5,"anls":1,"relaxed_accuracy":1}`},
-		{"detect a", loc + " a", Truths{[]string{loc + " a"}, false}, nil, `{"f1":1,"hit_ious":[1]}`},
-		{"segment a", loc + " a", Truths{[]string{loc + " a"}, false}, nil, `{"box_iou":1}`},
-		{"segment a", loc + " b", Truths{[]string{loc + " a"}, false}, mask, `{"box_iou":1,"mask_iou":0.5}`},
-		{"segment a", "", Truths{[]string{loc + " a"}, false}, mask, `{"box_iou":0,"mask_iou":0}`},
-		{"segment a", "", Truths{[]string{""}, false}, mask, `{"box_iou":1,"mask_iou":1}`},
+		{"caption en", "x", References{}, nil, `{}`},
+		{"caption en", "x", References{[]string{"x"}, false}, nil, `{"exact":1}`},
+		{"caption en", "x", References{[]string{"xy"}, true}, nil, `{"exact":0,"anls":0,"relaxed_accuracy":0}`},
+		{"answer", "x", References{[]string{"x", "x", "y", "z"}, true}, nil, `{"exact":1,"vqa_accuracy":0.5,"anls":1,"relaxed_accuracy":1}`},
+		{"detect a", loc + " a", References{[]string{loc + " a"}, false}, nil, `{"f1":1,"hit_ious":[1]}`},
+		{"segment a", loc + " a", References{[]string{loc + " a"}, false}, nil, `{"box_iou":1}`},
+		{"segment a", loc + " b", References{[]string{loc + " a"}, false}, mask, `{"box_iou":1,"mask_iou":0.5}`},
+		{"segment a", "", References{[]string{loc + " a"}, false}, mask, `{"box_iou":0,"mask_iou":0}`},
+		{"segment a", "", References{[]string{""}, false}, mask, `{"box_iou":1,"mask_iou":1}`},
 	} {
-		r := Row{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: truth(c.answer)}
+		r := Record{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: truth(c.answer)}
 		if err := r.Score(c.mask); err != nil {
 			t.Fatal(err)
 		}

@@ -159,7 +159,7 @@ func TestCurve(t *testing.T) {
 	}
 	// By place both first boxes are wrong.
 	want = []Point{{0, 0, 0}, {0, 0, 0}, {-1, 1. / 3, 1. / 3}, {-1, 2. / 3, 0.5}}
-	if d := cmp.Diff(want, Curve(InOrder(found), 0.5)); d != "" || found[0].Answer[1].Score != 0.9 {
+	if d := cmp.Diff(want, Curve(RankByPosition(found), 0.5)); d != "" || found[0].Answer[1].Score != 0.9 {
 		t.Error(d)
 	}
 }

@@ -48,7 +48,7 @@ func COCO() []float64 {
 }
 
 // InOrder gives the boxes of each answer scores by their places in it, as if the model put the surest first: for comparing with its probabilities.
-func InOrder(questions []Detected) []Detected {
+func RankByPosition(questions []Detected) []Detected {
 	out := slices.Clone(questions)
 	for i := range out {
 		out[i].Answer = slices.Clone(out[i].Answer)

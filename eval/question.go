@@ -1,6 +1,6 @@
 package eval
 
-// This file: questions about pictures, as rows of a JSONL file. Before it: the file. After it: whoever asks them.
+// This file: questions about images, as rows of a JSONL file. Before it: the file. After it: whoever asks them.
 
 import (
 	"bufio"
@@ -23,22 +23,22 @@ const (
 // Question is a row {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as maestro and big_vision write them. Other members are
 // not looked at.
 type Question struct {
-	Image  string `json:"image"`  // as the file has it
-	Prefix string `json:"prefix"` // the prompt
-	Suffix Truths `json:"suffix"`
+	Image  string     `json:"image"`  // as the file has it
+	Prefix string     `json:"prefix"` // the prompt
+	Suffix References `json:"suffix"`
 
 	Line int    `json:"-"` // in the file, from 1
-	Path string `json:"-"` // of the picture
+	Path string `json:"-"` // of the image
 }
 
 // Truths are the true answers to a question.
-type Truths struct {
+type References struct {
 	Texts []string // none: no answer is given
 	List  bool     // they are given as a list, be it of one
 }
 
 // UnmarshalJSON reads a text, a list of texts, or null.
-func (t *Truths) UnmarshalJSON(b []byte) error {
+func (t *References) UnmarshalJSON(b []byte) error {
 	if t.List = bytes.HasPrefix(b, []byte("[")); t.List {
 		return json.Unmarshal(b, &t.Texts)
 	}
@@ -51,7 +51,7 @@ func (t *Truths) UnmarshalJSON(b []byte) error {
 }
 
 // MarshalJSON writes what UnmarshalJSON reads.
-func (t Truths) MarshalJSON() ([]byte, error) {
+func (t References) MarshalJSON() ([]byte, error) {
 	var v any // null
 	switch {
 	case t.List:
@@ -66,7 +66,7 @@ func (t Truths) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadQuestions reads the rows of a file and sees that the pictures are there. Their paths are relative to the folder, or to the file's if that is "".
+// ReadQuestions reads the rows of a file and sees that the images are there. Their paths are relative to the folder, or to the file's if that is "".
 func ReadQuestions(path, folder string) ([]Question, error) {
 	info, err := os.Stat(path) // before it is opened: opening a named pipe would wait for its writer
 	if err != nil {
@@ -113,7 +113,7 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 	return all, nil
 }
 
-// check bounds a question's texts and finds its picture.
+// check bounds a question's texts and finds its image.
 func (q *Question) check(folder string) error {
 	switch {
 	case q.Image == "":

@@ -10,20 +10,20 @@ import (
 )
 
 // Row is a question with its answer and its scores: a line of the journal.
-type Row struct {
-	Run     string   `json:"run"`  // Options that give other answers give another run
-	Line    int      `json:"line"` // of the question in its file
-	Image   string   `json:"image"`
-	Prefix  string   `json:"prefix"`
-	Suffix  Truths   `json:"suffix"`
-	Answer  string   `json:"answer"`
-	Tokens  int      `json:"tokens"`            // of the answer, with the end token where it came
-	Objects []Object `json:"objects,omitempty"` // of a detection or segmentation
+type Record struct {
+	Run     string     `json:"run"`  // Options that give other answers give another run
+	Line    int        `json:"line"` // of the question in its file
+	Image   string     `json:"image"`
+	Prefix  string     `json:"prefix"`
+	Suffix  References `json:"suffix"`
+	Answer  string     `json:"answer"`
+	Tokens  int        `json:"tokens"`            // of the answer, with the end token where it came
+	Objects []Object   `json:"objects,omitempty"` // of a detection or segmentation
 	// Unparsed are the parts of such an answer that are no objects.
-	Unparsed []string `json:"unparsed,omitempty"`
-	Scores   Scores   `json:"scores"`
-	Against  *Against `json:"against,omitempty"`
-	Timings  Timings  `json:"timings"`
+	Unparsed []string     `json:"unparsed,omitempty"`
+	Scores   Scores       `json:"scores"`
+	Against  *Divergences `json:"against,omitempty"`
+	Timings  Timings      `json:"timings"`
 }
 
 // Scores are those of one question: nil where a score does not apply.
@@ -50,14 +50,14 @@ func (s Scores) One() (float64, bool) {
 }
 
 // Against compares a model with a reference on one question. The reference answers; the model is given the same answer, token by token.
-type Against struct {
+type Divergences struct {
 	Answer string    `json:"answer"` // the reference's
 	KL     []float64 `json:"kl"`     // at each position of the reference's answer, in nats
 	Top    int       `json:"equal_top"`
 	Equal  bool      `json:"equal_answer"` // the model's own answer is the reference's
 }
 
-// Timings say how long a question took, in milliseconds. The picture's time is with its first question.
+// Timings say how long a question took, in milliseconds. The image's time is with its first question.
 type Timings struct {
 	Vision        float64 `json:"vision_ms"`
 	Prefill       float64 `json:"prefill_ms"`
@@ -108,7 +108,7 @@ type Mask func(Object) ([]bool, error)
 
 // Score scores the row's answer by its suffix. Of several true answers to a detection or a segmentation the first counts. Without a mask decoder the
 // IoU of masks is not measured.
-func (r *Row) Score(mask Mask) error {
+func (r *Record) Score(mask Mask) error {
 	r.Scores = Scores{}
 	if len(r.Suffix.Texts) == 0 {
 		return nil
@@ -125,7 +125,7 @@ func (r *Row) Score(mask Mask) error {
 	return nil
 }
 
-func (r *Row) scoreText() {
+func (r *Record) scoreText() {
 	truths, s := r.Suffix, &r.Scores
 	score := func(f func([]string, string) float64) *float64 {
 		v := f(truths.Texts, r.Answer)
@@ -141,7 +141,7 @@ func (r *Row) scoreText() {
 }
 
 // scoreSegment compares the first object with the first true one. Where one of them has none it scores 0, where both have none 1.
-func (r *Row) scoreSegment(want []Object, mask Mask) error {
+func (r *Record) scoreSegment(want []Object, mask Mask) error {
 	var box, overlap float64
 	r.Scores.BoxIoU = &box
 	if mask != nil {

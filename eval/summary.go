@@ -43,9 +43,9 @@ type AgainstMeans struct {
 
 // Medians are times in milliseconds. They are medians, so that a busy moment of the machine does not count.
 type Medians struct {
-	Vision       float64 `json:"vision_ms"`        // of a picture
+	Vision       float64 `json:"vision_ms"`        // of an image
 	Prefill      float64 `json:"prefill_ms"`       // of a question
-	PrefillToken float64 `json:"prefill_token_ms"` // of a token of picture and prompt
+	PrefillToken float64 `json:"prefill_token_ms"` // of a token of image and prompt
 	Decode       float64 `json:"decode_ms"`        // of a question
 	DecodeToken  float64 `json:"decode_token_ms"`  // of a token of the answer
 }
@@ -65,9 +65,9 @@ var metrics = []struct {
 }
 
 // Summarize adds the rows up.
-func Summarize(rows []Row) Summary {
+func Summarize(rows []Record) Summary {
 	s := Summary{Questions: len(rows), Score: overall(rows), Scores: []TaskScore{}, Against: against(rows), Timings: timings(rows)}
-	byTask := map[string][]Row{}
+	byTask := map[string][]Record{}
 	for _, r := range rows {
 		byTask[Task(r.Prefix)] = append(byTask[Task(r.Prefix)], r)
 	}
@@ -78,7 +78,7 @@ func Summarize(rows []Row) Summary {
 }
 
 // taskScores lists the scores of one task.
-func taskScores(task string, rows []Row) []TaskScore {
+func taskScores(task string, rows []Record) []TaskScore {
 	var out []TaskScore
 	add := func(metric string, values []float64) {
 		if len(values) > 0 {
@@ -112,7 +112,7 @@ func taskScores(task string, rows []Row) []TaskScore {
 		name  string
 		at    []float64
 		found []Detected
-	}{{"AP at IoU 0.5", []float64{0.5}, found}, {"mAP at IoU 0.5 to 0.95", COCO(), found}, {"mAP by place in the answer", COCO(), InOrder(found)}} {
+	}{{"AP at IoU 0.5", []float64{0.5}, found}, {"mAP at IoU 0.5 to 0.95", COCO(), found}, {"mAP by place in the answer", COCO(), RankByPosition(found)}} {
 		if v, ok := AveragePrecision(p.found, p.at); ok {
 			out = append(out, TaskScore{Task: task, Metric: p.name, Value: &v, N: len(found)})
 		}
@@ -124,7 +124,7 @@ func taskScores(task string, rows []Row) []TaskScore {
 }
 
 // overall is the mean of each question's one score, nil where none has a true answer.
-func overall(rows []Row) *Mean {
+func overall(rows []Record) *Mean {
 	var values []float64
 	for _, r := range rows {
 		if v, ok := r.Scores.One(); ok {
@@ -137,7 +137,7 @@ func overall(rows []Row) *Mean {
 	return &Mean{mean(values), len(values)}
 }
 
-func against(rows []Row) *AgainstMeans {
+func against(rows []Record) *AgainstMeans {
 	var all []float64
 	m := &AgainstMeans{}
 	asked := 0
@@ -161,7 +161,7 @@ func against(rows []Row) *AgainstMeans {
 	return m
 }
 
-func timings(rows []Row) Medians {
+func timings(rows []Record) Medians {
 	var vision, prefill, prefillToken, decode, decodeToken []float64
 	for _, r := range rows {
 		t := r.Timings

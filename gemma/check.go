@@ -9,8 +9,8 @@ import (
 	"math"
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Limits of what Check accepts, all far above the published models. Weights are in the file, so that their size limits itself; these bound
@@ -27,11 +27,11 @@ const (
 
 // leastLayers is 2 for gemma2: its layers with and without a window have a cache each, and llama.cpp aborts when one of them has no layer
 // (llama-graph.cpp, llm_graph_input_attn_kv_iswa::set_input).
-var leastLayers = map[string]uint32{pali.Gemma: 1, pali.Gemma2: 2}
+var leastLayers = map[string]uint32{paligemma.Gemma: 1, paligemma.Gemma2: 2}
 
 // Model is what a checked file says about its model.
 type Model struct {
-	pali.TextConfig
+	paligemma.TextConfig
 	ContextLength    int     // tokens the decoder was trained for
 	RMSEpsilon       float32 // of every norm
 	RopeFreqBase     float32
@@ -94,14 +94,14 @@ func architecture(f *gguf.File) (string, error) {
 		return "", err
 	}
 	switch arch {
-	case pali.Gemma, pali.Gemma2:
+	case paligemma.Gemma, paligemma.Gemma2:
 		return arch, nil
 	case "clip":
 		return "", errors.New("this is a vision (mmproj) file; give it with --mmproj and the text file with -m")
 	case "paligemma-masks":
 		return "", errors.New("this is a mask file; give it with --masks and the text file with -m")
 	}
-	return "", fmt.Errorf("%s: have %.40q, want %s or %s: this is not a PaliGemma", KeyArchitecture, arch, pali.Gemma, pali.Gemma2)
+	return "", fmt.Errorf("%s: have %.40q, want %s or %s: this is not a PaliGemma", KeyArchitecture, arch, paligemma.Gemma, paligemma.Gemma2)
 }
 
 // rules lists what llama.cpp reads for an architecture, and what it may find there.
@@ -134,9 +134,9 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyTokens, Check: gguf.Is[[]string]},
 		{Key: KeyScores, Check: gguf.Is[[]float32]},
 		{Key: KeyTokenTypes, Check: gguf.Is[[]int32]},
-		{Key: KeyBOS, Check: gguf.Equal(uint32(pali.BOS))},
-		{Key: KeyEOS, Check: gguf.Equal(uint32(pali.EOS))},
-		{Key: KeyPadding, Check: gguf.Equal(uint32(pali.PAD))},
+		{Key: KeyBOS, Check: gguf.Equal(uint32(paligemma.BOS))},
+		{Key: KeyEOS, Check: gguf.Equal(uint32(paligemma.EOS))},
+		{Key: KeyPadding, Check: gguf.Equal(uint32(paligemma.PAD))},
 		{Key: KeyUnknown, Check: id},
 		{Key: KeyEOT, Optional: true, Check: id},
 		{Key: KeyAddBOS, Optional: true, Check: gguf.Is[bool]},
@@ -144,7 +144,7 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyAddSpacePrefix, Check: gguf.Equal(false)},
 		{Key: KeyChatTemplate, Optional: true, Check: gguf.Is[string]},
 	}
-	if arch == pali.Gemma2 {
+	if arch == paligemma.Gemma2 {
 		out = append(out,
 			gguf.Rule{Key: KeySlidingWindow.Of(arch), Check: size(maxContext)},
 			gguf.Rule{Key: KeyAttentionSoftcap.Of(arch), Check: positive(maxCap)},
@@ -189,7 +189,7 @@ func read(f *gguf.File, arch string) (*Model, error) {
 	if _, ok := f.Lookup(KeyRopeFreqBase.Of(arch)); ok {
 		m.RopeFreqBase = float(KeyRopeFreqBase)
 	}
-	if arch == pali.Gemma2 {
+	if arch == paligemma.Gemma2 {
 		m.SlidingWindow = number(KeySlidingWindow)
 		m.AttentionSoftcap, m.FinalSoftcap = float(KeyAttentionSoftcap), float(KeyFinalSoftcap)
 	}

@@ -11,16 +11,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/attacks"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/badfiles"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // check lays out a file, reads it back and checks it.
 func check(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (*gemma.Model, error) {
 	t.Helper()
-	b, err := attacks.File(kvs, tensors)
+	b, err := badfiles.File(kvs, tensors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,21 +40,21 @@ func refused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	}
 }
 
-var architectures = []string{pali.Gemma, pali.Gemma2}
+var architectures = []string{paligemma.Gemma, paligemma.Gemma2}
 
 func TestGood(t *testing.T) {
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
+		kvs, tensors := badfiles.TinyText(a)
 		m, err := check(t, kvs, tensors)
 		if err != nil {
 			t.Fatalf("%s: %v", a, err)
 		}
-		pieces, scores, types := attacks.TinyVocabulary()
+		pieces, scores, types := badfiles.TinyVocabulary()
 		want := &gemma.Model{
-			TextConfig:    pali.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 64, HeadCount: 2, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces)},
+			TextConfig:    paligemma.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 64, HeadCount: 2, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces)},
 			ContextLength: 512, RMSEpsilon: 1e-6, RopeFreqBase: 10000, Pieces: pieces, Scores: scores, Types: types, Unknown: 3,
 		}
-		if a == pali.Gemma2 {
+		if a == paligemma.Gemma2 {
 			want.BlockCount = 2
 			want.SlidingWindow, want.AttentionSoftcap, want.FinalSoftcap = 512, 50, 30
 		}
@@ -67,18 +67,18 @@ func TestGood(t *testing.T) {
 // TestGoodVariations: what may differ, differs without harm.
 func TestGoodVariations(t *testing.T) {
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
+		kvs, tensors := badfiles.TinyText(a)
 		for key, value := range map[string]any{
 			"general.type": "model", "general.file_type": uint32(7), "general.quantization_version": uint32(2), "general.tags": []string{"x"}, "pali.source": "x",
 			"quantize.imatrix.file": "x", a + ".rope.freq_base": float32(10000), a + ".rope.dimension_count": uint32(16), a + ".vocab_size": uint32(kvsVocab(kvs)),
 			"tokenizer.ggml.pre": "default", "tokenizer.ggml.add_bos_token": true, "tokenizer.ggml.add_eos_token": false, "tokenizer.ggml.eot_token_id": uint32(5),
 			"tokenizer.chat_template": "{{ x }}", "general.alignment": uint32(32), "general.name": "",
 		} {
-			if _, err := check(t, attacks.With(kvs, key, value), tensors); err != nil {
+			if _, err := check(t, badfiles.With(kvs, key, value), tensors); err != nil {
 				t.Errorf("%s: %s = %v: %v", a, key, value, err)
 			}
 		}
-		if _, err := check(t, attacks.Without(kvs, "general.name"), tensors); err != nil {
+		if _, err := check(t, badfiles.Without(kvs, "general.name"), tensors); err != nil {
 			t.Errorf("%s: no name: %v", a, err)
 		}
 		reversed := slices.Clone(tensors)
@@ -116,16 +116,16 @@ func kvsVocab(kvs []gguf.KV) int {
 // TestEveryKey leaves out each key in turn, and gives it each wrong type.
 func TestEveryKey(t *testing.T) {
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
+		kvs, tensors := badfiles.TinyText(a)
 		for _, kv := range kvs {
 			if kv.Key == "general.name" {
 				continue
 			}
 			t.Run(a+"/"+kv.Key, func(t *testing.T) {
-				refused(t, attacks.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
+				refused(t, badfiles.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
 				for _, wrong := range []any{uint8(1), int32(1), uint64(1), "x", []string{"x"}, []float64{1}, 1.5} {
 					if reflect.TypeOf(wrong) != reflect.TypeOf(kv.Value) {
-						refused(t, attacks.With(kvs, kv.Key, wrong), tensors, kv.Key+": have "+reflect.TypeOf(wrong).String())
+						refused(t, badfiles.With(kvs, kv.Key, wrong), tensors, kv.Key+": have "+reflect.TypeOf(wrong).String())
 					}
 				}
 			})
@@ -152,25 +152,25 @@ func TestValues(t *testing.T) {
 		"tokenizer.ggml.add_space_prefix": {true}, "tokenizer.ggml.add_bos_token": {"x"}, "tokenizer.ggml.add_eos_token": {uint32(1)}, "tokenizer.chat_template": {uint32(1)},
 	}
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
+		kvs, tensors := badfiles.TinyText(a)
 		if n := kvsVocab(kvs); n != 1439 {
 			t.Fatalf("%d pieces, want 1439 for the ids above", n)
 		}
 		for key, values := range bad {
 			for _, v := range values {
 				key := strings.Replace(key, "$", a, 1)
-				t.Run(fmt.Sprintf("%s/%s=%v", a, key, v), func(t *testing.T) { refused(t, attacks.With(kvs, key, v), tensors, "") })
+				t.Run(fmt.Sprintf("%s/%s=%v", a, key, v), func(t *testing.T) { refused(t, badfiles.With(kvs, key, v), tensors, "") })
 			}
 		}
 	}
-	kvs, tensors := attacks.TinyText(pali.Gemma2)
+	kvs, tensors := badfiles.TinyText(paligemma.Gemma2)
 	for _, key := range []string{"gemma2.attn_logit_softcapping", "gemma2.final_logit_softcapping"} {
 		for _, v := range []any{float32(0), float32(-50), inf, nan, float32(1e30)} {
-			refused(t, attacks.With(kvs, key, v), tensors, key)
+			refused(t, badfiles.With(kvs, key, v), tensors, key)
 		}
 	}
 	for _, v := range []any{uint32(0), big, uint32(1 << 31)} {
-		refused(t, attacks.With(kvs, "gemma2.attention.sliding_window", v), tensors, "sliding_window")
+		refused(t, badfiles.With(kvs, "gemma2.attention.sliding_window", v), tensors, "sliding_window")
 	}
 }
 
@@ -187,13 +187,13 @@ func TestSizesTogether(t *testing.T) {
 		{64, 1, 2, "an embedding of 32 for 64 heads"},
 	} {
 		for _, a := range architectures {
-			kvs, _ := attacks.TinyText(a)
-			config := pali.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 2, FeedForwardLength: 64, HeadCount: c.n, HeadCountKV: c.k, KeyLength: c.h, VocabSize: kvsVocab(kvs)}
-			kvs = attacks.With(kvs, a+".block_count", uint32(2))
-			kvs = attacks.With(kvs, a+".attention.head_count", uint32(c.n))
-			kvs = attacks.With(kvs, a+".attention.head_count_kv", uint32(c.k))
-			kvs = attacks.With(kvs, a+".attention.key_length", uint32(c.h))
-			kvs = attacks.With(kvs, a+".attention.value_length", uint32(c.h))
+			kvs, _ := badfiles.TinyText(a)
+			config := paligemma.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 2, FeedForwardLength: 64, HeadCount: c.n, HeadCountKV: c.k, KeyLength: c.h, VocabSize: kvsVocab(kvs)}
+			kvs = badfiles.With(kvs, a+".block_count", uint32(2))
+			kvs = badfiles.With(kvs, a+".attention.head_count", uint32(c.n))
+			kvs = badfiles.With(kvs, a+".attention.head_count_kv", uint32(c.k))
+			kvs = badfiles.With(kvs, a+".attention.key_length", uint32(c.h))
+			kvs = badfiles.With(kvs, a+".attention.value_length", uint32(c.h))
 			if c.want != "" {
 				refused(t, kvs, gemma.Tensors(config), c.want)
 			} else if m, err := check(t, kvs, gemma.Tensors(config)); err != nil || m.TextConfig != config {
@@ -205,15 +205,15 @@ func TestSizesTogether(t *testing.T) {
 
 // TestOneLayer: a gemma2 of one layer is complete but has no layer without a window, and llama.cpp aborts on the empty cache.
 func TestOneLayer(t *testing.T) {
-	kvs, tensors := attacks.TinyText(pali.Gemma2)
+	kvs, tensors := badfiles.TinyText(paligemma.Gemma2)
 	one := slices.DeleteFunc(slices.Clone(tensors), func(x gguf.Tensor) bool { return strings.HasPrefix(x.Name, "blk.1.") })
-	refused(t, attacks.With(kvs, "gemma2.block_count", uint32(1)), one, "gemma2.block_count: have 1, want 2 to 512")
+	refused(t, badfiles.With(kvs, "gemma2.block_count", uint32(1)), one, "gemma2.block_count: have 1, want 2 to 512")
 }
 
 // TestDangerousKeys: keys that llama.cpp acts on and this program does not, and keys it does not know.
 func TestDangerousKeys(t *testing.T) {
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
+		kvs, tensors := badfiles.TinyText(a)
 		for _, key := range []string{
 			"$.rope.scaling.type", "$.rope.scaling.factor", "$.rope.scale_linear", "$.rope.scaling.attn_factor", "$.rope.scaling.original_context_length", "$.rope.scaling.finetuned",
 			"$.expert_count", "$.expert_used_count", "$.expert_group_count", "$.attention.causal", "$.attention.scale", "$.attention.clamp_kqv", "$.pooling_type", "$.logit_scale",
@@ -226,23 +226,23 @@ func TestDangerousKeys(t *testing.T) {
 		}
 		refused(t, append(slices.Clone(kvs), gguf.KV{Key: "split.count", Value: uint16(2)}), tensors, "merge the parts first")
 	}
-	kvs, tensors := attacks.TinyText(pali.Gemma)
+	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
 	refused(t, append(slices.Clone(kvs), gguf.KV{Key: "gemma.attention.sliding_window", Value: uint32(1)}), tensors, "does not belong")
 }
 
 // TestFreeKeys: keys that nothing acts on may be there, but not in masses.
 func TestFreeKeys(t *testing.T) {
-	kvs, tensors := attacks.TinyText(pali.Gemma)
-	refused(t, attacks.With(kvs, "general.tags", make([]string, 4097)), tensors, `"general.tags": 4097 elements, want at most 4096`)
-	refused(t, attacks.With(kvs, "pali.x", make([]uint8, 5000)), tensors, "5000 elements")
-	refused(t, attacks.With(kvs, "general.license", strings.Repeat("x", 1<<20+1)), tensors, "1048577 bytes of text")
-	refused(t, attacks.With(kvs, "general.license", []string{strings.Repeat("x", 1<<20), "y"}), tensors, "1048577 bytes of text")
+	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
+	refused(t, badfiles.With(kvs, "general.tags", make([]string, 4097)), tensors, `"general.tags": 4097 elements, want at most 4096`)
+	refused(t, badfiles.With(kvs, "pali.x", make([]uint8, 5000)), tensors, "5000 elements")
+	refused(t, badfiles.With(kvs, "general.license", strings.Repeat("x", 1<<20+1)), tensors, "1048577 bytes of text")
+	refused(t, badfiles.With(kvs, "general.license", []string{strings.Repeat("x", 1<<20), "y"}), tensors, "1048577 bytes of text")
 	many := slices.Clone(kvs)
 	for i := range 1024 {
 		many = append(many, gguf.KV{Key: fmt.Sprintf("general.%d", i), Value: true})
 	}
 	refused(t, many, tensors, "keys, want at most 1024")
-	if _, err := check(t, attacks.With(kvs, "general.license", strings.Repeat("x", 1<<20)), tensors); err != nil {
+	if _, err := check(t, badfiles.With(kvs, "general.license", strings.Repeat("x", 1<<20)), tensors); err != nil {
 		t.Error(err)
 	}
 }
@@ -250,8 +250,8 @@ func TestFreeKeys(t *testing.T) {
 // TestFlippedBits flips bits of a good file outside the vocabulary. Check must not panic, and what it accepts must have all its tensors.
 func TestFlippedBits(t *testing.T) {
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
-		whole, err := attacks.File(kvs, tensors)
+		kvs, tensors := badfiles.TinyText(a)
+		whole, err := badfiles.File(kvs, tensors)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +286,7 @@ func TestFlippedBits(t *testing.T) {
 // TestEveryTensor leaves out, misshapes, mistypes and renames each tensor in turn.
 func TestEveryTensor(t *testing.T) {
 	for _, a := range architectures {
-		kvs, tensors := attacks.TinyText(a)
+		kvs, tensors := badfiles.TinyText(a)
 		for i, x := range tensors {
 			t.Run(a+"/"+x.Name, func(t *testing.T) {
 				change := func(want string, f func(*gguf.Tensor)) {
@@ -317,7 +317,7 @@ func TestEveryTensor(t *testing.T) {
 }
 
 func TestVocabulary(t *testing.T) {
-	kvs, tensors := attacks.TinyText(pali.Gemma)
+	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
 	const loc0 = 4 + 1 + 256 + 26
 	for _, c := range []struct {
 		name string
@@ -346,39 +346,39 @@ func TestVocabulary(t *testing.T) {
 		{"segment renamed", `want "<seg127>"`, func(p []string, _ []float32, _ []int32) { p[len(p)-1] = "<image>" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, s, y := attacks.TinyVocabulary()
+			p, s, y := badfiles.TinyVocabulary()
 			c.f(p, s, y)
-			refused(t, attacks.With(attacks.With(attacks.With(kvs, "tokenizer.ggml.tokens", p), "tokenizer.ggml.scores", s), "tokenizer.ggml.token_type", y), tensors, c.want)
+			refused(t, badfiles.With(badfiles.With(badfiles.With(kvs, "tokenizer.ggml.tokens", p), "tokenizer.ggml.scores", s), "tokenizer.ggml.token_type", y), tensors, c.want)
 		})
 	}
-	p, s, y := attacks.TinyVocabulary()
-	refused(t, attacks.With(kvs, "tokenizer.ggml.tokens", p[1:]), tensors, "tokenizer.ggml.scores: 1439, want 1438")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.tokens", p[:1000]), tensors, "1000 pieces, want 1412 to")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.tokens", []string{}), tensors, "0 pieces, want")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.scores", s[1:]), tensors, "tokenizer.ggml.scores: 1438, want 1439")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.scores", []float32{}), tensors, "tokenizer.ggml.scores: 0, want 1439")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.token_type", y[1:]), tensors, "tokenizer.ggml.token_type: 1438, want 1439")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.token_type", append(slices.Clone(y), 1)), tensors, "tokenizer.ggml.token_type: 1440, want 1439")
-	refused(t, attacks.With(kvs, "tokenizer.ggml.scores", append(slices.Clone(s), 1)), tensors, "tokenizer.ggml.scores: 1440, want 1439")
+	p, s, y := badfiles.TinyVocabulary()
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.tokens", p[1:]), tensors, "tokenizer.ggml.scores: 1439, want 1438")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.tokens", p[:1000]), tensors, "1000 pieces, want 1412 to")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.tokens", []string{}), tensors, "0 pieces, want")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", s[1:]), tensors, "tokenizer.ggml.scores: 1438, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", []float32{}), tensors, "tokenizer.ggml.scores: 0, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.token_type", y[1:]), tensors, "tokenizer.ggml.token_type: 1438, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.token_type", append(slices.Clone(y), 1)), tensors, "tokenizer.ggml.token_type: 1440, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", append(slices.Clone(s), 1)), tensors, "tokenizer.ggml.scores: 1440, want 1439")
 	more := slices.Concat(p[:270], []string{"extra"}, p[270:])
-	refused(t, attacks.With(attacks.With(attacks.With(kvs, "tokenizer.ggml.tokens", more), "tokenizer.ggml.scores", append(s, 0)), "tokenizer.ggml.token_type", slices.Insert(y, 270, 1)),
+	refused(t, badfiles.With(badfiles.With(badfiles.With(kvs, "tokenizer.ggml.tokens", more), "tokenizer.ggml.scores", append(s, 0)), "tokenizer.ggml.token_type", slices.Insert(y, 270, 1)),
 		tensors, "token_embd.weight: shape [1439 32], want [1440 32]")
 }
 
 // TestOtherKinds: a wrong kind of file is told apart by name.
 func TestOtherKinds(t *testing.T) {
-	kvs, tensors := attacks.TinyVision()
+	kvs, tensors := badfiles.TinyVision()
 	refused(t, kvs, tensors, "this is a vision (mmproj) file; give it with --mmproj")
-	refused(t, attacks.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
-	refused(t, attacks.With(kvs, "general.architecture", "llama"), tensors, `have "llama", want gemma or gemma2`)
-	refused(t, attacks.With(kvs, "general.architecture", strings.Repeat("x", 10000)), tensors, "this is not a PaliGemma")
+	refused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
+	refused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, `have "llama", want gemma or gemma2`)
+	refused(t, badfiles.With(kvs, "general.architecture", strings.Repeat("x", 10000)), tensors, "this is not a PaliGemma")
 	refused(t, nil, nil, "missing key general.architecture")
 }
 
 // TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' text towers.
 func TestTensorsOfPublishedModels(t *testing.T) {
 	want := [][2]int64{{164, 2508531712}, {288, 2616996096}, {464, 9245834752}, {508, 27232436736}}
-	for i, v := range pali.Variants {
+	for i, v := range paligemma.Variants {
 		tensors, n := gemma.Tensors(v.Text), int64(0)
 		for _, x := range tensors {
 			n += x.Len()
@@ -391,7 +391,7 @@ func TestTensorsOfPublishedModels(t *testing.T) {
 
 // TestKeyNames pins the names that the tiny file does not have.
 func TestKeyNames(t *testing.T) {
-	if got := gemma.KeyRopeFreqBase.Of(pali.Gemma2); got != "gemma2.rope.freq_base" {
+	if got := gemma.KeyRopeFreqBase.Of(paligemma.Gemma2); got != "gemma2.rope.freq_base" {
 		t.Errorf("have %s", got)
 	}
 	if got := gemma.BytePiece(10); got != "<0x0A>" {

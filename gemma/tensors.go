@@ -5,8 +5,8 @@ package gemma
 import (
 	"fmt"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Names of the tensors; %d is the layer. Shapes in NumPy order.
@@ -27,7 +27,7 @@ const (
 )
 
 // Tensors lists the tensors of a model with these sizes, in the order in which package convert writes them. Their types are left F32.
-func Tensors(c pali.TextConfig) []gguf.Tensor {
+func Tensors(c paligemma.TextConfig) []gguf.Tensor {
 	d, f, q, kv := c.EmbeddingLength, c.FeedForwardLength, c.HeadCount*c.KeyLength, c.HeadCountKV*c.KeyLength
 	out := []gguf.Tensor{{Name: TokenEmbd, Shape: []int{c.VocabSize, d}}}
 	for l := range c.BlockCount {
@@ -39,14 +39,14 @@ func Tensors(c pali.TextConfig) []gguf.Tensor {
 		add(AttnK, kv, d)
 		add(AttnV, kv, d)
 		add(AttnOutput, d, q)
-		if c.Architecture == pali.Gemma2 {
+		if c.Architecture == paligemma.Gemma2 {
 			add(PostAttentionNorm, d)
 		}
 		add(FFNNorm, d)
 		add(FFNGate, f, d)
 		add(FFNUp, f, d)
 		add(FFNDown, d, f)
-		if c.Architecture == pali.Gemma2 {
+		if c.Architecture == paligemma.Gemma2 {
 			add(PostFFWNorm, d)
 		}
 	}

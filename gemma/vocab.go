@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 const maxPiece = 1024 // bytes; the longest of Gemma's has 93
@@ -22,7 +22,7 @@ func BytePiece(b byte) string { return fmt.Sprintf("<0x%02X>", b) }
 // 256 bytes has its piece (llama.cpp's fallback for unknown characters throws where it finds none), and that the locations and segment codes come last.
 func (m *Model) checkVocabulary(f *gguf.File) error {
 	v := m.VocabSize
-	const least = 4 + 256 + pali.Locations + pali.SegmentCodes
+	const least = 4 + 256 + paligemma.Locations + paligemma.SegmentCodes
 	if v < least || v > maxVocab {
 		return fmt.Errorf("%s: %d pieces, want %d to %d", KeyTokens, v, least, maxVocab)
 	}
@@ -87,15 +87,15 @@ func (m *Model) checkPiece(i int, bytes *[256]bool) error {
 
 // checkExtraPieces checks PaliGemma's own pieces at the vocabulary's end. Of any other type than UserDefined they would not be found in a prompt.
 func (m *Model) checkExtraPieces() error {
-	at := m.VocabSize - pali.Locations - pali.SegmentCodes
-	for i := range pali.Locations + pali.SegmentCodes {
-		want := pali.SegPiece(i - pali.Locations)
-		if i < pali.Locations {
-			want = pali.LocPiece(i)
+	at := m.VocabSize - paligemma.Locations - paligemma.SegmentCodes
+	for i := range paligemma.Locations + paligemma.SegmentCodes {
+		want := paligemma.SegPiece(i - paligemma.Locations)
+		if i < paligemma.Locations {
+			want = paligemma.LocPiece(i)
 		}
 		if p, t := m.Pieces[at+i], m.Types[at+i]; p != want || t != UserDefined {
 			return fmt.Errorf("piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary ends with %d locations and %d segment codes",
-				at+i, p, t, want, UserDefined, pali.Locations, pali.SegmentCodes)
+				at+i, p, t, want, UserDefined, paligemma.Locations, paligemma.SegmentCodes)
 		}
 	}
 	return nil

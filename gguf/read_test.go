@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/attacks"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/badfiles"
 )
 
 // smallKVs and smallTensors make a file of some 600 bytes with every type of value.
@@ -37,7 +37,7 @@ func small(t testing.TB) []byte { return file(t, smallKVs, smallTensors) }
 
 func file(t testing.TB, kvs []gguf.KV, tensors []gguf.Tensor) []byte {
 	t.Helper()
-	b, err := attacks.File(kvs, tensors)
+	b, err := badfiles.File(kvs, tensors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func checkAllocated(t testing.TB, got int64, size int) {
 }
 
 func TestAttacks(t *testing.T) {
-	cases, seen := attacks.GGUF(), map[string]bool{}
+	cases, seen := badfiles.GGUF(), map[string]bool{}
 	if len(cases) < 60 {
 		t.Fatalf("%d bad files, want at least 60", len(cases))
 	}
@@ -319,7 +319,7 @@ func BenchmarkRead(b *testing.B) {
 // FuzzRead: whatever is accepted is consistent, stays within the memory bound, and is laid out again to a file that reads the same.
 func FuzzRead(f *testing.F) {
 	f.Add(small(f))
-	for _, c := range attacks.GGUF() {
+	for _, c := range badfiles.GGUF() {
 		if len(c.Data) < 1<<12 {
 			f.Add(c.Data)
 		}

@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Limits of what Check accepts. Weights are in the file, so that their size limits itself; these bound what a graph allocates beside them: T*T*N
-// attention scores, and the pixels of a picture.
+// attention scores, and the pixels of an image.
 const (
 	maxTokens = 8192 // T; the largest published grid has 64 x 64 = 4096
-	maxSide   = 8192 // pixels of a picture's or a patch's side
+	maxSide   = 8192 // pixels of an image's or a patch's side
 	maxLayers = 512
 	maxHeads  = 256
 	maxWidth  = 1 << 17
@@ -23,20 +23,20 @@ const (
 
 // Check reads a vision file's keys and checks them, and that the file has exactly the tensors of Tensors with their shapes and with types that
 // ggml computes with. It reads no tensor data. Keys that begin with general., quantize. or pali. are free; any other that this package does not name is refused.
-func Check(f *gguf.File) (pali.VisionConfig, error) {
+func Check(f *gguf.File) (paligemma.VisionConfig, error) {
 	c, err := checkConfig(f)
 	if err != nil {
-		return pali.VisionConfig{}, fmt.Errorf("mmproj: %w", err)
+		return paligemma.VisionConfig{}, fmt.Errorf("mmproj: %w", err)
 	}
 	return c, nil
 }
 
-func checkConfig(f *gguf.File) (pali.VisionConfig, error) {
+func checkConfig(f *gguf.File) (paligemma.VisionConfig, error) {
 	if err := checkArchitecture(f); err != nil {
-		return pali.VisionConfig{}, err
+		return paligemma.VisionConfig{}, err
 	}
 	if err := gguf.CheckKeys(f, configRules(), "general.", "quantize.", "pali."); err != nil {
-		return pali.VisionConfig{}, err
+		return paligemma.VisionConfig{}, err
 	}
 	c, err := readConfig(f)
 	if err != nil {
@@ -44,7 +44,7 @@ func checkConfig(f *gguf.File) (pali.VisionConfig, error) {
 	}
 	switch {
 	case c.ImageSize%c.PatchSize != 0:
-		return c, fmt.Errorf("a picture of %d pixels, want a multiple of the patch's %d", c.ImageSize, c.PatchSize)
+		return c, fmt.Errorf("an image of %d pixels, want a multiple of the patch's %d", c.ImageSize, c.PatchSize)
 	case c.Tokens() > maxTokens:
 		return c, fmt.Errorf("%d image tokens, want at most %d", c.Tokens(), maxTokens)
 	case c.EmbeddingLength%c.HeadCount != 0:
@@ -61,7 +61,7 @@ func checkArchitecture(f *gguf.File) error {
 	}
 	switch arch {
 	case Architecture:
-	case pali.Gemma, pali.Gemma2:
+	case paligemma.Gemma, paligemma.Gemma2:
 		return errors.New("this is a text file; give it with -m and the vision (mmproj) file with --mmproj")
 	case "paligemma-masks":
 		return errors.New("this is a mask file; give it with --masks and the vision (mmproj) file with --mmproj")
@@ -99,14 +99,14 @@ func configRules() []gguf.Rule {
 }
 
 // readConfig collects the values; their types have been checked.
-func readConfig(f *gguf.File) (pali.VisionConfig, error) {
+func readConfig(f *gguf.File) (paligemma.VisionConfig, error) {
 	var err error
 	number := func(key string) int {
 		v, e := gguf.Get[uint32](f, key)
 		err = errors.Join(err, e)
 		return int(v)
 	}
-	c := pali.VisionConfig{
+	c := paligemma.VisionConfig{
 		ImageSize: number(KeyImageSize), PatchSize: number(KeyPatchSize),
 		EmbeddingLength: number(KeyEmbeddingLength), FeedForwardLength: number(KeyFeedForwardLength),
 		BlockCount: number(KeyBlockCount), HeadCount: number(KeyHeadCount), ProjectionDim: number(KeyProjectionDim),

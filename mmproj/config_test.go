@@ -11,16 +11,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/attacks"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/badfiles"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // checkFile lays out a file, reads it back and checks it.
-func checkFile(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (pali.VisionConfig, error) {
+func checkFile(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (paligemma.VisionConfig, error) {
 	t.Helper()
-	b, err := attacks.File(kvs, tensors)
+	b, err := badfiles.File(kvs, tensors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,15 +35,15 @@ func checkFile(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (pali.VisionC
 func wantRefused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	t.Helper()
 	c, err := checkFile(t, kvs, tensors)
-	if err == nil || c != (pali.VisionConfig{}) || !strings.HasPrefix(err.Error(), "mmproj: ") || !strings.Contains(err.Error(), want) {
+	if err == nil || c != (paligemma.VisionConfig{}) || !strings.HasPrefix(err.Error(), "mmproj: ") || !strings.Contains(err.Error(), want) {
 		t.Errorf("have error %v, want %q in it", err, want)
 	}
 }
 
 func TestCheck(t *testing.T) {
-	kvs, tensors := attacks.TinyVision()
+	kvs, tensors := badfiles.TinyVision()
 	c, err := checkFile(t, kvs, tensors)
-	want := pali.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 32, FeedForwardLength: 64, BlockCount: 1, HeadCount: 2, ProjectionDim: 32}
+	want := paligemma.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 32, FeedForwardLength: 64, BlockCount: 1, HeadCount: 2, ProjectionDim: 32}
 	if err != nil || c != want {
 		t.Errorf("have %+v, %v, want %+v", c, err, want)
 	}
@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 		"general.type": "mmproj", "general.file_type": uint32(1), "general.alignment": uint32(32), "pali.source": "x",
 		"clip.has_audio_encoder": false, "clip.has_text_encoder": false, "clip.vision.attention.layer_norm_epsilon": float32(1e-5),
 	} {
-		if _, err := checkFile(t, attacks.With(kvs, key, value), tensors); err != nil {
+		if _, err := checkFile(t, badfiles.With(kvs, key, value), tensors); err != nil {
 			t.Errorf("%s = %v: %v", key, value, err)
 		}
 	}
@@ -75,16 +75,16 @@ func TestCheck(t *testing.T) {
 
 // TestCheckEveryKey leaves out each key in turn, and gives it each wrong type.
 func TestCheckEveryKey(t *testing.T) {
-	kvs, tensors := attacks.TinyVision()
+	kvs, tensors := badfiles.TinyVision()
 	for _, kv := range kvs {
 		if kv.Key == "general.name" {
 			continue
 		}
 		t.Run(kv.Key, func(t *testing.T) {
-			wantRefused(t, attacks.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
+			wantRefused(t, badfiles.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
 			for _, wrong := range []any{uint8(1), int32(1), uint64(1), 1.5, "x", []string{"x"}, []float64{0.5, 0.5, 0.5}, false} {
 				if reflect.TypeOf(wrong) != reflect.TypeOf(kv.Value) {
-					wantRefused(t, attacks.With(kvs, kv.Key, wrong), tensors, kv.Key+": have ")
+					wantRefused(t, badfiles.With(kvs, kv.Key, wrong), tensors, kv.Key+": have ")
 				}
 			}
 		})
@@ -94,7 +94,7 @@ func TestCheckEveryKey(t *testing.T) {
 func TestCheckValues(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	const big = uint32(math.MaxUint32)
-	kvs, tensors := attacks.TinyVision()
+	kvs, tensors := badfiles.TinyVision()
 	for key, values := range map[string][]any{
 		"clip.has_vision_encoder": {false}, "clip.use_gelu": {false}, "clip.projector_type": {"gemma3", "mlp", "", "PaliGemma"},
 		"clip.vision.image_size": {uint32(0), uint32(27), uint32(29), uint32(42), uint32(8193), big}, "clip.vision.patch_size": {uint32(0), uint32(7), uint32(13), uint32(28), big},
@@ -105,20 +105,20 @@ func TestCheckValues(t *testing.T) {
 		"clip.has_audio_encoder": {true, "x"}, "clip.has_text_encoder": {true},
 	} {
 		for _, v := range values {
-			t.Run(fmt.Sprintf("%s=%.40v", key, v), func(t *testing.T) { wantRefused(t, attacks.With(kvs, key, v), tensors, "") })
+			t.Run(fmt.Sprintf("%s=%.40v", key, v), func(t *testing.T) { wantRefused(t, badfiles.With(kvs, key, v), tensors, "") })
 		}
 	}
 	for _, key := range []string{"clip.vision.feature_layer", "clip.vision.projector.scale_factor", "clip.use_silu", "clip.vision.n_wa_pattern", "gemma.block_count", "split.count", "x"} {
 		wantRefused(t, append(slices.Clone(kvs), gguf.KV{Key: key, Value: uint32(1)}), tensors, `key "`+key+`" does not belong`)
 	}
-	// Each size is allowed, together they are not: 1 x 1 patches of a large picture.
-	many := attacks.With(attacks.With(kvs, "clip.vision.image_size", uint32(8192)), "clip.vision.patch_size", uint32(1))
+	// Each size is allowed, together they are not: 1 x 1 patches of a large image.
+	many := badfiles.With(badfiles.With(kvs, "clip.vision.image_size", uint32(8192)), "clip.vision.patch_size", uint32(1))
 	wantRefused(t, many, tensors, "67108864 image tokens, want at most 8192")
 }
 
 // TestCheckEveryTensor leaves out, misshapes, mistypes and renames each tensor in turn.
 func TestCheckEveryTensor(t *testing.T) {
-	kvs, tensors := attacks.TinyVision()
+	kvs, tensors := badfiles.TinyVision()
 	for i, x := range tensors {
 		t.Run(x.Name, func(t *testing.T) {
 			change := func(want string, f func(*gguf.Tensor)) {
@@ -149,8 +149,8 @@ func TestCheckEveryTensor(t *testing.T) {
 
 // TestCheckFlippedBits flips every bit of a good file's header. Check must not panic, and what it accepts must have all its tensors.
 func TestCheckFlippedBits(t *testing.T) {
-	kvs, tensors := attacks.TinyVision()
-	whole, err := attacks.File(kvs, tensors)
+	kvs, tensors := badfiles.TinyVision()
+	whole, err := badfiles.File(kvs, tensors)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,21 +178,21 @@ func TestCheckFlippedBits(t *testing.T) {
 
 // TestCheckOtherKinds: a wrong kind of file is told apart by name.
 func TestCheckOtherKinds(t *testing.T) {
-	for _, a := range []string{pali.Gemma, pali.Gemma2} {
-		kvs, tensors := attacks.TinyText(a)
+	for _, a := range []string{paligemma.Gemma, paligemma.Gemma2} {
+		kvs, tensors := badfiles.TinyText(a)
 		wantRefused(t, kvs, tensors, "this is a text file; give it with -m")
 	}
-	kvs, tensors := attacks.TinyVision()
-	wantRefused(t, attacks.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
-	wantRefused(t, attacks.With(kvs, "general.architecture", "llama"), tensors, "this is not a vision (mmproj) file")
-	wantRefused(t, attacks.With(kvs, "clip.projector_type", "gemma3"), tensors, `have "gemma3", want "paligemma": this is another model's vision file`)
+	kvs, tensors := badfiles.TinyVision()
+	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
+	wantRefused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, "this is not a vision (mmproj) file")
+	wantRefused(t, badfiles.With(kvs, "clip.projector_type", "gemma3"), tensors, `have "gemma3", want "paligemma": this is another model's vision file`)
 	wantRefused(t, nil, nil, "missing key general.architecture")
 }
 
 // TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' vision towers.
 func TestTensorsOfPublishedModels(t *testing.T) {
 	for side, want := range map[int]int64{224: 414803696, 448: 415688432, 896: 419227376} {
-		tensors, n := mmproj.Tensors(pali.VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: 2048}), int64(0)
+		tensors, n := mmproj.Tensors(paligemma.VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: 2048}), int64(0)
 		for _, x := range tensors {
 			n += x.Len()
 		}

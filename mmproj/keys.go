@@ -6,8 +6,8 @@ package mmproj
 import (
 	"fmt"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Names of the keys.
@@ -62,7 +62,7 @@ const (
 )
 
 // Tensors lists the tensors of a file with these sizes, in the order in which package convert writes them. Their types are left F32.
-func Tensors(c pali.VisionConfig) []gguf.Tensor {
+func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 	d, f := c.EmbeddingLength, c.FeedForwardLength
 	out := []gguf.Tensor{
 		{Name: PatchEmbdWeight, Shape: []int{d, 3, c.PatchSize, c.PatchSize}},

@@ -19,7 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali/attacks"
+	"github.com/pali-gguf/pali/internal/badfiles"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -294,7 +294,7 @@ func TestFortran(t *testing.T) {
 	for _, shape := range [][]int{{}, {5}, {2, 3}, {4, 1, 3}, {2, 3, 4, 5}, {3, 0, 2}} {
 		a := makeArray("a", tensor.I32, shape...)
 		text := fmt.Sprintf("{'shape': %s, 'descr': '<i4', 'fortran_order': True}  \n", tuple(shape))
-		got, err := read(oneMember(t, append(attacks.NPY(text, 0), a.data...)))
+		got, err := read(oneMember(t, append(badfiles.NPY(text, 0), a.data...)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,12 +334,12 @@ func TestAccepts(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"version 2":           version(2, usual),
 		"version 3":           version(3, usual),
-		"other key order":     attacks.NPY("{'shape': (1,), 'fortran_order': False, 'descr': '<f4'}\n", 4),
-		"double quotes":       attacks.NPY(`{"descr": "<f4", "fortran_order": False, "shape": (1,)}`+"\n", 4),
-		"no spaces":           attacks.NPY("{'descr':'<f4','fortran_order':False,'shape':(1,)}\n", 4),
-		"many spaces":         attacks.NPY(strings.Repeat(" ", 60000)+usual, 4),
-		"bfloat16 as <V2":     attacks.NPY("{'descr': '<V2', 'fortran_order': False, 'shape': (2, 1,), }\n", 4),
-		"Fortran of one axis": attacks.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4),
+		"other key order":     badfiles.NPY("{'shape': (1,), 'fortran_order': False, 'descr': '<f4'}\n", 4),
+		"double quotes":       badfiles.NPY(`{"descr": "<f4", "fortran_order": False, "shape": (1,)}`+"\n", 4),
+		"no spaces":           badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':(1,)}\n", 4),
+		"many spaces":         badfiles.NPY(strings.Repeat(" ", 60000)+usual, 4),
+		"bfloat16 as <V2":     badfiles.NPY("{'descr': '<V2', 'fortran_order': False, 'shape': (2, 1,), }\n", 4),
+		"Fortran of one axis": badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4),
 	} {
 		if _, err := read(oneMember(t, data)); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -349,7 +349,7 @@ func TestAccepts(t *testing.T) {
 
 // TestAttacks opens and reads every bad file.
 func TestAttacks(t *testing.T) {
-	cases := attacks.NPZ()
+	cases := badfiles.NPZ()
 	if len(cases) < 50 {
 		t.Errorf("%d cases, want at least 50", len(cases))
 	}
@@ -409,8 +409,8 @@ func TestManyMembers(t *testing.T) {
 		method uint16
 		data   []byte
 	}{
-		"deflated": {zip.Deflate, attacks.NPY(text, 4)},
-		"stored":   {zip.Store, attacks.NPY("{'descr':'<f4','fortran_order':False,'shape':()}\n", 4)},
+		"deflated": {zip.Deflate, badfiles.NPY(text, 4)},
+		"stored":   {zip.Store, badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':()}\n", 4)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -580,7 +580,7 @@ func TestLargeMember(t *testing.T) {
 
 // TestLargeFortran is refused at once: it would have to be turned in memory.
 func TestLargeFortran(t *testing.T) {
-	head := attacks.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (16385, 16384), }\n", 0)
+	head := badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (16385, 16384), }\n", 0)
 	file := large(t, head, 16385*16384*4)
 	if _, err := NewArchive(file, file.size); err == nil || !strings.Contains(err.Error(), "in Fortran order, want at most 1073741824") {
 		t.Errorf("have %v", err)
@@ -746,7 +746,7 @@ func TestTwoReaders(t *testing.T) {
 }
 
 func FuzzNpyHeader(f *testing.F) {
-	for _, c := range attacks.NPZ() {
+	for _, c := range badfiles.NPZ() {
 		if at, end := bytes.IndexByte(c.Data, '{'), bytes.LastIndex(c.Data, []byte("PK\x01\x02")); at >= 0 && at < end {
 			f.Add(c.Data[at:end])
 		}
@@ -782,7 +782,7 @@ func FuzzNpyHeader(f *testing.F) {
 }
 
 func FuzzArchive(f *testing.F) {
-	for _, c := range attacks.NPZ() {
+	for _, c := range badfiles.NPZ() {
 		if len(c.Data) < 1<<16 {
 			f.Add(c.Data)
 		}

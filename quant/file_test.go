@@ -19,14 +19,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -139,7 +139,7 @@ func values(t testing.TB, f *gguf.File, x gguf.Tensor) []float32 {
 
 // From F32, a file is stored anew as package convert stores the checkpoint: to the byte, in every type.
 func TestLikeConvert(t *testing.T) {
-	for name, c := range map[string]checkpoint{"demo": demo, "gemma": tiny(t, pali.Gemma), "gemma2": tiny(t, pali.Gemma2)} {
+	for name, c := range map[string]checkpoint{"demo": demo, "gemma": tiny(t, paligemma.Gemma), "gemma2": tiny(t, paligemma.Gemma2)} {
 		f32 := c.converted(t, "f32")
 		for _, typ := range Names() {
 			want := c.converted(t, typ)
@@ -272,7 +272,7 @@ func edited(t testing.TB, path, name string, element int, v float32) string {
 // What is not a number, or infinite, or too large for a type, is refused with the tensor's name and the place, also where bytes are only copied.
 func TestValues(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
-	c := tiny(t, pali.Gemma)
+	c := tiny(t, paligemma.Gemma)
 	f32, f16, q8 := c.converted(t, "f32"), c.converted(t, "f16"), c.converted(t, "q8_0")
 	for _, x := range []struct {
 		path, tensor string
@@ -308,7 +308,7 @@ func TestValues(t *testing.T) {
 
 // What is no model, or is the file that is written, is refused.
 func TestOpenRefuses(t *testing.T) {
-	f32 := tiny(t, pali.Gemma).converted(t, "f32")
+	f32 := tiny(t, paligemma.Gemma).converted(t, "f32")
 	text := read(t, f32[0])
 	folder := t.TempDir()
 	book, err := npz.Open("../testdata/demo/masks.npz")
@@ -355,7 +355,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // A file of another program: its own alignment, free keys, keys that are missing.
 func TestOtherPrograms(t *testing.T) {
-	f := opened(t, tiny(t, pali.Gemma).converted(t, "f16")[0])
+	f := opened(t, tiny(t, paligemma.Gemma).converted(t, "f16")[0])
 	var kvs []gguf.KV
 	for _, kv := range f.KVs {
 		if !strings.HasPrefix(kv.Key, "general.") || kv.Key == "general.architecture" {
@@ -507,7 +507,7 @@ func TestMain(m *testing.M) {
 	if in := os.Getenv(killIn); in != "" {
 		src, err := Open(in)
 		if err == nil {
-			_, err = src.Quantize(context.Background(), os.Getenv(killOut), plan(&testing.T{}, "q4_k_m", src.Vision), Options{Threads: 1, fs: faultdisk.Killing(os.Getenv(killAt))})
+			_, err = src.Quantize(context.Background(), os.Getenv(killOut), plan(&testing.T{}, "q4_k_m", src.Vision), Options{Threads: 1, fs: faultfs.Killing(os.Getenv(killAt))})
 		}
 		panic(fmt.Sprint("survived: ", err))
 	}
@@ -517,12 +517,12 @@ func TestMain(m *testing.M) {
 // A quantizer killed anywhere leaves no wrong file under the final name, and the next run makes the right one.
 func TestKilled(t *testing.T) {
 	in := demo.converted(t, "f16")[1]
-	disk := &faultdisk.Disk{}
+	disk := &faultfs.Disk{}
 	want := read(t, mustQuantize(t, in, "q4_k_m", Options{Threads: 1, fs: disk}))
-	for _, at := range faultdisk.Points(disk.Count(), 40) {
+	for _, at := range faultfs.Points(disk.Count(), 40) {
 		dir := t.TempDir()
 		out := filepath.Join(dir, "out.gguf")
-		if err := faultdisk.Killed(killIn+"="+in, killOut+"="+out, killAt+"="+at); err != nil {
+		if err := faultfs.Killed(killIn+"="+in, killOut+"="+out, killAt+"="+at); err != nil {
 			t.Fatalf("at %s: %v", at, err)
 		}
 		b, missing := os.ReadFile(out)
@@ -545,10 +545,10 @@ func TestKilled(t *testing.T) {
 // A disk that is full from some operation on: an error that says so, and nothing left.
 func TestDiskFull(t *testing.T) {
 	in := demo.converted(t, "f16")[1]
-	disk := &faultdisk.Disk{}
+	disk := &faultfs.Disk{}
 	mustQuantize(t, in, "q8_0", Options{Threads: 1, fs: disk})
 	for at := int64(1); at <= disk.Count(); at += 1 + disk.Count()/40 {
-		if _, _, err := quantized(t, in, "q8_0", Options{fs: faultdisk.Full(at)}); !errors.Is(err, syscall.ENOSPC) {
+		if _, _, err := quantized(t, in, "q8_0", Options{fs: faultfs.Full(at)}); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("operation %d of %d: %v", at, disk.Count(), err)
 		}
 	}

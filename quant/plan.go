@@ -11,10 +11,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Plan says how a file is stored: it is a convert.Policy. After Choose it is safe for concurrent use.
@@ -109,7 +109,7 @@ func parseType(name string) (gguf.Type, error) {
 // matrixNames lists the names of all matrices of the largest model that package gemma accepts.
 func matrixNames() []string {
 	var names []string
-	for _, t := range slices.Concat(gemma.Tensors(pali.TextConfig{BlockCount: 512}), mmproj.Tensors(pali.VisionConfig{BlockCount: 512, PatchSize: 1})) {
+	for _, t := range slices.Concat(gemma.Tensors(paligemma.TextConfig{BlockCount: 512}), mmproj.Tensors(paligemma.VisionConfig{BlockCount: 512, PatchSize: 1})) {
 		if isMatrix(t) {
 			names = append(names, t.Name)
 		}

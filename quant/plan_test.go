@@ -13,12 +13,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/ctest"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 var update = flag.Bool("update", false, "rewrite the files of testdata; not where CI is set")
@@ -26,21 +26,21 @@ var update = flag.Bool("update", false, "rewrite the files of testdata; not wher
 // models are those of the golden tables: the sizes of testdata/demo, and of the two published 3B.
 var models = []struct {
 	name   string
-	text   pali.TextConfig
-	vision pali.VisionConfig
+	text   paligemma.TextConfig
+	vision paligemma.VisionConfig
 }{
-	{"demo", pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: 256, BlockCount: 3, FeedForwardLength: 512, HeadCount: 4, HeadCountKV: 1, KeyLength: 64, VocabSize: 2048},
-		pali.VisionConfig{ImageSize: 112, PatchSize: 14, EmbeddingLength: 128, FeedForwardLength: 344, BlockCount: 4, HeadCount: 4, ProjectionDim: 256}},
-	{"paligemma-3b", pali.Variants[0].Text, siglip(2048)},
-	{"paligemma2-3b", pali.Variants[1].Text, siglip(2304)},
+	{"demo", paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 256, BlockCount: 3, FeedForwardLength: 512, HeadCount: 4, HeadCountKV: 1, KeyLength: 64, VocabSize: 2048},
+		paligemma.VisionConfig{ImageSize: 112, PatchSize: 14, EmbeddingLength: 128, FeedForwardLength: 344, BlockCount: 4, HeadCount: 4, ProjectionDim: 256}},
+	{"paligemma-3b", paligemma.Variants[0].Text, siglip(2048)},
+	{"paligemma2-3b", paligemma.Variants[1].Text, siglip(2304)},
 }
 
-func siglip(projection int) pali.VisionConfig {
-	return pali.VisionConfig{ImageSize: 224, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
+func siglip(projection int) paligemma.VisionConfig {
+	return paligemma.VisionConfig{ImageSize: 224, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
 }
 
 // chosen returns the tensors of both files of a model with their types, as pali convert stores them.
-func chosen(t *testing.T, text pali.TextConfig, vision pali.VisionConfig, change func(*Plan), name string) []gguf.Tensor {
+func chosen(t *testing.T, text paligemma.TextConfig, vision paligemma.VisionConfig, change func(*Plan), name string) []gguf.Tensor {
 	t.Helper()
 	var all []gguf.Tensor
 	for _, isVision := range []bool{false, true} {
@@ -67,7 +67,7 @@ func chosen(t *testing.T, text pali.TextConfig, vision pali.VisionConfig, change
 func unchanged(*Plan) {}
 
 // evenly makes the importance matrix of a model whose matrices saw nothing but ones.
-func evenly(text pali.TextConfig, vision pali.VisionConfig) *Imatrix {
+func evenly(text paligemma.TextConfig, vision paligemma.VisionConfig) *Imatrix {
 	m := &Imatrix{Name: "ones.gguf", Datasets: []string{"a", "b"}, Chunks: 3}
 	for _, t := range slices.Concat(gemma.Tensors(text), mmproj.Tensors(vision)) {
 		if isMatrix(t) {

@@ -61,11 +61,11 @@ func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32)
 	if err := checkWeights(weights, cols); err != nil {
 		return -1, err
 	}
-	if i := tensor.Beyond(src, limit(t, weights != nil)); i >= 0 {
+	if i := tensor.IndexOverflow(src, limit(t, weights != nil)); i >= 0 {
 		return i, nil
 	}
 	if d, ok := floats[t]; ok {
-		tensor.Narrow(dst, src, d)
+		tensor.FromFloat32(dst, src, d)
 	} else {
 		ggml.Quantize(ggml.Type(t), dst, src, cols, alike(weights, elements))
 	}

@@ -18,7 +18,7 @@ func TestDecode(t *testing.T) {
 	}
 	for typ, widen := range map[gguf.Type]tensor.DType{gguf.F16: tensor.F16, gguf.BF16: tensor.BF16} {
 		want := make([]float32, len(got))
-		tensor.Widen(want, raw, widen)
+		tensor.ToFloat32(want, raw, widen)
 		if err := Decode(typ, got, raw); err != nil {
 			t.Fatal(err)
 		}

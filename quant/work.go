@@ -146,11 +146,11 @@ func (w *worker) do(s strip) error {
 	w.values = slices.Grow(w.values[:0], (s.end-s.first)*s.width)[:(s.end-s.first)*s.width]
 	x := w.values[:have*s.cols]
 	if d, ok := floats[s.from.Type]; ok {
-		tensor.Widen(x, w.raw, d)
+		tensor.ToFloat32(x, w.raw, d)
 	} else if err := Decode(s.from.Type, x, w.raw); err != nil {
 		return err
 	}
-	if i := tensor.Beyond(x, float32(math.Inf(1))); i >= 0 {
+	if i := tensor.IndexOverflow(x, float32(math.Inf(1))); i >= 0 {
 		return fmt.Errorf("element %v is %v, want a finite number", s.index(i, s.cols), x[i])
 	}
 	at := s.to.Offset + int64(s.first)*s.to.Type.RowBytes(s.width)

@@ -10,11 +10,11 @@ import (
 	"math"
 	"slices"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Branching is a decoder that can follow several answers to one prefix at once. Beam search needs one.
-type Branching interface {
+type BeamDecoder interface {
 	Decoder
 	// Branch makes answer i go on from what answer from[i] has been, for each i. After Prefill there is answer 0 alone.
 	Branch(from []int) error
@@ -23,7 +23,7 @@ type Branching interface {
 }
 
 // MostBeams is how many answers a beam search can follow.
-const MostBeams = 16
+const MaxBeams = 16
 
 // beam is an answer under way. Its steps lie in a chain, which answers with one beginning share.
 type beam struct {
@@ -50,7 +50,7 @@ type candidateStep struct {
 // each goes on with its n+1 most probable tokens, of which the end is none, and the n best of all these live on. Scores are sums of log-probabilities;
 // length counts for nothing else. The search ends when none that lives is as probable as the best that ended, or with MaxTokens.
 func (r *Runner) search(ctx context.Context, q Request, logits []float32) (best beam, err error) {
-	d, ok := r.Decoder.(Branching)
+	d, ok := r.Decoder.(BeamDecoder)
 	if !ok {
 		return beam{}, errors.New("runner: this decoder follows one answer only")
 	}
@@ -61,8 +61,8 @@ func (r *Runner) search(ctx context.Context, q Request, logits []float32) (best 
 			if live[i].norm, err = logSum(live[i].logits); err != nil {
 				return beam{}, err
 			}
-			if ended := live[i].score + live[i].logp(pali.EOS); best.last == nil || ended > best.score {
-				best = beam{last: r.extend(live[i], pali.EOS, q), score: ended}
+			if ended := live[i].score + live[i].logp(paligemma.EOS); best.last == nil || ended > best.score {
+				best = beam{last: r.extend(live[i], paligemma.EOS, q), score: ended}
 			}
 		}
 		next := expand(live, q.Beams)
@@ -86,7 +86,7 @@ func expand(live []beam, n int) []candidateStep {
 	var all []candidateStep
 	for i, b := range live {
 		for _, token := range largest(b.logits, n+1) {
-			if token != pali.EOS {
+			if token != paligemma.EOS {
 				all = append(all, candidateStep{i, token, b.score + b.logp(token)})
 			}
 		}
@@ -113,7 +113,7 @@ func largest(logits []float32, n int) []int32 {
 }
 
 // advance gives each of the next answers its logits.
-func (r *Runner) advance(d Branching, live []beam, next []candidateStep, q Request) ([]beam, error) {
+func (r *Runner) advance(d BeamDecoder, live []beam, next []candidateStep, q Request) ([]beam, error) {
 	from := make([]int, len(next))
 	for i, c := range next {
 		from[i] = c.beam
@@ -134,8 +134,8 @@ func (r *Runner) advance(d Branching, live []beam, next []candidateStep, q Reque
 
 // extend adds a token to a beam's chain.
 func (r *Runner) extend(b beam, token int32, q Request) *link {
-	l := &link{before: b.last, step: Step{Token: token, Logprob: b.logp(token), Near: near(b.logits, b.norm, token), Top: r.top(b.logits, b.norm, q.Top)}}
-	if q.Keep {
+	l := &link{before: b.last, step: Step{Token: token, Logprob: b.logp(token), BinProb: near(b.logits, b.norm, token), Top: r.top(b.logits, b.norm, q.TopLogprobs)}}
+	if q.Trace {
 		l.logits = b.logits
 	}
 	return l
@@ -154,7 +154,7 @@ func (r *Runner) searched(ctx context.Context, q Request, out *Result, logits []
 	slices.Reverse(chain)
 	text := r.Vocabulary.Decoder()
 	for i, l := range chain {
-		if q.Keep {
+		if q.Trace {
 			out.Logits = append(out.Logits, l.logits)
 		}
 		out.add(l.step, text, i == len(chain)-1)

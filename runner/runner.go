@@ -1,13 +1,13 @@
-// Package runner tells the one story: encode the pictures, lay out the prefix, prefill it, step token by token, stop.
+// Package runner tells the one story: encode the images, lay out the prefix, prefill it, step token by token, stop.
 //
-// Before it: pictures (package mmproj) and a prompt. After it: text, tokens and their probabilities. It works on two small interfaces;
+// Before it: images (package mmproj) and a prompt. After it: text, tokens and their probabilities. It works on two small interfaces;
 // runner/llamacpp implements them.
 //
 // # The prefix
 //
 // PaliGemma is a prefix language model (big_vision models/proj/paligemma/paligemma.py, make_attn_mask). The prefix is
 //
-//	image tokens of picture 1, of picture 2, ..., BOS, prompt, "\n"
+//	image tokens of image 1, of image 2, ..., BOS, prompt, "\n"
 //
 // and each of its positions attends to all of it; each token of the answer attends to the prefix and to the answer so far.
 // With two image tokens i, a prompt p, the separator n and an answer a b:
@@ -29,15 +29,15 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Encoder turns pictures into image tokens.
+// Encoder turns images into image tokens.
 type Encoder interface {
-	// Config gives the picture's side, the number of image tokens T and their length E.
-	Config() pali.VisionConfig
-	// Encode turns the pixels of one picture [3,S,S] into image embeddings [T,E], unscaled.
+	// Config gives the image's side, the number of image tokens T and their length E.
+	Config() paligemma.VisionConfig
+	// Encode turns the pixels of one image [3,S,S] into image embeddings [T,E], unscaled.
 	Encode(pixels []float32) ([]float32, error)
 }
 
@@ -62,29 +62,29 @@ type Runner struct {
 	Vocabulary *Vocabulary
 }
 
-// Request is a question about pictures.
+// Request is a question about images.
 type Request struct {
-	Pictures  []*mmproj.Picture
-	Images    []float32 // the pictures' image embeddings [n*T,E], if Encode has been called for them; then Pictures are not looked at
+	Pictures  []*imageproc.Image
+	Images    []float32 // the images' image embeddings [n*T,E], if Encode has been called for them; then Images are not looked at
 	Prompt    string    // reaches the model exactly as it is
-	Resize    mmproj.Resize
+	Resize    imageproc.Resize
 	MaxTokens int
-	Answer    []int32 // if not empty, the tokens of the answer, whatever the model would choose; MaxTokens, Sampling and Constraint are not looked at
+	Forced    []int32 // if not empty, the tokens of the answer, whatever the model would choose; MaxTokens, Sampling and Constraint are not looked at
 	Sampling  Sampling
 	// Constraint says which tokens may come; nil: all. It belongs to this request alone.
-	Constraint Constraint
-	Beams      int  // if over 1, the answer is the most probable one that a search with so many beams finds; Sampling and Constraint are not looked at
-	Top        int  // how many of the most probable tokens to report at each step
-	Keep       bool // keep pixels, embeddings and logits in the result
+	Constraint  Constraint
+	Beams       int  // if over 1, the answer is the most probable one that a search with so many beams finds; Sampling and Constraint are not looked at
+	TopLogprobs int  // how many of the most probable tokens to report at each step
+	Trace       bool // keep pixels, embeddings and logits in the result
 }
 
 // Constraint gives an answer a form. tasks.Strict is one.
 type Constraint interface {
 	// Forbid sets the logits of all tokens that may not come next to minus infinity, and leaves one at least. left is how many tokens
 	// may still come, this one among them.
-	Forbid(logits []float32, left int)
+	Mask(logits []float32, left int)
 	// Take says which token was chosen.
-	Take(token int32)
+	Accept(token int32)
 }
 
 // Result is an answer.
@@ -106,8 +106,8 @@ type Step struct {
 	Text    string  // what the token adds to the text; empty while a character is incomplete
 	Logprob float64 // natural logarithm of its probability, before temperature and cuts
 	// Near is, of a location, the probability that the corner lies here: of this location and of those at most NearBins away. 0 of other tokens.
-	Near float64
-	Top  []Alternative
+	BinProb float64
+	Top     []Alternative
 }
 
 // Timings says how long each part took.
@@ -126,10 +126,10 @@ func (t *Timings) Add(o Timings) {
 // When ctx ends, the result so far is returned with ctx's error.
 func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
 	if len(q.Pictures) == 0 && len(q.Images) == 0 {
-		return nil, errors.New("runner: no picture")
+		return nil, errors.New("runner: no image")
 	}
-	if len(q.Answer) > 0 {
-		q.MaxTokens = len(q.Answer)
+	if len(q.Forced) > 0 {
+		q.MaxTokens = len(q.Forced)
 	}
 	if q.MaxTokens < 1 {
 		return nil, fmt.Errorf("runner: at most %d tokens: want 1 or more", q.MaxTokens)
@@ -148,15 +148,15 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 	return out, err
 }
 
-// Encode runs pictures through the vision model and returns their image embeddings [n*T,E], for Request.Images of several requests.
+// Encode runs images through the vision model and returns their image embeddings [n*T,E], for Request.Images of several requests.
 // It ends early with ctx's error when ctx ends.
-func (r *Runner) Encode(ctx context.Context, pictures []*mmproj.Picture, resize mmproj.Resize) ([]float32, error) {
+func (r *Runner) Encode(ctx context.Context, pictures []*imageproc.Image, resize imageproc.Resize) ([]float32, error) {
 	return r.interruptible(ctx, func() ([]float32, error) {
 		return r.encode(ctx, Request{Pictures: pictures, Resize: resize}, &Result{})
 	})
 }
 
-// EncodePixels is Encode of one picture whose pixels [3,S,S] mmproj.Preprocess has made, as may be done while another is being answered about.
+// EncodePixels is Encode of one image whose pixels [3,S,S] mmproj.Preprocess has made, as may be done while another is being answered about.
 func (r *Runner) EncodePixels(ctx context.Context, pixels []float32) ([]float32, error) {
 	return r.interruptible(ctx, func() ([]float32, error) { return r.Encoder.Encode(pixels) })
 }
@@ -172,18 +172,20 @@ func (r *Runner) interruptible(ctx context.Context, encode func() ([]float32, er
 }
 
 // Refused is an error of the request, not of the model: its text says what to ask instead.
-type Refused struct{ Err error }
+type InvalidRequestError struct{ Err error }
 
-func (e Refused) Error() string { return e.Err.Error() }
-func (e Refused) Unwrap() error { return e.Err }
+func (e InvalidRequestError) Error() string { return e.Err.Error() }
+func (e InvalidRequestError) Unwrap() error { return e.Err }
 
 // Refusef makes one.
-func Refusef(format string, args ...any) error { return Refused{fmt.Errorf(format, args...)} }
+func InvalidRequestf(format string, args ...any) error {
+	return InvalidRequestError{fmt.Errorf(format, args...)}
+}
 
 // Answer returns the tokens of a text as the model would give it: with EOS at the end.
-func (r *Runner) Answer(text string) ([]int32, error) {
+func (r *Runner) TokenizeAnswer(text string) ([]int32, error) {
 	tokens, err := r.Decoder.Tokenize(text)
-	return append(tokens, pali.EOS), err
+	return append(tokens, paligemma.EOS), err
 }
 
 // watch lets the end of ctx interrupt the decoder until the function that it returns is called. That one waits for an interruption that is under
@@ -208,11 +210,11 @@ func (r *Runner) prefix(prompt string) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	separator, err := r.Decoder.Tokenize(pali.Separator)
+	separator, err := r.Decoder.Tokenize(paligemma.Separator)
 	if err != nil {
 		return nil, err
 	}
-	return pali.PrefixTokens(tokens, separator), nil
+	return paligemma.PrefixTokens(tokens, separator), nil
 }
 
 func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(Step) error) error {
@@ -230,7 +232,7 @@ func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(S
 
 	start = time.Now()
 	defer func() { out.Timings.Decode = time.Since(start) }()
-	if q.Beams > 1 && len(q.Answer) == 0 {
+	if q.Beams > 1 && len(q.Forced) == 0 {
 		return r.searched(ctx, q, out, logits, each)
 	}
 	sampler, text := NewSampler(q.Sampling), r.Vocabulary.Decoder()
@@ -239,10 +241,10 @@ func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(S
 		if err != nil {
 			return err
 		}
-		if q.Keep {
+		if q.Trace {
 			out.Logits = append(out.Logits, logits)
 		}
-		done := step.Token == pali.EOS && len(q.Answer) == 0 || len(out.Tokens)+1 == q.MaxTokens
+		done := step.Token == paligemma.EOS && len(q.Forced) == 0 || len(out.Tokens)+1 == q.MaxTokens
 		step = out.add(step, text, done)
 		if err := each(step); err != nil || done {
 			return err
@@ -267,7 +269,7 @@ func (out *Result) add(step Step, text *TextDecoder, last bool) Step {
 	return step
 }
 
-// encode runs every picture through the vision model: [n*T,E]. It returns what the request brings along instead, if it does.
+// encode runs every image through the vision model: [n*T,E]. It returns what the request brings along instead, if it does.
 func (r *Runner) encode(ctx context.Context, q Request, out *Result) ([]float32, error) {
 	start := time.Now()
 	defer func() { out.Timings.Vision = time.Since(start) }()
@@ -279,17 +281,17 @@ func (r *Runner) encode(ctx context.Context, q Request, out *Result) ([]float32,
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		pixels := mmproj.Preprocess(p, r.Encoder.Config().ImageSize, q.Resize)
+		pixels := imageproc.Preprocess(p, r.Encoder.Config().ImageSize, q.Resize)
 		rows, err := r.Encoder.Encode(pixels)
 		if err != nil {
 			return nil, err
 		}
 		images = append(images, rows...)
-		if q.Keep {
+		if q.Trace {
 			out.Pixels = append(out.Pixels, pixels...)
 		}
 	}
-	if q.Keep {
+	if q.Trace {
 		out.Embeddings = slices.Clone(images)
 	}
 	return images, nil
@@ -303,12 +305,12 @@ func (r *Runner) choose(logits []float32, q Request, n int, s *Sampler) (Step, e
 	}
 	var token int32
 	switch {
-	case len(q.Answer) == 0:
+	case len(q.Forced) == 0:
 		token = s.within(logits, q.Constraint, q.MaxTokens-n)
-	case q.Answer[n] < 0 || int(q.Answer[n]) >= len(logits):
-		return Step{}, fmt.Errorf("runner: token %d is not in the vocabulary of %d", q.Answer[n], len(logits))
+	case q.Forced[n] < 0 || int(q.Forced[n]) >= len(logits):
+		return Step{}, fmt.Errorf("runner: token %d is not in the vocabulary of %d", q.Forced[n], len(logits))
 	default:
-		token = q.Answer[n]
+		token = q.Forced[n]
 	}
-	return Step{Token: token, Logprob: float64(logits[token]) - norm, Near: near(logits, norm, token), Top: r.top(logits, norm, q.Top)}, nil
+	return Step{Token: token, Logprob: float64(logits[token]) - norm, BinProb: near(logits, norm, token), Top: r.top(logits, norm, q.TopLogprobs)}, nil
 }

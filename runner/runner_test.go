@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // scripted is an Encoder and a Decoder whose answer is written down: it checks the order in which it is called.
@@ -27,8 +27,8 @@ type scripted struct {
 	hang    func()
 }
 
-func (s *scripted) Config() pali.VisionConfig {
-	return pali.VisionConfig{ImageSize: 4, PatchSize: 2, ProjectionDim: 3}
+func (s *scripted) Config() paligemma.VisionConfig {
+	return paligemma.VisionConfig{ImageSize: 4, PatchSize: 2, ProjectionDim: 3}
 }
 
 func (s *scripted) Encode(pixels []float32) ([]float32, error) {
@@ -91,12 +91,12 @@ func pieces() *Vocabulary {
 }
 
 func request(n int) Request {
-	return Request{Pictures: []*mmproj.Picture{{Width: 1, Height: 1, Pix: []uint8{1, 2, 3}}, {Width: 1, Height: 1, Pix: []uint8{1, 2, 3}}},
-		Prompt: "hi\n", Resize: mmproj.Antialias, MaxTokens: n, Top: 2, Keep: true}
+	return Request{Pictures: []*imageproc.Image{{Width: 1, Height: 1, Pix: []uint8{1, 2, 3}}, {Width: 1, Height: 1, Pix: []uint8{1, 2, 3}}},
+		Prompt: "hi\n", Resize: imageproc.Antialias, MaxTokens: n, TopLogprobs: 2, Trace: true}
 }
 
 func TestGenerate(t *testing.T) {
-	s := &scripted{t: t, answer: []int32{'x', 152, 150, 151, pali.EOS}}
+	s := &scripted{t: t, answer: []int32{'x', 152, 150, 151, paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
 	var streamed strings.Builder
 	out, err := r.Generate(context.Background(), request(10), func(s Step) error { streamed.WriteString(s.Text); return nil })
@@ -104,7 +104,7 @@ func TestGenerate(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The separator stays apart: a prompt that ends with a newline gives two tokens, not a piece of two newlines.
-	if d := cmp.Diff([]int32{pali.BOS, 'h', 'i', '\n', '\n'}, s.prefix); d != "" {
+	if d := cmp.Diff([]int32{paligemma.BOS, 'h', 'i', '\n', '\n'}, s.prefix); d != "" {
 		t.Errorf("prefix (-want +got)\n%s", d)
 	}
 	if s.images != 2*4*3 || s.room != 10 || out.Timings.PrefillTokens != 2*4+5 || out.Timings.DecodeTokens != 5 {
@@ -130,7 +130,7 @@ func TestEndedRequestLeavesTheNextAlone(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	for i := range 500 {
-		s := &scripted{t: t, answer: []int32{'x', 'y', pali.EOS}}
+		s := &scripted{t: t, answer: []int32{'x', 'y', paligemma.EOS}}
 		r := &Runner{s, s, pieces()}
 		if _, err := r.EncodePixels(ended, make([]float32, 3*4*4)); !errors.Is(err, context.Canceled) {
 			t.Fatalf("ended: %v", err)
@@ -143,7 +143,7 @@ func TestEndedRequestLeavesTheNextAlone(t *testing.T) {
 
 // A given answer is stepped through whatever the model would choose, EOS within it too, and its probabilities are those of its tokens.
 func TestGenerateGivenAnswer(t *testing.T) {
-	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, given: []int32{'a', pali.EOS, 'b', pali.EOS}}
+	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, given: []int32{'a', paligemma.EOS, 'b', paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
 	q := request(1)
 	images, err := r.Encode(context.Background(), q.Pictures, q.Resize)
@@ -158,7 +158,7 @@ func TestGenerateGivenAnswer(t *testing.T) {
 	if _, err := r.EncodePixels(ended, make([]float32, 3*4*4)); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended: %v", err)
 	}
-	q.Pictures, q.Images, q.Answer = nil, images, s.given
+	q.Pictures, q.Images, q.Forced = nil, images, s.given
 	out, err := r.Generate(context.Background(), q, func(Step) error { return nil })
 	if err != nil || out.Text != "ab" || out.Timings.PrefillTokens != 2*4+5 || s.room != 4 {
 		t.Fatalf("%v: %+v, room %d", err, out, s.room)
@@ -172,10 +172,10 @@ func TestGenerateGivenAnswer(t *testing.T) {
 			t.Errorf("step %d: %+v, want logprob %v", i, step, want)
 		}
 	}
-	if q.Answer, err = r.Answer("hi"); err != nil || cmp.Diff([]int32{'h', 'i', pali.EOS}, q.Answer) != "" {
-		t.Errorf("%v, %v", q.Answer, err)
+	if q.Forced, err = r.TokenizeAnswer("hi"); err != nil || cmp.Diff([]int32{'h', 'i', paligemma.EOS}, q.Forced) != "" {
+		t.Errorf("%v, %v", q.Forced, err)
 	}
-	s.at, q.Answer = 0, []int32{200}
+	s.at, q.Forced = 0, []int32{200}
 	if _, err := r.Generate(context.Background(), q, nil); err == nil || !strings.Contains(err.Error(), "vocabulary") {
 		t.Errorf("token 200 of 200: %v", err)
 	}
@@ -205,11 +205,11 @@ func TestGenerateStops(t *testing.T) {
 }
 
 func TestGenerateRefuses(t *testing.T) {
-	s := &scripted{t: t, answer: []int32{pali.EOS}}
+	s := &scripted{t: t, answer: []int32{paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
 	for want, change := range map[string]func(*Request){
-		"no picture": func(q *Request) { q.Pictures = nil },
-		"1 or more":  func(q *Request) { q.MaxTokens = 0 },
+		"no image":  func(q *Request) { q.Pictures = nil },
+		"1 or more": func(q *Request) { q.MaxTokens = 0 },
 	} {
 		q := request(1)
 		change(&q)

@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Sampling says how a token is chosen. Its zero value is greedy: the largest logit, the first of equal ones.
@@ -59,9 +59,9 @@ func (s *Sampler) within(logits []float32, c Constraint, left int) int32 {
 		return s.Choose(logits)
 	}
 	s.free = append(s.free[:0], logits...)
-	c.Forbid(s.free, left)
+	c.Mask(s.free, left)
 	token := s.Choose(s.free)
-	c.Take(token)
+	c.Accept(token)
 	return token
 }
 
@@ -142,11 +142,11 @@ const NearBins = 8
 
 // near sums the probabilities of the locations around the one that was chosen.
 func near(logits []float32, norm float64, token int32) (sum float64) {
-	at, ok := pali.Location(token, len(logits))
+	at, ok := paligemma.Location(token, len(logits))
 	if !ok {
 		return 0
 	}
-	for i := max(-NearBins, -at); i <= min(NearBins, pali.Locations-1-at); i++ {
+	for i := max(-NearBins, -at); i <= min(NearBins, paligemma.Locations-1-at); i++ {
 		sum += math.Exp(float64(logits[int(token)+i]) - norm)
 	}
 	return sum

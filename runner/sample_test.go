@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 func tokens(all []candidate) []int32 {
@@ -67,7 +67,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestNear(t *testing.T) {
-	logits := make([]float32, 100+pali.Locations+pali.SegmentCodes) // all as probable
+	logits := make([]float32, 100+paligemma.Locations+paligemma.SegmentCodes) // all as probable
 	norm, err := logSum(logits)
 	if err != nil {
 		t.Fatal(err)

@@ -5,14 +5,14 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tasks"
 )
 
 // BenchmarkChoose is the choice of a token, free and with --strict, over a vocabulary of PaliGemma's size: a detection with three labels. The step of a
 // 3B, which comes before each choice, takes 45 ms and more on two cores.
 func BenchmarkChoose(b *testing.B) {
-	const size = 256_000 + pali.Locations + pali.SegmentCodes
+	const size = 256_000 + paligemma.Locations + paligemma.SegmentCodes
 	known := []string{" star", " red", " circle", " ;", " st", "ar", " blue", "quare", " s", "ed", "circle"}
 	texts := make([]string, size)
 	for i := range texts {
@@ -38,7 +38,7 @@ func BenchmarkChoose(b *testing.B) {
 		}
 	})
 	b.Run("strict", func(b *testing.B) {
-		c, err := tasks.NewStrict(labels, false, size, bytes)
+		c, err := tasks.NewGrammar(labels, false, size, bytes)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func BenchmarkChoose(b *testing.B) {
 	})
 	b.Run("begin", func(b *testing.B) { // once for each answer
 		for b.Loop() {
-			if _, err := tasks.NewStrict(labels, false, size, bytes); err != nil {
+			if _, err := tasks.NewGrammar(labels, false, size, bytes); err != nil {
 				b.Fatal(err)
 			}
 		}

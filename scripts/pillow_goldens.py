@@ -1,6 +1,6 @@
 """Pictures and what Pillow makes of them: the goldens of package mmproj.
 
-    python scripts/pillow_goldens.py testdata/reference/cases/scene0.png testdata/reference/cases/words.png mmproj/testdata/pillow
+    python scripts/pillow_goldens.py testdata/reference/cases/scene0.png testdata/reference/cases/words.png mmproj/imageproc/testdata/pillow
 
 writes into the last folder
     decode-NAME.EXT       small pictures of every kind that Pillow writes

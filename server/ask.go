@@ -1,6 +1,6 @@
 package server
 
-// This file: one question from its parts to its answer. Before it: the routes. After it: pictures, the queue, a worker.
+// This file: one question from its parts to its answer. Before it: the routes. After it: images, the queue, a worker.
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 )
@@ -22,7 +22,7 @@ type question struct {
 	model     *Model
 	pictures  []*picture
 	prompt    string // reaches the model exactly as it is
-	resize    mmproj.Resize
+	resize    imageproc.Resize
 	maxTokens int
 	sampling  runner.Sampling
 	top       int
@@ -55,9 +55,9 @@ func (q *question) check(most int) error {
 	s := q.sampling
 	switch {
 	case len(q.pictures) == 0:
-		return unsupported("no picture: PaliGemma answers about pictures only")
-	case len(q.pictures) > worker.MaxPictures:
-		return invalid("%d pictures: at most %d", len(q.pictures), worker.MaxPictures)
+		return unsupported("no image: PaliGemma answers about images only")
+	case len(q.pictures) > worker.MaxImages:
+		return invalid("%d images: at most %d", len(q.pictures), worker.MaxImages)
 	case len(q.prompt) > maxPrompt:
 		return invalid("a prompt of %d bytes: at most %d", len(q.prompt), maxPrompt)
 	case q.maxTokens < 1 || q.maxTokens > most:
@@ -117,11 +117,11 @@ func (s *Server) turn(ctx context.Context, q *question, each func(runner.Step) e
 	}
 	defer func() { s.pool.put(l, keep) }()
 
-	var pictures []*worker.Picture
+	var pictures []*worker.Image
 	for _, p := range q.pictures {
-		pictures = append(pictures, &p.Picture)
+		pictures = append(pictures, &p.Image)
 	}
-	out.Result, err = l.Ask(ctx, worker.Ask{Prompt: q.prompt, MaxTokens: q.maxTokens, Sampling: q.sampling, Top: q.top, Strict: q.strict}, pictures, each)
+	out.Result, err = l.Ask(ctx, worker.Request{Prompt: q.prompt, MaxTokens: q.maxTokens, Sampling: q.sampling, Top: q.top, Strict: q.strict}, pictures, each)
 	for _, p := range q.pictures {
 		s.keep(p)
 	}

@@ -1,12 +1,12 @@
 package server
 
-// This file: what OpenAI's and Ollama's routes have in common: a conversation becomes one prompt about pictures. Before it: openai*.go, ollama*.go.
+// This file: what OpenAI's and Ollama's routes have in common: a conversation becomes one prompt about images. Before it: openai*.go, ollama*.go.
 // After it: ask.go.
 //
-// PaliGemma was not trained to talk: it knows one prompt about pictures, and no roles. So:
+// PaliGemma was not trained to talk: it knows one prompt about images, and no roles. So:
 //
 //	the prompt    is the text of the last message, which must be the user's, exactly as it is; several parts of text are joined by a blank
-//	the pictures  are those of the last message that has any, the last one or an earlier one
+//	the images  are those of the last message that has any, the last one or an earlier one
 //	other turns   are not seen by the model
 //	system        messages and tools are refused: nothing would heed them
 
@@ -14,9 +14,9 @@ import (
 	"context"
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks"
@@ -61,8 +61,8 @@ func (s *Server) conversation(ctx context.Context, c *chat) (*question, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &question{model: m, prompt: prompt, resize: mmproj.Antialias, maxTokens: min(defaultTokens, s.MaxTokens), client: c.client, top: c.settings.logprobs}
-	for _, text := range given[:min(len(given), worker.MaxPictures+1)] {
+	q := &question{model: m, prompt: prompt, resize: imageproc.Antialias, maxTokens: min(defaultTokens, s.MaxTokens), client: c.client, top: c.settings.logprobs}
+	for _, text := range given[:min(len(given), worker.MaxImages+1)] {
 		p, err := s.picture(ctx, text)
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (s *Server) conversation(ctx context.Context, c *chat) (*question, error) {
 	return q, c.form.ask(q)
 }
 
-// lastTurn returns the prompt and the pictures of a conversation.
+// lastTurn returns the prompt and the images of a conversation.
 func lastTurn(turns []turn) (prompt string, pictures []string, err error) {
 	if len(turns) == 0 {
 		return "", nil, invalid("no message")
@@ -139,7 +139,7 @@ func (s *Server) complete(ctx context.Context, q *question, form *objectForm, ea
 		return nil, err
 	}
 	c := &completion{reply: got, text: got.Text, finish: "length"}
-	if got.Tokens[len(got.Tokens)-1] == pali.EOS {
+	if got.Tokens[len(got.Tokens)-1] == paligemma.EOS {
 		c.finish = "stop"
 	}
 	if form == nil {

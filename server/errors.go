@@ -47,7 +47,7 @@ const statusGone = 499
 func asFailure(err error) *failure {
 	var (
 		f       *failure
-		refused runner.Refused
+		refused runner.InvalidRequestError
 		lost    *worker.Fault
 		large   *http.MaxBytesError
 	)

@@ -1,6 +1,6 @@
 package server
 
-// This file: pictures by address, with --allow-urls. Before it: a stranger's address. After it: bytes from a public server, or an error.
+// This file: images by address, with --allow-urls. Before it: a stranger's address. After it: bytes from a public server, or an error.
 //
 // Package publicnet refuses what is not public, each redirect's address too. No proxy, no cookies, no credentials.
 
@@ -12,18 +12,18 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/pali-gguf/pali/internal/publicnet"
+	"github.com/pali-gguf/pali/internal/safedial"
 )
 
-// fetcher fetches pictures. Safe for concurrent use.
+// fetcher fetches images. Safe for concurrent use.
 type fetcher struct {
 	most   int64 // bytes
 	client *http.Client
-	dialer *publicnet.Dialer
+	dialer *safedial.Dialer
 }
 
 func newFetcher(most int64) *fetcher {
-	f := &fetcher{most: most, dialer: publicnet.NewDialer()}
+	f := &fetcher{most: most, dialer: safedial.NewDialer()}
 	f.client = &http.Client{
 		Timeout: 20 * time.Second,
 		Transport: &http.Transport{DialContext: f.dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
@@ -39,7 +39,7 @@ func newFetcher(most int64) *fetcher {
 }
 
 // errFetch is what a client is told, whatever the cause: an error would tell it about the network here.
-var errFetch = invalid("a picture's address: it could not be fetched from a public server")
+var errFetch = invalid("an image's address: it could not be fetched from a public server")
 
 // fetch returns what is at an address.
 func (f *fetcher) fetch(ctx context.Context, address string) ([]byte, error) {
@@ -60,7 +60,7 @@ func (f *fetcher) fetch(ctx context.Context, address string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, errFetch
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, f.most+1)) // one more is refused where the picture is decoded
+	data, err := io.ReadAll(io.LimitReader(resp.Body, f.most+1)) // one more is refused where the image is decoded
 	if err != nil {
 		return nil, errFetch
 	}

@@ -96,7 +96,7 @@ func TestAddressesThatArePublic(t *testing.T) {
 		return net.Dial("tcp", web.Listener.Addr().String())
 	}
 	for path, status := range map[string]int{"/a.png": 200, "/moved": 200, "/text": 400, "/large": 400, "/inside": 400, "/file": 400, "/port": 400, "/round": 400, "/none": 400} {
-		if g := s.post("/v1/caption", object{"image": "http://pictures.example" + path}); g.status != status {
+		if g := s.post("/v1/caption", object{"image": "http://images.example" + path}); g.status != status {
 			t.Errorf("%s: %+v", path, g)
 		} else if status == 200 && !strings.Contains(g.body, answered(5, "caption en")) {
 			t.Errorf("%s: %s", path, g.body)

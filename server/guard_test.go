@@ -188,9 +188,9 @@ func TestTraversal(t *testing.T) {
 				t.Errorf("%q: %+v", name, g)
 			}
 		}
-		g := s.post("/v1/caption", object{"image": name}) // as a picture
+		g := s.post("/v1/caption", object{"image": name}) // as an image
 		if g.status != 400 || strings.Contains(g.body, "root:") {
-			t.Errorf("%q as a picture: %+v", name, g)
+			t.Errorf("%q as an image: %+v", name, g)
 		}
 		if strings.ContainsAny(name, "\x00 ") {
 			continue

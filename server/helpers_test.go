@@ -17,13 +17,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/internal/toymodel"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/server/worker"
+	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
 // TestMain lets the test binary be the worker.
-func TestMain(m *testing.M) { toymodel.TestMain(m) }
+func TestMain(m *testing.M) { workertest.TestMain(m) }
 
 // toy is a model whose worker is this test binary.
 func toy(name string, env ...string) *Model {
@@ -31,7 +31,7 @@ func toy(name string, env ...string) *Model {
 	if err != nil {
 		panic(err)
 	}
-	return &Model{Name: name, Vision: toymodel.Vision, Memory: 1000,
+	return &Model{Name: name, Vision: workertest.Vision, Memory: 1000,
 		Command: worker.Command{Path: exe, Env: append(append(os.Environ(), "PALI_TOY=1"), env...), Load: 10 * time.Second, Stall: 500 * time.Millisecond},
 		About:   About{Architecture: "gemma", Size: "3B", Type: "Q8_0", Parameters: 3e9, Bytes: 12345, Layers: 18, Width: 2048, Modified: time.Unix(1700000000, 0)}}
 }
@@ -47,7 +47,7 @@ type running struct {
 func serve(t testing.TB, change ...func(o *Options)) *running {
 	t.Helper()
 	o := Options{Version: "1.2.3", Models: []*Model{toy("toy")}, Parallel: 1, Queue: 32, KeepAlive: time.Minute, ImageCache: 1 << 20, MaxBody: 1 << 20, MaxTokens: 1024,
-		Timeout: time.Minute, Limits: mmproj.DefaultLimits}
+		Timeout: time.Minute, Limits: imageproc.DefaultLimits}
 	for _, c := range change {
 		c(&o)
 	}
@@ -59,12 +59,12 @@ func serve(t testing.TB, change ...func(o *Options)) *running {
 	return &running{s, h.URL, t}
 }
 
-// colour is the n-th picture's, another for each.
+// colour is the n-th image's, another for each.
 func colour(n int) color.RGBA {
 	return color.RGBA{uint8(n * 37), uint8(n*101 + 7), uint8(n >> 3), 0xff}
 }
 
-// plain is a picture of one colour.
+// plain is an image of one colour.
 func plain(c color.RGBA) []byte {
 	p := image.NewRGBA(image.Rect(0, 0, 40, 30))
 	for i := 0; i < len(p.Pix); i += 4 {
@@ -75,13 +75,13 @@ func plain(c color.RGBA) []byte {
 	return b.Bytes()
 }
 
-// answered is what the toy answers to a prompt about the n-th picture.
+// answered is what the toy answers to a prompt about the n-th image.
 func answered(n int, prompt string) string {
 	c := colour(n)
 	return fmt.Sprintf("%02x%02x%02x %s", c.R, c.G, c.B, prompt)
 }
 
-// form is a form with a picture and fields, name and value in turn.
+// form is a form with an image and fields, name and value in turn.
 func form(picture []byte, fields ...string) (body io.Reader, contentType string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -166,7 +166,7 @@ func (s *running) post(path string, v any) got {
 	return s.do("POST", path, string(b), "Content-Type", "application/json")
 }
 
-// upload sends a form with the n-th picture.
+// upload sends a form with the n-th image.
 func (s *running) upload(path string, n int, fields ...string) got {
 	s.t.Helper()
 	body, kind := form(plain(colour(n)), fields...)

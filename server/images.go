@@ -1,6 +1,6 @@
 package server
 
-// This file: image embeddings that are kept. Before it: pictures that were encoded. After it: the next question about the same picture, which begins at
+// This file: image embeddings that are kept. Before it: images that were encoded. After it: the next question about the same image, which begins at
 // prefill.
 
 import (
@@ -8,20 +8,20 @@ import (
 	"crypto/sha256"
 	"sync"
 
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
-// key says which picture was encoded by which model in which way.
+// key says which image was encoded by which model in which way.
 type key [sha256.Size]byte
 
-func keyOf(m *Model, data []byte, how mmproj.Resize) key {
+func keyOf(m *Model, data []byte, how imageproc.Resize) key {
 	h := sha256.New()
 	h.Write([]byte(m.Name + "\x00" + string(how) + "\x00"))
 	h.Write(data)
 	return key(h.Sum(nil))
 }
 
-// encoded are the image embeddings [T,E] of a picture, and its size as it is seen.
+// encoded are the image embeddings [T,E] of an image, and its size as it is seen.
 type encoded struct {
 	key           key
 	width, height int
@@ -44,7 +44,7 @@ func newImages(most int64) *images {
 // size is what an entry takes, with a little for its bookkeeping.
 func (e *encoded) size() int64 { return int64(4*len(e.rows)) + 256 }
 
-// get returns what is kept of a picture, or nil. It is not to be changed.
+// get returns what is kept of an image, or nil. It is not to be changed.
 func (c *images) get(k key) *encoded {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +56,7 @@ func (c *images) get(k key) *encoded {
 	return at.Value.(*encoded)
 }
 
-// put keeps a picture, and forgets others where there is no room.
+// put keeps an image, and forgets others where there is no room.
 func (c *images) put(e *encoded) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *images) put(e *encoded) {
 	}
 }
 
-// kept is how many pictures are kept, and in how many bytes.
+// kept is how many images are kept, and in how many bytes.
 func (c *images) kept() (n int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -326,11 +326,11 @@ func TestSameAnswer(t *testing.T) {
 	}
 	wg.Wait()
 	if n, _ := s.images.kept(); n != 1 {
-		t.Errorf("%d pictures kept", n)
+		t.Errorf("%d images kept", n)
 	}
 }
 
-// What is kept of pictures stays within its bytes, the last used longest.
+// What is kept of images stays within its bytes, the last used longest.
 func TestImages(t *testing.T) {
 	c := newImages(3 * (400 + 256))
 	key := func(n int) key { return keyOf(toy("toy"), []byte{byte(n)}, "antialias") }
@@ -339,10 +339,10 @@ func TestImages(t *testing.T) {
 		c.get(key(0))
 	}
 	if n, bytes := c.kept(); n != 3 || bytes != 3*(400+256) || c.get(key(0)) == nil || c.get(key(1)) != nil || c.get(key(4)) == nil {
-		t.Errorf("%d pictures, %d bytes", n, bytes)
+		t.Errorf("%d images, %d bytes", n, bytes)
 	}
 	c.put(&encoded{key: key(9), rows: make([]float32, 1000)}) // larger than all of it
 	if n, _ := c.kept(); n != 3 || keyOf(toy("other"), []byte{0}, "antialias") == key(0) || keyOf(toy("toy"), []byte{0}, "bicubic") == key(0) {
-		t.Errorf("%d pictures", n)
+		t.Errorf("%d images", n)
 	}
 }

@@ -88,7 +88,7 @@ func (s *Server) tellMetrics(w http.ResponseWriter, _ *http.Request) {
 	var e exposition
 	s.metrics.write(&e)
 	n, bytes := s.images.kept()
-	e.one("images_kept", "gauge", "Pictures whose embeddings are kept.", n)
+	e.one("images_kept", "gauge", "Images whose embeddings are kept.", n)
 	e.one("images_kept_bytes", "gauge", "Bytes of these.", bytes)
 	e.one("queue_length", "gauge", "Requests that wait for their turn.", s.queue.length())
 	e.one("models_loaded", "gauge", "Models that have a worker.", len(s.pool.list()))
@@ -106,13 +106,13 @@ func (m *metrics) write(e *exposition) {
 	}
 	e.one("requests_running", "gauge", "Requests in hand.", m.running)
 	e.one("answers_total", "counter", "Questions that were answered.", m.answers)
-	e.one("prefix_tokens_total", "counter", "Tokens of pictures and prompts.", m.tokens[0])
+	e.one("prefix_tokens_total", "counter", "Tokens of images and prompts.", m.tokens[0])
 	e.one("answer_tokens_total", "counter", "Tokens of answers.", m.tokens[1])
 	e.head("stage_seconds_total", "counter", "Time that answers took, by stage.")
 	for i, name := range stageNames {
 		fmt.Fprintf(e, "pali_stage_seconds_total{stage=%q} %g\n", name, m.stages[i].Seconds())
 	}
-	e.head("images_total", "counter", "Pictures asked about, by whether their embeddings were kept.")
+	e.head("images_total", "counter", "Images asked about, by whether their embeddings were kept.")
 	fmt.Fprintf(e, "pali_images_total{kept=\"no\"} %d\npali_images_total{kept=\"yes\"} %d\n", m.images[0], m.images[1])
 	e.one("worker_starts_total", "counter", "Workers started.", m.starts)
 	e.head("worker_faults_total", "counter", "Workers lost, by cause.")

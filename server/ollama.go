@@ -28,7 +28,7 @@ func (s *Server) ollama() []route {
 }
 
 func cannot(http.ResponseWriter, *http.Request) error {
-	return unsupported("Pali serves the models it was started with, and answers about pictures: this route is not for it")
+	return unsupported("Pali serves the models it was started with, and answers about images: this route is not for it")
 }
 
 // hello is what programs look for that look for Ollama.
@@ -291,7 +291,7 @@ type ollamaJSON struct {
 	Total        time.Duration `json:"total_duration,omitempty"` // nanoseconds, as all of these
 	Load         time.Duration `json:"load_duration,omitempty"`
 	PromptTokens int           `json:"prompt_eval_count,omitempty"`
-	PromptTime   time.Duration `json:"prompt_eval_duration,omitempty"` // pictures and prompt
+	PromptTime   time.Duration `json:"prompt_eval_duration,omitempty"` // images and prompt
 	Tokens       int           `json:"eval_count,omitempty"`
 	Time         time.Duration `json:"eval_duration,omitempty"`
 }

@@ -145,20 +145,20 @@ func TestKeepAlive(t *testing.T) {
 func TestOllamaRefused(t *testing.T) {
 	s := serve(t)
 	for want, fields := range map[string]object{
-		"no such model":          {"model": "llama3"},
-		"answers about pictures": {"images": []string{}},
-		"base64":                 {"images": []string{"!"}},
-		"not fetched":            {"images": []string{"http://127.0.0.1/"}},
-		"system":                 {"system": "Be brief."},
-		"template":               {"template": "{{ .Prompt }}"},
-		"context":                {"context": []int{1, 2}},
-		"think":                  {"think": true},
-		"stop":                   {"options": object{"stop": []string{"."}}},
-		"penalties":              {"options": object{"repeat_penalty": 1.1}},
-		"1 to 1024":              {"options": object{"num_predict": 5000}},
-		"temperature":            {"options": object{"temperature": -1}},
-		"detect cat":             {"format": "json"},
-		"schema":                 {"format": object{"type": "object"}},
+		"no such model":        {"model": "llama3"},
+		"answers about images": {"images": []string{}},
+		"base64":               {"images": []string{"!"}},
+		"not fetched":          {"images": []string{"http://127.0.0.1/"}},
+		"system":               {"system": "Be brief."},
+		"template":             {"template": "{{ .Prompt }}"},
+		"context":              {"context": []int{1, 2}},
+		"think":                {"think": true},
+		"stop":                 {"options": object{"stop": []string{"."}}},
+		"penalties":            {"options": object{"repeat_penalty": 1.1}},
+		"1 to 1024":            {"options": object{"num_predict": 5000}},
+		"temperature":          {"options": object{"temperature": -1}},
+		"detect cat":           {"format": "json"},
+		"schema":               {"format": object{"type": "object"}},
 	} {
 		body := object{"model": "toy", "prompt": "ocr", "images": []string{b64(1)}}
 		for k, v := range fields {

@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -183,11 +183,11 @@ func turnOf(role string, content json.RawMessage) (turn, error) {
 				url = object.URL
 			}
 			if url == "" {
-				return t, invalid("a picture of a message: want image_url with a data URI")
+				return t, invalid("an image of a message: want image_url with a data URI")
 			}
 			t.pictures = append(t.pictures, url)
 		default:
-			return t, unsupported("a part of a message that is neither text nor a picture")
+			return t, unsupported("a part of a message that is neither text nor an image")
 		}
 	}
 	return t, nil
@@ -307,7 +307,7 @@ func logprobsOf(steps []runner.Step) []tokenJSON {
 	}
 	all := []tokenJSON{}
 	for _, s := range steps {
-		if s.Token == pali.EOS {
+		if s.Token == paligemma.EOS {
 			continue
 		}
 		t := one(s.Text, s.Logprob)

@@ -11,7 +11,7 @@ import (
 
 type object = map[string]any
 
-// said is a user's message with a text and pictures.
+// said is a user's message with a text and images.
 func said(text string, pictures ...int) object {
 	parts := []object{{"type": "text", "text": text}}
 	for _, n := range pictures {
@@ -59,10 +59,10 @@ func TestConversation(t *testing.T) {
 		messages []object
 		want     string
 	}{
-		"a picture and a prompt":          {[]object{said("caption en", 1)}, answered(1, "caption en")},
-		"two pictures":                    {[]object{said("caption en", 1, 2)}, answered(1, "")[:7] + answered(2, "caption en")},
-		"the picture of an earlier turn":  {[]object{said("caption en", 1), model, said("ocr")}, answered(1, "ocr")},
-		"the last turn's own picture":     {[]object{said("caption en", 1), model, said("ocr", 2)}, answered(2, "ocr")},
+		"an image and a prompt":           {[]object{said("caption en", 1)}, answered(1, "caption en")},
+		"two images":                      {[]object{said("caption en", 1, 2)}, answered(1, "")[:7] + answered(2, "caption en")},
+		"the image of an earlier turn":    {[]object{said("caption en", 1), model, said("ocr")}, answered(1, "ocr")},
+		"the last turn's own image":       {[]object{said("caption en", 1), model, said("ocr", 2)}, answered(2, "ocr")},
 		"several texts":                   {[]object{{"role": "user", "content": []object{{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "image_url", "image_url": uri(1)}}}}, answered(1, "a b")},
 		"an empty system message":         {[]object{{"role": "system", "content": ""}, said("ocr", 1)}, answered(1, "ocr")},
 		"exactly as it is, \t with \n é.": {[]object{said("  exactly as it is, \t with \n é. ", 1)}, answered(1, "  exactly as it is, \t with \n é. ")},
@@ -83,12 +83,12 @@ func TestChatRefused(t *testing.T) {
 		want     string
 	}{
 		"no messages":     {nil, nil, 400, "no message"},
-		"no picture":      {nil, []object{said("hello")}, 400, "answers about pictures only"},
+		"no image":        {nil, []object{said("hello")}, 400, "answers about images only"},
 		"system":          {nil, []object{{"role": "system", "content": "Be brief."}, said("ocr", 1)}, 400, "system message"},
 		"developer":       {nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)}, 400, "developer message"},
 		"tool's message":  {nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
 		"the model last":  {nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400, "want the user's"},
-		"audio":           {nil, []object{{"role": "user", "content": []object{{"type": "input_audio"}}}}, 400, "neither text nor a picture"},
+		"audio":           {nil, []object{{"role": "user", "content": []object{{"type": "input_audio"}}}}, 400, "neither text nor an image"},
 		"content":         {nil, []object{{"role": "user", "content": 3}}, 400, "content"},
 		"address":         {nil, []object{{"role": "user", "content": []object{{"type": "image_url", "image_url": object{"url": "http://127.0.0.1/"}}}}}, 400, "not fetched"},
 		"no address":      {nil, []object{{"role": "user", "content": []object{{"type": "image_url"}}}}, 400, "data URI"},
@@ -272,15 +272,15 @@ func TestResponses(t *testing.T) {
 		t.Errorf("%+v", r.Output)
 	}
 	for want, body := range map[string]object{
-		"answers about pictures": {"input": "hello"},
-		"instructions":           {"input": input, "instructions": "Be brief."},
-		"kept nowhere":           {"input": input, "previous_response_id": "resp_1"},
-		"templates":              {"input": input, "prompt": object{"id": "x"}},
-		"tools":                  {"input": input, "tools": []object{{"type": "web_search"}}},
-		"background":             {"input": input, "background": true},
-		"no message":             {"input": []object{{"type": "function_call_output"}}},
-		"want a text or a list":  {"input": 3},
-		"response_format":        {"input": input, "text": object{"format": object{"type": "x"}}},
+		"answers about images":  {"input": "hello"},
+		"instructions":          {"input": input, "instructions": "Be brief."},
+		"kept nowhere":          {"input": input, "previous_response_id": "resp_1"},
+		"templates":             {"input": input, "prompt": object{"id": "x"}},
+		"tools":                 {"input": input, "tools": []object{{"type": "web_search"}}},
+		"background":            {"input": input, "background": true},
+		"no message":            {"input": []object{{"type": "function_call_output"}}},
+		"want a text or a list": {"input": 3},
+		"response_format":       {"input": input, "text": object{"format": object{"type": "x"}}},
 	} {
 		if g := s.post("/v1/responses", body); g.status != 400 || !strings.Contains(g.body, want) {
 			t.Errorf("%s: %d %s", want, g.status, g.body)

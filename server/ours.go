@@ -12,13 +12,13 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// taskRequest is the body of POST /v1/TASK, as JSON; a form has the same fields, and its files are the pictures.
+// taskRequest is the body of POST /v1/TASK, as JSON; a form has the same fields, and its files are the images.
 type taskRequest struct {
 	Model  string   `json:"model"`
 	Image  string   `json:"image"` // a data URI, or base64
@@ -75,7 +75,7 @@ func (s *Server) ours() (all []route) {
 
 // task answers one of our routes.
 func (s *Server) task(w http.ResponseWriter, r *http.Request, t task) error {
-	q := taskRequest{Lang: "en", MaxTokens: 256, Resize: string(mmproj.Antialias), LocDivisor: tasks.LocDivisor}
+	q := taskRequest{Lang: "en", MaxTokens: 256, Resize: string(imageproc.Antialias), LocDivisor: tasks.LocDivisor}
 	files, done, err := s.readTask(w, r, &q)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t task) error {
 
 // answerOf is the answer as the command line's --json has it.
 func answerOf(q *question, got *reply) answer.Answer {
-	a := answer.Of(runner.Request{Prompt: q.prompt, Top: q.top}, got.Result, got.load)
+	a := answer.Of(runner.Request{Prompt: q.prompt, TopLogprobs: q.top}, got.Result, got.load)
 	a.Timings.Queue = ms(got.queued)
 	return a
 }
@@ -182,9 +182,9 @@ func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byt
 	if err != nil {
 		return nil, invalid("%s", err)
 	}
-	resize, err := mmproj.ParseResize(q.Resize)
+	resize, err := imageproc.ParseResize(q.Resize)
 	if err != nil {
-		return nil, invalid("resize: want one of %v", mmproj.Resizes)
+		return nil, invalid("resize: want one of %v", imageproc.Resizes)
 	}
 	x := &question{model: m, prompt: prompt, resize: resize, maxTokens: q.MaxTokens, top: q.Logprobs, client: clientOf(r),
 		sampling: runner.Sampling{Temperature: q.Temperature, TopK: q.TopK, MinP: q.MinP, Seed: q.Seed}}
@@ -197,7 +197,7 @@ func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byt
 	if q.Image != "" {
 		q.Images = append([]string{q.Image}, q.Images...)
 	}
-	for _, text := range q.Images[:min(len(q.Images), worker.MaxPictures+1)] {
+	for _, text := range q.Images[:min(len(q.Images), worker.MaxImages+1)] {
 		p, err := s.picture(r.Context(), text)
 		if err != nil {
 			return nil, err
@@ -206,7 +206,7 @@ func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byt
 	}
 	switch {
 	case t.objects && len(x.pictures) > 1:
-		return nil, invalid("%d pictures: objects are found in one", len(x.pictures))
+		return nil, invalid("%d images: objects are found in one", len(x.pictures))
 	case q.LocDivisor != 1023 && q.LocDivisor != 1024:
 		return nil, invalid("loc_divisor %d: want 1023 or 1024", q.LocDivisor)
 	case !(q.MinScore >= 0 && q.MinScore <= 1):
@@ -225,13 +225,13 @@ func clientOf(r *http.Request) string {
 	return host + "\x00" + r.Header.Get("User-Agent") + "\x00" + r.Header.Get("Origin")
 }
 
-// wantsPNG tells whether the picture with its objects is wanted: Accept names image/png before application/json.
+// wantsPNG tells whether the image with its objects is wanted: Accept names image/png before application/json.
 func wantsPNG(r *http.Request, t task) (bool, error) {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		switch media, _, _ := mime.ParseMediaType(part); media {
 		case "image/png":
 			if !t.objects {
-				return false, failuref(http.StatusNotAcceptable, "accept", "the answer is text, not a picture")
+				return false, failuref(http.StatusNotAcceptable, "accept", "the answer is text, not an image")
 			}
 			return true, nil
 		case "application/json":
@@ -241,7 +241,7 @@ func wantsPNG(r *http.Request, t task) (bool, error) {
 	return false, nil
 }
 
-// sendPNG answers with the picture, the objects drawn on it.
+// sendPNG answers with the image, the objects drawn on it.
 func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, p *picture, objects []answer.Object) error {
 	decoded, err := s.decode(r.Context(), p.data)
 	if err != nil {

@@ -38,13 +38,13 @@ func TestTasks(t *testing.T) {
 			t.Errorf("%s: %+v, as JSON %+v", c.task, a, b)
 		}
 		if b.Timings.Vision != 0 || b.Timings.PrefillTokens != a.Timings.PrefillTokens || a.Timings.DecodeTokens != len(a.Tokens) {
-			t.Errorf("%s: %+v, then %+v: the picture was known", c.task, a.Timings, b.Timings)
+			t.Errorf("%s: %+v, then %+v: the image was known", c.task, a.Timings, b.Timings)
 		}
 	}
 	var two answer.Answer
 	s.post("/v1/caption", map[string]any{"images": []string{uri(1), uri(2)}}).decode(t, &two)
 	if want := answered(1, "")[:7] + answered(2, "caption en"); two.Text != want {
-		t.Errorf("two pictures: %q, want %q", two.Text, want)
+		t.Errorf("two images: %q, want %q", two.Text, want)
 	}
 }
 
@@ -118,13 +118,13 @@ func TestRefused(t *testing.T) {
 		"nothing":             {"/v1/caption", ``, 400, "no JSON"},
 		"unknown field":       {"/v1/caption", `{"pictures":[]}`, 400, `unknown field \"pictures\"`},
 		"wrong type":          {"/v1/caption", `{"max_tokens":"many"}`, 400, "max_tokens: a string is no int"},
-		"no picture":          {"/v1/caption", `{}`, 400, "no picture"},
+		"no image":            {"/v1/caption", `{}`, 400, "no image"},
 		"no base64":           {"/v1/caption", `{"image":"!!"}`, 400, "base64"},
-		"no picture file":     {"/v1/caption", `{"image":"SGVsbG8="}`, 400, "not a picture"},
+		"no image file":       {"/v1/caption", `{"image":"SGVsbG8="}`, 400, "not an image"},
 		"data URI of text":    {"/v1/caption", `{"image":"data:text/plain,hello"}`, 400, "data URI"},
 		"address":             {"/v1/caption", `{"image":"https://example.org/a.png"}`, 400, "not fetched"},
 		"file":                {"/v1/caption", `{"image":"file:///etc/passwd"}`, 400, "data URI"},
-		"17 pictures":         {"/v1/caption", `{"images":["` + strings.Repeat(uri(1)+`","`, 16) + uri(1) + `"]}`, 400, "at most 16"},
+		"17 images":           {"/v1/caption", `{"images":["` + strings.Repeat(uri(1)+`","`, 16) + uri(1) + `"]}`, 400, "at most 16"},
 		"no such model":       {"/v1/caption", `{"model":"gpt-4o",` + picture + `}`, 404, "/v1/models"},
 		"language":            {"/v1/caption", `{"lang":"xx",` + picture + `}`, 400, "language"},
 		"no question":         {"/v1/ask", `{` + picture + `}`, 400, "no question"},

@@ -138,7 +138,7 @@ func (f *objectForm) chooseFields(items *jsonschema.Schema) error {
 func (f *objectForm) ask(q *question) error {
 	task, things, _ := strings.Cut(q.prompt, " ")
 	if task != "detect" && task != "segment" || strings.TrimSpace(things) == "" || len(q.pictures) > 1 {
-		return unsupported(`JSON is what prompts like "detect cat ; dog" and "segment cat" about one picture are answered with; any other answer is text`)
+		return unsupported(`JSON is what prompts like "detect cat ; dog" and "segment cat" about one image are answered with; any other answer is text`)
 	}
 	for _, name := range []string{"mask", "area", "polygons"} {
 		if f.schema != nil && slices.Contains(f.fields, name) && (task != "segment" || q.model.Masks == nil) {

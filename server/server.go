@@ -1,12 +1,12 @@
-// Package server answers questions about pictures over HTTP: Pali's own routes, OpenAI's and Ollama's.
+// Package server answers questions about images over HTTP: Pali's own routes, OpenAI's and Ollama's.
 //
 // Before it: a client's request. After it: package server/worker, which runs the model in a process of its own; this package holds no C. The way of a
 // request, and where it is:
 //
 //	guard.go     Host, Origin, key, limits           who may ask
 //	ours.go      openai*.go  ollama*.go              the body to a question, the answer to a body
-//	ask.go       pictures, queue, worker             one question from its parts to its answer
-//	picture.go   images.go  fetch.go                 bytes to pixels, kept image embeddings, remote addresses
+//	ask.go       images, queue, worker             one question from its parts to its answer
+//	image.go   images.go  fetch.go                 bytes to pixels, kept image embeddings, remote addresses
 //	queue.go     pool.go                             whose turn it is, which worker answers
 //	metrics.go   openapi.json                        what is told about it all
 //	page.go      page/                               the page that a browser shows
@@ -21,8 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -31,7 +31,7 @@ import (
 type Model struct {
 	Name    string         // as clients call it
 	Command worker.Command // its worker
-	Vision  pali.VisionConfig
+	Vision  paligemma.VisionConfig
 	Masks   *masks.Decoder // nil: boxes only
 	Memory  int64          // bytes that a worker takes
 	About   About
@@ -52,22 +52,22 @@ type About struct {
 // Options says what a server serves, and how much of it.
 type Options struct {
 	Version    string
-	Models     []*Model      // one at least; the first is loaded by Load
-	Parallel   int           // requests answered at a time, each by a worker of its own
-	Queue      int           // requests that may wait
-	KeepAlive  time.Duration // how long an idle worker stays; negative: for ever
-	Memory     int64         // bytes that all workers may take together; 0: no bound
-	ImageCache int64         // bytes of image embeddings that are kept
-	MaxBody    int64         // bytes of a request
-	MaxTokens  int           // longest answer that may be asked for
-	Timeout    time.Duration // of a request, its time in the queue included
-	Limits     mmproj.Limits // of a picture
-	Key        string        // what clients must show; "": nothing
-	Public     bool          // whether other machines can reach the server
-	Hosts      []string      // names of this server that clients may use beside localhost
-	Origins    []string      // web origins, beside the server's own, whose pages may ask
-	URLs       bool          // whether pictures may be given by their address
-	Log        io.Writer     // a line for each request; nil: none
+	Models     []*Model         // one at least; the first is loaded by Load
+	Parallel   int              // requests answered at a time, each by a worker of its own
+	Queue      int              // requests that may wait
+	KeepAlive  time.Duration    // how long an idle worker stays; negative: for ever
+	Memory     int64            // bytes that all workers may take together; 0: no bound
+	ImageCache int64            // bytes of image embeddings that are kept
+	MaxBody    int64            // bytes of a request
+	MaxTokens  int              // longest answer that may be asked for
+	Timeout    time.Duration    // of a request, its time in the queue included
+	Limits     imageproc.Limits // of an image
+	Key        string           // what clients must show; "": nothing
+	Public     bool             // whether other machines can reach the server
+	Hosts      []string         // names of this server that clients may use beside localhost
+	Origins    []string         // web origins, beside the server's own, whose pages may ask
+	URLs       bool             // whether images may be given by their address
+	Log        io.Writer        // a line for each request; nil: none
 }
 
 // Server is the handler. Close ends its workers. Safe for concurrent use.
@@ -80,7 +80,7 @@ type Server struct {
 	images   *images
 	metrics  *metrics
 	fetcher  *fetcher
-	decoders chan struct{} // as many pictures are decoded at a time
+	decoders chan struct{} // as many images are decoded at a time
 	bodies   atomic.Int64  // bytes of requests in memory
 	status   atomic.Value  // of /health: "loading", "ok", "stopping"
 	logger   *log.Logger

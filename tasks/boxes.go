@@ -1,6 +1,6 @@
 // Package tasks knows what PaliGemma is asked and what it answers: prompts out, boxes and masks' codes in.
 //
-// Before it: the words of a command line, or of a request. After it: a prompt for package runner, and of its answer objects with pixels in the picture
+// Before it: the words of a command line, or of a request. After it: a prompt for package runner, and of its answer objects with pixels in the image
 // as a person sees it. This file: the answer's text to objects; score.go: how sure the model was; strict.go: answers that cannot have another form.
 //
 // # The form of an answer
@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// LocDivisor is what a location's bin is divided by to give a share of the picture's side: the training target is round(share*1023)
+// LocDivisor is what a location's bin is divided by to give a share of the image's side: the training target is round(share*1023)
 // (big_vision pp/proj/paligemma/segmentation.py). Others divide by 1024.
 const LocDivisor = 1023
 
@@ -105,7 +105,7 @@ func parseObject(run, label string) (Box, bool) {
 	return b, b.Loc[0] <= b.Loc[2] && b.Loc[1] <= b.Loc[3]
 }
 
-// Pixels returns the box x0, y0, x1, y1 in a picture of the given size; divisor is LocDivisor, or 1024.
+// Pixels returns the box x0, y0, x1, y1 in an image of the given size; divisor is LocDivisor, or 1024.
 func (b Box) Pixels(divisor float64, width, height int) [4]float64 {
 	at := func(bin, side int) float64 { return float64(bin) / divisor * float64(side) }
 	return [4]float64{at(b.Loc[1], width), at(b.Loc[0], height), at(b.Loc[3], width), at(b.Loc[2], height)}

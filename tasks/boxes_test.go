@@ -28,7 +28,7 @@ func labelled(labels ...string) (all []Box) {
 }
 
 // The first seventeen are the situations that supervision's parser is tested with (test/detection/test_vlm.py at 7f7b25d), in our words: its two cases of a
-// bad picture size are not a parser's here, and one with classes is two of ours. It drops a box without a label; here it is an object.
+// bad image size are not a parser's here, and one with classes is two of ours. It drops a box without a label; here it is an object.
 func TestParseBoxes(t *testing.T) {
 	masked := []Box{{Label: "cat", Loc: bins, Seg: sevens}}
 	for _, c := range []struct {
@@ -39,7 +39,7 @@ func TestParseBoxes(t *testing.T) {
 		{"", nil, nil},
 		{"\n", nil, nil},
 		{" \n ", nil, nil},
-		{"a picture of nothing in particular.", nil, []string{"a picture of nothing in particular."}},
+		{"an image of nothing in particular.", nil, []string{"an image of nothing in particular."}},
 		{"<loc0001><loc0002><loc0003> cat", nil, []string{"<loc0001><loc0002><loc0003> cat"}},
 		{box + "<loc0005> cat", nil, []string{box + "<loc0005> cat"}},
 		{box, labelled(""), nil},
@@ -190,7 +190,7 @@ func TestPixels(t *testing.T) {
 	}
 }
 
-// A box of any picture, put into bins as in training (big_vision pp/proj/paligemma/segmentation.py), comes back within half a bin; bins come back as they were.
+// A box of any image, put into bins as in training (big_vision pp/proj/paligemma/segmentation.py), comes back within half a bin; bins come back as they were.
 func TestBoxesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 30000).Draw(t, "width"), rapid.IntRange(1, 30000).Draw(t, "height")

@@ -27,7 +27,7 @@ func Ask(lang, question string) (string, error) {
 	return prompt + " " + question, err
 }
 
-// OCR asks for all text in the picture, line by line.
+// OCR asks for all text in the image, line by line.
 func OCR() string { return "ocr" }
 
 // Detect asks for the boxes of things. A thing may itself be several, parted by ";".
@@ -44,15 +44,15 @@ func inLanguage(task, lang string) (string, error) {
 }
 
 func withThings(task string, things []string) (string, error) {
-	all := Things(strings.Join(things, ";"))
+	all := SplitLabels(strings.Join(things, ";"))
 	if len(all) == 0 {
 		return "", fmt.Errorf("nothing to %s", task)
 	}
-	return task + " " + strings.Join(all, between), nil
+	return task + " " + strings.Join(all, separator), nil
 }
 
 // Things parts a text at ";", without the blanks around each and without empty ones.
-func Things(text string) (all []string) {
+func SplitLabels(text string) (all []string) {
 	for part := range strings.SplitSeq(text, ";") {
 		if part = strings.TrimSpace(part); part != "" {
 			all = append(all, part)

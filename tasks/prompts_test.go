@@ -42,13 +42,13 @@ func FuzzDetect(f *testing.F) {
 	f.Add("cat ; red  dog", "person's hat")
 	f.Add(" ;;\u2003", "")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		things := Things(a + ";" + b)
+		things := SplitLabels(a + ";" + b)
 		prompt, err := Detect(a, b)
 		if err != nil && len(things) == 0 {
 			return
 		}
 		rest, ok := strings.CutPrefix(prompt, "detect ")
-		if err != nil || !ok || !slices.Equal(Things(rest), things) || strings.Count(rest, between) < len(things)-1 {
+		if err != nil || !ok || !slices.Equal(SplitLabels(rest), things) || strings.Count(rest, separator) < len(things)-1 {
 			t.Errorf("%q, %q: %q, %v", a, b, prompt, err)
 		}
 	})

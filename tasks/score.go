@@ -3,7 +3,7 @@ package tasks
 // This file: how sure the model was of an object. Before it: an answer's tokens with their probabilities, and where in its text the object lies
 // (boxes.go). After it: --min-score, and the order of a precision-recall curve.
 //
-// With p(t) the probability of a token among all tokens at its place, after the prompt, the picture and the answer so far, and b_i the bin of corner i:
+// With p(t) the probability of a token among all tokens at its place, after the prompt, the image and the answer so far, and b_i the bin of corner i:
 //
 //	near_i      = sum of p(<locB>) over the bins B with |B - b_i| <= 8
 //	score_box   = (near_1 near_2 near_3 near_4)^(1/4)
@@ -21,7 +21,7 @@ import (
 type Token struct {
 	Text    string  // what it adds to the answer's text
 	Logprob float64 // natural logarithm of its probability
-	Near    float64 // of a location: the probability of all locations within 8 bins
+	BinProb float64 // of a location: the probability of all locations within 8 bins
 }
 
 // Score is how sure the model was of an object, each 0 to 1.
@@ -40,7 +40,7 @@ func ScoreObject(tokens []Token, from, to int) Score {
 		switch {
 		case !begins || strings.HasPrefix(t.Text, "<seg"):
 		case strings.HasPrefix(t.Text, "<loc"):
-			box += math.Log(t.Near)
+			box += math.Log(t.BinProb)
 			corners++
 		default:
 			label += t.Logprob

@@ -22,7 +22,7 @@ func TestScoreObject(t *testing.T) {
 	if math.Abs(got.Box-box) > 1e-12 || math.Abs(got.Label-0.2) > 1e-12 || math.Abs(got.Score-0.2*box) > 1e-12 {
 		t.Errorf("first object: %+v, want a box of %v and a label of 0.2", got, box)
 	}
-	got = ScoreObject(tokens, end+len(between), len(text))
+	got = ScoreObject(tokens, end+len(separator), len(text))
 	if math.Abs(got.Box-0.5) > 1e-12 || got.Label != 1 || got.Score != got.Box {
 		t.Errorf("second object: %+v, want a box of 0.5", got)
 	}

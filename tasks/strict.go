@@ -10,11 +10,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // between is what stands between two objects.
-const between = " ; "
+const separator = " ; "
 
 // segCodes is the number of segment codes of one mask.
 const segCodes = 16
@@ -22,7 +22,7 @@ const segCodes = 16
 // Strict is the constraint on one answer: every object has four locations with y0 <= y1 and x0 <= x1, for a segmentation sixteen segment codes, and
 // one of the labels; objects are parted by " ; "; there may be none. An object is begun only if there are tokens left to end it.
 // It implements runner.Constraint.
-type Strict struct {
+type Grammar struct {
 	labels  []string // as they follow a box: " red circle"
 	pieces  []piece  // the tokens that labels and what is between objects can be made of
 	numbers int      // locations and segment codes of an object: 4 or 20
@@ -49,8 +49,8 @@ type kept struct {
 
 // NewStrict prepares the constraint for an answer with these labels, none if objects have none, and with masks. bytes gives what a token adds to the
 // text, one of size tokens. It fails on a label with a byte that no token is: there would be no way to end it.
-func NewStrict(labels []string, masks bool, size int, bytes func(token int32) string) (*Strict, error) {
-	s := &Strict{numbers: 4, first: int32(size - pali.Locations - pali.SegmentCodes)}
+func NewGrammar(labels []string, masks bool, size int, bytes func(token int32) string) (*Grammar, error) {
+	s := &Grammar{numbers: 4, first: int32(size - paligemma.Locations - paligemma.SegmentCodes)}
 	if masks {
 		s.numbers += segCodes
 	}
@@ -62,7 +62,7 @@ func NewStrict(labels []string, masks bool, size int, bytes func(token int32) st
 	}
 	whole := ""
 	for _, l := range s.labels {
-		whole += l + between + "\x00"
+		whole += l + separator + "\x00"
 		s.longest = max(s.longest, s.numbers+len(l)+1) // a token is a byte at least
 	}
 	for token := range s.first {
@@ -71,9 +71,9 @@ func NewStrict(labels []string, masks bool, size int, bytes func(token int32) st
 		}
 	}
 	for _, l := range s.labels {
-		for i := range len(l + between) {
-			if !slices.ContainsFunc(s.pieces, func(p piece) bool { return p.bytes == (l + between)[i:i+1] }) {
-				return nil, fmt.Errorf("label %q: the vocabulary has no token for %q", l, (l + between)[i:i+1])
+		for i := range len(l + separator) {
+			if !slices.ContainsFunc(s.pieces, func(p piece) bool { return p.bytes == (l + separator)[i:i+1] }) {
+				return nil, fmt.Errorf("label %q: the vocabulary has no token for %q", l, (l + separator)[i:i+1])
 			}
 		}
 	}
@@ -81,15 +81,15 @@ func NewStrict(labels []string, masks bool, size int, bytes func(token int32) st
 }
 
 // Longest returns how many tokens a first object may take, with the end of the answer. An answer that may not be as long is empty.
-func (s *Strict) Longest() int { return s.longest }
+func (s *Grammar) MaxTokens() int { return s.longest }
 
 // Again returns the same constraint for another answer. The two do not disturb each other.
-func (s *Strict) Again() *Strict {
-	return &Strict{labels: s.labels, pieces: s.pieces, numbers: s.numbers, longest: s.longest, first: s.first}
+func (s *Grammar) Clone() *Grammar {
+	return &Grammar{labels: s.labels, pieces: s.pieces, numbers: s.numbers, longest: s.longest, first: s.first}
 }
 
 // Forbid sets the logits of all tokens that may not come next to minus infinity. left is how many tokens may still come, this one among them.
-func (s *Strict) Forbid(logits []float32, left int) {
+func (s *Grammar) Mask(logits []float32, left int) {
 	s.keep = s.keep[:0]
 	allow := func(from, to int32) {
 		for t := from; t < to; t++ {
@@ -98,16 +98,16 @@ func (s *Strict) Forbid(logits []float32, left int) {
 	}
 	switch {
 	case !s.begun:
-		allow(pali.EOS, pali.EOS+1)
+		allow(paligemma.EOS, paligemma.EOS+1)
 		if left >= s.longest {
-			allow(s.first, s.first+pali.Locations)
+			allow(s.first, s.first+paligemma.Locations)
 		}
 	case s.have < 2:
-		allow(s.first, s.first+pali.Locations)
+		allow(s.first, s.first+paligemma.Locations)
 	case s.have < 4:
-		allow(s.first+int32(s.loc[s.have-2]), s.first+pali.Locations)
+		allow(s.first+int32(s.loc[s.have-2]), s.first+paligemma.Locations)
 	case s.have < s.numbers:
-		allow(s.first+pali.Locations, s.first+pali.Locations+pali.SegmentCodes)
+		allow(s.first+paligemma.Locations, s.first+paligemma.Locations+paligemma.SegmentCodes)
 	default:
 		s.allowText(allow, left)
 	}
@@ -120,13 +120,13 @@ func (s *Strict) Forbid(logits []float32, left int) {
 }
 
 // allowText allows what may follow the numbers of an object: the rest of a label, the end, or the way to the next object.
-func (s *Strict) allowText(allow func(from, to int32), left int) {
+func (s *Grammar) allowText(allow func(from, to int32), left int) {
 	for _, l := range s.labels {
 		switch s.text {
 		case l:
-			allow(pali.EOS, pali.EOS+1)
-		case l + between:
-			allow(s.first, s.first+pali.Locations)
+			allow(paligemma.EOS, paligemma.EOS+1)
+		case l + separator:
+			allow(s.first, s.first+paligemma.Locations)
 		}
 	}
 	for _, p := range s.pieces {
@@ -137,12 +137,12 @@ func (s *Strict) allowText(allow func(from, to int32), left int) {
 }
 
 // leads reports whether an object's text can begin so, with so many tokens to come behind it.
-func (s *Strict) leads(text string, left int) bool {
+func (s *Grammar) leads(text string, left int) bool {
 	for _, l := range s.labels {
 		if strings.HasPrefix(l, text) {
 			return true
 		}
-		if whole := l + between; strings.HasPrefix(whole, text) && len(whole)-len(text)+s.longest <= left {
+		if whole := l + separator; strings.HasPrefix(whole, text) && len(whole)-len(text)+s.longest <= left {
 			return true
 		}
 	}
@@ -150,7 +150,7 @@ func (s *Strict) leads(text string, left int) bool {
 }
 
 // Take says which token was chosen.
-func (s *Strict) Take(token int32) {
+func (s *Grammar) Accept(token int32) {
 	number := int(token - s.first)
 	switch {
 	case number < 0: // text, or the end

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // words is a vocabulary with pieces of all kinds: letters, bytes of a character, pieces that reach over the end of a label.
 var words = []string{"", "", "", " ", ";", " ;", " ; ", "a", "b", "c", " a", " ab", "ab", "c ;", "bc ; ", "\xc3", "\xa9", "é", " x", "abcd", "; ", "x"}
 
-func strictFor(t *testing.T, labels []string, masks bool) *Strict {
-	s, err := NewStrict(labels, masks, len(words)+pali.Locations+pali.SegmentCodes, func(token int32) string { return words[token] })
+func strictFor(t *testing.T, labels []string, masks bool) *Grammar {
+	s, err := NewGrammar(labels, masks, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,15 +22,15 @@ func strictFor(t *testing.T, labels []string, masks bool) *Strict {
 }
 
 // draw answers with random logits until the end or the limit, as the runner does.
-func draw(r *rand.Rand, s *Strict, limit int) (text string, ended bool) {
+func draw(r *rand.Rand, s *Grammar, limit int) (text string, ended bool) {
 	first := len(words)
 	for left := limit; left > 0; left-- {
-		logits := make([]float32, first+pali.Locations+pali.SegmentCodes)
+		logits := make([]float32, first+paligemma.Locations+paligemma.SegmentCodes)
 		for i := range logits {
 			logits[i] = float32(r.NormFloat64())
 		}
-		logits[pali.EOS] += float32(r.IntN(3)) // else few answers end
-		s.Forbid(logits, left)
+		logits[paligemma.EOS] += float32(r.IntN(3)) // else few answers end
+		s.Mask(logits, left)
 		best := 0
 		for i, v := range logits {
 			if v > logits[best] {
@@ -40,16 +40,16 @@ func draw(r *rand.Rand, s *Strict, limit int) (text string, ended bool) {
 		if math.IsInf(float64(logits[best]), -1) {
 			return text + " (nothing may come)", false
 		}
-		s.Take(int32(best))
+		s.Accept(int32(best))
 		switch {
-		case best == int(pali.EOS):
+		case best == int(paligemma.EOS):
 			return text, true
 		case best < first:
 			text += words[best]
-		case best < first+pali.Locations:
-			text += pali.LocPiece(best - first)
+		case best < first+paligemma.Locations:
+			text += paligemma.LocPiece(best - first)
 		default:
-			text += pali.SegPiece(best - first - pali.Locations)
+			text += paligemma.SegPiece(best - first - paligemma.Locations)
 		}
 	}
 	return text, false
@@ -62,10 +62,10 @@ func TestStrictHasTheForm(t *testing.T) {
 	for i := range 1000 {
 		masks := i%2 == 1
 		s := strictFor(t, labels, masks)
-		limit := s.Longest() + r.IntN(120)
+		limit := s.MaxTokens() + r.IntN(120)
 		if i%3 == 0 { // used once before
 			draw(r, s, limit/2)
-			s = s.Again()
+			s = s.Clone()
 		}
 		text, ended := draw(r, s, limit)
 		boxes, unparsed := ParseBoxes(text)
@@ -81,7 +81,7 @@ func TestStrictHasTheForm(t *testing.T) {
 }
 
 func TestStrictRefusesWhatCannotBeSpelled(t *testing.T) {
-	_, err := NewStrict([]string{"a", "az"}, false, len(words)+pali.Locations+pali.SegmentCodes, func(token int32) string { return words[token] })
+	_, err := NewGrammar([]string{"a", "az"}, false, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
 	if err == nil || !strings.Contains(err.Error(), `"z"`) {
 		t.Errorf("a label with a z: %v", err)
 	}
@@ -91,7 +91,7 @@ func TestStrictRefusesWhatCannotBeSpelled(t *testing.T) {
 func TestStrictAtTheEdges(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	s := strictFor(t, []string{"abc"}, true)
-	if text, ended := draw(r, s, s.Longest()-1); text != "" || !ended {
+	if text, ended := draw(r, s, s.MaxTokens()-1); text != "" || !ended {
 		t.Errorf("too few tokens: %q, ended %v", text, ended)
 	}
 	some := 0
@@ -117,20 +117,20 @@ func TestStrictAtTheEdges(t *testing.T) {
 func TestStrictAllowsEveryWellFormedAnswer(t *testing.T) {
 	loc := func(n int32) int32 { return int32(len(words)) + n }
 	for name, tokens := range map[string][]int32{
-		"canonical":          {loc(1), loc(2), loc(3), loc(4), 10, 8, 9, pali.EOS},
-		"letter by letter":   {loc(1), loc(2), loc(1), loc(2), 3, 7, 8, 9, 3, 4, 3, loc(0), loc(0), loc(1023), loc(1023), 3, 15, 16, pali.EOS},
-		"over the label end": {loc(9), loc(9), loc(9), loc(9), 10, 14, loc(5), loc(5), loc(5), loc(5), 3, 17, 5, 3, loc(5), loc(5), loc(5), loc(5), 11, 9, pali.EOS},
-		"nothing":            {pali.EOS},
+		"canonical":          {loc(1), loc(2), loc(3), loc(4), 10, 8, 9, paligemma.EOS},
+		"letter by letter":   {loc(1), loc(2), loc(1), loc(2), 3, 7, 8, 9, 3, 4, 3, loc(0), loc(0), loc(1023), loc(1023), 3, 15, 16, paligemma.EOS},
+		"over the label end": {loc(9), loc(9), loc(9), loc(9), 10, 14, loc(5), loc(5), loc(5), loc(5), 3, 17, 5, 3, loc(5), loc(5), loc(5), loc(5), 11, 9, paligemma.EOS},
+		"nothing":            {paligemma.EOS},
 	} {
 		s := strictFor(t, []string{"abc", "é"}, false)
 		for i, token := range tokens {
-			logits := make([]float32, len(words)+pali.Locations+pali.SegmentCodes)
-			s.Forbid(logits, 100-i)
+			logits := make([]float32, len(words)+paligemma.Locations+paligemma.SegmentCodes)
+			s.Mask(logits, 100-i)
 			if logits[token] != 0 {
 				t.Errorf("%s: token %d of %v is forbidden", name, i, tokens)
 				break
 			}
-			s.Take(token)
+			s.Accept(token)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package tasks
 
-// This file: pictures that are larger than the model sees, asked about in parts. Before it: the picture's size. After it: tiles, and of their answers
+// This file: images that are larger than the model sees, asked about in parts. Before it: the image's size. After it: tiles, and of their answers
 // one text, or one list of objects.
 
 import (
@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Tiles lays overlapping tiles over a picture, row by row. A tile is a square of side pixels, or as long as the picture where that is shorter; it shares
+// Tiles lays overlapping tiles over an image, row by row. A tile is a square of side pixels, or as long as the image where that is shorter; it shares
 // a quarter of its side or more with the next. They are evenly spaced, and all of one size.
 func Tiles(width, height, side int) [][]image.Rectangle {
 	across, down := starts(width, side), starts(height, side)
@@ -52,22 +52,22 @@ func TileCount(width, height, side int) int {
 	return tilesAlong(width, side) * tilesAlong(height, side)
 }
 
-// TileSide returns the shortest side, least or longer, with which at most so many tiles cover the picture.
+// TileSide returns the shortest side, least or longer, with which at most so many tiles cover the image.
 func TileSide(width, height, least, most int) int {
 	return least + sort.Search(max(width, height), func(more int) bool { return TileCount(width, height, least+more) <= most })
 }
 
-// Found is an object of one of several answers about parts of a picture.
-type Found struct {
+// Found is an object of one of several answers about parts of an image.
+type TileDetection struct {
 	Label string
-	XYXY  [4]float64 // x0, y0, x1, y1 in pixels of the whole picture
+	XYXY  [4]float64 // x0, y0, x1, y1 in pixels of the whole image
 	Score float64
 	Tile  int  // which answer
 	Cut   bool // it reaches an edge of its tile: it may go on beyond
 }
 
-// Cut reports whether a box, in pixels of the whole picture, reaches an edge of its tile that is not the picture's: it comes within 1/32 of the side.
-func Cut(xyxy [4]float64, tile image.Rectangle, width, height int) bool {
+// Cut reports whether a box, in pixels of the whole image, reaches an edge of its tile that is not the image's: it comes within 1/32 of the side.
+func TouchesEdge(xyxy [4]float64, tile image.Rectangle, width, height int) bool {
 	x, y := float64(tile.Dx())/32, float64(tile.Dy())/32
 	return tile.Min.X > 0 && xyxy[0] < float64(tile.Min.X)+x || tile.Max.X < width && xyxy[2] > float64(tile.Max.X)-x ||
 		tile.Min.Y > 0 && xyxy[1] < float64(tile.Min.Y)+y || tile.Max.Y < height && xyxy[3] > float64(tile.Max.Y)-y
@@ -82,7 +82,7 @@ const (
 // Join returns which objects stay, by their places in all and in their order, when the same object of several answers is counted once. Objects of one
 // label and of different answers are the same by the overlap of their boxes. Of these stays one that is not cut, before those that are; of such, the
 // one with the highest score.
-func Join(all []Found) []int {
+func MergeDetections(all []TileDetection) []int {
 	order := make([]int, len(all))
 	for i := range order {
 		order[i] = i
@@ -147,7 +147,7 @@ func beside(left, right []string) []string {
 	return out
 }
 
-// leastShared is the fewest letters at the end of one line and the beginning of the next that are taken for the same letters of the picture.
+// leastShared is the fewest letters at the end of one line and the beginning of the next that are taken for the same letters of the image.
 const leastShared = 3
 
 // joinLine puts together two lines that read on: the longest end of the left one with which the right one begins comes once.

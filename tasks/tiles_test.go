@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Tiles cover the picture from edge to edge, are of one size, and share a quarter of their side with the next.
+// Tiles cover the image from edge to edge, are of one size, and share a quarter of their side with the next.
 func TestTiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 3000).Draw(t, "width"), rapid.IntRange(1, 3000).Draw(t, "height")
@@ -46,7 +46,7 @@ func checkCover(t *rapid.T, spans []image.Point, length, side int) {
 	}
 }
 
-// No shorter side would do, and a picture that the model sees whole is one tile.
+// No shorter side would do, and an image that the model sees whole is one tile.
 func TestTileSide(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 30000).Draw(t, "width"), rapid.IntRange(1, 30000).Draw(t, "height")
@@ -56,7 +56,7 @@ func TestTileSide(t *testing.T) {
 		}
 	})
 	if n := TileCount(224, 200, 224); n != 1 {
-		t.Errorf("%d tiles of a picture as large as one", n)
+		t.Errorf("%d tiles of an image as large as one", n)
 	}
 }
 
@@ -92,28 +92,28 @@ func TestMergeText(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	cat := func(tile int, score float64, cut bool, x0, y0, x1, y1 float64) Found {
-		return Found{"cat", [4]float64{x0, y0, x1, y1}, score, tile, cut}
+	cat := func(tile int, score float64, cut bool, x0, y0, x1, y1 float64) TileDetection {
+		return TileDetection{"cat", [4]float64{x0, y0, x1, y1}, score, tile, cut}
 	}
 	dog := cat(1, 0.9, false, 0, 0, 10, 10)
 	dog.Label = "dog"
 	for name, c := range map[string]struct {
-		all  []Found
+		all  []TileDetection
 		want []int
 	}{
 		"none":                           {nil, nil},
-		"the surer one":                  {[]Found{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.6, false, 1, 0, 11, 10)}, []int{1}},
-		"the first of equal ones":        {[]Found{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.5, false, 1, 0, 11, 10)}, []int{0}},
-		"the whole one":                  {[]Found{cat(0, 0.9, true, 0, 0, 8, 10), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
-		"another label":                  {[]Found{cat(0, 0.5, false, 0, 0, 10, 10), dog}, []int{0, 1}},
-		"one tile":                       {[]Found{cat(0, 0.5, false, 0, 0, 10, 10), cat(0, 0.6, false, 0, 0, 10, 10)}, []int{0, 1}},
-		"a part":                         {[]Found{cat(0, 0.9, true, 0, 0, 2, 2), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
-		"apart":                          {[]Found{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 10, 0, 20, 10)}, []int{0, 1}},
-		"half over each other":           {[]Found{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 5, 0, 15, 10)}, []int{0, 1}},
-		"empty boxes":                    {[]Found{cat(0, 0.9, false, 5, 5, 5, 5), cat(1, 0.2, false, 5, 5, 5, 5)}, []int{0, 1}},
-		"a chain: the middle one stands": {[]Found{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.9, false, 3, 0, 13, 10), cat(2, 0.5, false, 6, 0, 16, 10)}, []int{1}},
+		"the surer one":                  {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.6, false, 1, 0, 11, 10)}, []int{1}},
+		"the first of equal ones":        {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.5, false, 1, 0, 11, 10)}, []int{0}},
+		"the whole one":                  {[]TileDetection{cat(0, 0.9, true, 0, 0, 8, 10), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
+		"another label":                  {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), dog}, []int{0, 1}},
+		"one tile":                       {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(0, 0.6, false, 0, 0, 10, 10)}, []int{0, 1}},
+		"a part":                         {[]TileDetection{cat(0, 0.9, true, 0, 0, 2, 2), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
+		"apart":                          {[]TileDetection{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 10, 0, 20, 10)}, []int{0, 1}},
+		"half over each other":           {[]TileDetection{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 5, 0, 15, 10)}, []int{0, 1}},
+		"empty boxes":                    {[]TileDetection{cat(0, 0.9, false, 5, 5, 5, 5), cat(1, 0.2, false, 5, 5, 5, 5)}, []int{0, 1}},
+		"a chain: the middle one stands": {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.9, false, 3, 0, 13, 10), cat(2, 0.5, false, 6, 0, 16, 10)}, []int{1}},
 	} {
-		if d := cmp.Diff(c.want, Join(c.all)); d != "" {
+		if d := cmp.Diff(c.want, MergeDetections(c.all)); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
@@ -131,13 +131,13 @@ func TestCut(t *testing.T) {
 		{[4]float64{110, 101, 150, 150}, 300, 300, true},
 		{[4]float64{110, 110, 163, 150}, 300, 300, true},
 		{[4]float64{110, 110, 150, 163}, 300, 300, true},
-		{[4]float64{110, 110, 164, 164}, 164, 164, false}, // there the picture ends
+		{[4]float64{110, 110, 164, 164}, 164, 164, false}, // there the image ends
 	} {
-		if got := Cut(c.xyxy, tile, c.width, c.height); got != c.want {
+		if got := TouchesEdge(c.xyxy, tile, c.width, c.height); got != c.want {
 			t.Errorf("%v: %v", c.xyxy, got)
 		}
 	}
-	if Cut([4]float64{0, 0, 64, 64}, image.Rect(0, 0, 64, 64), 64, 64) {
-		t.Error("the whole picture has no edge that cuts")
+	if TouchesEdge([4]float64{0, 0, 64, 64}, image.Rect(0, 0, 64, 64), 64, 64) {
+		t.Error("the whole image has no edge that cuts")
 	}
 }

@@ -11,7 +11,7 @@ func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 
 // Widen turns len(dst) little-endian elements of type d (F32, F16 or BF16) into 32-bit floats. Exact for every value.
-func Widen(dst []float32, src []byte, d DType) {
+func ToFloat32(dst []float32, src []byte, d DType) {
 	src = src[:len(dst)*d.Size()]
 	switch d {
 	case F32:
@@ -40,7 +40,7 @@ func Widen(dst []float32, src []byte, d DType) {
 }
 
 // Narrow turns 32-bit floats into len(src) little-endian elements of type d (F32, F16 or BF16), rounding to nearest, ties to even.
-func Narrow(dst []byte, src []float32, d DType) {
+func FromFloat32(dst []byte, src []float32, d DType) {
 	switch d {
 	case F32:
 		for i, v := range src {
@@ -84,7 +84,7 @@ func (d DType) Limit() float32 {
 }
 
 // Beyond returns the position of the first value that is not a number, or as large as limit or larger; -1 if there is none.
-func Beyond(x []float32, limit float32) int {
+func IndexOverflow(x []float32, limit float32) int {
 	bound := math.Float32bits(limit)
 	for i, v := range x {
 		if math.Float32bits(v)&0x7fffffff >= bound { // magnitudes compare like their bits; NaN is above infinity

@@ -43,9 +43,9 @@ func TestEveryHalf(t *testing.T) {
 			binary.LittleEndian.PutUint16(raw[2*h:], uint16(h))
 		}
 		wide := make([]float32, 1<<16)
-		Widen(wide, raw, f.d)
+		ToFloat32(wide, raw, f.d)
 		back := make([]byte, 2<<16)
-		Narrow(back, wide, f.d)
+		FromFloat32(back, wide, f.d)
 		for h := range 1 << 16 {
 			want, got := halfValue(uint16(h), f.fracBits), f.from(uint16(h))
 			narrow := binary.LittleEndian.Uint16(back[2*h:])
@@ -107,7 +107,7 @@ func TestOverflow(t *testing.T) {
 		{BF16, 1, 0x3f80}, {BF16, -2, 0xc000},
 	} {
 		var b [2]byte
-		Narrow(b[:], []float32{c.v}, c.d)
+		FromFloat32(b[:], []float32{c.v}, c.d)
 		if got := binary.LittleEndian.Uint16(b[:]); got != c.want {
 			t.Errorf("%v of %v: have %04x, want %04x", c.d, c.v, got, c.want)
 		}
@@ -119,16 +119,16 @@ func TestLimit(t *testing.T) {
 	for _, d := range []DType{F32, F16, BF16} {
 		below := math.Nextafter32(d.Limit(), 0)
 		raw, back := make([]byte, 2*d.Size()), make([]float32, 2)
-		Narrow(raw, []float32{below, d.Limit()}, d)
-		if Widen(back, raw, d); math.IsInf(float64(back[0]), 0) || !math.IsInf(float64(back[1]), 1) {
+		FromFloat32(raw, []float32{below, d.Limit()}, d)
+		if ToFloat32(back, raw, d); math.IsInf(float64(back[0]), 0) || !math.IsInf(float64(back[1]), 1) {
 			t.Errorf("%v: %g becomes %g, %g becomes %g", d, below, back[0], d.Limit(), back[1])
 		}
 		for _, v := range []float32{d.Limit(), -d.Limit(), float32(math.Inf(1)), float32(math.NaN())} {
-			if at := Beyond([]float32{0, -below, below, v, v}, d.Limit()); at != 3 {
+			if at := IndexOverflow([]float32{0, -below, below, v, v}, d.Limit()); at != 3 {
 				t.Errorf("%v: %g found at %d", d, v, at)
 			}
 		}
-		if at := Beyond([]float32{0, -below, below}, d.Limit()); at != -1 {
+		if at := IndexOverflow([]float32{0, -below, below}, d.Limit()); at != -1 {
 			t.Errorf("%v: found at %d", d, at)
 		}
 	}
@@ -184,8 +184,8 @@ func TestF32Bits(t *testing.T) {
 	for _, bits := range []uint32{0, 1, 0x80000000, 0x3f800000, 0x7f800000, 0x7fc12345, 0xffffffff} {
 		raw, again := binary.LittleEndian.AppendUint32(nil, bits), make([]byte, 4)
 		v := make([]float32, 1)
-		Widen(v, raw, F32)
-		Narrow(again, v, F32)
+		ToFloat32(v, raw, F32)
+		FromFloat32(again, v, F32)
 		if got := binary.LittleEndian.Uint32(again); got != bits {
 			t.Errorf("%08x came back as %08x", bits, got)
 		}
@@ -193,11 +193,11 @@ func TestF32Bits(t *testing.T) {
 }
 
 func BenchmarkWiden(b *testing.B) {
-	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { Widen(v, raw, d) })
+	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { ToFloat32(v, raw, d) })
 }
 
 func BenchmarkNarrow(b *testing.B) {
-	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { Narrow(raw, v, d) })
+	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { FromFloat32(raw, v, d) })
 }
 
 // benchmarkFloats counts the bytes of the 32-bit floats.
@@ -209,7 +209,7 @@ func benchmarkFloats(b *testing.B, f func(v []float32, raw []byte, d DType)) {
 				v[i] = float32(i-1<<15) / (1 << 18)
 			}
 			raw := make([]byte, len(v)*d.Size())
-			Narrow(raw, v, d)
+			FromFloat32(raw, v, d)
 			b.SetBytes(int64(4 * len(v)))
 			for b.Loop() {
 				f(v, raw, d)

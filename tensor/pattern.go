@@ -61,15 +61,15 @@ func isIndex(axis string) bool { return axis[0] >= '0' && axis[0] <= '9' }
 
 // Move is a rearrangement of one source array of known shape into a matrix of Rows x Cols: the element at row r and column c
 // of the result is the source's element RowAt[r] + ColAt[c]. The columns are the result's last axis, the rows all others.
-type Move struct {
+type Gather struct {
 	Shape        []int // of the result
 	RowAt, ColAt []int
 }
 
 // Move prepares the pattern for a source of the given shape.
-func (p Pattern) Move(shape []int) (Move, error) {
+func (p Pattern) Move(shape []int) (Gather, error) {
 	if len(shape) != len(p.Left) {
-		return Move{}, fmt.Errorf("tensor: %d axes, want %d (%s)", len(shape), len(p.Left), strings.Join(p.Left, " "))
+		return Gather{}, fmt.Errorf("tensor: %d axes, want %d (%s)", len(shape), len(p.Left), strings.Join(p.Left, " "))
 	}
 	size, stride := map[string]int{}, map[string]int{}
 	base, step := 0, 1
@@ -78,7 +78,7 @@ func (p Pattern) Move(shape []int) (Move, error) {
 			n := 0
 			fmt.Sscan(a, &n)
 			if n >= shape[i] {
-				return Move{}, fmt.Errorf("tensor: index %d on an axis of %d", n, shape[i])
+				return Gather{}, fmt.Errorf("tensor: index %d on an axis of %d", n, shape[i])
 			}
 			base += n * step
 		} else {
@@ -86,7 +86,7 @@ func (p Pattern) Move(shape []int) (Move, error) {
 		}
 		step *= shape[i]
 	}
-	m := Move{RowAt: []int{base}, ColAt: []int{0}}
+	m := Gather{RowAt: []int{base}, ColAt: []int{0}}
 	for i, group := range p.Right {
 		n := 1
 		for _, a := range group {
@@ -117,7 +117,7 @@ func outer(at []int, n, stride int) []int {
 const tile = 64
 
 // Rows writes rows [from, to) of the result, widened to 32-bit floats, to dst [to-from, Cols]. src is the whole source, raw.
-func (m Move) Rows(dst []float32, src []byte, d DType, from, to int) {
+func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 	cols, size := len(m.ColAt), d.Size()
 	if cols == 0 {
 		return
@@ -131,7 +131,7 @@ func (m Move) Rows(dst []float32, src []byte, d DType, from, to int) {
 		} else {
 			rows = rows[:1]
 			for c := 0; c < cols; c += width { // every run of columns is as long as the first, or goes on into the next
-				Widen(dst[c:c+width], src[(rows[0]+m.ColAt[c])*size:], d)
+				ToFloat32(dst[c:c+width], src[(rows[0]+m.ColAt[c])*size:], d)
 			}
 		}
 		from += len(rows)
@@ -141,13 +141,13 @@ func (m Move) Rows(dst []float32, src []byte, d DType, from, to int) {
 
 // turn writes n rows (at most tile) that lie side by side in the source, where src begins at the first one's base. Their columns lie apart, so each
 // piece of n neighbours is widened into a tile that is then read across.
-func (m Move) turn(dst []float32, src []byte, d DType, n int) {
+func (m Gather) turn(dst []float32, src []byte, d DType, n int) {
 	var buf [tile * tile]float32
 	size, cols := d.Size(), len(m.ColAt)
 	for from := 0; from < cols; from += tile {
 		at := m.ColAt[from:min(from+tile, cols)]
 		for j, a := range at {
-			Widen(buf[j*n:j*n+n], src[a*size:], d)
+			ToFloat32(buf[j*n:j*n+n], src[a*size:], d)
 		}
 		for i := range n {
 			k := i

@@ -97,7 +97,7 @@ func naive(a arrangement, src []float32) (shape []int, out []float32) {
 }
 
 // rearrange is the code under test, all rows at once.
-func rearrange(t *rapid.T, pattern string, shape []int, src []byte, d DType) (Move, []float32) {
+func rearrange(t *rapid.T, pattern string, shape []int, src []byte, d DType) (Gather, []float32) {
 	m, err := ParsePattern(pattern).Move(shape)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func source(shape []int, d DType) ([]byte, []float32) {
 		}
 	}
 	v := make([]float32, n)
-	Widen(v, raw, d)
+	ToFloat32(v, raw, d)
 	return raw, v
 }
 
@@ -166,7 +166,7 @@ func TestInverse(t *testing.T) {
 			shape[i] = a.shape[slices.Index(a.left, name)]
 		}
 		raw = make([]byte, 4*len(there))
-		Narrow(raw, there, F32)
+		FromFloat32(raw, there, F32)
 		if _, got := rearrange(t, fmt.Sprint(strings.Join(back, " "), " -> ", strings.Join(a.left, " ")), shape, raw, F32); !equalBits(got, want) {
 			t.Fatalf("%s of %v: not the same after the way back", a, a.shape)
 		}
@@ -200,7 +200,7 @@ func TestConverterPatterns(t *testing.T) {
 			v[i] = float32(i)
 		}
 		raw := make([]byte, 4*len(v))
-		Narrow(raw, v, F32)
+		FromFloat32(raw, v, F32)
 		out := make([]float32, len(m.RowAt)*len(m.ColAt))
 		m.Rows(out, raw, F32, 0, len(m.RowAt))
 		if got := fmt.Sprint(m.Shape, out); got != c.want {

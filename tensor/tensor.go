@@ -79,7 +79,7 @@ func (t Tensor) Float32s() ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, t.Len())
-	Widen(out, raw, t.DType)
+	ToFloat32(out, raw, t.DType)
 	return out, nil
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
@@ -30,7 +30,7 @@ func newBench() *cobra.Command {
 		Use:   "bench -m MODEL",
 		Short: "Measures how fast a model is here, beside what this machine can do",
 		Long: `Measures a model on this machine: loading, the vision encoder (SigLIP), the prefix (prefill), the answer (decode), and the three together,
-on a picture and tokens that are drawn at random. With -i the picture is that file, and reading and resizing it is measured too. One round warms
+on an image and tokens that are drawn at random. With -i the image is that file, and reading and resizing it is measured too. One round warms
 up, the others count. Beside the times stands what the machine can do at most with as many threads, measured in the same run, and the share of it
 that is reached:
 
@@ -48,8 +48,8 @@ Block types (q8_0, q4_0, ...) are compared with the rate of int8 products, f16 a
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
 	fs.IntVar(&f.prompt, "prompt-tokens", 8, "tokens of the prompt, BOS and separator among them")
-	fs.StringVarP(&f.picture, "image", "i", "", "picture file (default: one drawn at random)")
-	fs.IntVar(&f.images, "images", 1, "pictures, all the same one")
+	fs.StringVarP(&f.picture, "image", "i", "", "image file (default: one drawn at random)")
+	fs.IntVar(&f.images, "images", 1, "images, all the same one")
 	fs.IntVar(&f.tokens, "max-tokens", 24, "tokens of the answer")
 	fs.IntVarP(&f.rounds, "rounds", "r", 5, "rounds that count")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -60,7 +60,7 @@ func (f *benchFlags) check() error {
 	for _, v := range []struct {
 		flag              string
 		have, least, most int
-	}{{"--prompt-tokens", f.prompt, 2, maxPrompt}, {"--images", f.images, 1, maxPictures}, {"--max-tokens", f.tokens, 2, 1 << 16}, {"--rounds", f.rounds, 1, 1000}} {
+	}{{"--prompt-tokens", f.prompt, 2, maxPrompt}, {"--images", f.images, 1, maxImages}, {"--max-tokens", f.tokens, 2, 1 << 16}, {"--rounds", f.rounds, 1, 1000}} {
 		if v.have < v.least || v.have > v.most {
 			return usagef("%s %d: want %d to %d", v.flag, v.have, v.least, v.most)
 		}
@@ -121,7 +121,7 @@ func (f *benchFlags) measure(ctx context.Context, model *llamacpp.Model) (*bench
 		}
 	}
 	if f.picture != "" {
-		p := spreadOf(all[picturePart], 1)
+		p := spreadOf(all[imagePart], 1)
 		r.Picture = &p
 	}
 	r.Vision, r.Prefill = spreadOf(all[visionPart], 1), spreadOf(all[prefillPart], float64(r.PrefillTokens))
@@ -132,8 +132,8 @@ func (f *benchFlags) measure(ctx context.Context, model *llamacpp.Model) (*bench
 
 // The parts of a round.
 const (
-	picturePart = iota // reading and resizing one picture
-	visionPart         // one picture
+	imagePart  = iota // reading and resizing one image
+	visionPart        // one image
 	prefillPart
 	decodePart
 	totalPart
@@ -144,7 +144,7 @@ const (
 type benchSubject struct {
 	*benchFlags
 	model  *llamacpp.Model
-	pixels []float32 // drawn at random, unless there is a picture
+	pixels []float32 // drawn at random, unless there is an image
 	tokens []int32   // of the prompt
 }
 
@@ -154,7 +154,7 @@ func (f *benchFlags) newSubject(model *llamacpp.Model) *benchSubject {
 	for i := range b.pixels {
 		b.pixels[i] = 2*random.Float32() - 1
 	}
-	words := model.Runner().Vocabulary.Len() - pali.Locations - pali.SegmentCodes
+	words := model.Runner().Vocabulary.Len() - paligemma.Locations - paligemma.SegmentCodes
 	for i := range b.tokens {
 		b.tokens[i] = int32(random.IntN(words))
 	}
@@ -173,13 +173,13 @@ func (b *benchSubject) round() (took [parts]time.Duration, err error) {
 	var rows []float32
 	for range b.images {
 		if b.picture != "" {
-			p, err := mmproj.OpenPicture(b.picture, mmproj.DefaultLimits)
+			p, err := imageproc.Open(b.picture, imageproc.DefaultLimits)
 			if err != nil {
 				return took, err
 			}
-			b.pixels = mmproj.Preprocess(p, b.model.Config().ImageSize, mmproj.Antialias)
+			b.pixels = imageproc.Preprocess(p, b.model.Config().ImageSize, imageproc.Antialias)
 		}
-		end(picturePart)
+		end(imagePart)
 		one, err := b.model.Encode(b.pixels)
 		if err != nil {
 			return took, err
@@ -200,12 +200,12 @@ func (b *benchSubject) round() (took [parts]time.Duration, err error) {
 	}
 	end(decodePart)
 	took[totalPart] = lap.Sub(start)
-	took[picturePart] /= time.Duration(b.images)
+	took[imagePart] /= time.Duration(b.images)
 	took[visionPart] /= time.Duration(b.images)
 	return took, nil
 }
 
-// spread is what the rounds took, in milliseconds, and how many pictures or tokens that makes a second.
+// spread is what the rounds took, in milliseconds, and how many images or tokens that makes a second.
 type spread struct {
 	Median float64 `json:"median_ms"`
 	Min    float64 `json:"min_ms"`

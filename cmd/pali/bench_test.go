@@ -46,7 +46,7 @@ func TestBench(t *testing.T) {
 		t.Errorf("a round takes %v ms at most, and its parts %v", r.Total.Max, sum)
 	}
 	o = run(t, program(folder, "bench", "-m", "d", "-r", "1", "-t", "1", "-i", picture))
-	for _, want := range []string{"\npicture ", "siglip", "prefill", "decode", "end to end", "this machine at most"} {
+	for _, want := range []string{"\nimage ", "siglip", "prefill", "decode", "end to end", "this machine at most"} {
 		if !strings.Contains(o.stdout, want) || o.code != 0 {
 			t.Errorf("no %q in %+v", want, o)
 		}

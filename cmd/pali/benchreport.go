@@ -15,7 +15,7 @@ import (
 // benchReport is what pali bench --json prints.
 type benchReport struct {
 	Picture       *spread   `json:"picture,omitempty"` // one: read and resized, if it is a file
-	Vision        spread    `json:"siglip"`            // of one picture
+	Vision        spread    `json:"siglip"`            // of one image
 	Prefill       spread    `json:"prefill"`
 	Decode        spread    `json:"decode"`
 	Total         spread    `json:"end_to_end"`
@@ -142,7 +142,7 @@ func (r *benchReport) print(w io.Writer) error {
 	}
 	p.line("%-12s %10.1f", "load", r.Load)
 	if r.Picture != nil {
-		row("picture", *r.Picture, "pictures/s")
+		row("image", *r.Picture, "pictures/s")
 	}
 	row("siglip", r.Vision, "pictures/s")
 	row("prefill", r.Prefill, "tokens/s")

@@ -4,7 +4,7 @@ package main
 // the sums, in quant.Imatrix.
 //
 // Each question's sums are added to the whole in 64-bit floats, and the state holds the whole exactly: a run that goes on makes the same additions in
-// the same order. A picture is encoded once for the questions about it that follow each other.
+// the same order. An image is encoded once for the questions about it that follow each other.
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
 )
@@ -36,20 +36,20 @@ func (f *imatrixFlags) statePath() string { return f.output + ".state" }
 type calibration struct {
 	flags     *imatrixFlags
 	questions []eval.Question
-	resize    mmproj.Resize
+	resize    imageproc.Resize
 	id        string // of the run: what it depends on
 	sums      *quant.Imatrix
 	saved     int // questions in the state
 	collector *ggml.Collector
 	runner    *runner.Runner
-	images    []float32 // of the last question's picture
+	images    []float32 // of the last question's image
 }
 
 // calibrate asks all questions. It returns how many of them a stopped run had asked.
 func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resumed int, err error) {
 	c := calibration{flags: f, collector: ggml.NewCollector()}
 	defer c.collector.Free()
-	if c.resize, err = mmproj.ParseResize(f.resize); err != nil {
+	if c.resize, err = imageproc.ParseResize(f.resize); err != nil {
 		return nil, 0, usageError{err}
 	}
 	if c.questions, err = eval.ReadQuestions(f.questions, ""); err != nil {
@@ -196,7 +196,7 @@ func (c *calibration) askOne(ctx context.Context, q *eval.Question) error {
 	r := runner.Request{Images: c.images, Prompt: q.Prefix, MaxTokens: c.flags.maxTokens}
 	if len(q.Suffix.Texts) > 0 {
 		var err error
-		if r.Answer, err = c.runner.Answer(q.Suffix.Texts[0]); err != nil {
+		if r.Forced, err = c.runner.TokenizeAnswer(q.Suffix.Texts[0]); err != nil {
 			return err
 		}
 	}
@@ -204,7 +204,7 @@ func (c *calibration) askOne(ctx context.Context, q *eval.Question) error {
 	return err
 }
 
-// look encodes the question's picture, unless it is the last question's. The first picture of a run that goes on may be one that was summed before it stopped.
+// look encodes the question's image, unless it is the last question's. The first image of a run that goes on may be one that was summed before it stopped.
 func (c *calibration) look(ctx context.Context, q *eval.Question) error {
 	before := ""
 	if n := c.sums.Chunks; n > 0 {
@@ -213,12 +213,12 @@ func (c *calibration) look(ctx context.Context, q *eval.Question) error {
 	if c.images != nil && q.Path == before {
 		return nil
 	}
-	p, err := mmproj.OpenPicture(q.Path, c.flags.limits)
+	p, err := imageproc.Open(q.Path, c.flags.limits)
 	if err != nil {
 		return err
 	}
 	c.collector.Pause(q.Path == before)
-	c.images, err = c.runner.Encode(ctx, []*mmproj.Picture{p}, c.resize)
+	c.images, err = c.runner.Encode(ctx, []*imageproc.Image{p}, c.resize)
 	c.collector.Pause(false)
 	return err
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
@@ -47,7 +47,7 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Shows the whole path on a small model that is inside the program",
 		Long: `Shows the whole path, without a download: converts a small PaliGemma that was trained for this project (it knows drawn shapes
-and colours) to GGUF in a temporary folder, asks it about three pictures, and shows its answers, boxes in pixels, and the time.`,
+and colours) to GGUF in a temporary folder, asks it about three images, and shows its answers, boxes in pixels, and the time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -147,18 +147,18 @@ func demoConvert(ctx context.Context, folder string) (*convert.Result, error) {
 	return convert.Run(ctx, src, vocabulary, convert.Options{Name: "demo", Text: plan, Vision: plan, OutDir: folder})
 }
 
-// demoAsk asks one question about an embedded picture.
+// demoAsk asks one question about an embedded image.
 func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (demoAnswer, error) {
 	data, err := fs.ReadFile(demo.Files, "pictures/"+name)
 	if err != nil {
 		return demoAnswer{}, err
 	}
-	p, err := mmproj.DecodePicture(data, mmproj.DefaultLimits)
+	p, err := imageproc.Decode(data, imageproc.DefaultLimits)
 	if err != nil {
 		return demoAnswer{}, err
 	}
 	start := time.Now()
-	r, err := model.Runner().Generate(ctx, runner.Request{Pictures: []*mmproj.Picture{p}, Prompt: prompt, Resize: mmproj.Antialias, MaxTokens: 64},
+	r, err := model.Runner().Generate(ctx, runner.Request{Pictures: []*imageproc.Image{p}, Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 64},
 		func(runner.Step) error { return nil })
 	if err != nil {
 		return demoAnswer{}, err

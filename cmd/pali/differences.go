@@ -202,7 +202,7 @@ func (p *tensorPair) loss() quant.Loss {
 
 // readCheckpoint compares the archive's half of the checkpoint with a GGUF file. add gets the archive's rows, then the file's.
 func (c *comparison) readCheckpoint(ctx context.Context, threads int, f *gguf.File, bar *byteBar, add func(p *tensorPair, first int, ours, theirs rows)) error {
-	return c.checkpoint.Read(ctx, threads, func(r convert.Rows) error {
+	return c.checkpoint.Read(ctx, threads, func(r convert.RowRange) error {
 		p := c.byName[r.Tensor]
 		if p == nil {
 			return nil
@@ -365,7 +365,7 @@ func (r *floatReader) next(n int) ([]float32, error) {
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}
 	out := make([]float32, n)
-	tensor.Widen(out, raw, r.DType)
+	tensor.ToFloat32(out, raw, r.DType)
 	return out, nil
 }
 

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -28,7 +28,7 @@ func beginDump(path string) (*dump, error) {
 }
 
 // write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens i32 [G] and logits f32 [G,V], and gives the file its name.
-func (d *dump) write(c pali.VisionConfig, r *runner.Result) error {
+func (d *dump) write(c paligemma.VisionConfig, r *runner.Result) error {
 	err := errors.Join(dumpArrays(npz.NewWriter(d.f), c, r), d.f.Sync(), d.f.Close())
 	if err == nil {
 		err = os.Rename(d.f.Name(), d.path)
@@ -47,7 +47,7 @@ func (d *dump) end() {
 	}
 }
 
-func dumpArrays(w *npz.Writer, c pali.VisionConfig, r *runner.Result) error {
+func dumpArrays(w *npz.Writer, c paligemma.VisionConfig, r *runner.Result) error {
 	var logits []float32
 	for _, row := range r.Logits {
 		logits = append(logits, row...)

@@ -11,13 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/quant"
 )
 
@@ -38,7 +38,7 @@ func newEstimate() *cobra.Command {
 		Short: "Tells what a model needs in a type: disk, memory, and whether it fits here",
 		Long: `Tells what a model would need in a type, before anything is converted or loaded: the bytes of its two files, the memory of a run, and whether
 that fits into what this machine has free. MODEL is a text GGUF, or the folder that holds it and its mmproj file, or a checkpoint (.npz, or all its
-pieces in order) with its tokenizer; SIZE is 3b, 2-3b, 2-10b or 2-28b, with -448 or -896 for larger pictures. The types are those of pali quantize.
+pieces in order) with its tokenizer; SIZE is 3b, 2-3b, 2-10b or 2-28b, with -448 or -896 for larger images. The types are those of pali quantize.
 
 The files of a MODEL are told to the byte; of a SIZE to a few hundred bytes, with Gemma's tokenizer. Memory is that of one request on the processor:
 the weights, the KV cache of its positions, and the working memory of both halves.`,
@@ -62,14 +62,14 @@ the weights, the KV cache of its positions, and the working memory of both halve
 	f.types.add(fs)
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "SentencePiece model of a checkpoint")
 	fs.StringVar(&f.name, "name", "", "name that the files of a checkpoint will have (default: from the checkpoint's name)")
-	fs.IntVar(&f.images, "images", 1, "pictures of a request")
-	fs.IntVar(&f.context, "ctx", 0, "positions of a request (0: the pictures, and 320 of prompt and answer)")
+	fs.IntVar(&f.images, "images", 1, "images of a request")
+	fs.IntVar(&f.context, "ctx", 0, "positions of a request (0: the images, and 320 of prompt and answer)")
 	fs.StringVar(&f.kv, "kv", "f16", "type of the KV cache: f16, f32 or q8_0")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
 	return cmd
 }
 
-// What a request takes beside its pictures if nobody says: a prompt of up to 64 tokens, and pali run's longest answer.
+// What a request takes beside its images if nobody says: a prompt of up to 64 tokens, and pali run's longest answer.
 const (
 	promptPositions = 64
 	answerPositions = 256
@@ -95,8 +95,8 @@ func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) erro
 	switch {
 	case !ok:
 		return usagef("--kv %s: want f16, f32 or q8_0", f.kv)
-	case f.images < 1 || f.images > maxPictures:
-		return usagef("--images %d: want 1 to %d", f.images, maxPictures)
+	case f.images < 1 || f.images > maxImages:
+		return usagef("--images %d: want 1 to %d", f.images, maxImages)
 	case f.context < 0 || f.context > 1<<20:
 		return usagef("--ctx %d: want 0 to %d", f.context, 1<<20)
 	}
@@ -225,12 +225,12 @@ const (
 	sizeVisionKeys = 1_152
 )
 
-// ofSize measures a published size, for pictures of a side.
+// ofSize measures a published size, for images of a side.
 func ofSize(name, side string, text, vision *quant.Plan) (s stored, err error) {
 	at := slices.Index([]string{"3b", "2-3b", "2-10b", "2-28b"}, name)
 	pixels := map[string]int{"": 224, "224": 224, "448": 448, "896": 896}[side]
-	s.text = pali.Variants[at].Text
-	s.vision = pali.So400m(pixels, s.text.EmbeddingLength)
+	s.text = paligemma.Variants[at].Text
+	s.vision = paligemma.So400m(pixels, s.text.EmbeddingLength)
 	if vision.Blocks() {
 		s.vision.FeedForwardLength = mmproj.PaddedWidth(s.vision.FeedForwardLength)
 	}

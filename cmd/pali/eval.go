@@ -11,12 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/eval"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
 type evalFlags struct {
 	modelFlags
-	limits                     mmproj.Limits
+	limits                     imageproc.Limits
 	questions, images          string
 	against, againstMmproj     string
 	masks, resize, perQuestion string
@@ -29,7 +29,7 @@ func newEval() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval -m MODEL --questions QUESTIONS.jsonl",
 		Short: "Asks a model questions whose answers are known, and scores what it says",
-		Long: `Asks a model questions about pictures and scores the answers. A question is a line {"image": "000.png", "prefix": "caption en",
+		Long: `Asks a model questions about images and scores the answers. A question is a line {"image": "000.png", "prefix": "caption en",
 "suffix": "a red circle"}; a suffix may be a list of true answers. Answers are greedy.
 
   texts          exact: equal to a true answer. Where the suffix is a list also ANLS and relaxed accuracy (ChartQA's), and with four
@@ -50,13 +50,13 @@ by token, and at each position the Kullback-Leibler divergence of the model's di
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
-	fs.StringVar(&f.questions, "questions", "", "questions about pictures, a JSON object a line")
-	fs.StringVar(&f.images, "images", "", "folder of the pictures (default: that of the questions' file)")
+	fs.StringVar(&f.questions, "questions", "", "questions about images, a JSON object a line")
+	fs.StringVar(&f.images, "images", "", "folder of the images (default: that of the questions' file)")
 	fs.StringVar(&f.against, "against", "", "text GGUF of the reference, or the folder that holds it")
 	fs.StringVar(&f.againstMmproj, "against-mmproj", "", "vision GGUF of the reference (default: the mmproj-*.gguf beside it)")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
-	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias, bilinear or bicubic, as in pali run")
+	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	fs.StringVar(&f.perQuestion, "per-question", "", "file to keep a line for each question in, and to go on from")
 	addLimits(fs, &f.limits)
 	fs.BoolVar(&f.force, "force", false, "forget what is in the file of --per-question")
@@ -75,7 +75,7 @@ func (f *evalFlags) check() error {
 	case f.force && f.perQuestion == "":
 		return usagef("--force without --per-question")
 	}
-	if _, err := mmproj.ParseResize(f.resize); err != nil {
+	if _, err := imageproc.ParseResize(f.resize); err != nil {
 		return usageError{err}
 	}
 	return nil
@@ -115,6 +115,6 @@ func printSummary(out io.Writer, s eval.Summary) error {
 		fmt.Fprintf(w, "\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), same most probable token %.1f %%, same answers %.1f %%\n",
 			a.Positions, a.KLMean, a.KLP99, 100*a.EqualTop, 100*a.Equal)
 	}
-	fmt.Fprintf(w, "\n%d questions; half of the pictures take %.1f ms or less, of the prompts %.1f ms, of the answers' tokens %.2f ms\n", s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
+	fmt.Fprintf(w, "\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, of the answers' tokens %.2f ms\n", s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
 	return w.Flush()
 }

@@ -50,15 +50,15 @@ func summaryOf(t *testing.T, o outcome) eval.Summary {
 }
 
 // rowsOf reads a journal.
-func rowsOf(t *testing.T, path string) []eval.Row {
+func rowsOf(t *testing.T, path string) []eval.Record {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows []eval.Row
+	var rows []eval.Record
 	for _, line := range bytes.Split(bytes.TrimSpace(b), []byte("\n")) {
-		var r eval.Row
+		var r eval.Record
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestEval(t *testing.T) {
 		}
 	}
 	if equal < n-1 || pictures >= n/3 {
-		t.Errorf("%d of %d answers as the reference's; %d pictures encoded", equal, n, pictures)
+		t.Errorf("%d of %d answers as the reference's; %d images encoded", equal, n, pictures)
 	}
 
 	// The journal is complete: nothing is asked. With the mask file it is another run, and masks are measured.

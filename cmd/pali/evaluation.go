@@ -17,7 +17,7 @@ import (
 
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/eval"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
@@ -37,7 +37,7 @@ type evaluation struct {
 }
 
 // evaluate asks the questions that the journal has no answer to, and returns all rows.
-func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Row, error) {
+func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
 	questions, err := eval.ReadQuestions(f.questions, f.images)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (f *evalFlags) files() (x evalFiles, err error) {
 	return x, err
 }
 
-// identify returns a text that differs for runs that give other rows: of the questions and pictures, the models, and the flags. A model is known by
+// identify returns a text that differs for runs that give other rows: of the questions and images, the models, and the flags. A model is known by
 // its keys and the beginning of each tensor.
 func (f *evalFlags) identify(questions []eval.Question, files evalFiles) (string, error) {
 	h := sha256.New()
@@ -125,7 +125,7 @@ func (e *evaluation) open(stderr io.Writer, files evalFiles) error {
 		return err
 	}
 	warnSlow(stderr)
-	resize := mmproj.Resize(e.flags.resize)
+	resize := imageproc.Resize(e.flags.resize)
 	if e.model, err = newLooker(files.text, files.projector, options, e.flags.limits, resize); err != nil {
 		return err
 	}
@@ -189,8 +189,8 @@ func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval
 }
 
 // askOne asks one question.
-func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Row, error) {
-	row := eval.Row{Run: e.run, Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix}
+func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, error) {
+	row := eval.Record{Run: e.run, Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix}
 	took, err := e.model.look(ctx, q.Path)
 	if err != nil {
 		return row, err
@@ -215,7 +215,7 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Row, err
 }
 
 // compare lets the reference answer and the model follow.
-func (e *evaluation) compare(ctx context.Context, q eval.Question, request runner.Request, answer string) (*eval.Against, error) {
+func (e *evaluation) compare(ctx context.Context, q eval.Question, request runner.Request, answer string) (*eval.Divergences, error) {
 	if _, err := e.reference.look(ctx, q.Path); err != nil {
 		return nil, err
 	}
@@ -231,17 +231,17 @@ func (e *evaluation) compare(ctx context.Context, q eval.Question, request runne
 	return &a, nil
 }
 
-// looker is a model and the picture it looked at last: it is encoded once for the questions about it that follow each other.
+// looker is a model and the image it looked at last: it is encoded once for the questions about it that follow each other.
 type looker struct {
 	*runner.Runner
 	model  *llamacpp.Model
-	limits mmproj.Limits
-	resize mmproj.Resize
+	limits imageproc.Limits
+	resize imageproc.Resize
 	path   string
 	images []float32
 }
 
-func newLooker(text, projector string, o llamacpp.Options, limits mmproj.Limits, resize mmproj.Resize) (*looker, error) {
+func newLooker(text, projector string, o llamacpp.Options, limits imageproc.Limits, resize imageproc.Resize) (*looker, error) {
 	m, err := llamacpp.Open(text, projector, o)
 	if err != nil {
 		return nil, err
@@ -249,17 +249,17 @@ func newLooker(text, projector string, o llamacpp.Options, limits mmproj.Limits,
 	return &looker{Runner: m.Runner(), model: m, limits: limits, resize: resize}, nil
 }
 
-// look encodes a picture, unless it was the last one. It returns how long that took.
+// look encodes an image, unless it was the last one. It returns how long that took.
 func (l *looker) look(ctx context.Context, path string) (took time.Duration, err error) {
 	if path == l.path {
 		return 0, nil
 	}
-	p, err := mmproj.OpenPicture(path, l.limits)
+	p, err := imageproc.Open(path, l.limits)
 	if err != nil {
 		return 0, err
 	}
 	start := time.Now()
-	images, err := l.Encode(ctx, []*mmproj.Picture{p}, l.resize)
+	images, err := l.Encode(ctx, []*imageproc.Image{p}, l.resize)
 	if err != nil {
 		return 0, err
 	}
@@ -272,7 +272,7 @@ type follower struct {
 	runner.Decoder
 	other  runner.Decoder
 	images []float32 // as the other sees them
-	seen   eval.Against
+	seen   eval.Divergences
 }
 
 // Prefill lets both read the prefix.

@@ -21,7 +21,7 @@ import (
 	"github.com/pali-gguf/pali/npz"
 )
 
-// film makes a GIF of the demo's first pictures, 60 x 40 pixels of each, and PNGs of its frames in a folder.
+// film makes a GIF of the demo's first images, 60 x 40 pixels of each, and PNGs of its frames in a folder.
 func film(t *testing.T, folder string, n int) {
 	t.Helper()
 	g := &gif.GIF{}
@@ -72,7 +72,7 @@ func dumpedPixels(t *testing.T, cmd *exec.Cmd) []float32 {
 	return nil
 }
 
-// Frames of a GIF and of a folder are what their pictures are as several -i.
+// Frames of a GIF and of a folder are what their images are as several -i.
 func TestFrames(t *testing.T) {
 	folder := workplace(t)
 	film(t, folder, 5)
@@ -96,7 +96,7 @@ func TestFrames(t *testing.T) {
 		want := asked(pictures(c.want...)...)
 		for _, name := range []string{"film.gif", "film"} {
 			if !slices.Equal(asked(append(c.args, "-i", name)...), want) {
-				t.Errorf("%v -i %s: not the pictures %v", c.args, name, c.want)
+				t.Errorf("%v -i %s: not the images %v", c.args, name, c.want)
 			}
 		}
 	}
@@ -120,15 +120,15 @@ func TestFramesCalledWrongly(t *testing.T) {
 		args []string
 		code int
 	}{
-		"--frames takes its pictures":   {[]string{"caption", "-i", "film"}, 1},
-		"no pictures in this folder":    {[]string{"caption", "-i", "nothing", "--frames", "2"}, 1},
-		"not a GIF":                     {[]string{"caption", "-i", picture, "--frames", "2"}, 1},
-		"want 0 to 256":                 {[]string{"caption", "-i", "film.gif", "--frames", "257"}, 2},
-		"--stride -1":                   {[]string{"caption", "-i", "film.gif", "--stride", "-1"}, 2},
-		"--frames is for one":           {[]string{"caption", "-i", "film.gif", "-i", "film.gif", "--frames", "2"}, 2},
-		"at most 127 pictures":          {[]string{"caption", "-i", "film.gif", "--frames", "200"}, 1},
-		"unknown flag: --frames":        {[]string{"detect", "star", "-i", "film.gif", "--frames", "2"}, 2},
-		"is a folder, want a picture f": {[]string{"ocr", "-i", "film"}, 1},
+		"--frames takes its images":    {[]string{"caption", "-i", "film"}, 1},
+		"no images in this folder":     {[]string{"caption", "-i", "nothing", "--frames", "2"}, 1},
+		"not a GIF":                    {[]string{"caption", "-i", picture, "--frames", "2"}, 1},
+		"want 0 to 256":                {[]string{"caption", "-i", "film.gif", "--frames", "257"}, 2},
+		"--stride -1":                  {[]string{"caption", "-i", "film.gif", "--stride", "-1"}, 2},
+		"--frames is for one":          {[]string{"caption", "-i", "film.gif", "-i", "film.gif", "--frames", "2"}, 2},
+		"at most 127 images":           {[]string{"caption", "-i", "film.gif", "--frames", "200"}, 1},
+		"unknown flag: --frames":       {[]string{"detect", "star", "-i", "film.gif", "--frames", "2"}, 2},
+		"is a folder, want an image f": {[]string{"ocr", "-i", "film"}, 1},
 	} {
 		o := run(t, program(folder, append(c.args, "-m", "d", "-t", "1")...))
 		if o.code != c.code || !strings.Contains(o.stderr, want) || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 {

@@ -14,13 +14,13 @@ import (
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 )
 
 type imatrixFlags struct {
 	modelFlags
-	limits            mmproj.Limits
+	limits            imageproc.Limits
 	questions, output string
 	merge             []string
 	resize            string
@@ -33,7 +33,7 @@ func newImatrix() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "imatrix -m MODEL --questions QUESTIONS.jsonl -o IMATRIX.gguf",
 		Short: "Measures which columns of a model's matrices matter, for quantizing it",
-		Long: `Asks a model questions about pictures and sums, for each column of each matrix of both halves, the squares of what it is multiplied
+		Long: `Asks a model questions about images and sums, for each column of each matrix of both halves, the squares of what it is multiplied
 with. pali quantize and pali convert take the file with --imatrix and round the columns that matter more finely. It is a GGUF file
 of the form that llama.cpp's tools read. Prints its path.
 
@@ -51,11 +51,11 @@ way, and gives the same file. --merge adds up files of several runs.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	f.addFiles(fs)
-	fs.StringVar(&f.questions, "questions", "", "questions about pictures, a JSON object a line")
+	fs.StringVar(&f.questions, "questions", "", "questions about images, a JSON object a line")
 	fs.StringVarP(&f.output, "output", "o", "", "file to write")
 	fs.StringArrayVar(&f.merge, "merge", nil, "file of an earlier run to add up; give it two times or more, and no model")
 	f.addThreads(fs)
-	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias, bilinear or bicubic, as in pali run")
+	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens, where no suffix is given")
 	fs.IntVar(&f.every, "save-every", 20, "save what was summed after so many questions")
 	addLimits(fs, &f.limits)

@@ -13,7 +13,7 @@ import (
 	"github.com/pali-gguf/pali/quant"
 )
 
-// calibrating prepares a workplace with the demo's questions about four pictures in two files and in one, the pictures beside them.
+// calibrating prepares a workplace with the demo's questions about four images in two files and in one, the images beside them.
 func calibrating(t *testing.T) (folder string, whole int) {
 	t.Helper()
 	folder = workplace(t)
@@ -23,7 +23,7 @@ func calibrating(t *testing.T) (folder string, whole int) {
 	}
 	var files [2][]byte
 	for line := range strings.Lines(string(text)) {
-		if line < `{"image": "004` { // the lines are in the pictures' order
+		if line < `{"image": "004` { // the lines are in the images' order
 			i := 0
 			if line >= `{"image": "002` {
 				i = 1
@@ -201,9 +201,9 @@ func TestImatrixRefuses(t *testing.T) {
 		"no such questions":     {ask("nowhere.jsonl"), 1, "nowhere.jsonl"},
 		"questions of a folder": {ask("d"), 1, "d: not a file"},
 		"a comma":               {ask("comma.jsonl"), 1, "comma.jsonl: line 2"},
-		"no picture":            {ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
+		"a missing image":       {ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
 		"no image":              {ask("blind.jsonl"), 1, `no "image"`},
-		"a picture of text":     {ask("words.jsonl"), 1, "words.jsonl: line 1"},
+		"an image of text":      {ask("words.jsonl"), 1, "words.jsonl: line 1"},
 		"a suffix of a number":  {ask("number.jsonl"), 1, "number.jsonl: line 1"},
 		"a long prefix":         {ask("long.jsonl"), 1, "a prefix of 8193 bytes"},
 		"a line of 2 MB":        {ask("longer.jsonl"), 1, "longer.jsonl"},

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali label. Before it: the command line; pictures.go lists the pictures. After it: labelling.go asks the model, package tasks/dataset writes.
+// This file: pali label. Before it: the command line; images.go lists the images. After it: labelling.go asks the model, package tasks/dataset writes.
 
 import (
 	"bufio"
@@ -13,14 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
 type labelFlags struct {
 	modelFlags
-	limits                  mmproj.Limits
+	limits                  imageproc.Limits
 	prompts, formats        []string
 	classes, task, lang     string
 	together                int
@@ -34,29 +34,29 @@ type labelFlags struct {
 func newLabel() *cobra.Command {
 	var f labelFlags
 	cmd := &cobra.Command{
-		Use:   "label -m MODEL -o FOLDER PICTURES...",
-		Short: "Labels many pictures, and writes COCO, YOLO, VOC, LabelMe, CSV, JSONL or masks",
-		Long: `Asks a model the same prompts about many pictures and writes what it says in forms that other programs read. PICTURES are folders,
+		Use:   "label -m MODEL -o FOLDER IMAGES...",
+		Short: "Labels many images, and writes COCO, YOLO, VOC, LabelMe, CSV, JSONL or masks",
+		Long: `Asks a model the same prompts about many images and writes what it says in forms that other programs read. IMAGES are folders,
 files, patterns in quotes, or - for a list on standard input. Prints the paths it wrote.
 
   coco      coco.json: boxes, masks as polygons, scores; images and categories from 1
   yolo      yolo/: images (copies), labels, data.yaml, as Ultralytics reads them; yolo-seg: the same with the masks' outlines
   voc       voc/*.xml: Pascal VOC
-  labelme   labelme/*.json: LabelMe, with the pictures where they are
+  labelme   labelme/*.json: LabelMe, with the images where they are
   csv       labels.csv: a row for each object, or for an answer without objects
   jsonl     labels.jsonl: a row {"image", "prefix", "suffix"} for each answer, to train on or for pali eval
   masks     masks/*.png: the number of the class at each pixel, from 1, with a palette; classes.txt
 
-Boxes are those of the picture as it is seen, turned upright. A name in these files is the picture's path from the folder that all of
+Boxes are those of the image as it is seen, turned upright. A name in these files is the image's path from the folder that all of
 them are under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
 
-FOLDER/journal.jsonl keeps each answer at once, by the contents of the picture's file. When the same command is started again, stopped
-or not, only new pictures are asked about; formats, --min-score, --loc-divisor and --masks may be others then. The files are written
-anew each time: correct labels by hand in a copy. A picture that cannot be read is reported and left out, and the exit code is 1.`,
+FOLDER/journal.jsonl keeps each answer at once, by the contents of the image's file. When the same command is started again, stopped
+or not, only new images are asked about; formats, --min-score, --loc-divisor and --masks may be others then. The files are written
+anew each time: correct labels by hand in a copy. An image that cannot be read is reported and left out, and the exit code is 1.`,
 		Example: `  pali label photos -m models --classes classes.txt --format coco,yolo -o labels
   pali label "photos/*.jpg" -m models --prompt "detect cat ; dog" --prompt "caption en" --format csv -o labels
   find photos -name "*.png" -print0 | pali label - -0 -m models --task segment --classes classes.txt --format yolo-seg,masks -o labels`,
-		Args: atLeastOne("no pictures: name a folder, files, or - for a list on standard input"),
+		Args: atLeastOne("no images: name a folder, files, or - for a list on standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fs := cmd.Flags()
@@ -76,7 +76,7 @@ anew each time: correct labels by hand in a copy. A picture that cannot be read 
 	fs.BoolVarP(&f.recursive, "recursive", "r", false, "look into the folders below a folder too")
 	fs.BoolVarP(&f.zero, "null", "0", false, "the list on standard input is parted by zero bytes, as find -print0 does it")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
-	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias, bilinear or bicubic, as in pali run")
+	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	addLimits(fs, &f.limits)
 	fs.BoolVar(&f.force, "force", false, "forget the journal, and replace files that are there")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -105,7 +105,7 @@ func (f *labelFlags) check() error {
 			return usagef("--format %s: want some of %s", name, strings.Join(all, ", "))
 		}
 	}
-	_, err := mmproj.ParseResize(f.resize)
+	_, err := imageproc.ParseResize(f.resize)
 	if err != nil {
 		return usageError{err}
 	}
@@ -170,7 +170,7 @@ func (f *labelFlags) classPrompts() (all []string, err error) {
 	if f.classes == "" {
 		return nil, usagef("--task %s without --classes", f.task)
 	}
-	b, err := mmproj.ReadFile(f.classes, maxClasses)
+	b, err := imageproc.ReadFile(f.classes, maxClasses)
 	if err != nil {
 		return nil, err
 	}

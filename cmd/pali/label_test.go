@@ -14,11 +14,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
-// labelPlace is a workplace with a mask file, classes, and folders of pictures: two of one name, and names with blanks, newlines and more.
+// labelPlace is a workplace with a mask file, classes, and folders of images: two of one name, and names with blanks, newlines and more.
 func labelPlace(t *testing.T) string {
 	t.Helper()
 	folder := withMasks(t)
@@ -53,7 +53,7 @@ func labelJSON(t *testing.T, o outcome) (r labelReport) {
 	return r
 }
 
-// imagesOf lists the pictures of a JSONL file, each once.
+// imagesOf lists the images of a JSONL file, each once.
 func imagesOf(t *testing.T, text string) (all []string) {
 	t.Helper()
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
@@ -77,9 +77,9 @@ func TestLabel(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	want := []string{"one/a.png", "two/a.png", "two/b c.png", "two/deep/d.jpg", "two/🐱\n猫.png"}
-	all := faultdisk.Files(t, filepath.Join(folder, "out"))
+	all := faultfs.Files(t, filepath.Join(folder, "out"))
 	if d := cmp.Diff(want, imagesOf(t, all["labels.jsonl"])); d != "" {
-		t.Errorf("pictures (-want +got)\n%s", d)
+		t.Errorf("images (-want +got)\n%s", d)
 	}
 	for _, name := range []string{"yolo-seg/images/two/🐱\n猫.png", "yolo-seg/data.yaml", "yolo-seg/labels/one/a.txt", "masks/two/deep/d.png", "labels.csv"} {
 		if all[name] == "" {
@@ -97,7 +97,7 @@ func TestLabel(t *testing.T) {
 	if again.Answered != 0 || again.Known != 5 || again.Encoded != 0 {
 		t.Errorf("%+v", again)
 	}
-	if d := cmp.Diff(all, faultdisk.Files(t, filepath.Join(folder, "out"))); d != "" {
+	if d := cmp.Diff(all, faultfs.Files(t, filepath.Join(folder, "out"))); d != "" {
 		t.Errorf("again: %.1000s", d)
 	}
 	few := labelJSON(t, run(t, program(folder, append(args, "--min-score", "0.9", "--format", "coco")...)))
@@ -119,8 +119,8 @@ func TestLabel(t *testing.T) {
 	}
 }
 
-// The pictures of patterns and lists; one that is bad is told, left out, and makes the code 1.
-func TestLabelPictures(t *testing.T) {
+// The images of patterns and lists; one that is bad is told, left out, and makes the code 1.
+func TestLabelImages(t *testing.T) {
 	folder := labelPlace(t)
 	for i, c := range []struct {
 		args  []string
@@ -139,12 +139,12 @@ func TestLabelPictures(t *testing.T) {
 		cmd.Stdin = strings.NewReader(c.stdin)
 		o := run(t, cmd)
 		r := labelJSON(t, o)
-		if d := cmp.Diff(c.want, imagesOf(t, faultdisk.Files(t, filepath.Join(folder, out))["labels.jsonl"])); d != "" || len(r.Bad) != c.bad || o.code != min(c.bad, 1) || strings.Count(o.stderr, "left out: ") != c.bad {
+		if d := cmp.Diff(c.want, imagesOf(t, faultfs.Files(t, filepath.Join(folder, out))["labels.jsonl"])); d != "" || len(r.Bad) != c.bad || o.code != min(c.bad, 1) || strings.Count(o.stderr, "left out: ") != c.bad {
 			t.Errorf("%v: %s\n%+v", c.args, d, o)
 		}
 	}
 	o := run(t, program(folder, "label", "words.txt", "-m", "d", "-t", "1", "--task", "ocr", "-o", "none"))
-	if o.code != 1 || !strings.Contains(o.stderr, "none of the 1 pictures could be read") || len(faultdisk.Files(t, filepath.Join(folder, "none"))) != 1 {
+	if o.code != 1 || !strings.Contains(o.stderr, "none of the 1 images could be read") || len(faultfs.Files(t, filepath.Join(folder, "none"))) != 1 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -165,7 +165,7 @@ func TestLabelCalledWrongly(t *testing.T) {
 		code int
 		args []string
 	}{
-		"no pictures":                 {2, []string{"--task", "ocr"}},
+		"no images":                   {2, []string{"--task", "ocr"}},
 		"no prompts":                  {2, []string{"one"}},
 		"--task cook":                 {2, []string{"one", "--task", "cook"}},
 		"without --classes":           {2, []string{"one", "--task", "detect"}},
@@ -179,7 +179,7 @@ func TestLabelCalledWrongly(t *testing.T) {
 		"a class cannot hold":         {1, []string{"one", "--classes", "bad.txt"}},
 		"no classes: want one a line": {1, []string{"one", "--classes", "empty"}},
 		"no such file or folder":      {1, []string{"three", "--task", "ocr"}},
-		"no pictures: a folder's":     {1, []string{"nothing", "--task", "ocr"}},
+		"no images: a folder's":       {1, []string{"nothing", "--task", "ocr"}},
 		"not a directory":             {1, []string{"one", "--task", "ocr", "-o", "words.txt/out"}},
 		locked:                        {1, []string{"one", "--task", "ocr", "-o", locked}},
 	} {
@@ -231,13 +231,13 @@ func TestLabelKilled(t *testing.T) {
 	if o := run(t, program(folder, args("killed")...)); o.code != 0 || kills < 10 {
 		t.Errorf("killed %d times: %+v", kills, o)
 	}
-	if d := cmp.Diff(faultdisk.Files(t, filepath.Join(folder, "whole")), faultdisk.Files(t, filepath.Join(folder, "killed"))); d != "" {
+	if d := cmp.Diff(faultfs.Files(t, filepath.Join(folder, "whole")), faultfs.Files(t, filepath.Join(folder, "killed"))); d != "" {
 		t.Errorf("killed %d times (-want +got)\n%.2000s", kills, d)
 	}
 	t.Logf("killed %d times", kills)
 }
 
-// The program's memory does not grow with the number of pictures. PALI_MANY=10000 (make label-many) takes more of them.
+// The program's memory does not grow with the number of images. PALI_MANY=10000 (make label-many) takes more of them.
 func TestLabelMany(t *testing.T) {
 	folder := workplace(t)
 	n := 400
@@ -266,9 +266,9 @@ func TestLabelMany(t *testing.T) {
 	}
 	_, small := label(&few, "few")
 	r, large := label(&all, "all")
-	t.Logf("%d pictures: %.1f a second, the model busy %.1f %%; peak memory %.1f MB, with a tenth of them %.1f MB", n, r.Rate, 100*r.Busy, float64(large.peak)/1e6, float64(small.peak)/1e6)
+	t.Logf("%d images: %.1f a second, the model busy %.1f %%; peak memory %.1f MB, with a tenth of them %.1f MB", n, r.Rate, 100*r.Busy, float64(large.peak)/1e6, float64(small.peak)/1e6)
 	if large.code != 0 || r.Answered != n || r.Encoded != n || large.peak > small.peak+20<<20 {
-		t.Errorf("%d pictures: %+v; peak memory %d and %d bytes", n, r, large.peak, small.peak)
+		t.Errorf("%d images: %+v; peak memory %d and %d bytes", n, r, large.peak, small.peak)
 	}
 }
 
@@ -288,7 +288,7 @@ func TestLabelShell(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `find two -name "*.png" ! -name ".*" -print0 | sort -z | "$0" label - -0 -m d -t 1 --task caption --lang de --format csv -o out`, exe)
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PALI_TEST_MAIN=1")
 	o := run(t, cmd)
-	if o.code != 0 || o.stdout != "out/labels.csv\n" || !strings.HasPrefix(o.stderr, "3 pictures, 0 objects; ") {
+	if o.code != 0 || o.stdout != "out/labels.csv\n" || !strings.HasPrefix(o.stderr, "3 images, 0 objects; ") {
 		t.Errorf("%+v", o)
 	}
 }

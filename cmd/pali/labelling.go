@@ -18,6 +18,7 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/journal"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
@@ -29,19 +30,19 @@ import (
 type labelling struct {
 	flags           *labelFlags
 	prompts         []string
-	strict          []*tasks.Strict // of each prompt; nil where it asks for no objects, or without --strict
-	text, projector string          // paths
-	side            int             // of the pixels that the model sees
-	name            string          // names what the answers depend on
-	decoder         *masks.Decoder  // nil without a mask file
-	model           *llamacpp.Model // nil until there is something to ask
+	strict          []*tasks.Grammar // of each prompt; nil where it asks for no objects, or without --strict
+	text, projector string           // paths
+	side            int              // of the pixels that the model sees
+	name            string           // names what the answers depend on
+	decoder         *masks.Decoder   // nil without a mask file
+	model           *llamacpp.Model  // nil until there is something to ask
 	runner          *runner.Runner
-	encoded         int // pictures that the vision model has seen
-	bad             []badPicture
+	encoded         int // images that the vision model has seen
+	bad             []badImage
 }
 
-// badPicture is a picture that is left out.
-type badPicture struct {
+// badImage is an image that is left out.
+type badImage struct {
 	Image string `json:"image"`
 	Error string `json:"error"`
 }
@@ -66,7 +67,7 @@ func (f *labelFlags) labelling(cmd *cobra.Command, prompts []string) (*labelling
 	return l, err
 }
 
-// imageSize reads from a vision file how large the pictures are that it takes.
+// imageSize reads from a vision file how large the images are that it takes.
 func imageSize(path string) (int, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -96,7 +97,7 @@ func (l *labelling) openMasks(cmd *cobra.Command) error {
 		}
 	}
 	for _, p := range l.prompts {
-		if task, _ := dataset.Asked(p); task == "segment" {
+		if task, _ := dataset.ParsePrompt(p); task == "segment" {
 			fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+noMasks)
 			break
 		}
@@ -120,14 +121,14 @@ func (l *labelling) identify() (string, error) {
 // labelReport is what pali label --json prints.
 type labelReport struct {
 	*dataset.Summary
-	Prompts  int          `json:"prompts"`
-	Answered int          `json:"answered"` // pictures that the model was asked about
-	Known    int          `json:"known"`    // pictures that the journal had, or that are the same as another
-	Bad      []badPicture `json:"bad"`
-	Encoded  int          `json:"pictures_encoded"` // runs of the vision model
-	Rate     float64      `json:"pictures_per_second"`
-	Busy     float64      `json:"model_busy"` // share of the time, from the first picture to the last row, in which the model ran
-	Ms       float64      `json:"total_ms"`
+	Prompts  int        `json:"prompts"`
+	Answered int        `json:"answered"` // images that the model was asked about
+	Known    int        `json:"known"`    // images that the journal had, or that are the same as another
+	Bad      []badImage `json:"bad"`
+	Encoded  int        `json:"pictures_encoded"` // runs of the vision model
+	Rate     float64    `json:"pictures_per_second"`
+	Busy     float64    `json:"model_busy"` // share of the time, from the first image to the last row, in which the model ran
+	Ms       float64    `json:"total_ms"`
 }
 
 func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
@@ -155,12 +156,12 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	out, err := l.label(cmd, j, sources)
 	if err != nil {
 		if n := j.Len(); n > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s keeps %d pictures; the same command goes on from there\n", path, n)
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s keeps %d images; the same command goes on from there\n", path, n)
 		}
 		return err
 	}
 	if out.Bad == len(sources) {
-		return fmt.Errorf("none of the %d pictures could be read", len(sources))
+		return fmt.Errorf("none of the %d images could be read", len(sources))
 	}
 	bar := newCountBar(cmd.ErrOrStderr(), "writing")
 	x.Progress = func(done, total int) { bar.set(int64(done), int64(total)) }
@@ -169,14 +170,14 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	if err != nil {
 		return err
 	}
-	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badPicture{}, l.bad...), Encoded: l.encoded, Ms: ms(time.Since(start))}
+	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badImage{}, l.bad...), Encoded: l.encoded, Ms: ms(time.Since(start))}
 	if out.Took > 0 {
 		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
 	}
 	return l.tell(cmd, r, len(sources))
 }
 
-// tell prints what was done. Pictures that were left out are a failure.
+// tell prints what was done. Images that were left out are a failure.
 func (l *labelling) tell(cmd *cobra.Command, r labelReport, sources int) error {
 	if l.flags.asJSON {
 		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
@@ -188,30 +189,30 @@ func (l *labelling) tell(cmd *cobra.Command, r labelReport, sources int) error {
 				return err
 			}
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d pictures, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Pictures, r.Objects, r.LeftOut, r.Unparsed)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Pictures, r.Objects, r.LeftOut, r.Unparsed)
 		if r.Answered > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d pictures asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate, 100*r.Busy)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate, 100*r.Busy)
 		}
 	}
 	if n := len(r.Bad); n > 0 {
-		return fmt.Errorf("%d of %d pictures could not be read and are left out", n, sources)
+		return fmt.Errorf("%d of %d images could not be read and are left out", n, sources)
 	}
 	return nil
 }
 
-// aheadAtMost is how many pictures may be prepared at once: with the largest ones each takes a gigabyte.
+// aheadAtMost is how many images may be prepared at once: with the largest ones each takes a gigabyte.
 const aheadAtMost = 4
 
 // label runs the pipeline.
 func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []dataset.Source) (*dataset.Outcome, error) {
 	stderr := cmd.ErrOrStderr()
 	if n := j.Len(); n > 0 {
-		fmt.Fprintf(stderr, "%s: going on; it has %d pictures\n", filepath.Join(l.flags.output, dataset.JournalName), n)
+		fmt.Fprintf(stderr, "%s: going on; it has %d images\n", filepath.Join(l.flags.output, dataset.JournalName), n)
 	}
 	bar := newCountBar(stderr, "label")
 	defer bar.close()
 	p := dataset.Labeller{
-		Journal: j, Prepare: l.prepare, Answer: l.answer, Ahead: min(max(runtime.GOMAXPROCS(0)/2, 2), aheadAtMost),
+		Journal: j, Prepare: l.prepare, Answer: l.answer, Lookahead: min(max(runtime.GOMAXPROCS(0)/2, 2), aheadAtMost),
 		Begin: func() (err error) {
 			if l.model, err = l.flags.open(stderr); err != nil {
 				return err
@@ -221,7 +222,7 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 		},
 		Bad: func(s dataset.Source, err error) {
 			bar.say(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, err)))
-			l.bad = append(l.bad, badPicture{s.Name, err.Error()})
+			l.bad = append(l.bad, badImage{s.Name, err.Error()})
 		},
 		Progress: func(answered, others int) { bar.set(int64(answered), int64(len(sources)-others)) },
 	}
@@ -230,12 +231,12 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 
 // constrain prepares --strict for each prompt.
 func (l *labelling) constrain() error {
-	l.strict = make([]*tasks.Strict, len(l.prompts))
+	l.strict = make([]*tasks.Grammar, len(l.prompts))
 	if !l.flags.strict {
 		return nil
 	}
 	for i, p := range l.prompts {
-		task, things := dataset.Asked(p)
+		task, things := dataset.ParsePrompt(p)
 		if task == "" {
 			continue
 		}
@@ -248,12 +249,12 @@ func (l *labelling) constrain() error {
 	return nil
 }
 
-// prepare reads, decodes and resizes a picture, unless its contents are known.
-func (l *labelling) prepare(s dataset.Source, known func(dataset.Sum) bool) (p dataset.Prepared, err error) {
+// prepare reads, decodes and resizes an image, unless its contents are known.
+func (l *labelling) prepare(s dataset.Source, known func(dataset.Digest) bool) (p dataset.Prepared, err error) {
 	if err := checkName(s.Name); err != nil {
 		return p, err
 	}
-	data, err := mmproj.ReadFile(s.Path, l.flags.limits.Bytes)
+	data, err := imageproc.ReadFile(s.Path, l.flags.limits.Bytes)
 	if err != nil {
 		return p, err
 	}
@@ -261,16 +262,16 @@ func (l *labelling) prepare(s dataset.Source, known func(dataset.Sum) bool) (p d
 	if known(p.Sum) {
 		return p, nil
 	}
-	picture, err := mmproj.DecodePicture(data, l.flags.limits)
+	picture, err := imageproc.Decode(data, l.flags.limits)
 	if err != nil {
 		return p, err
 	}
 	p.Width, p.Height = picture.Width, picture.Height
-	p.Pixels = mmproj.Preprocess(picture, l.side, mmproj.Resize(l.flags.resize))
+	p.Pixels = imageproc.Preprocess(picture, l.side, imageproc.Resize(l.flags.resize))
 	return p, nil
 }
 
-// answer asks all prompts about a picture, which the vision model sees once.
+// answer asks all prompts about an image, which the vision model sees once.
 func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []dataset.Answer, err error) {
 	images, err := l.runner.EncodePixels(ctx, p.Pixels)
 	if err != nil {
@@ -280,7 +281,7 @@ func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []datas
 	for i, prompt := range l.prompts {
 		q := runner.Request{Images: images, Prompt: prompt, MaxTokens: l.flags.maxTokens}
 		if l.strict[i] != nil {
-			q.Constraint = l.strict[i].Again()
+			q.Constraint = l.strict[i].Clone()
 		}
 		r, err := l.runner.Generate(ctx, q, func(runner.Step) error { return nil })
 		if err != nil {

@@ -70,7 +70,7 @@ func run(t *testing.T, cmd *exec.Cmd) outcome {
 
 const data = "../../testdata"
 
-// workplace is a folder with a converted demo in d, a picture, and bad files of every kind.
+// workplace is a folder with a converted demo in d, an image, and bad files of every kind.
 func workplace(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -138,16 +138,16 @@ func TestBadInput(t *testing.T) {
 		"unknown flag":              {[]string{"run", "--nonsense"}, 2, "nonsense"},
 		"no prompt":                 {[]string{"run"}, 2, "no prompt"},
 		"two prompts":               {[]string{"run", "a", "b"}, 2, "in quotes"},
-		"no picture":                {ask("-m", "d"), 2, "-i"},
+		"no image":                  {ask("-m", "d"), 2, "-i"},
 		"no model":                  {ask("-i", picture), 2, "-m"},
 		"model missing":             {ask("-i", picture, "-m", "nowhere"), 1, "no such file"},
 		"folder without models":     {ask("-i", picture, "-m", "nothing"), 1, "no text GGUF"},
-		"picture missing":           {ask("-i", "nowhere.png", "-m", "d"), 1, "nowhere.png"},
-		"picture is a folder":       {ask("-i", "nothing", "-m", "d"), 1, "nothing"},
-		"picture is a device":       {ask("-i", "/dev/null", "-m", "d"), 1, "/dev/null"},
-		"picture is text":           {ask("-i", "words.txt", "-m", "d"), 1, "words.txt"},
-		"picture of 60000 x 60000":  {ask("-i", "huge.png", "-m", "d"), 1, "60000"},
-		"picture over a limit":      {ask("-i", picture, "-m", "d", "--max-image-pixels", "100"), 1, "--max-image-pixels"},
+		"image missing":             {ask("-i", "nowhere.png", "-m", "d"), 1, "nowhere.png"},
+		"image is a folder":         {ask("-i", "nothing", "-m", "d"), 1, "nothing"},
+		"image is a device":         {ask("-i", "/dev/null", "-m", "d"), 1, "/dev/null"},
+		"image is text":             {ask("-i", "words.txt", "-m", "d"), 1, "words.txt"},
+		"image of 60000 x 60000":    {ask("-i", "huge.png", "-m", "d"), 1, "60000"},
+		"image over a limit":        {ask("-i", picture, "-m", "d", "--max-image-pixels", "100"), 1, "--max-image-pixels"},
 		"bad --kv":                  {ask("-i", picture, "-m", "d", "--kv", "f64"), 2, "--kv"},
 		"bad --device":              {ask("-i", picture, "-m", "d", "--device", "abacus"), 2, "--device"},
 		"no such device":            {ask("-i", picture, "-m", "d", "--device", "cuda"), 1, "no cuda device"},
@@ -208,7 +208,7 @@ func TestBadInput(t *testing.T) {
 		"eval without questions":    {[]string{"eval", "-m", "d"}, 2, "--questions"},
 		"eval of missing questions": {[]string{"eval", "-m", "d", "--questions", "nowhere.jsonl"}, 1, "nowhere.jsonl"},
 		"eval of no model":          {[]string{"eval", "--questions", "testdata/demo/pictures/questions.jsonl"}, 2, "-m"},
-		"eval of missing pictures":  {[]string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl", "--images", "nothing"}, 1, "line 1"},
+		"eval of missing images":    {[]string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl", "--images", "nothing"}, 1, "line 1"},
 		"eval against nothing":      {[]string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl", "--against", "nowhere"}, 1, "nowhere"},
 		"eval with bad masks":       {[]string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl", "--masks", "d/demo-F32.gguf"}, 1, "not a mask file"},
 		"eval to a folder":          {[]string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl", "--per-question", "nothing"}, 1, "not a regular file"},

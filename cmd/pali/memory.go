@@ -3,14 +3,14 @@ package main
 // This file: the memory of a run, told from a model's sizes. Before it: estimate.go and bench.go. After it: nothing.
 
 import (
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // stored is a model as its two files hold it.
 type stored struct {
-	text                   pali.TextConfig
-	vision                 pali.VisionConfig // with the width that the MLP is stored with
+	text                   paligemma.TextConfig
+	vision                 paligemma.VisionConfig // with the width that the MLP is stored with
 	textBytes, visionBytes int64
 }
 
@@ -26,13 +26,13 @@ func (s stored) memory(cell gguf.Type, prefix, positions int) estimateJSON {
 func cells(positions int) int64 { return int64((positions + 255) / 256 * 256) }
 
 // kvBytes returns the size of the cache: a key and a value for each head and cell.
-func kvBytes(c pali.TextConfig, cell gguf.Type, positions int) int64 {
+func kvBytes(c paligemma.TextConfig, cell gguf.Type, positions int) int64 {
 	return 2 * int64(c.BlockCount) * cell.RowBytes(c.HeadCountKV*c.KeyLength) * cells(positions)
 }
 
 // workBytes returns the memory beside weights and cache while a prefix is read, as the two graphs and their callers hold it (docs/performance.md
 // compares it with what was measured). The decoder's graph is at its largest in a layer's MLP, or, of many positions, where all heads' scores are there.
-func workBytes(c pali.TextConfig, v pali.VisionConfig, prefix, positions int) int64 {
+func workBytes(c paligemma.TextConfig, v paligemma.VisionConfig, prefix, positions int) int64 {
 	const (
 		program   = 30 << 20
 		piece     = 160 // bytes of the vocabulary in memory for each piece: text, score and type, in llama.cpp's maps and in our own
@@ -45,7 +45,7 @@ func workBytes(c pali.TextConfig, v pali.VisionConfig, prefix, positions int) in
 	mlp := float * p * (3*f + 3*d) // gate, up and their product; the residual, the norm, the result
 	scores := float * (p*cache*heads + p*6*d)
 	masks := float * p * cache
-	if c.Architecture == pali.Gemma2 {
+	if c.Architecture == paligemma.Gemma2 {
 		masks *= 2 // one with the sliding window
 	}
 	text := max(mlp, scores) + masks + float*p*d*rowCopies + stored16*p*max(f, cache*heads)

@@ -134,7 +134,7 @@ type modelJSON struct {
 	Bytes      int64  `json:"bytes"` // of all three
 	Type       string `json:"type,omitempty"`
 	MmprojType string `json:"mmproj_type,omitempty"`
-	Side       int    `json:"side,omitempty"` // of its pictures, in pixels
+	Side       int    `json:"side,omitempty"` // of its images, in pixels
 	Parameters int64  `json:"parameters,omitempty"`
 	Error      string `json:"error,omitempty"` // why it cannot be run
 }

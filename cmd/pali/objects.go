@@ -1,6 +1,6 @@
 package main
 
-// This file: an answer's objects as text and as pictures. Before it: task.go, which asked. After it: nothing.
+// This file: an answer's objects as text and as images. Before it: task.go, which asked. After it: nothing.
 
 import (
 	"errors"
@@ -29,10 +29,10 @@ func printObjects(w io.Writer, objects []answer.Object) error {
 	return nil
 }
 
-// maskForms are the pictures that --mask-png can be.
+// maskForms are the images that --mask-png can be.
 const maskForms = "palette or grey"
 
-// writePNG writes a picture. PATH.partial gets the name when it is complete.
+// writePNG writes an image. PATH.partial gets the name when it is complete.
 func writePNG(path string, p image.Image) error {
 	f, err := os.Create(path + ".partial")
 	if err != nil {

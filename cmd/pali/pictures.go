@@ -1,6 +1,6 @@
 package main
 
-// This file: the pictures that arguments, folders, patterns and lists mean. Before it: label.go's command line. After it: package tasks/dataset.
+// This file: the images that arguments, folders, patterns and lists mean. Before it: label.go's command line. After it: package tasks/dataset.
 
 import (
 	"bufio"
@@ -19,22 +19,22 @@ import (
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
-// maxSources bounds the pictures of one run.
+// maxSources bounds the images of one run.
 const maxSources = 1_000_000
 
-// pictureEndings are those of the files that a folder's pictures are.
-var pictureEndings = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+// pictureEndings are those of the files that a folder's images are.
+var imageEndings = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 
-// gathering collects pictures.
+// gathering collects images.
 type gathering struct {
 	recursive bool
 	skip      os.FileInfo // a folder not to look into; may be nil
 	paths     []string
 	seen      map[string]bool
-	root      string // the deepest folder that all pictures are under; "" before the first
+	root      string // the deepest folder that all images are under; "" before the first
 }
 
-// gather lists pictures: those of folders, in the order of their names, those that patterns match, and files. Each counts once.
+// gather lists images: those of folders, in the order of their names, those that patterns match, and files. Each counts once.
 // skip is a folder that is not looked into.
 func gather(arguments []string, list io.Reader, zero, recursive bool, skip string) ([]dataset.Source, error) {
 	g := &gathering{recursive: recursive, seen: map[string]bool{}}
@@ -53,7 +53,7 @@ func gather(arguments []string, list io.Reader, zero, recursive bool, skip strin
 		}
 	}
 	if len(g.paths) == 0 {
-		return nil, errors.New("no pictures: a folder's are files that end with " + strings.Join(pictureEndings, " ") + "; --recursive looks into the folders below")
+		return nil, errors.New("no images: a folder's are files that end with " + strings.Join(imageEndings, " ") + "; --recursive looks into the folders below")
 	}
 	return g.sources()
 }
@@ -75,7 +75,7 @@ func (g *gathering) argument(a string) error {
 	return nil
 }
 
-// list adds the paths of a list, parted by newlines or by zero bytes. One that is not there is a bad picture.
+// list adds the paths of a list, parted by newlines or by zero bytes. One that is not there is a bad image.
 func (g *gathering) list(r io.Reader, zero bool) error {
 	lines := bufio.NewScanner(r)
 	if zero {
@@ -98,12 +98,12 @@ func (g *gathering) list(r io.Reader, zero bool) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("the list of pictures: %w", err)
+		return fmt.Errorf("the list of images: %w", err)
 	}
 	return nil
 }
 
-// path adds a picture, or the pictures of a folder.
+// path adds an image, or the images of a folder.
 func (g *gathering) path(path string) error {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return g.add(path, filepath.Dir(path))
@@ -119,14 +119,14 @@ func (g *gathering) path(path string) error {
 				return filepath.SkipDir
 			}
 			return nil
-		case strings.HasPrefix(d.Name(), ".") || !slices.Contains(pictureEndings, strings.ToLower(filepath.Ext(below))):
+		case strings.HasPrefix(d.Name(), ".") || !slices.Contains(imageEndings, strings.ToLower(filepath.Ext(below))):
 			return nil
 		}
 		return g.add(below, path)
 	})
 }
 
-// add adds a picture under a folder.
+// add adds an image under a folder.
 func (g *gathering) add(path, folder string) error {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -139,7 +139,7 @@ func (g *gathering) add(path, folder string) error {
 		return nil
 	}
 	if len(g.paths) == maxSources {
-		return fmt.Errorf("more than %d pictures", maxSources)
+		return fmt.Errorf("more than %d images", maxSources)
 	}
 	g.seen[absolute], g.paths = true, append(g.paths, path)
 	if g.root == "" {
@@ -157,7 +157,7 @@ func under(path, folder string) bool {
 	return err == nil && way != ".." && !strings.HasPrefix(way, ".."+string(filepath.Separator))
 }
 
-// sources names the pictures by their paths from the folder that all are under.
+// sources names the images by their paths from the folder that all are under.
 func (g *gathering) sources() (all []dataset.Source, err error) {
 	for _, path := range g.paths {
 		absolute, err := filepath.Abs(path)

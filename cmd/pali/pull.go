@@ -14,11 +14,11 @@ import (
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/internal/kaggle"
-	"github.com/pali-gguf/pali/internal/publicnet"
+	"github.com/pali-gguf/pali/internal/safedial"
 )
 
 // newKaggle makes the client; tests put one there that reaches their own server.
-var newKaggle = func(who *kaggle.Credentials) *kaggle.Client { return kaggle.New(who, publicnet.NewDialer(), nil) }
+var newKaggle = func(who *kaggle.Credentials) *kaggle.Client { return kaggle.New(who, safedial.NewDialer(), nil) }
 
 // maskCheckpoint is the mask decoder of every PaliGemma, and most bytes that it may have.
 const (

@@ -14,22 +14,22 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/internal/kaggle"
-	"github.com/pali-gguf/pali/internal/kaggle/standin"
+	"github.com/pali-gguf/pali/internal/kaggle/kaggletest"
 )
 
 // useStandin makes pali pull reach the stand-in, whose certificate is in PALI_TEST_ROOTS.
 func useStandin(address string) {
 	newKaggle = func(who *kaggle.Credentials) *kaggle.Client {
-		c := kaggle.New(who, standin.Dialer(address), standin.Trust([]byte(os.Getenv("PALI_TEST_ROOTS"))))
+		c := kaggle.New(who, kaggletest.Dialer(address), kaggletest.Trust([]byte(os.Getenv("PALI_TEST_ROOTS"))))
 		c.Pause = time.Millisecond
 		return c
 	}
 }
 
 // pulling is a stand-in with the demo checkpoint as paligemma-3b-mix-224, and a folder where its tokenizer is at hand.
-func pulling(t *testing.T) (s *standin.Server, folder string, pali func(args ...string) *exec.Cmd) {
+func pulling(t *testing.T) (s *kaggletest.Server, folder string, pali func(args ...string) *exec.Cmd) {
 	t.Helper()
-	s, folder = standin.Start(t), t.TempDir()
+	s, folder = kaggletest.Start(t), t.TempDir()
 	root, err := filepath.Abs(data)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func pulling(t *testing.T) (s *standin.Server, folder string, pali func(args ...
 	return s, folder, func(args ...string) *exec.Cmd {
 		cmd := program(folder, args...)
 		cmd.Env = append(cmd.Env, "PALI_TEST_KAGGLE="+s.Address(), "PALI_TEST_ROOTS="+string(s.Roots), "PALI_MODELS=store", "PALI_THREADS=1",
-			"KAGGLE_USERNAME="+standin.User, "KAGGLE_KEY="+standin.Key, "KAGGLE_API_TOKEN=", "HOME="+folder, "KAGGLE_CONFIG_DIR=")
+			"KAGGLE_USERNAME="+kaggletest.User, "KAGGLE_KEY="+kaggletest.Key, "KAGGLE_API_TOKEN=", "HOME="+folder, "KAGGLE_CONFIG_DIR=")
 		return cmd
 	}
 }
@@ -113,7 +113,7 @@ func TestPullInterrupted(t *testing.T) {
 	half := len(content) / 2
 	s.Odd = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Host == "storage.googleapis.com" {
-			standin.Head(w, content)
+			kaggletest.Head(w, content)
 			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
 			w.Write(content[:half])
 			w.(http.Flusher).Flush()
@@ -163,7 +163,7 @@ func TestPullByHand(t *testing.T) {
 	for want, cmd := range map[string]*exec.Cmd{"no credentials of Kaggle: set KAGGLE_USERNAME": without(pullArgs...), "connection refused": offline, "401 Unauthorized": refused} {
 		o := run(t, cmd)
 		if o.code != 1 || o.stdout != "" || !strings.Contains(o.stderr, want) || !strings.Contains(o.stderr, "from https://www.kaggle.com/models/google/paligemma/jax/paligemma-3b-mix-224\n") ||
-			!strings.Contains(o.stderr, "\nstore/downloads\n") || strings.Contains(o.stderr, standin.Key) {
+			!strings.Contains(o.stderr, "\nstore/downloads\n") || strings.Contains(o.stderr, kaggletest.Key) {
 			t.Errorf("%s: %+v", want, o)
 		}
 	}

@@ -15,22 +15,22 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
-// Most pictures and the longest prompt (bytes) of one request.
+// Most images and the longest prompt (bytes) of one request.
 const (
-	maxPictures = 16
-	maxPrompt   = 8 << 10
+	maxImages = 16
+	maxPrompt = 8 << 10
 )
 
 type runFlags struct {
 	modelFlags
 	frameFlags
 	sampling  runner.Sampling
-	limits    mmproj.Limits
+	limits    imageproc.Limits
 	images    []string
 	resize    string
 	maxTokens int
@@ -42,14 +42,14 @@ type runFlags struct {
 func newRun() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run -m MODEL -i PICTURE PROMPT",
-		Short: "Answers a prompt about one or more pictures",
-		Long: `Answers a prompt about one or more pictures. The prompt reaches the model exactly as it is typed; the prompts that PaliGemma
+		Use:   "run -m MODEL -i IMAGE PROMPT",
+		Short: "Answers a prompt about one or more images",
+		Long: `Answers a prompt about one or more images. The prompt reaches the model exactly as it is typed; the prompts that PaliGemma
 knows are "caption en", "describe en", "ocr", "answer en QUESTION", "detect THING ; THING", "segment THING".
 
 The answer streams to standard output. Decoding is greedy unless --temperature is given.` + framesHelp,
 		Example: `  pali run -m models -i photo.jpg "caption en"
-  pali run -m models -i left.png -i right.png "answer en is there a dog in both pictures?" --json
+  pali run -m models -i left.png -i right.png "answer en is there a dog in both images?" --json
   pali run -m models -i clip.gif --frames 16 --resize bilinear "caption en"`,
 		Args: onePrompt,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
@@ -74,7 +74,7 @@ func onePrompt(_ *cobra.Command, args []string) error {
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
-	fs.StringArrayVarP(&f.images, "image", "i", nil, "picture: JPEG, PNG, WebP, BMP or GIF; several -i are several pictures of one prompt")
+	fs.StringArrayVarP(&f.images, "image", "i", nil, "image: JPEG, PNG, WebP, BMP or GIF; several -i are several images of one prompt")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.Float64Var(&f.sampling.Temperature, "temperature", 0, "randomness (0: greedy, always the same answer)")
 	fs.IntVar(&f.sampling.TopK, "top-k", 0, "draw from the k most probable tokens (0: all)")
@@ -83,7 +83,7 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the draws")
 	fs.IntVar(&f.beams, "beam", 1, "follow so many answers at once and give the most probable (1: greedy, or drawn)")
 	fs.IntVar(&f.logprobs, "logprobs", 0, "report each token's log-probability and so many of the most probable")
-	fs.StringVar(&f.resize, "resize", string(mmproj.Antialias), "antialias (TensorFlow's, as the authors' notebook), bilinear (as most fine-tunes) or bicubic (as Hugging Face)")
+	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias (TensorFlow's, as the authors' notebook), bilinear (as most fine-tunes) or bicubic (as Hugging Face)")
 	addLimits(fs, &f.limits)
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
 }
@@ -93,20 +93,20 @@ func (f *runFlags) addDump(fs *pflag.FlagSet) {
 	fs.StringVar(&f.dump, "dump", "", "write pixels, embeddings, tokens and logits to this .npz")
 }
 
-// addLimits adds the flags that bound a picture before it is decoded.
-func addLimits(fs *pflag.FlagSet, l *mmproj.Limits) {
-	fs.Int64Var(&l.Bytes, "max-image-bytes", mmproj.DefaultLimits.Bytes, "largest picture file in bytes")
-	fs.IntVar(&l.Pixels, "max-image-pixels", mmproj.DefaultLimits.Pixels, "most pixels of a picture")
-	fs.IntVar(&l.Side, "max-image-side", mmproj.DefaultLimits.Side, "longest side of a picture in pixels")
+// addLimits adds the flags that bound an image before it is decoded.
+func addLimits(fs *pflag.FlagSet, l *imageproc.Limits) {
+	fs.Int64Var(&l.Bytes, "max-image-bytes", imageproc.DefaultLimits.Bytes, "largest image file in bytes")
+	fs.IntVar(&l.Pixels, "max-image-pixels", imageproc.DefaultLimits.Pixels, "most pixels of an image")
+	fs.IntVar(&l.Side, "max-image-side", imageproc.DefaultLimits.Side, "longest side of an image in pixels")
 }
 
 func (f *runFlags) check(prompt string) error {
 	s := f.sampling
 	switch {
 	case len(f.images) == 0:
-		return usagef("no picture: give one with -i")
-	case len(f.images) > maxPictures:
-		return usagef("%d pictures: at most %d", len(f.images), maxPictures)
+		return usagef("no image: give one with -i")
+	case len(f.images) > maxImages:
+		return usagef("%d images: at most %d", len(f.images), maxImages)
 	case len(prompt) > maxPrompt:
 		return usagef("a prompt of %d bytes: at most %d", len(prompt), maxPrompt)
 	case f.maxTokens < 1 || f.maxTokens > 1<<16:
@@ -119,8 +119,8 @@ func (f *runFlags) check(prompt string) error {
 		return usagef("--top-p %v: want more than 0, at most 1", s.TopP)
 	case !(s.MinP >= 0 && s.MinP <= 1):
 		return usagef("--min-p %v: want 0 to 1", s.MinP)
-	case f.beams < 1 || f.beams > runner.MostBeams:
-		return usagef("--beam %d: want 1 to %d", f.beams, runner.MostBeams)
+	case f.beams < 1 || f.beams > runner.MaxBeams:
+		return usagef("--beam %d: want 1 to %d", f.beams, runner.MaxBeams)
 	case f.beams > 1 && s.Temperature > 0:
 		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams, s.Temperature)
 	case f.logprobs < 0 || f.logprobs > 100:
@@ -129,20 +129,20 @@ func (f *runFlags) check(prompt string) error {
 	return f.checkFrames(f.images)
 }
 
-// request checks the flags and reads the pictures.
+// request checks the flags and reads the images.
 func (f *runFlags) request(ctx context.Context, prompt string) (q runner.Request, err error) {
 	if err := f.check(prompt); err != nil {
 		return q, err
 	}
-	resize, err := mmproj.ParseResize(f.resize)
+	resize, err := imageproc.ParseResize(f.resize)
 	if err != nil {
 		return q, usageError{err}
 	}
 	q = runner.Request{
-		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Beams: f.beams, Top: f.logprobs, Keep: f.dump != "",
+		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Beams: f.beams, TopLogprobs: f.logprobs, Trace: f.dump != "",
 	}
 	for _, path := range f.images {
-		some, err := f.openPictures(ctx, path, f.limits)
+		some, err := f.openImages(ctx, path, f.limits)
 		if err != nil {
 			return q, err
 		}
@@ -221,7 +221,7 @@ type answerJSON struct {
 	Text     string           `json:"text"`
 	Tokens   []int32          `json:"tokens"` // with the end token where it came
 	Images   []string         `json:"images"`
-	Frames   []int            `json:"frames,omitempty"` // of a moving picture, from 0
+	Frames   []int            `json:"frames,omitempty"` // of an animated image, from 0
 	Prompt   string           `json:"prompt"`
 	Logprobs []answer.Logprob `json:"logprobs,omitempty"`
 	Timings  answer.Timings   `json:"timings"`

@@ -41,7 +41,7 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve -m MODEL",
 		Short: "Answers over HTTP: its own routes, OpenAI's and Ollama's",
-		Long: `Answers questions about pictures over HTTP, on this machine only unless --listen says otherwise. The model runs in a process of its own: if that is
+		Long: `Answers questions about images over HTTP, on this machine only unless --listen says otherwise. The model runs in a process of its own: if that is
 lost, one request is, and the next finds another within seconds.
 
 Its own routes take JSON or a form and answer as the commands do with --json: POST /v1/caption, describe, ask, ocr, detect, segment, run. Programs that
@@ -72,12 +72,12 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs.BoolVar(&f.openly, "no-key", false, "let other machines ask without a key")
 	fs.StringArrayVar(&o.Hosts, "allow-host", nil, "name under which clients may reach this server, beside localhost and addresses")
 	fs.StringArrayVar(&o.Origins, "allow-origin", nil, "web origin, as https://example.org, whose pages may ask")
-	fs.BoolVar(&o.URLs, "allow-urls", false, "fetch pictures that are given by an address, from public servers only")
+	fs.BoolVar(&o.URLs, "allow-urls", false, "fetch images that are given by an address, from public servers only")
 	fs.IntVar(&o.Parallel, "parallel", 1, "requests answered at a time, each by a process of its own with its own copy of the weights")
 	fs.IntVar(&o.Queue, "queue", 32, "requests that may wait; more are refused")
 	fs.DurationVar(&o.KeepAlive, "keep-alive", 5*time.Minute, "how long a model stays loaded when nobody asks (-1s: for ever)")
 	fs.Float64Var(&f.memory, "memory", 0, "bytes that all loaded models may take together (0: no bound); those not in use make room for others")
-	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20, "bytes of image embeddings to keep: a second question about a picture begins at the prompt")
+	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20, "bytes of image embeddings to keep: a second question about an image begins at the prompt")
 	fs.Int64Var(&o.MaxBody, "max-body", 32<<20, "largest request in bytes")
 	addLimits(fs, &o.Limits)
 	fs.IntVar(&o.MaxTokens, "max-tokens", 1024, "longest answer in tokens that may be asked for")

@@ -68,7 +68,7 @@ func startServe(t *testing.T, folder string, args ...string) *serving {
 	return nil
 }
 
-// upload is a form with a picture.
+// upload is a form with an image.
 func upload(t *testing.T, path string, fields ...string) (body []byte, contentType string) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -86,7 +86,7 @@ func upload(t *testing.T, path string, fields ...string) (body []byte, contentTy
 	return b.Bytes(), w.FormDataContentType()
 }
 
-// ask uploads a picture to one of our routes; fields are names and values in turn.
+// ask uploads an image to one of our routes; fields are names and values in turn.
 func (s *serving) ask(task, picture string, fields ...string) *http.Response {
 	s.t.Helper()
 	body, kind := upload(s.t, filepath.Join(s.folder, picture), fields...)
@@ -145,7 +145,7 @@ func TestServeAnswersAsTheCommandsDo(t *testing.T) {
 		{[]string{"segment", "yellow circle", "--resize", "bicubic"}, []string{"things", "yellow circle", "resize", "bicubic"}},
 	} {
 		want := asked(t, folder, c.args...)
-		for range 2 { // the second time with the picture's embeddings kept
+		for range 2 { // the second time with the image's embeddings kept
 			have := s.answer(c.args[0], picture, c.fields...)
 			want.Image, want.Timings, have.Timings = "", answer.Timings{}, answer.Timings{}
 			if d := cmp.Diff(strip(want), strip(have)); d != "" {

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/server"
 	"github.com/pali-gguf/pali/server/worker"
@@ -74,7 +74,7 @@ func (f *serveFlags) maskDecoder(text string) (*masks.Decoder, error) {
 	return masks.Open(path)
 }
 
-// describe tells a model's sizes, and the memory that a question about one picture takes.
+// describe tells a model's sizes, and the memory that a question about one image takes.
 func (f *serveFlags) describe(m *server.Model, text, vision string, cell gguf.Type) error {
 	var s stored
 	a := &m.About
@@ -104,7 +104,7 @@ func (f *serveFlags) describe(m *server.Model, text, vision string, cell gguf.Ty
 	if err != nil {
 		return err
 	}
-	v, _ := pali.Lookup(s.text, a.Parameters)
+	v, _ := paligemma.Lookup(s.text, a.Parameters)
 	a.Modified, a.Bytes, a.Size = info.ModTime(), s.textBytes+s.visionBytes, v.SizeLabel
 	prefix := s.vision.Tokens() + promptPositions
 	m.Vision, m.Memory = s.vision, s.memory(cell, prefix, prefix+answerPositions).Memory

@@ -21,12 +21,12 @@ import (
 	"github.com/pali-gguf/pali/answer"
 )
 
-// known are pictures of the demo with the command's own captions.
+// known are images of the demo with the command's own captions.
 func known(t *testing.T, folder string) (pictures []string, captions map[string]string) {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(folder, "testdata/demo/pictures/0*.*"))
 	if err != nil || len(all) < 30 {
-		t.Fatalf("%d pictures, %v", len(all), err)
+		t.Fatalf("%d images, %v", len(all), err)
 	}
 	captions = map[string]string{}
 	for _, path := range all {
@@ -41,7 +41,7 @@ func known(t *testing.T, folder string) (pictures []string, captions map[string]
 	return pictures, captions
 }
 
-// caption asks about a picture, again where the queue is full, and tells how long the last try took.
+// caption asks about an image, again where the queue is full, and tells how long the last try took.
 func (s *serving) caption(client int, body []byte, contentType string, full *atomic.Int64) (text string, status int, took time.Duration) {
 	for {
 		start := time.Now()
@@ -71,7 +71,7 @@ func (s *serving) caption(client int, body []byte, contentType string, full *ato
 	}
 }
 
-// Clients by the number, each with a picture of its own and the command's caption of it. PALI_LOAD is how many questions each asks; with -v the figures.
+// Clients by the number, each with an image of its own and the command's caption of it. PALI_LOAD is how many questions each asks; with -v the figures.
 func TestServeLoad(t *testing.T) {
 	folder := workplace(t)
 	pictures, captions := known(t, folder)
@@ -80,7 +80,7 @@ func TestServeLoad(t *testing.T) {
 		asks = n
 	}
 	for _, clients := range []int{1, 8, 32, 128} {
-		s := startServe(t, folder, "--quiet", "--image-cache", "0") // every picture is encoded each time
+		s := startServe(t, folder, "--quiet", "--image-cache", "0") // every image is encoded each time
 		var wrong, full atomic.Int64
 		var mu sync.Mutex
 		var times []time.Duration
@@ -134,7 +134,7 @@ func TestServeSoak(t *testing.T) {
 	if d, err := time.ParseDuration(os.Getenv("PALI_SOAK")); err == nil {
 		length = d
 	}
-	s := startServe(t, folder, "--quiet", "--image-cache", "300000") // about four pictures
+	s := startServe(t, folder, "--quiet", "--image-cache", "300000") // about four images
 	end := time.Now().Add(length)
 	var asked, lost, wrong atomic.Int64
 	var wg sync.WaitGroup

@@ -1,6 +1,6 @@
 package main
 
-// This file: --show, the picture with its objects in the terminal. Before it: task.go. After it: internal/terminal.
+// This file: --show, the image with its objects in the terminal. Before it: task.go. After it: internal/terminal.
 
 import (
 	"fmt"
@@ -12,14 +12,14 @@ import (
 
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/terminal"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
-// showFlag is how to show the picture: "", "auto", or one of terminal.Forms.
+// showFlag is how to show the image: "", "auto", or one of terminal.Forms.
 type showFlag struct{ how string }
 
 func (s *showFlag) addShow(fs *pflag.FlagSet) {
-	fs.StringVar(&s.how, "show", "", "show the objects on the picture in this terminal; --show=kitty, =iterm2 or =sixel says how, and does it elsewhere too")
+	fs.StringVar(&s.how, "show", "", "show the objects on the image in this terminal; --show=kitty, =iterm2 or =sixel says how, and does it elsewhere too")
 	fs.Lookup("show").NoOptDefVal = "auto"
 }
 
@@ -30,20 +30,20 @@ func (s *showFlag) checkShow(asJSON bool) error {
 	case s.how != "auto" && !slices.Contains(terminal.Forms, terminal.Form(s.how)):
 		return usagef("--show=%s: want kitty, iterm2 or sixel, or --show alone", s.how)
 	case asJSON:
-		return usagef("--show and --json: the picture would stand in the JSON")
+		return usagef("--show and --json: the image would stand in the JSON")
 	}
 	return nil
 }
 
-// showObjects shows the picture if that was asked for, and says why if it cannot.
-func (s *showFlag) showObjects(cmd *cobra.Command, p *mmproj.Picture, objects []answer.Object) error {
+// showObjects shows the image if that was asked for, and says why if it cannot.
+func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects []answer.Object) error {
 	if s.how == "" {
 		return nil
 	}
 	out, form := cmd.OutOrStdout(), terminal.Form(s.how)
 	if s.how == "auto" {
 		if !isTerminal(out) {
-			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is no terminal: no picture shown")
+			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is no terminal: no image shown")
 			return nil
 		}
 		var ok bool
@@ -51,7 +51,7 @@ func (s *showFlag) showObjects(cmd *cobra.Command, p *mmproj.Picture, objects []
 			form, ok = terminal.Ask()
 		}
 		if !ok {
-			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: this terminal does not say that it can show pictures (kitty's, iTerm2's or sixels): -o writes a file, --show=sixel tries nevertheless")
+			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: this terminal does not say that it can show images (kitty's, iTerm2's or sixels): -o writes a file, --show=sixel tries nevertheless")
 			return nil
 		}
 	}

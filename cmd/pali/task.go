@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
@@ -42,35 +42,35 @@ type task struct {
 	args                      cobra.PositionalArgs
 	prompt                    func(f *taskFlags, args []string) (string, error)
 	language, boxes, masks    bool
-	tiles                     bool // it can be asked about parts of a picture
+	tiles                     bool // it can be asked about parts of an image
 }
 
 var taskCommands = []task{
-	{use: "caption -m MODEL -i PICTURE", short: "Describes a picture in a sentence", long: framesHelp, example: "pali caption -m models -i photo.jpg --lang de\n  pali caption -m models -i clip.mp4 --resize bilinear", args: cobra.NoArgs, language: true,
+	{use: "caption -m MODEL -i IMAGE", short: "Describes an image in a sentence", long: framesHelp, example: "pali caption -m models -i photo.jpg --lang de\n  pali caption -m models -i clip.mp4 --resize bilinear", args: cobra.NoArgs, language: true,
 		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Caption(f.lang) }},
-	{use: "describe -m MODEL -i PICTURE", short: "Describes a picture at length", long: framesHelp, example: "pali describe -m models -i photo.jpg", args: cobra.NoArgs, language: true,
+	{use: "describe -m MODEL -i IMAGE", short: "Describes an image at length", long: framesHelp, example: "pali describe -m models -i photo.jpg", args: cobra.NoArgs, language: true,
 		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Describe(f.lang) }},
-	{use: "ask -m MODEL -i PICTURE QUESTION", short: "Answers a question about one or more pictures", long: framesHelp, example: `pali ask -m models -i photo.jpg "how many dogs are there?"
-  pali ask -m models -i left.png -i right.png "the left picture shows twice as many dogs"
+	{use: "ask -m MODEL -i IMAGE QUESTION", short: "Answers a question about one or more images", long: framesHelp, example: `pali ask -m models -i photo.jpg "how many dogs are there?"
+  pali ask -m models -i left.png -i right.png "the left image shows twice as many dogs"
   pali ask -m models -i frames/ --frames 16 "what falls?"`, args: onePrompt, language: true,
 		prompt: func(f *taskFlags, args []string) (string, error) { return tasks.Ask(f.lang, args[0]) }},
-	{use: "ocr -m MODEL -i PICTURE", short: "Reads the text in a picture", long: "\n\n" + tilesHelp + ocrTilesHelp, example: `pali ocr -m models -i letter.png
+	{use: "ocr -m MODEL -i IMAGE", short: "Reads the text in an image", long: "\n\n" + tilesHelp + ocrTilesHelp, example: `pali ocr -m models -i letter.png
   pali ocr -m models -i page.png --tiles --tile-side 600`, args: cobra.NoArgs, tiles: true,
 		prompt: func(*taskFlags, []string) (string, error) { return tasks.OCR(), nil }},
-	{use: "detect -m MODEL -i PICTURE THING...", short: "Finds things in a picture: their boxes", long: objectsHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali detect -m models -i photo.jpg cat "red bicycle" -o boxes.png
+	{use: "detect -m MODEL -i IMAGE THING...", short: "Finds things in an image: their boxes", long: objectsHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali detect -m models -i photo.jpg cat "red bicycle" -o boxes.png
   pali detect -m models -i photo.jpg "cat ; dog" --json --min-score 0.5
   pali detect -m models -i crowd.jpg person --tiles -o people.png`, args: atLeastOne("nothing to detect"), boxes: true, tiles: true,
 		prompt: func(_ *taskFlags, args []string) (string, error) { return tasks.Detect(args...) }},
-	{use: "segment -m MODEL -i PICTURE THING...", short: "Finds things in a picture: their masks", long: objectsHelp + masksHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali segment -m models -i photo.jpg cat -o masks.png
+	{use: "segment -m MODEL -i IMAGE THING...", short: "Finds things in an image: their masks", long: objectsHelp + masksHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali segment -m models -i photo.jpg cat -o masks.png
   pali segment -m models -i photo.jpg cat --mask-png cat.png --mask-form grey`, args: atLeastOne("nothing to segment"), boxes: true, masks: true, tiles: true,
 		prompt: func(_ *taskFlags, args []string) (string, error) { return tasks.Segment(args...) }},
 }
 
 const objectsHelp = `
 
-Each object is a line: its label, its score, its box in pixels of the picture as it is seen. --json adds the bins, the score's parts
+Each object is a line: its label, its score, its box in pixels of the image as it is seen. --json adds the bins, the score's parts
 (score_box: how sure each corner was, within 8 bins; score_label: how probable the label; score: their product), and, in "unparsed", what of the answer
-is no object. -o draws them on the picture. With --strict the model can give no answer that is not in the right form.`
+is no object. -o draws them on the image. With --strict the model can give no answer that is not in the right form.`
 
 const masksHelp = `
 
@@ -100,7 +100,7 @@ func newTask(t task) *cobra.Command {
 		fs.StringVar(&f.lang, "lang", "en", "language, as PaliGemma names it: "+strings.Join(tasks.Languages, " "))
 	}
 	if t.boxes {
-		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the picture, to this .png")
+		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the image, to this .png")
 		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
 		fs.BoolVar(&f.strict, "strict", false, "let the answer have no other form than that of objects with the labels asked for")
@@ -120,7 +120,7 @@ func newTask(t task) *cobra.Command {
 func (f *taskFlags) check(t task) error {
 	switch {
 	case t.boxes && len(f.images) > 1:
-		return usagef("%d pictures: objects are found in one", len(f.images))
+		return usagef("%d images: objects are found in one", len(f.images))
 	case t.boxes && f.divisor != 1023 && f.divisor != 1024:
 		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
 	case f.strict && f.beams > 1:
@@ -141,7 +141,7 @@ func (f *taskFlags) check(t task) error {
 	return f.checkPNG("--mask-png", f.maskPNG)
 }
 
-// checkPNG refuses a path that is not a PNG's, or that of the picture that is asked about.
+// checkPNG refuses a path that is not a PNG's, or that of the image that is asked about.
 func (f *taskFlags) checkPNG(flag, path string) error {
 	if path == "" {
 		return nil
@@ -153,7 +153,7 @@ func (f *taskFlags) checkPNG(flag, path string) error {
 		in, err := os.Stat(picture)
 		out, err2 := os.Stat(path)
 		if err == nil && err2 == nil && os.SameFile(in, out) {
-			return usagef("%s %s: this is the picture that is asked about", flag, path)
+			return usagef("%s %s: this is the image that is asked about", flag, path)
 		}
 	}
 	return nil
@@ -214,8 +214,8 @@ func (f *taskFlags) strictly(model *llamacpp.Model, t task, prompt string) (runn
 	return c, nil
 }
 
-// draw writes the pictures that are asked for.
-func (f *taskFlags) draw(p *mmproj.Picture, objects []answer.Object) error {
+// draw writes the images that are asked for.
+func (f *taskFlags) draw(p *imageproc.Image, objects []answer.Object) error {
 	if f.output != "" {
 		if err := writePNG(f.output, answer.Draw(p, objects)); err != nil {
 			return err
@@ -273,7 +273,7 @@ func (f *taskFlags) tell(cmd *cobra.Command, t task, q runner.Request, r *runner
 	return f.show(cmd, t, q.Pictures[0], out)
 }
 
-// about says which pictures an answer is about.
+// about says which images an answer is about.
 func (f *taskFlags) about(a answer.Answer) answer.Answer {
 	a.Frames = f.chosen
 	if a.Images = f.images; len(f.images) == 1 {
@@ -283,7 +283,7 @@ func (f *taskFlags) about(a answer.Answer) answer.Answer {
 }
 
 // show draws the objects and prints the answer.
-func (f *taskFlags) show(cmd *cobra.Command, t task, p *mmproj.Picture, out answer.Answer) error {
+func (f *taskFlags) show(cmd *cobra.Command, t task, p *imageproc.Image, out answer.Answer) error {
 	if err := f.draw(p, out.Objects); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func TestDetect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p, err := png.Decode(bytes.NewReader(data)); err != nil || p.Bounds().Dx() != 419 || p.Bounds().Dy() != 455 {
-		t.Errorf("the picture: %v", err)
+		t.Errorf("the image: %v", err)
 	}
 	a := asked(t, folder, "detect", "circle ; purple triangle")
 	if len(a.Objects) != 2 || a.Prompt != "detect circle ; purple triangle" || len(a.Unparsed) != 0 {
@@ -95,7 +95,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// --show=FORM shows the picture before the lines, --show nothing where there is no terminal.
+// --show=FORM shows the image before the lines, --show nothing where there is no terminal.
 func TestShow(t *testing.T) {
 	folder := workplace(t)
 	args := []string{"detect", "circle", "-m", "d", "-i", picture, "-t", "1"}
@@ -175,7 +175,7 @@ func pixels(t *testing.T, path string) (width, height int, pix []uint8) {
 	case *image.Paletted:
 		pix = p.Pix
 	default:
-		t.Fatalf("a picture of type %T", p)
+		t.Fatalf("an image of type %T", p)
 	}
 	return p.Bounds().Dx(), p.Bounds().Dy(), pix
 }
@@ -191,7 +191,7 @@ func TestTasksCalledWrongly(t *testing.T) {
 		"--min-score":          {"detect", "cat", "--min-score", "2"},
 		"--loc-divisor":        {"detect", "cat", "--loc-divisor", "1000"},
 		".png":                 {"detect", "cat", "-o", "out.jpg"},
-		"is the picture":       {"detect", "cat", "-o", "d/../" + picture},
+		"is the image":         {"detect", "cat", "-o", "d/../" + picture},
 		"--mask-form":          {"segment", "cat", "--mask-form", "rgb"},
 		"--mask-png out.jpg":   {"segment", "cat", "--mask-png", "out.jpg"},
 		"want two files":       {"segment", "cat", "--mask-png", "out.png", "-o", "./out.png"},

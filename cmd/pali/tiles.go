@@ -1,6 +1,6 @@
 package main
 
-// This file: --tiles, a picture larger than the model sees asked about in parts. Before it: task.go. After it: tasks/tiles.go, which lays the tiles,
+// This file: --tiles, an image larger than the model sees asked about in parts. Before it: task.go. After it: tasks/tiles.go, which lays the tiles,
 // answer/tiles.go, which joins their answers, and task.go again, which prints them.
 
 import (
@@ -12,31 +12,31 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// Most tiles of one picture: those that are laid unasked, and those that --tile-side may ask for.
+// Most tiles of one image: those that are laid unasked, and those that --tile-side may ask for.
 const (
 	fewTiles  = 64
 	mostTiles = 1024
 )
 
-const tilesHelp = `The model sees a picture shrunk to its own size, 224 pixels or 448. --tiles asks it about overlapping tiles of a larger one, each of --tile-side pixels:
-unless that is given, as many as the model sees, or more where that would take over 64 tiles. Each tile takes as long as a picture.`
+const tilesHelp = `The model sees an image shrunk to its own size, 224 pixels or 448. --tiles asks it about overlapping tiles of a larger one, each of --tile-side pixels:
+unless that is given, as many as the model sees, or more where that would take over 64 tiles. Each tile takes as long as an image.`
 
 const ocrTilesHelp = ` The texts are put
 together in reading order, and what two neighbours both read comes once, if they read it alike. A word that is longer than a quarter of a tile may come
 in two parts, columns are read across, and a text that is higher than a tile cannot be read.`
 
-const boxTilesHelp = ` The whole picture
+const boxTilesHelp = ` The whole image
 is asked about too. Objects of one label whose boxes in two tiles have an IoU of 0.5 or more, or of which one lies in the other with four fifths of its area,
-count as one: the one that is not cut by a tile's edge, else the surer one. A thing that is larger than a tile, and not found in the whole picture, comes in parts.`
+count as one: the one that is not cut by a tile's edge, else the surer one. A thing that is larger than a tile, and not found in the whole image, comes in parts.`
 
 func (f *taskFlags) addTiles(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.tiles, "tiles", false, "ask about overlapping tiles of the picture")
+	fs.BoolVar(&f.tiles, "tiles", false, "ask about overlapping tiles of the image")
 	fs.IntVar(&f.tileSide, "tile-side", 0, "side of a tile in pixels (0: as the model sees, or longer so that 64 tiles do)")
 }
 
@@ -45,19 +45,19 @@ func (f *taskFlags) checkTiles() error {
 	case f.tileSide != 0 && !f.tiles:
 		return usagef("--tile-side %d: is for --tiles", f.tileSide)
 	case f.tiles && len(f.images) > 1:
-		return usagef("%d pictures: --tiles is for one", len(f.images))
+		return usagef("%d images: --tiles is for one", len(f.images))
 	case f.tiles && f.tileSide != 0 && f.tileSide < 16:
 		return usagef("--tile-side %d: want 16 or more", f.tileSide)
 	}
 	return nil
 }
 
-// tiling is a picture that is asked about in tiles.
+// tiling is an image that is asked about in tiles.
 type tiling struct {
 	answer.Tiled
 	task    task
 	model   *llamacpp.Model
-	request runner.Request // about the whole picture
+	request runner.Request // about the whole image
 	load    time.Duration
 }
 
@@ -106,8 +106,8 @@ func (f *taskFlags) together(a *tiling, texts [][]string) answer.Answer {
 	return out
 }
 
-// layTiles lays the tiles for a model that sees pictures of seen x seen pixels.
-func (f *taskFlags) layTiles(p *mmproj.Picture, seen int) ([][]image.Rectangle, error) {
+// layTiles lays the tiles for a model that sees images of seen x seen pixels.
+func (f *taskFlags) layTiles(p *imageproc.Image, seen int) ([][]image.Rectangle, error) {
 	side := f.tileSide
 	if side == 0 {
 		side = tasks.TileSide(p.Width, p.Height, seen, fewTiles)
@@ -118,10 +118,10 @@ func (f *taskFlags) layTiles(p *mmproj.Picture, seen int) ([][]image.Rectangle, 
 	return tasks.Tiles(p.Width, p.Height, side), nil
 }
 
-// askTile asks about one part of the picture and adds its answer.
+// askTile asks about one part of the image and adds its answer.
 func (f *taskFlags) askTile(cmd *cobra.Command, a *tiling, tile image.Rectangle) (string, error) {
 	q := a.request
-	q.Pictures = []*mmproj.Picture{q.Pictures[0].Crop(tile)}
+	q.Pictures = []*imageproc.Image{q.Pictures[0].Crop(tile)}
 	var err error
 	if q.Constraint, err = f.strictly(a.model, a.task, q.Prompt); err != nil {
 		return "", err

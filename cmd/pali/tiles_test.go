@@ -31,7 +31,7 @@ func readPNG(t *testing.T, path string) image.Image {
 	return p
 }
 
-// placed writes a grey picture of the given size with the others in it.
+// placed writes a grey image of the given size with the others in it.
 func placed(t *testing.T, path string, width, height int, pictures map[image.Point]image.Image) {
 	t.Helper()
 	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -44,7 +44,7 @@ func placed(t *testing.T, path string, width, height int, pictures map[image.Poi
 	}
 }
 
-// The last of four tiles is a picture: its object and its mask must come as if it were alone, at their place in the whole.
+// The last of four tiles is an image: its object and its mask must come as if it were alone, at their place in the whole.
 func TestTiles(t *testing.T) {
 	folder := withMasks(t)
 	whole := readPNG(t, filepath.Join(data, "demo/pictures/000.png"))
@@ -116,7 +116,7 @@ func TestTilesOCR(t *testing.T) {
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || len(a.Tiles) != 2 || a.Tiles[0].Text != want[0] || a.Tiles[1].Text != want[1] || a.Objects != nil {
 		t.Errorf("%v: %+v", err, o)
 	}
-	// A picture that is no larger than a tile is asked about once, as without --tiles.
+	// An image that is no larger than a tile is asked about once, as without --tiles.
 	if o := run(t, program(folder, "ocr", "-m", "d", "-i", "a.png", "-t", "1", "--tiles", "--tile-side", "356")); o.stdout != want[0]+"\n" {
 		t.Errorf("one tile: %+v, want %q", o, want[0])
 	}

@@ -1,6 +1,6 @@
 package main
 
-// This file: frames of a video file, by ffmpeg. Before it: frames.go. After it: pictures.
+// This file: frames of a video file, by ffmpeg. Before it: frames.go. After it: images.
 //
 // ffmpeg is called twice: to count the frames, without decoding, and to write the chosen ones to its standard output. It gets arguments, no shell, a
 // path that cannot be an option or another protocol, formats that lead to no other file, a time limit, and a limit on what it may write.
@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
 const (
@@ -50,13 +50,13 @@ func isVideo(path string) bool {
 var counting = [][]string{{"-c", "copy", "-f", "framecrc"}, {"-vf", "setpts=N/25/TB", "-r", "25", "-f", "framecrc"}}
 
 // openVideo reads frames of the video file at path: those that choose names of so many.
-func openVideo(ctx context.Context, path string, choose func(total int) []int, l mmproj.Limits) ([]*mmproj.Picture, error) {
+func openVideo(ctx context.Context, path string, choose func(total int) []int, l imageproc.Limits) ([]*imageproc.Image, error) {
 	tool, err := exec.LookPath("ffmpeg")
 	if err != nil {
 		return nil, fmt.Errorf("%s: a video file: ffmpeg reads its frames, and is not installed here; a GIF or a folder of frames needs nothing", path)
 	}
 	var chosen []int
-	var some map[int]*mmproj.Picture
+	var some map[int]*imageproc.Image
 	for _, way := range counting {
 		total := 0
 		count := func(out *bufio.Reader) (err error) {
@@ -77,7 +77,7 @@ func openVideo(ctx context.Context, path string, choose func(total int) []int, l
 	if err != nil {
 		return nil, err
 	}
-	pictures := make([]*mmproj.Picture, len(chosen))
+	pictures := make([]*imageproc.Image, len(chosen))
 	for i, frame := range chosen {
 		if pictures[i] = some[frame]; pictures[i] == nil {
 			return nil, fmt.Errorf("%s: ffmpeg gave %d frames of %d", path, len(some), len(distinct(chosen)))
@@ -103,7 +103,7 @@ func countLines(out *bufio.Reader) (n int, err error) {
 }
 
 // takeFrames reads frames by their numbers, in ascending order; fewer where the video ends before.
-func takeFrames(ctx context.Context, tool, path string, frames []int, l mmproj.Limits) (some map[int]*mmproj.Picture, err error) {
+func takeFrames(ctx context.Context, tool, path string, frames []int, l imageproc.Limits) (some map[int]*imageproc.Image, err error) {
 	var terms []string
 	for _, i := range frames {
 		terms = append(terms, fmt.Sprintf("eq(n\\,%d)", i))
@@ -117,9 +117,9 @@ func takeFrames(ctx context.Context, tool, path string, frames []int, l mmproj.L
 		"-frames:v", fmt.Sprint(len(frames)), "-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe")
 }
 
-// readPPMs reads pictures in the PPM form, one for each frame.
-func readPPMs(out *bufio.Reader, frames []int, l mmproj.Limits) (map[int]*mmproj.Picture, error) {
-	some, pixels := map[int]*mmproj.Picture{}, int64(0)
+// readPPMs reads images in the PPM form, one for each frame.
+func readPPMs(out *bufio.Reader, frames []int, l imageproc.Limits) (map[int]*imageproc.Image, error) {
+	some, pixels := map[int]*imageproc.Image{}, int64(0)
 	for _, frame := range frames {
 		var width, height, most int
 		if _, err := fmt.Fscanf(out, "P6\n%d %d\n%d\n", &width, &height, &most); err != nil {
@@ -131,7 +131,7 @@ func readPPMs(out *bufio.Reader, frames []int, l mmproj.Limits) (map[int]*mmproj
 		if pixels += int64(width) * int64(height); pixels > videoPixels*int64(l.Pixels) {
 			return nil, fmt.Errorf("%d frames of %dx%d have too many pixels, want at most %d (four times --max-image-pixels)", len(frames), width, height, videoPixels*int64(l.Pixels))
 		}
-		p := &mmproj.Picture{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
+		p := &imageproc.Image{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
 		if _, err := io.ReadFull(out, p.Pix); err != nil {
 			return some, nil
 		}

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	proto "github.com/ollama/ollama/convert/sentencepiece"
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // unknownID is the token of <unk>.
@@ -41,7 +41,7 @@ func checkSpecs(t *proto.TrainerSpec, n *proto.NormalizerSpec) error {
 	for _, id := range []struct {
 		name       string
 		have, want int32
-	}{{"pad", t.GetPadId(), pali.PAD}, {"eos", t.GetEosId(), pali.EOS}, {"bos", t.GetBosId(), pali.BOS}, {"unk", t.GetUnkId(), unknownID}} {
+	}{{"pad", t.GetPadId(), paligemma.PAD}, {"eos", t.GetEosId(), paligemma.EOS}, {"bos", t.GetBosId(), paligemma.BOS}, {"unk", t.GetUnkId(), unknownID}} {
 		if id.have != id.want {
 			return fmt.Errorf("%s_id: have %d, want %d", id.name, id.have, id.want)
 		}
@@ -63,7 +63,7 @@ func checkPieces(pieces []Piece) error {
 		at[p.Text] = i
 		count[p.Type]++
 	}
-	for id, want := range []int32{pali.PAD: Control, pali.EOS: Control, pali.BOS: Control, unknownID: Unknown} {
+	for id, want := range []int32{paligemma.PAD: Control, paligemma.EOS: Control, paligemma.BOS: Control, unknownID: Unknown} {
 		if id >= len(pieces) {
 			return fmt.Errorf("have %d pieces, want the special ones at 0 to %d", len(pieces), unknownID)
 		}
@@ -83,8 +83,8 @@ func checkPieces(pieces []Piece) error {
 	if n := count[Byte]; n != 256 {
 		return fmt.Errorf("have %d byte pieces, want 256", n)
 	}
-	if i, ok := at[pali.Separator]; !ok || pieces[i].Type != UserDefined && pieces[i].Type != Normal {
-		return fmt.Errorf("have no piece %q for text, want one: it ends a prompt", pali.Separator)
+	if i, ok := at[paligemma.Separator]; !ok || pieces[i].Type != UserDefined && pieces[i].Type != Normal {
+		return fmt.Errorf("have no piece %q for text, want one: it ends a prompt", paligemma.Separator)
 	}
 	return nil
 }

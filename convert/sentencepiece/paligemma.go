@@ -6,19 +6,19 @@ package sentencepiece
 import (
 	"fmt"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // WithPaliGemma returns the model with the 1,024 location and 128 segment pieces at its end, as big_vision appends them (pp/ops_text.py,
 // _add_pieces: sorted, user-defined, score 0). A model that ends with exactly these is returned as it is; one that has some of them
 // elsewhere is refused. m itself does not change.
 func (m *Model) WithPaliGemma() (*Model, error) {
-	added := make([]Piece, 0, pali.Locations+pali.SegmentCodes)
-	for i := range pali.Locations {
-		added = append(added, Piece{Text: pali.LocPiece(i), Type: UserDefined})
+	added := make([]Piece, 0, paligemma.Locations+paligemma.SegmentCodes)
+	for i := range paligemma.Locations {
+		added = append(added, Piece{Text: paligemma.LocPiece(i), Type: UserDefined})
 	}
-	for i := range pali.SegmentCodes {
-		added = append(added, Piece{Text: pali.SegPiece(i), Type: UserDefined})
+	for i := range paligemma.SegmentCodes {
+		added = append(added, Piece{Text: paligemma.SegPiece(i), Type: UserDefined})
 	}
 	want := make(map[string]int, len(added))
 	for i, p := range added {

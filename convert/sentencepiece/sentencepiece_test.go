@@ -15,8 +15,8 @@ import (
 	"testing"
 
 	proto "github.com/ollama/ollama/convert/sentencepiece"
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/paligemma"
 	"google.golang.org/protobuf/encoding/protowire"
 	wire "google.golang.org/protobuf/proto"
 )
@@ -80,7 +80,7 @@ func TestGemma(t *testing.T) {
 			t.Errorf("piece %d: have %+v, want %s", id, got, want)
 		}
 	}
-	if len(all.Pieces) != pali.Variants[0].Text.VocabSize || len(m.Pieces) != 256000 {
+	if len(all.Pieces) != paligemma.Variants[0].Text.VocabSize || len(m.Pieces) != 256000 {
 		t.Errorf("have %d and %d pieces", len(m.Pieces), len(all.Pieces))
 	}
 }

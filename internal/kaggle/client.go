@@ -18,7 +18,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/pali-gguf/pali/internal/publicnet"
+	"github.com/pali-gguf/pali/internal/safedial"
 )
 
 // Bounds on what a server may do to us.
@@ -42,7 +42,7 @@ type Client struct {
 }
 
 // New returns a client that reaches servers through d. Roots are the certificates to trust, nil: the system's. No proxy is used.
-func New(who *Credentials, d *publicnet.Dialer, roots *x509.CertPool) *Client {
+func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
 	return &Client{Patience: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
 		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: maxHeader},
@@ -168,7 +168,7 @@ func passing(err error) bool {
 	var n NetworkError
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
-	final := errors.As(err, &certificate) || errors.Is(err, publicnet.ErrNotPublic) || errors.Is(err, errRedirect) || errors.As(err, &name) && name.IsNotFound
+	final := errors.As(err, &certificate) || errors.Is(err, safedial.ErrNotPublic) || errors.Is(err, errRedirect) || errors.As(err, &name) && name.IsNotFound
 	return errors.As(err, &n) && !final
 }
 

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/internal/kaggle/standin"
+	"github.com/pali-gguf/pali/internal/kaggle/kaggletest"
 )
 
 const base = "https://www.kaggle.com/api/v1/models/google/paligemma/jax/paligemma-3b-mix-224/3/download/"
@@ -34,12 +34,12 @@ func noise(n int) []byte {
 }
 
 // place is a stand-in with a file of 3 MB, a client of it, and the path to fetch the file to.
-func place(t *testing.T) (s *standin.Server, c *Client, path string, want []byte) {
+func place(t *testing.T) (s *kaggletest.Server, c *Client, path string, want []byte) {
 	t.Helper()
-	s = standin.Start(t)
+	s = kaggletest.Start(t)
 	want = noise(3_000_000)
 	s.Files["a.npz"] = want
-	c = New(&Credentials{User: standin.User, Key: standin.Key}, standin.Dialer(s.Address()), standin.Trust(s.Roots))
+	c = New(&Credentials{User: kaggletest.User, Key: kaggletest.Key}, kaggletest.Dialer(s.Address()), kaggletest.Trust(s.Roots))
 	c.Pause, c.Patience = time.Millisecond, time.Second
 	return s, c, filepath.Join(t.TempDir(), "a.npz"), want
 }
@@ -57,7 +57,7 @@ func stored(t *testing.T, path string, want []byte) {
 }
 
 // storage answers instead of the storage's answer.
-func storage(s *standin.Server, answer func(w http.ResponseWriter, r *http.Request) bool) {
+func storage(s *kaggletest.Server, answer func(w http.ResponseWriter, r *http.Request) bool) {
 	s.Odd = func(w http.ResponseWriter, r *http.Request) bool {
 		return r.Host == "storage.googleapis.com" && answer(w, r)
 	}
@@ -65,7 +65,7 @@ func storage(s *standin.Server, answer func(w http.ResponseWriter, r *http.Reque
 
 // breaks sends the first n bytes of what was asked for and breaks the connection.
 func breaks(w http.ResponseWriter, b []byte, n int) {
-	standin.Head(w, b)
+	kaggletest.Head(w, b)
 	w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 	w.Write(b[:n])
 	w.(http.Flusher).Flush()
@@ -110,18 +110,18 @@ func TestFetchBroken(t *testing.T) {
 // A cancelled fetch leaves its part, and the next call takes it; what it cannot trust it fetches anew.
 func TestFetchResumes(t *testing.T) {
 	for name, c := range map[string]struct {
-		between func(path string, s *standin.Server, want []byte)
+		between func(path string, s *kaggletest.Server, want []byte)
 		ranged  bool // the second call asks for a part
 		from0   bool // and gets all
 	}{
-		"as it was":     {func(string, *standin.Server, []byte) {}, true, false},
-		"another file":  {func(_ string, s *standin.Server, want []byte) { want[0]++ }, true, true},
-		"no note":       {func(path string, _ *standin.Server, _ []byte) { os.Remove(path + ".part.json") }, false, true},
-		"broken note":   {func(path string, _ *standin.Server, _ []byte) { os.WriteFile(path+".part.json", []byte("{"), 0o600) }, false, true},
-		"longer":        {func(path string, _ *standin.Server, _ []byte) { os.WriteFile(path+".part", noise(3_000_001), 0o600) }, false, true},
-		"ranges unread": {func(_ string, s *standin.Server, want []byte) { whole(s, want, http.StatusOK) }, true, true},
-		"other range":   {func(_ string, s *standin.Server, want []byte) { whole(s, want, http.StatusPartialContent) }, true, true},
-		"no such range": {func(_ string, s *standin.Server, want []byte) {
+		"as it was":     {func(string, *kaggletest.Server, []byte) {}, true, false},
+		"another file":  {func(_ string, s *kaggletest.Server, want []byte) { want[0]++ }, true, true},
+		"no note":       {func(path string, _ *kaggletest.Server, _ []byte) { os.Remove(path + ".part.json") }, false, true},
+		"broken note":   {func(path string, _ *kaggletest.Server, _ []byte) { os.WriteFile(path+".part.json", []byte("{"), 0o600) }, false, true},
+		"longer":        {func(path string, _ *kaggletest.Server, _ []byte) { os.WriteFile(path+".part", noise(3_000_001), 0o600) }, false, true},
+		"ranges unread": {func(_ string, s *kaggletest.Server, want []byte) { whole(s, want, http.StatusOK) }, true, true},
+		"other range":   {func(_ string, s *kaggletest.Server, want []byte) { whole(s, want, http.StatusPartialContent) }, true, true},
+		"no such range": {func(_ string, s *kaggletest.Server, want []byte) {
 			whole(s, want, http.StatusRequestedRangeNotSatisfiable)
 		}, true, true},
 	} {
@@ -129,7 +129,7 @@ func TestFetchResumes(t *testing.T) {
 			s, client, path, want := place(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			storage(s, func(w http.ResponseWriter, r *http.Request) bool {
-				standin.Head(w, want)
+				kaggletest.Head(w, want)
 				w.Header().Set("Content-Length", fmt.Sprint(len(want)))
 				w.Write(want[:2_000_000])
 				w.(http.Flusher).Flush()
@@ -163,12 +163,12 @@ func TestFetchResumes(t *testing.T) {
 }
 
 // whole answers requests for a part with a status and, where it can, the whole file.
-func whole(s *standin.Server, b []byte, status int) {
+func whole(s *kaggletest.Server, b []byte, status int) {
 	storage(s, func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Range") == "" {
 			return false
 		}
-		standin.Head(w, b)
+		kaggletest.Head(w, b)
 		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%[1]d", len(b)))
 		w.WriteHeader(status)
@@ -180,7 +180,7 @@ func whole(s *standin.Server, b []byte, status int) {
 // What goes wrong is said in a sentence that does not tell the signed address, leaves no file, and no part where nothing has come.
 func TestFetchFails(t *testing.T) {
 	answers := func(status int, message string) func(http.ResponseWriter, *http.Request) bool {
-		return func(w http.ResponseWriter, _ *http.Request) bool { standin.Refuse(w, status, message); return true }
+		return func(w http.ResponseWriter, _ *http.Request) bool { kaggletest.Refuse(w, status, message); return true }
 	}
 	moves := func(to string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool {
@@ -230,7 +230,7 @@ func TestFetchFails(t *testing.T) {
 			return true
 		}, "encoded", 1, false},
 		"checksum": {func(w http.ResponseWriter, _ *http.Request) bool {
-			standin.Head(w, content)
+			kaggletest.Head(w, content)
 			w.Header().Set("Content-Length", "9")
 			w.Write(content[1:10])
 			return true
@@ -246,7 +246,7 @@ func TestFetchFails(t *testing.T) {
 			client.Patience = 50 * time.Millisecond
 			storage(s, c.answer)
 			err := handle.Explain(client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}))
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), standin.Key) || strings.ContainsAny(err.Error(), "\n\x1b") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), kaggletest.Key) || strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			requests := 0
@@ -267,7 +267,7 @@ func TestFetchFails(t *testing.T) {
 
 // trickle sends ten bytes at a time.
 func trickle(w http.ResponseWriter, r *http.Request, b []byte) {
-	standin.Head(w, b)
+	kaggletest.Head(w, b)
 	w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 	for r.Context().Err() == nil {
 		w.Write(b[:10])

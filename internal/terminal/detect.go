@@ -31,7 +31,7 @@ func FromEnvironment(get func(name string) string) (Form, bool) {
 	return "", false
 }
 
-// question asks whether the terminal knows kitty's form (by a picture of one pixel that is not shown), and then what it is: every terminal answers that.
+// question asks whether the terminal knows kitty's form (by an image of one pixel that is not shown), and then what it is: every terminal answers that.
 const question = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
 
 // FromAnswer tells the form by what a terminal answers to the question. whole says that the answer is complete: it ends with the device attributes,

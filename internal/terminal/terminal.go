@@ -1,6 +1,6 @@
-// Package terminal shows pictures in terminals that can.
+// Package terminal shows images in terminals that can.
 //
-// Before it: a picture. After it: escape sequences, in one of three forms, for standard output. This file: the forms; detect.go: which of them a
+// Before it: an image. After it: escape sequences, in one of three forms, for standard output. This file: the forms; detect.go: which of them a
 // terminal knows.
 package terminal
 
@@ -18,7 +18,7 @@ import (
 	scale "golang.org/x/image/draw"
 )
 
-// A Form is a way to show a picture.
+// A Form is a way to show an image.
 type Form string
 
 const (
@@ -30,10 +30,10 @@ const (
 // Forms lists them all.
 var Forms = []Form{Kitty, ITerm2, Sixel}
 
-// Largest picture that is shown, in pixels; a larger one is shrunk.
+// Largest image that is shown, in pixels; a larger one is shrunk.
 const mostWidth, mostHeight = 800, 600
 
-// Show writes the picture, shrunk if it is large, and a newline.
+// Show writes the image, shrunk if it is large, and a newline.
 func Show(w io.Writer, f Form, p image.Image) error {
 	p = fit(p)
 	var b bytes.Buffer
@@ -53,7 +53,7 @@ func Show(w io.Writer, f Form, p image.Image) error {
 	return err
 }
 
-// fit shrinks a picture that is too large, in both directions alike.
+// fit shrinks an image that is too large, in both directions alike.
 func fit(p image.Image) image.Image {
 	width, height := p.Bounds().Dx(), p.Bounds().Dy()
 	if width <= mostWidth && height <= mostHeight {
@@ -67,7 +67,7 @@ func fit(p image.Image) image.Image {
 
 func pngOf(p image.Image) []byte {
 	var b bytes.Buffer
-	png.Encode(&b, p) // a buffer takes everything, and the picture has a size
+	png.Encode(&b, p) // a buffer takes everything, and the image has a size
 	return b.Bytes()
 }
 
@@ -88,7 +88,7 @@ func kitty(b *bytes.Buffer, data []byte) {
 	}
 }
 
-// paletted gives a picture the 216 colours whose parts are multiples of 20 %, which sixels can say exactly.
+// paletted gives an image the 216 colours whose parts are multiples of 20 %, which sixels can say exactly.
 func paletted(p image.Image) *image.Paletted {
 	q := image.NewPaletted(image.Rectangle{Max: p.Bounds().Size()}, palette.WebSafe)
 	draw.FloydSteinberg.Draw(q, q.Rect, p, p.Bounds().Min)

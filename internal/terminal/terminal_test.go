@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// noise is a picture whose PNG is long, with an edge that is no multiple of six.
+// noise is an image whose PNG is long, with an edge that is no multiple of six.
 func noise(width, height int) *image.RGBA {
 	r := rand.New(rand.NewPCG(1, 2))
 	p := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -41,7 +41,7 @@ func shown(t *testing.T, f Form, p image.Image) string {
 	return text
 }
 
-// same compares a picture with the one that was sent as a PNG.
+// same compares an image with the one that was sent as a PNG.
 func same(t *testing.T, base string, want image.Image) {
 	t.Helper()
 	data, err := base64.StdEncoding.DecodeString(base)

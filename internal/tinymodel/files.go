@@ -25,7 +25,7 @@ func Pack(arrays []Array, deflated bool) ([]byte, error) {
 				binary.LittleEndian.PutUint32(raw[4*i:], uint32(int32(v)))
 			}
 		} else {
-			tensor.Narrow(raw, a.Values, a.DType)
+			tensor.FromFloat32(raw, a.Values, a.DType)
 		}
 		if err := w.Add(a.Name, a.DType, a.Shape, bytes.NewReader(raw)); err != nil {
 			return nil, fmt.Errorf("tinymodel: %w", err)

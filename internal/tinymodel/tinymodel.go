@@ -15,7 +15,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -23,13 +23,13 @@ import (
 type Options struct {
 	Architecture string // pali.Gemma or pali.Gemma2; "": pali.Gemma
 	Seed         uint64
-	Prefix       string            // of every key: "", "params/" (as published) or "opt/target/"
-	Unstacked    bool              // one folder for each layer
-	OldPosition  bool              // the position table where SigLIP files from before 2022 have it
-	DType        tensor.DType      // F32, F16 or BF16; 0: F32
-	Deflate      bool              // compressed members
-	Text         pali.TextConfig   // zero: what Sizes gives; else Architecture is not looked at
-	Vision       pali.VisionConfig // zero: what Sizes gives
+	Prefix       string                 // of every key: "", "params/" (as published) or "opt/target/"
+	Unstacked    bool                   // one folder for each layer
+	OldPosition  bool                   // the position table where SigLIP files from before 2022 have it
+	DType        tensor.DType           // F32, F16 or BF16; 0: F32
+	Deflate      bool                   // compressed members
+	Text         paligemma.TextConfig   // zero: what Sizes gives; else Architecture is not looked at
+	Vision       paligemma.VisionConfig // zero: what Sizes gives
 }
 
 // Array is one array of a checkpoint. Values are exact in the checkpoint's type.
@@ -42,17 +42,17 @@ type Array struct {
 
 // Sizes returns the checkpoint's sizes. The vision widths are like the published ones in this: blocks of 32 divide the width and not the
 // MLP's hidden width.
-func (o Options) Sizes() (pali.TextConfig, pali.VisionConfig) {
+func (o Options) Sizes() (paligemma.TextConfig, paligemma.VisionConfig) {
 	text, vision := o.Text, o.Vision
-	if text == (pali.TextConfig{}) {
-		text = pali.TextConfig{Architecture: pali.Gemma, EmbeddingLength: 96, BlockCount: 3, FeedForwardLength: 160,
-			HeadCount: 4, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces()) + pali.Locations + pali.SegmentCodes}
-		if o.Architecture == pali.Gemma2 {
-			text.Architecture, text.HeadCount, text.HeadCountKV, text.KeyLength = pali.Gemma2, 8, 4, 32
+	if text == (paligemma.TextConfig{}) {
+		text = paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 96, BlockCount: 3, FeedForwardLength: 160,
+			HeadCount: 4, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces()) + paligemma.Locations + paligemma.SegmentCodes}
+		if o.Architecture == paligemma.Gemma2 {
+			text.Architecture, text.HeadCount, text.HeadCountKV, text.KeyLength = paligemma.Gemma2, 8, 4, 32
 		}
 	}
-	if vision == (pali.VisionConfig{}) {
-		vision = pali.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 172,
+	if vision == (paligemma.VisionConfig{}) {
+		vision = paligemma.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 172,
 			BlockCount: 2, HeadCount: 4, ProjectionDim: text.EmbeddingLength}
 	}
 	return text, vision
@@ -148,7 +148,7 @@ func (o Options) shapes() []spec {
 		spec{"llm/layers/pre_attention_norm/scale", []int{l, d}, nearZero},
 		spec{"llm/layers/pre_ffw_norm/scale", []int{l, d}, nearZero},
 		spec{"llm/final_norm/scale", []int{d}, nearZero})
-	if t.Architecture == pali.Gemma2 {
+	if t.Architecture == paligemma.Gemma2 {
 		out = append(out, spec{"llm/layers/post_attention_norm/scale", []int{l, d}, nearZero},
 			spec{"llm/layers/post_ffw_norm/scale", []int{l, d}, nearZero})
 	}
@@ -203,8 +203,8 @@ func random(seed uint64, s spec) []float32 {
 // round makes the values exact in the array's type.
 func (a *Array) round() {
 	raw := make([]byte, len(a.Values)*a.DType.Size())
-	tensor.Narrow(raw, a.Values, a.DType)
-	tensor.Widen(a.Values, raw, a.DType)
+	tensor.FromFloat32(raw, a.Values, a.DType)
+	tensor.ToFloat32(a.Values, raw, a.DType)
 }
 
 // unstack cuts an array of all layers into one for each; any other stays whole.

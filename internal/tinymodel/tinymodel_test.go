@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -15,8 +15,8 @@ import (
 func TestPack(t *testing.T) {
 	for _, o := range []Options{
 		{},
-		{Architecture: pali.Gemma2, Prefix: "params/", Seed: 7},
-		{Architecture: pali.Gemma2, Prefix: "opt/target/", Unstacked: true, DType: tensor.BF16, Deflate: true},
+		{Architecture: paligemma.Gemma2, Prefix: "params/", Seed: 7},
+		{Architecture: paligemma.Gemma2, Prefix: "opt/target/", Unstacked: true, DType: tensor.BF16, Deflate: true},
 		{OldPosition: true, DType: tensor.F16},
 	} {
 		data, err := Pack(Arrays(o), o.Deflate)
@@ -49,7 +49,7 @@ func TestPack(t *testing.T) {
 
 // A swapped pair of axes must change an array's shape, or tests of a transposition prove nothing.
 func TestAxesDiffer(t *testing.T) {
-	for _, architecture := range []string{pali.Gemma, pali.Gemma2} {
+	for _, architecture := range []string{paligemma.Gemma, paligemma.Gemma2} {
 		for _, a := range Arrays(Options{Architecture: architecture}) {
 			shape := a.Shape
 			if a.Name == "img/embedding/kernel" {
@@ -68,10 +68,10 @@ func TestTokenizer(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := Options{}.Sizes()
-	if n := text.VocabSize - pali.Locations - pali.SegmentCodes; len(m.Pieces) < n {
+	if n := text.VocabSize - paligemma.Locations - paligemma.SegmentCodes; len(m.Pieces) < n {
 		t.Errorf("%d pieces, want %d", len(m.Pieces), n)
 	}
-	if p := m.Pieces[pali.BOS]; p.Text != "<bos>" || p.Type != 3 {
-		t.Errorf("piece %d is %+v, want <bos>", pali.BOS, p)
+	if p := m.Pieces[paligemma.BOS]; p.Text != "<bos>" || p.Type != 3 {
+		t.Errorf("piece %d is %+v, want <bos>", paligemma.BOS, p)
 	}
 }

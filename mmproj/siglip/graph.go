@@ -7,16 +7,16 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // queryRows is how many rows of queries attend at a time: it bounds the scores' memory to N*T*queryRows floats.
 const queryRows = 1024
 
 // graphNodes bounds the number of tensors in the graph.
-func graphNodes(c pali.VisionConfig) int {
+func graphNodes(c paligemma.VisionConfig) int {
 	chunks := (c.Tokens() + queryRows - 1) / queryRows
 	return 32 + c.BlockCount*(56+12*chunks)
 }
@@ -57,7 +57,7 @@ func (e *Encoder) build(nodes int, watch bool) {
 // network adds the layers of the encoder to a context: on a processor with our own kernels, elsewhere from ggml's operations.
 type network struct {
 	ggml.Context
-	config  pali.VisionConfig
+	config  paligemma.VisionConfig
 	kernels *ggml.Kernels // nil: ggml's operations alone
 }
 

@@ -11,9 +11,9 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Options says where an encoder runs.
@@ -28,7 +28,7 @@ type Options struct {
 
 // Encoder is a loaded vision model. It is not safe for concurrent use.
 type Encoder struct {
-	config   pali.VisionConfig
+	config   paligemma.VisionConfig
 	weights  *weights
 	schedule *ggml.Scheduler
 	kernels  *ggml.Kernels // on a processor
@@ -41,12 +41,12 @@ type Encoder struct {
 }
 
 // Load reads an mmproj file that has passed mmproj.Check and prepares its graph.
-func Load(f *gguf.File, c pali.VisionConfig, o Options) (*Encoder, error) {
+func Load(f *gguf.File, c paligemma.VisionConfig, o Options) (*Encoder, error) {
 	return load(f, c, o, false)
 }
 
 // load keeps every stage of the network readable if watch is set, at the price of memory.
-func load(f *gguf.File, c pali.VisionConfig, o Options, watch bool) (*Encoder, error) {
+func load(f *gguf.File, c paligemma.VisionConfig, o Options, watch bool) (*Encoder, error) {
 	e := &Encoder{config: c}
 	if len(o.Devices) == 0 {
 		o.Devices = []ggml.Device{ggml.Processor()}

@@ -7,10 +7,10 @@ import (
 	"io"
 	"slices"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // linear is a weight and a bias: a dense layer, a LayerNorm, or the patch convolution.
@@ -36,7 +36,7 @@ type weights struct {
 }
 
 // loadWeights copies a file's tensors to the device. On the processor, matrices go to the layout its vector units like best, where there is one.
-func loadWeights(f *gguf.File, c pali.VisionConfig, device ggml.Device) (*weights, error) {
+func loadWeights(f *gguf.File, c paligemma.VisionConfig, device ggml.Device) (*weights, error) {
 	l := &loader{file: f, device: device, plain: ggml.NewContext(len(f.Tensors)), at: map[string]ggml.Tensor{}}
 	w := &weights{}
 	w.patch = l.vectors(mmproj.PatchEmbdWeight, mmproj.PatchEmbdBias)

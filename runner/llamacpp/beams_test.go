@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -22,7 +22,7 @@ func TestBeamsOnTheModel(t *testing.T) {
 		t.Cleanup(m.Close)
 		p := pictures(t, casesFolder, readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0].Images)
 		ask := func(q runner.Request) *runner.Result {
-			q.Pictures, q.Prompt, q.Resize, q.MaxTokens = p, "caption en", mmproj.Antialias, 12
+			q.Pictures, q.Prompt, q.Resize, q.MaxTokens = p, "caption en", imageproc.Antialias, 12
 			r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
 			if err != nil {
 				t.Fatal(err)
@@ -38,7 +38,7 @@ func TestBeamsOnTheModel(t *testing.T) {
 		last := math.Inf(-1)
 		for _, beams := range []int{2, 3, 4} {
 			found := ask(runner.Request{Beams: beams})
-			alone := ask(runner.Request{Answer: found.Tokens})
+			alone := ask(runner.Request{Forced: found.Tokens})
 			for i, s := range found.Steps {
 				if d := math.Abs(s.Logprob - alone.Steps[i].Logprob); d > 1e-3 {
 					t.Errorf("%s, %d beams, token %d: %.5f, alone %.5f", name, beams, i, s.Logprob, alone.Steps[i].Logprob)

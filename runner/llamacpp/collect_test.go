@@ -11,10 +11,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -24,7 +24,7 @@ type rows [][]float64
 // restated computes the model on a checkpoint's arrays and remembers what each matrix is multiplied with.
 type restated struct {
 	reference // the checkpoint
-	config    pali.VisionConfig
+	config    paligemma.VisionConfig
 	seen      map[string]rows // by the matrix's name in the GGUF file
 }
 
@@ -310,7 +310,7 @@ func TestCollected(t *testing.T) {
 	m, collector := collecting(t, text, vision)
 	answer := golden.ints("tokens")
 	q := c.request(t, 1)
-	q.Answer = answer
+	q.Forced = answer
 	r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
 	if err != nil {
 		t.Fatal(err)

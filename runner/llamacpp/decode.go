@@ -29,7 +29,7 @@ func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool)
 	d := m.config.EmbeddingLength
 	prefix := len(images)/d + len(tokens)
 	if most := m.config.ContextLength; prefix >= most {
-		return nil, runner.Refusef("%d positions of pictures and prompt: this model was trained with %d, with the answer", prefix, most)
+		return nil, runner.InvalidRequestf("%d positions of pictures and prompt: this model was trained with %d, with the answer", prefix, most)
 	}
 	if err := m.makeRoom(shape{prefix, prefix + room}); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (m *Model) makeRoom(want shape) error {
 		return nil
 	}
 	if limit := m.options.MaxContext; limit > 0 && want.total > limit {
-		return runner.Refusef("the request needs %d positions (%d of pictures and prompt, then the answer), --ctx allows %d", want.total, want.prefix, limit)
+		return runner.InvalidRequestf("the request needs %d positions (%d of pictures and prompt, then the answer), --ctx allows %d", want.total, want.prefix, limit)
 	}
 	if m.context != nil {
 		m.context.Close()

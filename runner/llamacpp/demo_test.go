@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -35,7 +35,7 @@ func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg f
 		if strings.HasSuffix(row.Image, ".jpg") {
 			kind = 1
 		}
-		q := runner.Request{Pictures: pictures(t, filepath.Join(demoFolder, "pictures"), []string{row.Image}), Prompt: row.Prefix, Resize: mmproj.Antialias, MaxTokens: 128, Top: 2}
+		q := runner.Request{Pictures: pictures(t, filepath.Join(demoFolder, "pictures"), []string{row.Image}), Prompt: row.Prefix, Resize: imageproc.Antialias, MaxTokens: 128, TopLogprobs: 2}
 		got, err := r.Generate(context.Background(), q, func(runner.Step) error { return nil })
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestRepeats(t *testing.T) {
 	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), gguf.Q4_0, gguf.Q8_0)
 	m := opened(t, text, vision, 2, gguf.F16)
 	ask := func(prompt string, image string) *runner.Result {
-		q := runner.Request{Pictures: pictures(t, filepath.Join(demoFolder, "pictures"), []string{image}), Prompt: prompt, Resize: mmproj.Antialias, MaxTokens: 64, Keep: true}
+		q := runner.Request{Pictures: pictures(t, filepath.Join(demoFolder, "pictures"), []string{image}), Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 64, Trace: true}
 		r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
 		if err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
@@ -201,11 +201,11 @@ func near(t *testing.T, name string, got, want []float32, bound float64) {
 	}
 }
 
-func pictures(t testing.TB, folder string, names []string) []*mmproj.Picture {
+func pictures(t testing.TB, folder string, names []string) []*imageproc.Image {
 	t.Helper()
-	var all []*mmproj.Picture
+	var all []*imageproc.Image
 	for _, name := range names {
-		p, err := mmproj.OpenPicture(filepath.Join(folder, name), mmproj.DefaultLimits)
+		p, err := imageproc.Open(filepath.Join(folder, name), imageproc.DefaultLimits)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func pictures(t testing.TB, folder string, names []string) []*mmproj.Picture {
 }
 
 func (c goldenCase) request(t testing.TB, tokens int) runner.Request {
-	return runner.Request{Pictures: pictures(t, casesFolder, c.Images), Prompt: c.Prompt, Resize: mmproj.Resize(c.Resize), MaxTokens: tokens, Keep: true}
+	return runner.Request{Pictures: pictures(t, casesFolder, c.Images), Prompt: c.Prompt, Resize: imageproc.Resize(c.Resize), MaxTokens: tokens, Trace: true}
 }
 
 func TestGoldens(t *testing.T) {

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/mmproj/siglip"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -35,7 +35,7 @@ type Options struct {
 type Model struct {
 	text    *gguf.File
 	config  *gemma.Model
-	vision  pali.VisionConfig
+	vision  paligemma.VisionConfig
 	options Options
 	stop    ggml.Stop
 
@@ -182,7 +182,7 @@ func (m *Model) Runner() *runner.Runner {
 }
 
 // Config returns the vision model's sizes.
-func (m *Model) Config() pali.VisionConfig { return m.vision }
+func (m *Model) Config() paligemma.VisionConfig { return m.vision }
 
 // ContextLength is how many positions the decoder was trained with.
 func (m *Model) ContextLength() int { return m.config.ContextLength }

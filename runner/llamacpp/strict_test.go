@@ -11,18 +11,18 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 )
 
-func strictAnswer(t *testing.T, m *Model, picture *mmproj.Picture, prompt string, strict bool) string {
+func strictAnswer(t *testing.T, m *Model, picture *imageproc.Image, prompt string, strict bool) string {
 	t.Helper()
-	q := runner.Request{Pictures: []*mmproj.Picture{picture}, Prompt: prompt, Resize: mmproj.Antialias, MaxTokens: 96}
+	q := runner.Request{Pictures: []*imageproc.Image{picture}, Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 96}
 	if strict {
 		task, things, _ := strings.Cut(prompt, " ")
 		v := m.Runner().Vocabulary
-		s, err := tasks.NewStrict(strings.Split(things, " ; "), task == "segment", v.Len(), v.Bytes)
+		s, err := tasks.NewGrammar(strings.Split(things, " ; "), task == "segment", v.Len(), v.Bytes)
 		if err != nil {
 			t.Fatal(err)
 		}

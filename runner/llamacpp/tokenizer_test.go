@@ -8,13 +8,13 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/ctest"
 	"github.com/pali-gguf/pali/internal/tinymodel"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -27,10 +27,10 @@ type tokenLine struct {
 // gemmaVocabulary converts a tiny checkpoint with the real 256,000-piece Gemma tokenizer, which the Go module carries for its own tests.
 func gemmaVocabulary(t testing.TB) (text string) {
 	t.Helper()
-	const v = 256000 + pali.Locations + pali.SegmentCodes
+	const v = 256000 + paligemma.Locations + paligemma.SegmentCodes
 	checkpoint := filepath.Join(t.TempDir(), "gemma.npz")
-	data, err := tinymodel.Pack(tinymodel.Arrays(tinymodel.Options{Text: pali.TextConfig{
-		Architecture: pali.Gemma, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 32, HeadCount: 1, HeadCountKV: 1, KeyLength: 32, VocabSize: v,
+	data, err := tinymodel.Pack(tinymodel.Arrays(tinymodel.Options{Text: paligemma.TextConfig{
+		Architecture: paligemma.Gemma, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 32, HeadCount: 1, HeadCountKV: 1, KeyLength: 32, VocabSize: v,
 	}}), false)
 	if err != nil {
 		t.Fatal(err)

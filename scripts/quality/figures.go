@@ -112,7 +112,7 @@ func (m *measurement) figures() (*results, error) {
 }
 
 // figure reads a pair's journal. exact are the rows of the reference.
-func (m *measurement) figure(p pair, exact []eval.Row) (figure, error) {
+func (m *measurement) figure(p pair, exact []eval.Record) (figure, error) {
 	f := figure{pair: p}
 	rows, err := readRows(m.journal(p))
 	if err != nil {
@@ -149,15 +149,15 @@ func (m *measurement) figure(p pair, exact []eval.Row) (figure, error) {
 }
 
 // readRows reads a complete journal.
-func readRows(path string) ([]eval.Row, error) {
+func readRows(path string) ([]eval.Record, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	var rows []eval.Row
+	var rows []eval.Record
 	for d := json.NewDecoder(bufio.NewReader(file)); d.More(); {
-		var r eval.Row
+		var r eval.Record
 		if err := d.Decode(&r); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

@@ -111,7 +111,7 @@ func timeOf(text bool) string {
 	if text {
 		return "ms prompt / token"
 	}
-	return "ms picture"
+	return "ms image"
 }
 
 // pairTable shows the divergence of pairs.
@@ -187,7 +187,7 @@ func (r *results) method(p say) {
 	for i, x := range metrics[:len(metrics)-1] {
 		over = append(over, fmt.Sprintf("%s over %d", x.name, r.counts[i]))
 	}
-	p("%d questions about pictures that neither the training nor the importance matrix saw, asked by `pali eval`, one thread each, greedy. Scores are in percent: %s.",
+	p("%d questions about images that neither the training nor the importance matrix saw, asked by `pali eval`, one thread each, greedy. Scores are in percent: %s.",
 		r.exact.Questions, strings.Join(over, ", "))
 	p("One answer of %d is %.2f points. \"all\" is the mean of all questions' own scores, \"lost\" what it lacks of that of f32, with the standard error of the difference.",
 		r.counts[0], 100/float64(r.counts[0]))

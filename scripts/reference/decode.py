@@ -1,6 +1,6 @@
 """TensorFlow's own pixels of picture files: for each a line "SHA-256  path" of the RGB bytes, as big_vision decodes them.
 
-    python scripts/reference/decode.py testdata/demo/pictures/*.jpg mmproj/testdata/tensorflow/* > mmproj/testdata/tensorflow.txt
+    python scripts/reference/decode.py testdata/demo/pictures/*.jpg mmproj/imageproc/testdata/tensorflow/* > mmproj/imageproc/testdata/tensorflow.txt
 
 Needs tensorflow-cpu 2.20 or later, which knows WebP. The committed sums are of 2.21.0.
 """

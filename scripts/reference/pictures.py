@@ -1,6 +1,6 @@
 """Small picture files of every kind that Pali reads, for the comparison with TensorFlow's decoder (decode.py makes the sums).
 
-    python scripts/reference/pictures.py mmproj/testdata/tensorflow
+    python scripts/reference/pictures.py mmproj/imageproc/testdata/tensorflow
 
 Needs NumPy, Pillow and libjpeg-turbo's cjpeg. The committed files were made with Pillow 13.0.0 and cjpeg 2.1.5.
 """

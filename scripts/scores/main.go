@@ -42,7 +42,7 @@ func run(rows, out string) error {
 	}
 	ranks := []ranking{
 		{"by score", color.RGBA{0, 114, 178, 255}, found},
-		{"by place in the answer", color.RGBA{213, 94, 0, 255}, eval.InOrder(found)},
+		{"by place in the answer", color.RGBA{213, 94, 0, 255}, eval.RankByPosition(found)},
 	}
 	if err := drawCurves(filepath.Join(out, "scores.png"), ranks); err != nil {
 		return err
@@ -65,7 +65,7 @@ func detections(path string) (found []eval.Detected, err error) {
 	}
 	defer f.Close()
 	for d := json.NewDecoder(f); d.More(); {
-		var r eval.Row
+		var r eval.Record
 		if err := d.Decode(&r); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}

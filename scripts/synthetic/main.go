@@ -24,10 +24,10 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	fs.SetOutput(stderr)
 	out := fs.StringP("output", "o", "synthetic.npz", "file to write")
 	variant := fs.String("variant", "3b", "3b, 2-3b, 2-10b or 2-28b")
-	side := fs.Int("image", 224, "side of the picture: 224, 448 or 896")
+	side := fs.Int("image", 224, "side of the image: 224, 448 or 896")
 	dtype := fs.String("dtype", "f32", "f32, f16 or bf16")
 	seed := fs.Uint64("seed", 0, "another seed gives other weights")
 	force := fs.Bool("force", false, "replace a file that is there")
@@ -65,8 +65,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if !ok || !known || fs.NArg() > 0 || *side != 224 && *side != 448 && *side != 896 {
 		return fmt.Errorf("have --variant %s --image %d --dtype %s and %d other words, want what --help lists", *variant, *side, *dtype, fs.NArg())
 	}
-	text := pali.Variants[at].Text
-	forms := tinymodel.Forms(tinymodel.Options{Text: text, Vision: pali.So400m(*side, text.EmbeddingLength)})
+	text := paligemma.Variants[at].Text
+	forms := tinymodel.Forms(tinymodel.Options{Text: text, Vision: paligemma.So400m(*side, text.EmbeddingLength)})
 	if *tokenizer != "" {
 		if err := copyTokenizer(*tokenizer); err != nil {
 			return err

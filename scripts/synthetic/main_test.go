@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/tensor"
 )
@@ -43,7 +43,7 @@ func TestConverts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, architecture := range []string{pali.Gemma, pali.Gemma2} {
+	for _, architecture := range []string{paligemma.Gemma, paligemma.Gemma2} {
 		for name, d := range dtypes {
 			a, err := npz.Open(made(t, tinymodel.Options{Architecture: architecture}, d, 1))
 			if err != nil {
@@ -59,7 +59,7 @@ func TestConverts(t *testing.T) {
 
 // Every weight has the spread of its fan-in, every other array its own, and none is constant.
 func TestValues(t *testing.T) {
-	path := made(t, tinymodel.Options{Architecture: pali.Gemma2}, tensor.F32, 1)
+	path := made(t, tinymodel.Options{Architecture: paligemma.Gemma2}, tensor.F32, 1)
 	a, err := npz.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestCopyTokenizer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := pali.Variants[0].Text.VocabSize - pali.Locations - pali.SegmentCodes; len(m.Pieces) != want {
+	if want := paligemma.Variants[0].Text.VocabSize - paligemma.Locations - paligemma.SegmentCodes; len(m.Pieces) != want {
 		t.Errorf("%d pieces, want %d", len(m.Pieces), want)
 	}
 }

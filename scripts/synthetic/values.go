@@ -75,7 +75,7 @@ func newValues(f tinymodel.Form, d tensor.DType, seed uint64) *values {
 		v[i] = float32(f.Mean + spread*r.NormFloat64())
 	}
 	x := &values{block: make([]byte, n*d.Size())}
-	tensor.Narrow(x.block, v, d)
+	tensor.FromFloat32(x.block, v, d)
 	return x
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// Picture is a picture of a request: its pixels [3,S,S], or its image embeddings [T,E] if they are known.
-type Picture struct {
+// Image is an image of a request: its pixels [3,S,S], or its image embeddings [T,E] if they are known.
+type Image struct {
 	Pixels, Rows []float32
 }
 
@@ -22,9 +22,9 @@ type Picture struct {
 const grace = 5 * time.Second
 
 // Ask asks the worker. each is called with every token as it comes; an error from it, or the end of ctx, ends the answer and is returned. The image
-// embeddings of pictures that had none are put into pictures. An error of kind runner.Refused is the request's; ErrFailed is the model's; after a
+// embeddings of images that had none are put into images. An error of kind runner.Refused is the request's; ErrFailed is the model's; after a
 // *Fault the worker is no more.
-func (p *Process) Ask(ctx context.Context, a Ask, pictures []*Picture, each func(runner.Step) error) (*runner.Result, error) {
+func (p *Process) Ask(ctx context.Context, a Request, pictures []*Image, each func(runner.Step) error) (*runner.Result, error) {
 	q := &question{Process: p, ask: a, each: each, result: &runner.Result{}}
 	var bodies [][]float32
 	for _, x := range pictures {
@@ -37,7 +37,7 @@ func (p *Process) Ask(ctx context.Context, a Ask, pictures []*Picture, each func
 			body = x.Rows
 		}
 		if len(body) != floats(p.Ready.Vision, x.Rows != nil) {
-			return nil, fmt.Errorf("worker: a picture of %d floats", len(body))
+			return nil, fmt.Errorf("worker: an image of %d floats", len(body))
 		}
 		bodies = append(bodies, body)
 	}
@@ -54,9 +54,9 @@ func (p *Process) Ask(ctx context.Context, a Ask, pictures []*Picture, each func
 // question is a request under way.
 type question struct {
 	*Process
-	ask     Ask
+	ask     Request
 	each    func(runner.Step) error
-	missing []*Picture // those whose image embeddings are to come, in order
+	missing []*Image // those whose image embeddings are to come, in order
 	stall   *time.Timer
 	result  *runner.Result
 	given   error         // why the request was given up
@@ -166,7 +166,7 @@ func (q *question) failed(f frame) error {
 	case q.given != nil:
 		return q.given
 	case no.Refused:
-		return runner.Refused{Err: errors.New(cut(no.Text))}
+		return runner.InvalidRequestError{Err: errors.New(cut(no.Text))}
 	}
 	return fmt.Errorf("%w: %s", ErrFailed, cut(no.Text))
 }

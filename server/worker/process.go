@@ -26,11 +26,11 @@ type Command struct {
 
 // Causes of a Fault.
 const (
-	Crash   = "crash"   // it ended: a fault, an abort, or somebody killed it
-	Hang    = "hang"    // no progress in Command.Stall
-	Garbage = "garbage" // it said what no worker says
-	Load    = "load"    // the model could not be loaded
-	Closed  = "closed"  // by Close
+	Crash    = "crash"   // it ended: a fault, an abort, or somebody killed it
+	Hang     = "hang"    // no progress in Command.Stall
+	Protocol = "garbage" // it said what no worker says
+	Load     = "load"    // the model could not be loaded
+	Closed   = "closed"  // by Close
 )
 
 // Fault says that a worker was lost. The next request needs another.
@@ -160,7 +160,7 @@ func (p *Process) read() {
 // broken ends a process whose connection failed. One that is ending by itself has a moment to do so, so that its exit status is known.
 func (p *Process) broken(err error) {
 	if errors.Is(err, errForm) {
-		p.kill(Garbage, err)
+		p.kill(Protocol, err)
 		return
 	}
 	select {
@@ -182,7 +182,7 @@ func (p *Process) next() (frame, error) {
 
 // garbage ends a worker that broke the rules.
 func (p *Process) garbage(format string, args ...any) error {
-	p.kill(Garbage, fmt.Errorf(format, args...))
+	p.kill(Protocol, fmt.Errorf(format, args...))
 	<-p.dead
 	return p.fault
 }

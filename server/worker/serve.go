@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -52,7 +52,7 @@ func Serve(conn io.ReadWriter, load func() (*Model, error), gone func()) error {
 // session is one connection.
 type session struct {
 	*Model
-	config pali.VisionConfig
+	config paligemma.VisionConfig
 	out    *frames
 	asks   chan asked
 	limit  atomic.Int64 // floats of a frame; 0 until the model is loaded, since the server asks nothing before
@@ -63,7 +63,7 @@ type session struct {
 
 // asked is a request with its floats, and the context that kindCancel ends.
 type asked struct {
-	Ask
+	Request
 	body []float32
 	ctx  context.Context
 }
@@ -83,7 +83,7 @@ func (s *session) read(conn io.Reader, gone func()) {
 			s.giveUp()
 		case kindAsk:
 			a := asked{body: f.body}
-			if s.limit.Load() == 0 || f.decode(&a.Ask) != nil {
+			if s.limit.Load() == 0 || f.decode(&a.Request) != nil {
 				return
 			}
 			a.ctx = s.begin()
@@ -118,7 +118,7 @@ func (s *session) answer(a asked) error {
 	r, err := s.generate(a)
 	stop()
 	if r == nil || err != nil {
-		var refused runner.Refused
+		var refused runner.InvalidRequestError
 		return s.out.send(kindFailed, Failed{cut(err.Error()), errors.As(err, &refused)})
 	}
 	return s.out.send(kindDone, Done{r.PrefixTokens, r.Timings})
@@ -152,17 +152,17 @@ func (s *session) beat() (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// generate encodes the pictures that are not, and asks the model.
+// generate encodes the images that are not, and asks the model.
 func (s *session) generate(a asked) (*runner.Result, error) {
 	rows, vision, err := s.rows(a)
 	if err != nil {
 		return nil, err
 	}
-	q := runner.Request{Images: rows, Prompt: a.Prompt, MaxTokens: a.MaxTokens, Sampling: a.Sampling, Top: a.Top}
+	q := runner.Request{Images: rows, Prompt: a.Prompt, MaxTokens: a.MaxTokens, Sampling: a.Sampling, TopLogprobs: a.Top}
 	if a.Strict != nil {
 		c, err := answer.Strict(s.Vocabulary, a.Strict.Things, a.Strict.Masks, a.MaxTokens)
 		if err != nil {
-			return nil, runner.Refusef("strict: %w", err)
+			return nil, runner.InvalidRequestf("strict: %w", err)
 		}
 		q.Constraint = c
 	}
@@ -173,7 +173,7 @@ func (s *session) generate(a asked) (*runner.Result, error) {
 	return r, err
 }
 
-// rows returns the image embeddings [n*T,E] of a request's pictures, and tells the server those that it did not have.
+// rows returns the image embeddings [n*T,E] of a request's images, and tells the server those that it did not have.
 func (s *session) rows(a asked) (rows []float32, took time.Duration, err error) {
 	for _, encoded := range a.Encoded {
 		n := floats(s.config, encoded)

@@ -12,7 +12,7 @@
 //	4       1     kind: a letter of the table
 //	5       3     0
 //	8       4     H, bytes of the head, little-endian; at most 1 MiB
-//	12      4     F, floats of the body, little-endian; at most as many as all pictures of a request have
+//	12      4     F, floats of the body, little-endian; at most as many as all images of a request have
 //	16      H     head: JSON
 //	16+H    4F    body: 32-bit floats, little-endian
 //
@@ -20,9 +20,9 @@
 //
 //	kind  from    head           body
 //	r     worker  Ready                       once, when the model is loaded
-//	a     server  Ask            pictures     each [3,S,S] pixels, or [T,E] rows if Ask.Encoded says so
+//	a     server  Ask            images     each [3,S,S] pixels, or [T,E] rows if Ask.Encoded says so
 //	x     server                              give up the request in hand
-//	i     worker                 [T,E]        a picture of the request that was not encoded, in order
+//	i     worker                 [T,E]        an image of the request that was not encoded, in order
 //	s     worker  runner.Step                 a token of the answer
 //	b     worker                              still at it: operations were computed since the last one
 //	d     worker  Done                        the end of the answer
@@ -32,12 +32,12 @@ package worker
 import (
 	"time"
 
-	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 )
 
-// MaxPictures is the most pictures of one request.
-const MaxPictures = 16
+// MaxPictures is the most images of one request.
+const MaxImages = 16
 
 // Kinds of frames.
 const (
@@ -52,9 +52,9 @@ const (
 )
 
 // Ask is a request as the worker gets it: runner.Request in a form that can be sent.
-type Ask struct {
+type Request struct {
 	Prompt    string
-	Encoded   []bool // for each picture, whether it comes as image embeddings
+	Encoded   []bool // for each image, whether it comes as image embeddings
 	MaxTokens int
 	Sampling  runner.Sampling
 	Top       int
@@ -69,7 +69,7 @@ type Strict struct {
 
 // Ready says what a worker has loaded.
 type Ready struct {
-	Vision     pali.VisionConfig
+	Vision     paligemma.VisionConfig
 	Vocabulary int // tokens
 	Load       time.Duration
 }
@@ -86,8 +86,8 @@ type Failed struct {
 	Refused bool
 }
 
-// floats is the number of floats of a picture, as pixels or as rows.
-func floats(c pali.VisionConfig, encoded bool) int {
+// floats is the number of floats of an image, as pixels or as rows.
+func floats(c paligemma.VisionConfig, encoded bool) int {
 	if encoded {
 		return c.Tokens() * c.ProjectionDim
 	}
@@ -95,6 +95,6 @@ func floats(c pali.VisionConfig, encoded bool) int {
 }
 
 // most is the most floats of a frame's body.
-func most(c pali.VisionConfig) int {
-	return MaxPictures * max(floats(c, false), floats(c, true))
+func most(c paligemma.VisionConfig) int {
+	return MaxImages * max(floats(c, false), floats(c, true))
 }

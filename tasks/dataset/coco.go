@@ -121,5 +121,5 @@ func compact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// short rounds to a thousandth of a pixel: a bin is never finer in a picture of more than one pixel.
+// short rounds to a thousandth of a pixel: a bin is never finer in an image of more than one pixel.
 func short(x float64) float64 { return math.Round(x*1000) / 1000 }

@@ -1,11 +1,11 @@
-// Package dataset labels many pictures and writes the files that other programs read: COCO, YOLO, Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
+// Package dataset labels many images and writes the files that other programs read: COCO, YOLO, Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
 //
-// Before it: a list of pictures, and a function that answers prompts about one. After it: a folder of files.
+// Before it: a list of images, and a function that answers prompts about one. After it: a folder of files.
 //
 //	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Row ──▶ Journal ──Export──▶ files
 //	        (the next ones meanwhile)      (one at a time)   (synced meanwhile)
 //
-// The journal keeps what the model said, by the contents of each picture's file; whatever else the files need is made of that, each time anew: a stopped
+// The journal keeps what the model said, by the contents of each image's file; whatever else the files need is made of that, each time anew: a stopped
 // run goes on, and a complete one is exported again, in other formats or with another least score, without the model. This file: the journal.
 package dataset
 
@@ -21,20 +21,20 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// Source is a picture to label.
+// Source is an image to label.
 type Source struct {
 	Name string // as the files call it: a relative path with slashes
 	Path string // where it is
 }
 
-// Sum is the SHA-256 of a picture's file. The zero Sum is of none.
-type Sum [sha256.Size]byte
+// Sum is the SHA-256 of an image's file. The zero Sum is of none.
+type Digest [sha256.Size]byte
 
 // MarshalText writes the sum in hexadecimal.
-func (s Sum) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+func (s Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
 
 // UnmarshalText reads what MarshalText writes.
-func (s *Sum) UnmarshalText(b []byte) error {
+func (s *Digest) UnmarshalText(b []byte) error {
 	if len(b) != 2*len(s) {
 		return fmt.Errorf("a SHA-256 of %d characters", len(b))
 	}
@@ -42,12 +42,12 @@ func (s *Sum) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Row is a picture with the model's answers: a line of the journal.
-type Row struct {
+// Row is an image with the model's answers: a line of the journal.
+type Record struct {
 	Run     string   `json:"run"`    // Options that give other answers give another run
-	Sum     Sum      `json:"sha256"` // of the picture's file
+	Sum     Digest   `json:"sha256"` // of the image's file
 	Image   string   `json:"image"`  // the name it had
-	Width   int      `json:"width"`  // of the picture as it is seen, in pixels
+	Width   int      `json:"width"`  // of the image as it is seen, in pixels
 	Height  int      `json:"height"`
 	Answers []Answer `json:"answers"` // one for each prompt
 }
@@ -70,16 +70,16 @@ func NewAnswer(prompt, text string, tokens []tasks.Token) Answer {
 	return a
 }
 
-// maxPixels bounds a picture of a journal's row: whoever wrote the row had it in memory.
+// maxPixels bounds an image of a journal's row: whoever wrote the row had it in memory.
 const maxPixels = 1 << 28
 
 // check refuses a row that no labeller wrote.
-func (r *Row) check(run string) error {
+func (r *Record) check(run string) error {
 	switch {
 	case r.Run != run:
 		return errors.New("made with another model, other prompts or other flags: start again as then, use --force to forget it, or choose another folder")
 	case r.Width < 1 || r.Height < 1 || r.Width > maxPixels/r.Height:
-		return fmt.Errorf("a picture of %d x %d", r.Width, r.Height)
+		return fmt.Errorf("an image of %d x %d", r.Width, r.Height)
 	}
 	for _, a := range r.Answers {
 		if boxes, _ := tasks.ParseBoxes(a.Text); len(boxes) != len(a.Scores) {
@@ -94,15 +94,15 @@ type Journal struct {
 	run string
 	mu  sync.Mutex
 	f   *journal.File
-	at  map[Sum]int64
+	at  map[Digest]int64
 }
 
 // OpenJournal opens or makes the journal at path, whose rows must all be of this run. Of o Begins is set here.
 func OpenJournal(path, run string, o journal.Options) (*Journal, error) {
-	j := &Journal{run: run, at: map[Sum]int64{}}
+	j := &Journal{run: run, at: map[Digest]int64{}}
 	o.Begins = `{"run":"`
 	f, err := journal.Open(path, o, func(at int64, line []byte) error {
-		var r Row
+		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
 			return fmt.Errorf("not a row of labels: %w", err)
 		}
@@ -113,28 +113,28 @@ func OpenJournal(path, run string, o journal.Options) (*Journal, error) {
 	return j, err
 }
 
-// Len returns the number of pictures.
+// Len returns the number of images.
 func (j *Journal) Len() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.at)
 }
 
-// Has reports whether there is a row for the picture.
-func (j *Journal) Has(s Sum) bool {
+// Has reports whether there is a row for the image.
+func (j *Journal) Has(s Digest) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	_, ok := j.at[s]
 	return ok
 }
 
-// Row reads the row of a picture.
-func (j *Journal) Row(s Sum) (r Row, err error) {
+// Row reads the row of an image.
+func (j *Journal) Row(s Digest) (r Record, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at, ok := j.at[s]
 	if !ok {
-		return r, fmt.Errorf("no row for the picture %x", s)
+		return r, fmt.Errorf("no row for the image %x", s)
 	}
 	if err := j.f.Read(at, &r); err != nil {
 		return r, err
@@ -143,7 +143,7 @@ func (j *Journal) Row(s Sum) (r Row, err error) {
 }
 
 // Add appends rows and syncs the file.
-func (j *Journal) Add(rows ...Row) error {
+func (j *Journal) Add(rows ...Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var lines []any

@@ -1,6 +1,6 @@
 package dataset_test
 
-// This file: what the other tests label with: pictures of every name, a model that answers by the picture's contents, and a run of it all.
+// This file: what the other tests label with: images of every name, a model that answers by the image's contents, and a run of it all.
 
 import (
 	"context"
@@ -25,10 +25,10 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// names are those of pictures: two of one name in two folders, two that differ in their ending, and what people and programs put into names.
+// names are those of images: two of one name in two folders, two that differ in their ending, and what people and programs put into names.
 var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png", "comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
 
-// write makes a picture of these sides, another for each seed.
+// write makes an image of these sides, another for each seed.
 func write(t testing.TB, path string, width, height int, seed uint64) {
 	t.Helper()
 	m := image.NewGray(image.Rect(0, 0, width, height))
@@ -50,7 +50,7 @@ func write(t testing.TB, path string, width, height int, seed uint64) {
 	}
 }
 
-// pictures makes one for each name in a folder.
+// images makes one for each name in a folder.
 func pictures(t testing.TB, folder string) (all []dataset.Source) {
 	t.Helper()
 	for i, name := range names {
@@ -86,8 +86,8 @@ func decoder(t testing.TB) *masks.Decoder {
 
 var prompts = []string{"detect cat ; person's hat", "segment A/C unit (white)", "caption en"}
 
-// answers are those of a model that says what the picture's sum says: no objects to some, several to others, parts that are none, no labels.
-func answers(sum dataset.Sum) (all []dataset.Answer) {
+// answers are those of a model that says what the image's sum says: no objects to some, several to others, parts that are none, no labels.
+func answers(sum dataset.Digest) (all []dataset.Answer) {
 	r := rand.New(rand.NewPCG(uint64(sum[0])<<8|uint64(sum[1]), 1))
 	box := func() string {
 		y, x := r.IntN(600), r.IntN(600)
@@ -102,10 +102,10 @@ func answers(sum dataset.Sum) (all []dataset.Answer) {
 		codes = append(codes, r.IntN(masks.Codes))
 	}
 	segment := box() + pieces("seg", 3, codes...)
-	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment, "a picture, of \"things\"\nin two lines"} {
+	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment, "an image, of \"things\"\nin two lines"} {
 		var tokens []tasks.Token
 		for _, piece := range strings.SplitAfter(text, ">") {
-			tokens = append(tokens, tasks.Token{Text: piece, Logprob: -r.Float64(), Near: r.Float64()})
+			tokens = append(tokens, tasks.Token{Text: piece, Logprob: -r.Float64(), BinProb: r.Float64()})
 		}
 		all = append(all, dataset.NewAnswer(prompts[i], text, tokens))
 	}
@@ -129,13 +129,13 @@ type labelling struct {
 	fs      atomicfile.FS
 	least   float64
 	name    string               // of the run
-	asked   func(n int) error    // called with the number of pictures asked about
-	said    func(dataset.Source) // called with bad pictures
+	asked   func(n int) error    // called with the number of images asked about
+	said    func(dataset.Source) // called with bad images
 	outcome *dataset.Outcome
 }
 
-// prepare reads a picture as the command does.
-func prepare(s dataset.Source, known func(dataset.Sum) bool) (p dataset.Prepared, err error) {
+// prepare reads an image as the command does.
+func prepare(s dataset.Source, known func(dataset.Digest) bool) (p dataset.Prepared, err error) {
 	data, err := os.ReadFile(s.Path)
 	if err != nil {
 		return p, err
@@ -163,7 +163,7 @@ func (l *labelling) run() (*dataset.Summary, error) {
 	defer j.Close()
 	n := 0
 	labeller := dataset.Labeller{
-		Journal: j, Prepare: prepare, Ahead: 3, Begin: func() error { return nil },
+		Journal: j, Prepare: prepare, Lookahead: 3, Begin: func() error { return nil },
 		Answer: func(_ context.Context, p dataset.Prepared) ([]dataset.Answer, error) {
 			n++
 			if l.asked != nil {

@@ -30,7 +30,7 @@ type Export struct {
 	Decoder  *masks.Decoder // nil: no masks
 	Journal  *Journal
 	FS       atomicfile.FS // nil: the real one
-	Ahead    int           // for how many pictures masks may be drawn at once, 1 or more
+	Ahead    int           // for how many images masks may be drawn at once, 1 or more
 	Progress func(done, total int)
 
 	classes []string
@@ -39,7 +39,7 @@ type Export struct {
 
 // Summary says what was written.
 type Summary struct {
-	Files    []string `json:"files"` // paths; a folder for a format with a file for each picture
+	Files    []string `json:"files"` // paths; a folder for a format with a file for each image
 	Pictures int      `json:"pictures"`
 	Objects  int      `json:"objects"`
 	LeftOut  int      `json:"left_out"` // objects with too low a score, or without any area
@@ -58,9 +58,9 @@ type writer interface {
 type format struct {
 	name  string
 	path  string                              // of its file, or of its folder, in Export.Out
-	each  func(p *picture, s Source) []string // the files of a picture in the folder; nil where there is one file for all
+	each  func(p *picture, s Source) []string // the files of an image in the folder; nil where there is one file for all
 	more  []string                            // other files in the folder
-	reads func(name string) bool              // whether who reads the folder would take a file for one of a picture
+	reads func(name string) bool              // whether who reads the folder would take a file for one of an image
 	masks bool                                // needs masks
 	open  func(e *Export, path string) (writer, error)
 }
@@ -76,7 +76,7 @@ var formats = []format{
 	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses}, masks: true, open: openMasks},
 }
 
-// named names a picture's one file.
+// named names an image's one file.
 func named(ext string) func(*picture, Source) []string {
 	return func(p *picture, _ Source) []string { return []string{p.stem + ext} }
 }
@@ -109,7 +109,7 @@ func (e *Export) wanted() (all []format) {
 	return all
 }
 
-// Check refuses what is in the folder already: with fresh all that would be replaced, and always files of single pictures that are none of these, which
+// Check refuses what is in the folder already: with fresh all that would be replaced, and always files of single images that are none of these, which
 // whoever reads the folder would take for labels too.
 func (e *Export) Check(sources []Source, fresh bool) error {
 	names := stems(sources)
@@ -144,7 +144,7 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 	return nil
 }
 
-// checkFolder refuses a folder with files of pictures that are not ours, and with fresh also with ours. Others may have put other files there.
+// checkFolder refuses a folder with files of images that are not ours, and with fresh also with ours. Others may have put other files there.
 func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -160,7 +160,7 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 		}
 		switch {
 		case !ours[name] && f.reads(name):
-			return fmt.Errorf("%s belongs to none of these pictures: remove it, or choose another folder", path)
+			return fmt.Errorf("%s belongs to none of these images: remove it, or choose another folder", path)
 		case ours[name] && fresh:
 			return fmt.Errorf("%s exists; use --force to replace it", path)
 		}
@@ -169,7 +169,7 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 }
 
 // Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with the zero Sum is left out.
-func (e *Export) Run(ctx context.Context, sources []Source, sums []Sum) (*Summary, error) {
+func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Summary, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	all := pictures(sources, sums)
@@ -202,11 +202,11 @@ func (e *Export) Run(ctx context.Context, sources []Source, sums []Sum) (*Summar
 	return s, nil
 }
 
-// pictures lists the sources that are not left out.
-func pictures(sources []Source, sums []Sum) (all []*picture) {
+// images lists the sources that are not left out.
+func pictures(sources []Source, sums []Digest) (all []*picture) {
 	names := stems(sources)
 	for i, s := range sources {
-		if sums[i] != (Sum{}) {
+		if sums[i] != (Digest{}) {
 			all = append(all, &picture{Source: s, sum: sums[i], id: len(all) + 1, stem: names[i]})
 		}
 	}
@@ -260,12 +260,12 @@ func (e *Export) open(s *Summary) (writers []writer, err error) {
 	return writers, nil
 }
 
-// forget removes the files of pictures that are left out now and were not before.
-func (e *Export) forget(sources []Source, sums []Sum) error {
+// forget removes the files of images that are left out now and were not before.
+func (e *Export) forget(sources []Source, sums []Digest) error {
 	names := stems(sources)
 	for _, f := range e.wanted() {
 		for i, s := range sources {
-			if f.each == nil || sums[i] != (Sum{}) {
+			if f.each == nil || sums[i] != (Digest{}) {
 				continue
 			}
 			for _, name := range f.each(&picture{stem: names[i]}, s) {
@@ -278,7 +278,7 @@ func (e *Export) forget(sources []Source, sums []Sum) error {
 	return nil
 }
 
-// each reads the pictures' rows, draws their masks, the next ones meanwhile, and gives them to the formats in order.
+// each reads the images' rows, draws their masks, the next ones meanwhile, and gives them to the formats in order.
 func (e *Export) each(ctx context.Context, all []*picture, writers []writer) error {
 	type drawn struct {
 		p   *picture
@@ -304,7 +304,7 @@ func (e *Export) each(ctx context.Context, all []*picture, writers []writer) err
 	return ctx.Err()
 }
 
-// fill reads a picture's row and draws its masks.
+// fill reads an image's row and draws its masks.
 func (e *Export) fill(p *picture) error {
 	r, err := e.Journal.Row(p.sum)
 	if err != nil {

@@ -86,7 +86,7 @@ func (e *Export) replace(path string, size int64, from io.Reader) error {
 	return set.Commit()
 }
 
-// put writes a small file of a picture, unless it is there already as it should be.
+// put writes a small file of an image, unless it is there already as it should be.
 func (e *Export) put(path string, b []byte) error {
 	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) && settled(path) {
 		return nil
@@ -97,7 +97,7 @@ func (e *Export) put(path string, b []byte) error {
 	return e.replace(path, int64(len(b)), bytes.NewReader(b))
 }
 
-// copy copies a picture, unless it is there already. The picture must still be the one that was labelled.
+// copy copies an image, unless it is there already. The image must still be the one that was labelled.
 func (e *Export) copy(path string, p *picture) error {
 	if sum, _, err := sumOf(path); err == nil && sum == p.sum && settled(path) {
 		return nil
@@ -121,7 +121,7 @@ func (e *Export) copy(path string, p *picture) error {
 }
 
 // sumOf reads a file.
-func sumOf(path string) (sum Sum, size int64, err error) {
+func sumOf(path string) (sum Digest, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return sum, 0, err

@@ -18,7 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -32,7 +32,7 @@ type thing struct {
 	score float64
 }
 
-// truth is a picture as it should be in every file.
+// truth is an image as it should be in every file.
 type truth struct {
 	name          string
 	width, height int
@@ -44,7 +44,7 @@ type truth struct {
 func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least float64) (all []truth) {
 	t.Helper()
 	for _, s := range sources {
-		p, err := prepare(s, func(dataset.Sum) bool { return false })
+		p, err := prepare(s, func(dataset.Digest) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least floa
 	return all
 }
 
-// labelled labels the pictures of all names in all formats.
+// labelled labels the images of all names in all formats.
 func labelled(t *testing.T) (out string, all []truth) {
 	t.Helper()
 	folder := t.TempDir()
@@ -175,7 +175,7 @@ func TestCOCO(t *testing.T) {
 			Name, Supercategory string
 		}
 	}
-	strictly(t, faultdisk.Files(t, out)["coco.json"], &f)
+	strictly(t, faultfs.Files(t, out)["coco.json"], &f)
 	at := 0
 	for i, w := range all {
 		if m := f.Images[i]; m.ID != i+1 || m.FileName != w.name || m.Width != w.width || m.Height != w.height {
@@ -211,7 +211,7 @@ func TestCOCO(t *testing.T) {
 	}
 }
 
-// stem is what the files of a picture should be called.
+// stem is what the files of an image should be called.
 var stem = map[string]string{"two/a.PNG": "two/a_PNG", "no ending": "no ending", ".hidden": ".hidden"}
 
 func stemOf(name string) string {
@@ -224,7 +224,7 @@ func stemOf(name string) string {
 func TestYOLO(t *testing.T) {
 	out, all := labelled(t)
 	for _, kind := range []string{"yolo", "yolo-seg"} {
-		files := faultdisk.Files(t, filepath.Join(out, kind))
+		files := faultfs.Files(t, filepath.Join(out, kind))
 		classes := yoloClasses(t, files["data.yaml"])
 		delete(files, "data.yaml")
 		for _, w := range all {
@@ -304,7 +304,7 @@ func yoloClasses(t *testing.T, text string) (classes []string) {
 
 func TestVOC(t *testing.T) {
 	out, all := labelled(t)
-	files := faultdisk.Files(t, filepath.Join(out, "voc"))
+	files := faultfs.Files(t, filepath.Join(out, "voc"))
 	for _, w := range all {
 		var a struct {
 			XMLName  xml.Name `xml:"annotation"`
@@ -345,7 +345,7 @@ func TestVOC(t *testing.T) {
 
 func TestLabelMe(t *testing.T) {
 	out, all := labelled(t)
-	files := faultdisk.Files(t, filepath.Join(out, "labelme"))
+	files := faultfs.Files(t, filepath.Join(out, "labelme"))
 	for _, w := range all {
 		var f struct {
 			Version                 string

@@ -1,6 +1,6 @@
 package dataset
 
-// This file: the pipeline. Before it: a list of pictures. After it: a journal with a row for each. While the model answers about one picture, the next
+// This file: the pipeline. Before it: a list of images. After it: a journal with a row for each. While the model answers about one image, the next
 // ones are read, decoded and resized, and the rows of those before are written.
 
 import (
@@ -8,41 +8,41 @@ import (
 	"time"
 )
 
-// Prepared is a picture for the model.
+// Prepared is an image for the model.
 type Prepared struct {
-	Sum           Sum
-	Width, Height int       // of the picture as it is seen
-	Pixels        []float32 // nil if the picture is known
+	Sum           Digest
+	Width, Height int       // of the image as it is seen
+	Pixels        []float32 // nil if the image is known
 }
 
-// Labeller labels pictures.
+// Labeller labels images.
 type Labeller struct {
 	Journal *Journal
-	// Prepare reads a picture, and leaves it at that if it is known. An error is the picture's: it is left out. Safe for concurrent use.
-	Prepare func(s Source, known func(Sum) bool) (Prepared, error)
+	// Prepare reads an image, and leaves it at that if it is known. An error is the image's: it is left out. Safe for concurrent use.
+	Prepare func(s Source, known func(Digest) bool) (Prepared, error)
 	// Begin is called once before the first Answer.
 	Begin func() error
-	// Answer asks the model about one picture. An error ends the run.
-	Answer func(ctx context.Context, p Prepared) ([]Answer, error)
-	Ahead  int // how many pictures may be prepared at once, 1 or more
-	// Bad is told of each picture that is left out, and Progress how many pictures were answered and how many left out or known.
+	// Answer asks the model about one image. An error ends the run.
+	Answer    func(ctx context.Context, p Prepared) ([]Answer, error)
+	Lookahead int // how many images may be prepared at once, 1 or more
+	// Bad is told of each image that is left out, and Progress how many images were answered and how many left out or known.
 	Bad      func(s Source, err error)
 	Progress func(answered, others int)
 }
 
-// Outcome is what became of a list of pictures.
+// Outcome is what became of a list of images.
 type Outcome struct {
-	Sums                 []Sum // of each; the zero Sum where it is left out
+	Sums                 []Digest // of each; the zero Sum where it is left out
 	Answered, Known, Bad int
 	Busy, Took           time.Duration // in Answer, and from the first Answer until the last row was on the disk
 }
 
-// Run labels the pictures that the journal has no row for. Two pictures with the same contents are asked about once.
+// Run labels the images that the journal has no row for. Two images with the same contents are asked about once.
 func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := &Outcome{Sums: make([]Sum, len(sources))}
-	rows, written := make(chan Row, 64), make(chan error, 1)
+	out := &Outcome{Sums: make([]Digest, len(sources))}
+	rows, written := make(chan Record, 64), make(chan error, 1)
 	go func() { written <- l.keep(rows, cancel) }()
 	begun, err := l.ask(ctx, sources, out, rows)
 	close(rows)
@@ -61,11 +61,11 @@ type prepared struct {
 	err error
 }
 
-// ask answers picture after picture, and returns when it began to.
-func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Row) (begun time.Time, err error) {
-	asked := map[Sum]bool{} // rows on their way to the journal
-	known := func(s Sum) bool { return asked[s] || l.Journal.Has(s) }
-	next := inOrder(ctx, len(sources), l.Ahead, func(i int) prepared {
+// ask answers image after image, and returns when it began to.
+func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Record) (begun time.Time, err error) {
+	asked := map[Digest]bool{} // rows on their way to the journal
+	known := func(s Digest) bool { return asked[s] || l.Journal.Has(s) }
+	next := inOrder(ctx, len(sources), l.Lookahead, func(i int) prepared {
 		p, err := l.Prepare(sources[i], l.Journal.Has)
 		return prepared{p, err}
 	})
@@ -95,7 +95,7 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 			}
 			out.Answered++
 			asked[p.Sum] = true
-			rows <- Row{Sum: p.Sum, Image: s.Name, Width: p.Width, Height: p.Height, Answers: answers}
+			rows <- Record{Sum: p.Sum, Image: s.Name, Width: p.Width, Height: p.Height, Answers: answers}
 		}
 		if p.err == nil {
 			out.Sums[i] = p.Sum
@@ -107,10 +107,10 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 }
 
 // keep writes rows until there are no more: all that wait, with one sync. After an error it takes the others and forgets them.
-func (l *Labeller) keep(rows <-chan Row, failed func()) error {
+func (l *Labeller) keep(rows <-chan Record, failed func()) error {
 	var err error
 	for r := range rows {
-		some := []Row{r}
+		some := []Record{r}
 		for len(rows) > 0 {
 			some = append(some, <-rows)
 		}

@@ -1,6 +1,6 @@
 package dataset
 
-// This file: masks as PNGs with a palette, one for each picture: 0 where nothing is, else the number of the class from 1, as COCO's file numbers them.
+// This file: masks as PNGs with a palette, one for each image: 0 where nothing is, else the number of the class from 1, as COCO's file numbers them.
 // classes.txt lists them. Where objects overlap, the surest is on top.
 
 import (
@@ -31,7 +31,7 @@ type maskWriter struct {
 
 func openMasks(e *Export, folder string) (writer, error) {
 	if len(e.classes) > MaxMaskClasses {
-		return nil, fmt.Errorf("masks: %d classes, and a picture with a palette holds %d", len(e.classes), MaxMaskClasses)
+		return nil, fmt.Errorf("masks: %d classes, and an image with a palette holds %d", len(e.classes), MaxMaskClasses)
 	}
 	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
 	for _, c := range e.classes {

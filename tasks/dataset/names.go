@@ -1,6 +1,6 @@
 package dataset
 
-// This file: what the files of single pictures are called. Before it: the pictures' names. After it: the formats that write a file for each picture.
+// This file: what the files of single images are called. Before it: the images' names. After it: the formats that write a file for each image.
 
 import (
 	"fmt"

@@ -11,12 +11,12 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// picture is a labelled picture.
+// image is a labelled image.
 type picture struct {
 	Source
-	sum           Sum
+	sum           Digest
 	id            int    // from 1, without those that are left out
-	stem          string // the name without its ending, another for each picture
+	stem          string // the name without its ending, another for each image
 	width, height int
 	answers       []answer
 }
@@ -41,7 +41,7 @@ type object struct {
 	loc         [4]int
 }
 
-// objects lists all objects of a picture.
+// objects lists all objects of an image.
 func (p *picture) objects() (all []object) {
 	for _, a := range p.answers {
 		all = append(all, a.objects...)
@@ -50,11 +50,11 @@ func (p *picture) objects() (all []object) {
 }
 
 // read makes a row's answers, without masks.
-func (e *Export) read(r Row) (all []answer) {
+func (e *Export) read(r Record) (all []answer) {
 	for _, a := range r.Answers {
 		x := answer{Answer: a}
 		boxes, unparsed := tasks.ParseBoxes(a.Text)
-		_, things := Asked(a.Prompt)
+		_, things := ParsePrompt(a.Prompt)
 		if len(boxes) > 0 || things != nil {
 			x.unparsed = unparsed
 		}
@@ -76,12 +76,12 @@ func (e *Export) read(r Row) (all []answer) {
 }
 
 // Asked returns the task, detect or segment, of a prompt that asks for objects, and the things; "" and nil for another prompt.
-func Asked(prompt string) (task string, things []string) {
+func ParsePrompt(prompt string) (task string, things []string) {
 	task, rest, _ := strings.Cut(prompt, " ")
 	if task != "detect" && task != "segment" {
 		return "", nil
 	}
-	return task, append([]string{}, tasks.Things(rest)...)
+	return task, append([]string{}, tasks.SplitLabels(rest)...)
 }
 
 // unnamed is the label of an object that the model gave none: the one thing that was asked for, or "object".
@@ -92,7 +92,7 @@ func unnamed(things []string) string {
 	return "object"
 }
 
-// draw adds the masks of a picture's objects.
+// draw adds the masks of an image's objects.
 func (e *Export) draw(p *picture) error {
 	if e.Decoder == nil {
 		return nil
@@ -117,7 +117,7 @@ func (e *Export) draw(p *picture) error {
 // Classes lists what prompts ask for, each once, in their order.
 func Classes(prompts []string) (all []string) {
 	for _, p := range prompts {
-		_, things := Asked(p)
+		_, things := ParsePrompt(p)
 		for _, t := range things {
 			if !slices.Contains(all, t) {
 				all = append(all, t)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -34,12 +34,12 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	l := everything(os.Getenv(killFolder), d)
-	l.fs = faultdisk.Killing(os.Getenv(killAt))
+	l.fs = faultfs.Killing(os.Getenv(killAt))
 	_, err = l.run()
 	panic(fmt.Sprint("survived: ", err))
 }
 
-// everything labels the pictures of a folder in all formats.
+// everything labels the images of a folder in all formats.
 func everything(folder string, d *masks.Decoder) labelling {
 	l := labelling{out: filepath.Join(folder, "out"), formats: dataset.FormatNames(), decoder: d, least: 0.3}
 	for _, name := range names {
@@ -51,7 +51,7 @@ func everything(folder string, d *masks.Decoder) labelling {
 	return l
 }
 
-// undisturbed makes the pictures and the mask file in a folder, and returns what a run leaves and how many operations on the disk it takes.
+// undisturbed makes the images and the mask file in a folder, and returns what a run leaves and how many operations on the disk it takes.
 func undisturbed(t *testing.T, folder string) (l labelling, want map[string]string, operations int64) {
 	t.Helper()
 	pictures(t, filepath.Join(folder, "pictures"))
@@ -60,14 +60,14 @@ func undisturbed(t *testing.T, folder string) (l labelling, want map[string]stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk := &faultdisk.Disk{}
+	disk := &faultfs.Disk{}
 	l = everything(folder, d)
 	l.fs = disk
 	if _, err := l.run(); err != nil {
 		t.Fatal(err)
 	}
 	l.fs = nil
-	want = faultdisk.Files(t, l.out)
+	want = faultfs.Files(t, l.out)
 	if len(want) < 5*len(names) {
 		t.Fatalf("%d files", len(want))
 	}
@@ -82,8 +82,8 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		some = 10
 	}
-	points := faultdisk.Points(operations, some)
-	points = append(points, faultdisk.Points(20, 20)...) // the journal's
+	points := faultfs.Points(operations, some)
+	points = append(points, faultfs.Points(20, 20)...) // the journal's
 	for i, at := range points {
 		if err := os.RemoveAll(l.out); err != nil {
 			t.Fatal(err)
@@ -91,17 +91,17 @@ func TestKilled(t *testing.T) {
 		if err := os.Mkdir(l.out, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := faultdisk.Killed(killFolder+"="+folder, killAt+"="+at); err != nil {
+		if err := faultfs.Killed(killFolder+"="+folder, killAt+"="+at); err != nil {
 			t.Fatalf("at %s: %v", at, err)
 		}
 		if i%3 == 0 { // and again, when it had gone on for a while; it may be done by then
-			faultdisk.Killed(killFolder+"="+folder, killAt+"="+points[(i*7)%len(points)])
+			faultfs.Killed(killFolder+"="+folder, killAt+"="+points[(i*7)%len(points)])
 		}
-		l.fs = &faultdisk.Disk{} // does not sync, for speed
+		l.fs = &faultfs.Disk{} // does not sync, for speed
 		if _, err := l.run(); err != nil {
 			t.Fatalf("after a kill at %s: %v", at, err)
 		}
-		if d := cmp.Diff(want, faultdisk.Files(t, l.out)); d != "" {
+		if d := cmp.Diff(want, faultfs.Files(t, l.out)); d != "" {
 			t.Fatalf("after a kill at %s (-want +got)\n%.2000s", at, d)
 		}
 	}
@@ -119,7 +119,7 @@ func TestFullDisk(t *testing.T) {
 		if err := os.Mkdir(l.out, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		l.fs = faultdisk.Full(1 + i*operations/points)
+		l.fs = faultfs.Full(1 + i*operations/points)
 		if _, err := l.run(); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("at %d of %d: %v", i, points, err)
 		}
@@ -127,13 +127,13 @@ func TestFullDisk(t *testing.T) {
 		if _, err := l.run(); err != nil {
 			t.Fatalf("after %d of %d: %v", i, points, err)
 		}
-		if d := cmp.Diff(want, faultdisk.Files(t, l.out)); d != "" {
+		if d := cmp.Diff(want, faultfs.Files(t, l.out)); d != "" {
 			t.Fatalf("after %d of %d (-want +got)\n%.2000s", i, points, d)
 		}
 	}
 }
 
-// A run asks for nothing that the journal has: not after an error of the model, not about a picture that is there twice, not for another format.
+// A run asks for nothing that the journal has: not after an error of the model, not about an image that is there twice, not for another format.
 func TestGoesOn(t *testing.T) {
 	folder := t.TempDir()
 	l := labelling{out: t.TempDir(), formats: []string{"jsonl"}, sources: pictures(t, folder)}
@@ -156,25 +156,25 @@ func TestGoesOn(t *testing.T) {
 	if _, err := l.run(); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
-	if all := faultdisk.Files(t, l.out); len(all) != 1 || strings.Count(all[dataset.JournalName], "\n") != 4 {
+	if all := faultfs.Files(t, l.out); len(all) != 1 || strings.Count(all[dataset.JournalName], "\n") != 4 {
 		t.Fatalf("%v", all)
 	}
 	l.asked = nil
 	if _, err := l.run(); err != nil || l.outcome.Answered != len(names)-4 || l.outcome.Known != 5 || l.outcome.Busy > l.outcome.Took {
 		t.Fatalf("%v: %+v", err, l.outcome)
 	}
-	if rows := strings.Count(faultdisk.Files(t, l.out)["labels.jsonl"], "\n"); rows != 3*(len(names)+1) {
+	if rows := strings.Count(faultfs.Files(t, l.out)["labels.jsonl"], "\n"); rows != 3*(len(names)+1) {
 		t.Errorf("%d rows", rows)
 	}
 	l.asked = func(int) error { return errors.New("asked again") }
 	l.formats = []string{"jsonl", "voc"}
-	if s, err := l.run(); err != nil || len(s.Files) != 2 || len(faultdisk.Files(t, l.out)) != 2+len(names)+1 {
+	if s, err := l.run(); err != nil || len(s.Files) != 2 || len(faultfs.Files(t, l.out)) != 2+len(names)+1 {
 		t.Errorf("%v: %+v", err, s)
 	}
 }
 
-// A picture that cannot be read is left out, until it can.
-func TestBadPictures(t *testing.T) {
+// An image that cannot be read is left out, until it can.
+func TestBadImages(t *testing.T) {
 	folder := t.TempDir()
 	l := labelling{out: t.TempDir(), formats: []string{"voc", "csv"}, sources: pictures(t, folder)}
 	var said []string
@@ -185,25 +185,25 @@ func TestBadPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	whole := faultdisk.Files(t, folder)["one/a.png"]
+	whole := faultfs.Files(t, folder)["one/a.png"]
 	for _, bad := range []bool{true, false, true} {
 		said = nil
 		if write(whole); bad {
-			write("no picture")
+			write("no image")
 		}
 		s, err := l.run()
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, there := faultdisk.Files(t, l.out)["voc/one/a.xml"]
-		inTable := strings.Contains(faultdisk.Files(t, l.out)["labels.csv"], "\none/a.png")
-		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Pictures == len(names)) == bad || (l.outcome.Sums[1] == dataset.Sum{}) != bad {
+		_, there := faultfs.Files(t, l.out)["voc/one/a.xml"]
+		inTable := strings.Contains(faultfs.Files(t, l.out)["labels.csv"], "\none/a.png")
+		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Pictures == len(names)) == bad || (l.outcome.Sums[1] == dataset.Digest{}) != bad {
 			t.Errorf("bad %v: %v, there %v, in the table %v, %+v", bad, said, there, inTable, s)
 		}
 	}
 }
 
-// What trainers and people put beside the files of pictures is no hindrance.
+// What trainers and people put beside the files of images is no hindrance.
 func TestOthersFiles(t *testing.T) {
 	l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: pictures(t, t.TempDir()), decoder: decoder(t)}
 	for range 2 {
@@ -223,19 +223,19 @@ func TestRefuses(t *testing.T) {
 	folder, d := t.TempDir(), decoder(t)
 	sources := pictures(t, folder)
 	for want, prepare := range map[string]func(l *labelling, file func(name, text string)){
-		"another model":                     func(l *labelling, _ func(string, string)) { l.name = "2" },
-		"coco.json exists; use --force":     func(l *labelling, file func(string, string)) { os.Remove(filepath.Join(l.out, dataset.JournalName)) },
-		"not a row of labels":               func(l *labelling, file func(string, string)) { file(dataset.JournalName, "notes\n") },
-		"belongs to none of these pictures": func(l *labelling, file func(string, string)) { file("yolo/labels/other.txt", "0 0 0 1 1\n") },
-		"one/a.png belongs to none":         func(l *labelling, _ func(string, string)) { l.sources = append(sources[:1:1], sources[2:]...) },
+		"another model":                   func(l *labelling, _ func(string, string)) { l.name = "2" },
+		"coco.json exists; use --force":   func(l *labelling, file func(string, string)) { os.Remove(filepath.Join(l.out, dataset.JournalName)) },
+		"not a row of labels":             func(l *labelling, file func(string, string)) { file(dataset.JournalName, "notes\n") },
+		"belongs to none of these images": func(l *labelling, file func(string, string)) { file("yolo/labels/other.txt", "0 0 0 1 1\n") },
+		"one/a.png belongs to none":       func(l *labelling, _ func(string, string)) { l.sources = append(sources[:1:1], sources[2:]...) },
 		"not what voc is written to": func(l *labelling, file func(string, string)) {
 			os.RemoveAll(filepath.Join(l.out, "voc"))
 			file("voc", "x")
 		},
-		"a picture of 0 x 5":                 func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(0, 5, 0)) },
-		"a picture of 100000000 x 100000000": func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(1e8, 1e8, 0)) },
-		"1 objects with 2 scores":            func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(5, 5, 2)) },
-		"changed after it was labelled":      nil,
+		"an image of 0 x 5":                 func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(0, 5, 0)) },
+		"an image of 100000000 x 100000000": func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(1e8, 1e8, 0)) },
+		"1 objects with 2 scores":           func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(5, 5, 2)) },
+		"changed after it was labelled":     nil,
 	} {
 		l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: sources, decoder: d}
 		if prepare == nil {
@@ -254,12 +254,12 @@ func TestRefuses(t *testing.T) {
 				}
 			})
 		}
-		before := faultdisk.Files(t, l.out)
+		before := faultfs.Files(t, l.out)
 		_, err := l.run()
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q: %v", want, err)
 		}
-		if d := cmp.Diff(before, faultdisk.Files(t, l.out)); d != "" && prepare != nil {
+		if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && prepare != nil {
 			t.Errorf("%q: %.1000s", want, d)
 		}
 		write(t, sources[0].Path, 10, 90, 0)
@@ -272,7 +272,7 @@ func row(width, height, scores int) string {
 	return fmt.Sprintf(`{"run":"run ","sha256":"%064d","image":"a","width":%d,"height":%d,"answers":[{"prompt":"detect a","text":"<loc0000><loc0000><loc0001><loc0001>","tokens":5,"scores":[%s]}]}`+"\n", 0, width, height, all)
 }
 
-// The memory that a run holds does not grow with the number of pictures, but for their names and sums.
+// The memory that a run holds does not grow with the number of images, but for their names and sums.
 func TestMemory(t *testing.T) {
 	folder := t.TempDir()
 	const n = 10_000
@@ -299,8 +299,8 @@ func TestMemory(t *testing.T) {
 	if s, err := l.run(); err != nil || s.Pictures < n*9/10 {
 		t.Fatalf("%v: %+v", err, s)
 	}
-	t.Logf("%d kB at %d pictures, %d kB at %d", early>>10, n/10, late>>10, n)
+	t.Logf("%d kB at %d images, %d kB at %d", early>>10, n/10, late>>10, n)
 	if late > early+3<<20 {
-		t.Errorf("%d kB at %d pictures, %d kB at %d", early>>10, n/10, late>>10, n)
+		t.Errorf("%d kB at %d images, %d kB at %d", early>>10, n/10, late>>10, n)
 	}
 }

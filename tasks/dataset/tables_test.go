@@ -15,13 +15,13 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/eval"
-	"github.com/pali-gguf/pali/internal/faultdisk"
+	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/tasks"
 )
 
 func TestTables(t *testing.T) {
 	out, all := labelled(t)
-	rows, err := csv.NewReader(strings.NewReader(faultdisk.Files(t, out)["labels.csv"])).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(faultfs.Files(t, out)["labels.csv"])).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestTables(t *testing.T) {
 
 func TestMaskPNGs(t *testing.T) {
 	out, all := labelled(t)
-	files := faultdisk.Files(t, filepath.Join(out, "masks"))
+	files := faultfs.Files(t, filepath.Join(out, "masks"))
 	classes := strings.Split(files["classes.txt"], "\n")
 	for _, w := range all {
 		m, err := png.Decode(bytes.NewReader([]byte(files[stemOf(w.name)+".png"])))
@@ -92,7 +92,7 @@ func TestMaskPNGs(t *testing.T) {
 		want := make([]uint8, w.width*w.height)
 		for _, x := range w.things {
 			if x.mask == nil {
-				continue // each picture has one mask
+				continue // each image has one mask
 			}
 			for i, in := range x.mask.Bits {
 				if in {

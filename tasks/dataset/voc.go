@@ -1,6 +1,6 @@
 package dataset
 
-// This file: Pascal VOC's XML, a file for each picture. Corners are whole pixels counted from 1, both inside the box, as the challenge has them.
+// This file: Pascal VOC's XML, a file for each image. Corners are whole pixels counted from 1, both inside the box, as the challenge has them.
 
 import (
 	"encoding/xml"

@@ -1,8 +1,8 @@
 package dataset
 
-// This file: YOLO's folders, as Ultralytics reads them: images with copies of the pictures, labels with a text file for each, data.yaml. A line is an
-// object: its class from 0, and for yolo its box as centre and size, for yolo-seg its outline, all as shares of the picture's sides. A picture without
-// objects has no label file. Copies whose names would give two pictures the same label file are renamed.
+// This file: YOLO's folders, as Ultralytics reads them: images with copies of the images, labels with a text file for each, data.yaml. A line is an
+// object: its class from 0, and for yolo its box as centre and size, for yolo-seg its outline, all as shares of the image's sides. An image without
+// objects has no label file. Copies whose names would give two images the same label file are renamed.
 
 import (
 	"encoding/json"
@@ -64,7 +64,7 @@ func (w *yoloWriter) add(p *picture) error {
 
 func (w *yoloWriter) end() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Labelled by pali. All pictures are in images: move some of them, with their labels, to another folder to validate with.\ntrain: images\nval: images\nnc: %d\nnames:\n", len(w.e.classes))
+	fmt.Fprintf(&b, "# Labelled by pali. All images are in images: move some of them, with their labels, to another folder to validate with.\ntrain: images\nval: images\nnc: %d\nnames:\n", len(w.e.classes))
 	if len(w.e.classes) == 0 {
 		b.WriteString("  {}\n")
 	}

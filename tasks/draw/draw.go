@@ -1,9 +1,9 @@
-// Package draw shows objects on a picture: boxes, labels with their scores, masks.
+// Package draw shows objects on an image: boxes, labels with their scores, masks.
 //
-// Before it: objects with pixels (package tasks) and the picture as a person sees it. After it: a picture to be written as PNG.
+// Before it: objects with pixels (package tasks) and the image as a person sees it. After it: an image to be written as PNG.
 //
-// A label has the same colour in every picture, one of seven that colour-blind people can tell apart (Okabe and Ito, Color Universal Design, 2008). Lines are
-// edged in black and white, and text stands on a plate of the label's colour, so that both are legible on any background. Sizes grow with the picture.
+// A label has the same colour in every image, one of seven that colour-blind people can tell apart (Okabe and Ito, Color Universal Design, 2008). Lines are
+// edged in black and white, and text stands on a plate of the label's colour, so that both are legible on any background. Sizes grow with the image.
 package draw
 
 import (
@@ -22,7 +22,7 @@ type Object struct {
 	Label string
 	Score float64       // shown if it is above 0
 	XYXY  [4]float64    // pixels
-	Mask  *masks.Bitmap // of the picture's size, or nil
+	Mask  *masks.Bitmap // of the image's size, or nil
 }
 
 var colours = []color.RGBA{
@@ -42,7 +42,7 @@ func Colour(label string) color.RGBA {
 	return colours[h.Sum32()%uint32(len(colours))]
 }
 
-// Objects returns a copy of an RGB picture [height,width,3] with the objects on it: the masks first, then the boxes, then the labels, in their order.
+// Objects returns a copy of an RGB image [height,width,3] with the objects on it: the masks first, then the boxes, then the labels, in their order.
 func Objects(pix []uint8, width, height int, objects []Object) *image.RGBA {
 	p := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
@@ -126,7 +126,7 @@ func ring(p *image.RGBA, r image.Rectangle, n int, c color.RGBA) {
 	fill(inner.Max.X, inner.Min.Y, r.Max.X, inner.Max.Y)
 }
 
-// plate writes a label on a plate of its colour: above the box, or in it where there is no room, and always within the picture if it fits there.
+// plate writes a label on a plate of its colour: above the box, or in it where there is no room, and always within the image if it fits there.
 func plate(p *image.RGBA, text *writer, o Object, line int) {
 	label := o.Label
 	if o.Score > 0 {

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata from what is drawn; look at it before it is committed")
 
-// scene is a picture with all kinds of backgrounds, and objects at its edges and beyond.
+// scene is an image with all kinds of backgrounds, and objects at its edges and beyond.
 func scene() (pix []uint8, width, height int, objects []Object) {
 	width, height = 480, 320
 	for y := range height {
@@ -85,7 +85,7 @@ func TestObjects(t *testing.T) {
 // far allows the edges of letters to be rounded otherwise on another processor.
 func far(a, b uint8) bool { return a > b && a-b > 4 || b > a && b-a > 4 }
 
-// A label's colour is the same everywhere, and a picture of any size takes any box.
+// A label's colour is the same everywhere, and an image of any size takes any box.
 func TestAnySize(t *testing.T) {
 	if Colour("cat") != (color.RGBA{0x00, 0x72, 0xb2, 0xff}) || Colour("dog") != (color.RGBA{0xcc, 0x79, 0xa7, 0xff}) {
 		t.Errorf("cat %v, dog %v", Colour("cat"), Colour("dog"))

@@ -1,6 +1,6 @@
 package masks_test
 
-// This file: run lengths, polygons and pictures of bitmaps, all against the bitmap itself and against pycocotools (testdata/reference/cases/rle.json).
+// This file: run lengths, polygons and images of bitmaps, all against the bitmap itself and against pycocotools (testdata/reference/cases/rle.json).
 
 import (
 	"encoding/json"
@@ -169,7 +169,7 @@ func TestPolygons(t *testing.T) {
 	}
 }
 
-func TestPictures(t *testing.T) {
+func TestImages(t *testing.T) {
 	a, b := drawn("##.", "##."), drawn("...", ".##")
 	if got, want := masks.Grey(3, 2, []*masks.Bitmap{a, b}).Pix, []uint8{255, 255, 0, 255, 255, 255}; !slices.Equal(got, want) {
 		t.Errorf("grey: %v, want %v", got, want)

@@ -1,7 +1,7 @@
-// Package masks draws the masks of a segmentation: 16 codes of an answer to 64 x 64 values, and these to pixels of the picture.
+// Package masks draws the masks of a segmentation: 16 codes of an answer to 64 x 64 values, and these to pixels of the image.
 //
 // Before it: a mask file, which convert.Masks makes from vae-oid.npz, and an object's segment codes (package tasks). After it: a Bitmap in the
-// picture's size, as run lengths, polygons or a PNG.
+// image's size, as run lengths, polygons or a PNG.
 //
 // The network is the decoder of a VQ-VAE (arXiv 2301.02229), as big_vision's evaluator has it: evaluators/proj/paligemma/transfers/segmentation.py.
 //
@@ -146,7 +146,7 @@ func values(f *gguf.File, name string) ([]float32, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	v := make([]float32, t.Len())
-	tensor.Widen(v, raw, map[gguf.Type]tensor.DType{gguf.F32: tensor.F32, gguf.F16: tensor.F16}[t.Type])
+	tensor.ToFloat32(v, raw, map[gguf.Type]tensor.DType{gguf.F32: tensor.F32, gguf.F16: tensor.F16}[t.Type])
 	for _, x := range v {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return nil, fmt.Errorf("%s: holds %v", name, x)

@@ -1,6 +1,6 @@
 package masks
 
-// This file: a decoded mask in the picture. Before it: Decoder.Decode and an object's box. After it: a Bitmap of the picture's size.
+// This file: a decoded mask in the image. Before it: Decoder.Decode and an object's box. After it: a Bitmap of the image's size.
 
 import "math"
 
@@ -29,7 +29,7 @@ func (b *Bitmap) Place(x, y, width, height int) *Bitmap {
 	return whole
 }
 
-// Paste draws a decoded mask [64,64] into a picture of the given size, within the box of bins y0, x0, y1, x1, a share bin/divisor of the picture's
+// Paste draws a decoded mask [64,64] into an image of the given size, within the box of bins y0, x0, y1, x1, a share bin/divisor of the image's
 // side each. As big_vision's evaluator does it (evaluators/proj/paligemma/transfers/segmentation.py): the corners are cut to whole pixels, the values
 // are resized to that box as Pillow does (BILINEAR, widened when shrinking), and what is above 0 then is inside. It returns false, and an empty
 // bitmap, where the box has no pixel.
@@ -78,7 +78,7 @@ func spans(in, out int) []span {
 	return all
 }
 
-// resize is Pillow's resize of a picture of 32-bit floats [height,width]: columns first, each pass summed in 64 bits and kept in 32. each gets the
+// resize is Pillow's resize of an image of 32-bit floats [height,width]: columns first, each pass summed in 64 bits and kept in 32. each gets the
 // sums of one row [toWidth] after the other.
 func resize(v []float32, width, height, toWidth, toHeight int, each func(y int, row []float64)) {
 	columns := spans(width, toWidth)

@@ -1,0 +1,128 @@
+package imageproc
+
+// This file: animated images as frames: which of them, those of a GIF, and those of a folder. Before it: a path or bytes from a stranger. After it:
+// Preprocess, for each frame, as big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Bounds on animated images.
+const (
+	mostFrames      = 20_000  // of a GIF
+	mostEntries     = 100_000 // of a folder
+	frameBudget     = 4       // pixels of all chosen frames together, in multiples of Limits.Pixels
+	animationBudget = 20      // pixels that a GIF's frames draw up to the last chosen one, in multiples of Limits.Pixels
+)
+
+// ChooseFrames returns which of total frames n are: the first, and then every stride-th. Where these are fewer than n, they are repeated from the first,
+// and cut after n. This is how the video transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py, deterministic_fs, and
+// pp/proj/paligemma/video.py, video_replicate_img). Stride 0 is total/n, or 1: frames of the whole film, evenly spaced.
+func ChooseFrames(total, n, stride int) []int {
+	if stride == 0 {
+		stride = max(1, total/n)
+	}
+	there := min(n, (total+stride-1)/stride)
+	frames := make([]int, n)
+	for i := range frames {
+		frames[i] = i % there * stride
+	}
+	return frames
+}
+
+// OpenGIF reads frames of the GIF file at path: those that choose names of so many, as whole images. Errors name the path.
+func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
+	data, err := ReadFile(path, l.Bytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	pictures, frames, err := decodeGIF(data, choose, l)
+	if err != nil {
+		return nil, nil, fmt.Errorf("mmproj: %s: %w", path, err)
+	}
+	return pictures, frames, nil
+}
+
+// OpenFolder reads images of a folder as frames, in the natural order of their names (2.png comes before 10.png): those that choose names of so many.
+// Files whose names begin with a dot are no frames. It also returns the paths.
+func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image, []string, error) {
+	names, err := frameNames(folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	var pictures []*Image
+	var paths []string
+	open := map[int]*Image{}
+	for _, i := range choose(len(names)) {
+		path := filepath.Join(folder, names[i])
+		if open[i] == nil {
+			if open[i], err = Open(path, l); err != nil {
+				return nil, nil, err
+			}
+		}
+		pictures, paths = append(pictures, open[i]), append(paths, path)
+	}
+	return pictures, paths, nil
+}
+
+// frameNames lists the files of a folder in natural order.
+func frameNames(folder string) ([]string, error) {
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, fmt.Errorf("mmproj: frames: %w", err)
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(mostEntries + 1)
+	if err != nil && err != io.EOF { // EOF: the folder is empty
+		return nil, fmt.Errorf("mmproj: frames: %w", err)
+	}
+	if len(entries) > mostEntries {
+		return nil, fmt.Errorf("mmproj: %s: over %d files in this folder", folder, mostEntries)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("mmproj: %s: no images in this folder", folder)
+	}
+	slices.SortFunc(names, natural)
+	return names, nil
+}
+
+// natural compares names with the numbers in them as numbers; names that are equal so are compared by their bytes.
+func natural(a, b string) int {
+	x, y := a, b
+	for x != "" && y != "" {
+		m, n := digits(x), digits(y)
+		if m == 0 || n == 0 {
+			if x[0] != y[0] {
+				return cmp.Compare(x[0], y[0])
+			}
+			x, y = x[1:], y[1:]
+			continue
+		}
+		p, q := strings.TrimLeft(x[:m], "0"), strings.TrimLeft(y[:n], "0")
+		if c := cmp.Or(cmp.Compare(len(p), len(q)), strings.Compare(p, q)); c != 0 {
+			return c
+		}
+		x, y = x[m:], y[n:]
+	}
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
+}
+
+// digits returns how many digits a text begins with.
+func digits(s string) int {
+	if n := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }); n >= 0 {
+		return n
+	}
+	return len(s)
+}

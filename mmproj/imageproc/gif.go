@@ -1,0 +1,232 @@
+package imageproc
+
+// This file: the frames of a GIF, drawn over each other as its disposal methods say. Before it: frames.go. After it: whole images.
+//
+// The blocks are found first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, section 14 and appendix A); then each image is decoded
+// alone, as a GIF of one, so that memory holds one of them and the chosen frames, however many there are.
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"slices"
+)
+
+// gifFrame is one image of a GIF.
+type gifFrame struct {
+	control  []byte // its graphic control extension with the two bytes before it, or none
+	image    []byte // descriptor, colours, data
+	rect     image.Rectangle
+	disposal int // 0, 1: leave; 2: clear its rectangle; 3: restore what was before
+}
+
+// gifFile is a GIF in parts.
+type gifFile struct {
+	head          []byte // header, screen descriptor, colours
+	width, height int
+	frames        []gifFrame
+}
+
+var errGIFEnd = errors.New("GIF: file ends too early")
+
+// DecodeGIF decodes frames of a GIF: those that choose names of so many, as whole images; it returns their numbers, too. Where nothing is drawn, and
+// where a frame was cleared, an image is black, as Decode's. The limits are those of one image; all frames together may have four times as many
+// pixels, and what is drawn up to the last of them twenty times.
+func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
+	if int64(len(data)) > l.Bytes {
+		return nil, nil, errTooManyBytes(int64(len(data)), l.Bytes)
+	}
+	g, err := parseGIF(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkSize(image.Config{Width: g.width, Height: g.height}, l); err != nil {
+		return nil, nil, err
+	}
+	chosen := choose(len(g.frames))
+	if err := g.check(chosen, l); err != nil {
+		return nil, nil, err
+	}
+	pictures, err := g.draw(chosen)
+	return pictures, chosen, err
+}
+
+// parseGIF finds the parts of a GIF.
+func parseGIF(data []byte) (*gifFile, error) {
+	r := gifReader{data: data}
+	screen := r.take(13)
+	if r.short || !hasMagic(screen, "GIF8?a") {
+		return nil, errors.New("not a GIF")
+	}
+	r.colours(screen[10])
+	g := &gifFile{head: data[:r.at], width: int(binary.LittleEndian.Uint16(screen[6:])), height: int(binary.LittleEndian.Uint16(screen[8:]))}
+	var control []byte
+	for {
+		from := r.at
+		kind := r.take(1)
+		if r.short {
+			return nil, errGIFEnd
+		}
+		switch kind[0] {
+		case 0x3b:
+			if len(g.frames) == 0 {
+				return nil, errors.New("GIF: no image in it")
+			}
+			return g, nil
+		case 0x21:
+			label := r.take(1)
+			r.blocks()
+			if !r.short && label[0] == 0xf9 {
+				control = data[from:r.at]
+			}
+		case 0x2c:
+			f, err := r.image(from)
+			if err != nil {
+				return nil, err
+			}
+			if len(control) == 8 {
+				f.control, f.disposal = control, int(control[3]>>2&7)
+			}
+			control = nil
+			if g.frames = append(g.frames, f); len(g.frames) > mostFrames {
+				return nil, fmt.Errorf("GIF: over %d frames", mostFrames)
+			}
+		default:
+			return nil, fmt.Errorf("GIF: a block of kind %#02x", kind[0])
+		}
+		if r.short {
+			return nil, errGIFEnd
+		}
+	}
+}
+
+// gifReader walks over a GIF's bytes. short says that they ended.
+type gifReader struct {
+	data  []byte
+	at    int
+	short bool
+}
+
+// take returns the next n bytes, or zeros where there are no more.
+func (r *gifReader) take(n int) []byte {
+	if r.short = r.short || len(r.data)-r.at < n; r.short {
+		return make([]byte, n)
+	}
+	r.at += n
+	return r.data[r.at-n : r.at]
+}
+
+// colours passes over a table that a flags byte tells of.
+func (r *gifReader) colours(flags byte) {
+	if flags&0x80 != 0 {
+		r.take(3 << (flags&7 + 1))
+	}
+}
+
+// blocks passes over sub-blocks and the empty one behind them.
+func (r *gifReader) blocks() {
+	for !r.short {
+		n := r.take(1)[0]
+		if n == 0 {
+			return
+		}
+		r.take(int(n))
+	}
+}
+
+// image reads an image of which the first byte, at from, has been.
+func (r *gifReader) image(from int) (gifFrame, error) {
+	d := r.take(9)
+	x, y := int(binary.LittleEndian.Uint16(d)), int(binary.LittleEndian.Uint16(d[2:]))
+	rect := image.Rect(x, y, x+int(binary.LittleEndian.Uint16(d[4:])), y+int(binary.LittleEndian.Uint16(d[6:])))
+	r.colours(d[8])
+	r.take(1) // bits of the first codes
+	r.blocks()
+	if r.short {
+		return gifFrame{}, errGIFEnd
+	}
+	return gifFrame{image: r.data[from:r.at], rect: rect}, nil
+}
+
+// check keeps to the limits before anything is decoded.
+func (g *gifFile) check(chosen []int, l Limits) error {
+	distinct := int64(len(slices.Compact(slices.Sorted(slices.Values(chosen)))))
+	if have, most := distinct*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > most {
+		return fmt.Errorf("GIF: %d frames of %dx%d have %d pixels, want at most %d (four times --max-image-pixels)", distinct, g.width, g.height, have, most)
+	}
+	drawn := int64(0)
+	for i, f := range g.frames[:slices.Max(chosen)+1] {
+		if !f.rect.In(image.Rect(0, 0, g.width, g.height)) {
+			return fmt.Errorf("GIF: frame %d: have %v, want it inside %dx%d", i, f.rect, g.width, g.height)
+		}
+		drawn += int64(f.rect.Dx()) * int64(f.rect.Dy())
+	}
+	if most := animationBudget * int64(l.Pixels); drawn > most {
+		return fmt.Errorf("GIF: its frames draw %d pixels, want at most %d (twenty times --max-image-pixels)", drawn, most)
+	}
+	return nil
+}
+
+// draw draws the frames up to the last chosen one, and returns the chosen ones in their order.
+func (g *gifFile) draw(chosen []int) ([]*Image, error) {
+	canvas := &Image{Width: g.width, Height: g.height, Pix: make([]uint8, 3*g.width*g.height)}
+	kept := map[int]*Image{}
+	for i, f := range g.frames[:slices.Max(chosen)+1] {
+		m, err := decodeGuarded("GIF", func() (image.Image, error) { return gif.Decode(bytes.NewReader(g.alone(f))) })
+		if err != nil {
+			return nil, fmt.Errorf("frame %d: %w", i, err)
+		}
+		var before *Image
+		if f.disposal == 3 {
+			before = canvas.Crop(f.rect)
+		}
+		canvas.paint(m.(*image.Paletted))
+		if slices.Contains(chosen, i) {
+			kept[i] = &Image{Width: g.width, Height: g.height, Pix: slices.Clone(canvas.Pix)}
+		}
+		switch f.disposal {
+		case 2:
+			canvas.put(&Image{Width: f.rect.Dx(), Height: f.rect.Dy(), Pix: make([]uint8, 3*f.rect.Dx()*f.rect.Dy())}, f.rect.Min)
+		case 3:
+			canvas.put(before, f.rect.Min)
+		}
+	}
+	pictures := make([]*Image, len(chosen))
+	for i, frame := range chosen {
+		pictures[i] = kept[frame]
+	}
+	return pictures, nil
+}
+
+// alone makes a GIF of one image.
+func (g *gifFile) alone(f gifFrame) []byte {
+	return slices.Concat(g.head, f.control, f.image, []byte{0x3b})
+}
+
+// paint draws an image in its place. Its transparent pixels, and those beyond its palette, are left as they are.
+func (p *Image) paint(m *image.Paletted) {
+	var table [256][3]uint8
+	var opaque [256]bool
+	for i, c := range m.Palette {
+		r, g, b, a := c.RGBA()
+		table[i], opaque[i] = [3]uint8{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8)}, a != 0
+	}
+	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
+		from, to := m.Pix[m.PixOffset(m.Rect.Min.X, y):][:m.Rect.Dx()], p.row(y)[3*m.Rect.Min.X:]
+		for x, index := range from {
+			if opaque[index] {
+				copy(to[3*x:3*x+3], table[index][:])
+			}
+		}
+	}
+}
+
+// put copies an image into another at a place where it has room.
+func (p *Image) put(part *Image, at image.Point) {
+	for y := range part.Height {
+		copy(p.row(at.Y + y)[3*at.X:], part.row(y))
+	}
+}

@@ -1,0 +1,39 @@
+//go:build unix
+
+package imageproc
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestOpenPictureSpecial checks that nothing but regular files is read: a FIFO would block, a device would not end.
+func TestOpenImageSpecial(t *testing.T) {
+	dir := t.TempDir()
+	fifo, loop := filepath.Join(dir, "fifo.png"), filepath.Join(dir, "loop.png")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link.png")
+	target, err := filepath.Abs("testdata/pillow/upright.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file", loop: "symbolic links"} {
+		if _, err := Open(path, DefaultLimits); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: have error %v, want %q", path, err, want)
+		}
+	}
+	if _, err := Open(link, DefaultLimits); err != nil {
+		t.Errorf("a link to an image: %v", err)
+	}
+}

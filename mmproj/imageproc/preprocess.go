@@ -1,0 +1,69 @@
+package imageproc
+
+// This file: an image turned into the encoder's input. Before it: image.go. After it: the vision graph (mmproj/siglip).
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Resize names a way to bring an image to the encoder's square. All of them squeeze it; none keeps the aspect ratio.
+type Resize string
+
+const (
+	Antialias Resize = "antialias" // TensorFlow's bilinear with antialias, kept in floats: the authors' notebook and half of their tasks
+	Bilinear  Resize = "bilinear"  // TensorFlow's bilinear without antialias, cut to whole numbers: their other tasks
+	Bicubic   Resize = "bicubic"   // Pillow's bicubic: Hugging Face's processor
+)
+
+// Resizes lists the ways, the default first.
+var Resizes = []Resize{Antialias, Bilinear, Bicubic}
+
+// ParseResize reads the value of a --resize flag.
+func ParseResize(name string) (Resize, error) {
+	if slices.Contains(Resizes, Resize(name)) {
+		return Resize(name), nil
+	}
+	return "", fmt.Errorf("mmproj: resize: have %q, want one of %v", name, Resizes)
+}
+
+// Preprocess resizes p to side x side pixels and returns them as the encoder wants them: [3,side,side], channels red, green,
+// blue, values from -1 to 1. how must be one of Resizes and side positive.
+func Preprocess(p *Image, side int, how Resize) []float32 {
+	out := make([]float32, 3*side*side)
+	switch how {
+	case Antialias:
+		resizeAntialias(p, side, out)
+	case Bilinear:
+		resizeBilinear(p, side, out)
+	case Bicubic:
+		resizeBicubic(p, side, out)
+	default:
+		panic(fmt.Sprintf("mmproj: Preprocess: unknown resize %q", how)) // a caller's mistake: flags go through ParseResize
+	}
+	return out
+}
+
+// planes splits a row of interleaved values, [side,3], into row y of the three planes of out, [3,side,side].
+func planes(out []float32, side, y int, row []float32) {
+	r, g, b := out[y*side:][:side], out[(side+y)*side:][:side], out[(2*side+y)*side:][:side]
+	for x := range side {
+		r[x], g[x], b[x] = row[3*x], row[3*x+1], row[3*x+2]
+	}
+}
+
+// eachBand cuts n rows into one band for each processor and runs do on all bands at once.
+func eachBand(n int, do func(from, to int)) {
+	bands := min(runtime.GOMAXPROCS(0), n)
+	var wg sync.WaitGroup
+	for i := range bands {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			do(n*i/bands, n*(i+1)/bands)
+		}()
+	}
+	wg.Wait()
+}

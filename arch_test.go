@@ -27,6 +27,8 @@ var allowed = map[string][]string{
 	"convert/sentencepiece":      {"paligemma"},
 	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
 	"internal/atomicfile":        {},
+	"internal/host":              {},
+	"internal/progress":          {"internal/terminal"},
 	"internal/terminal":          {},
 	"internal/safedial":          {},
 	"internal/kaggle":            {"internal/atomicfile", "internal/safedial"},

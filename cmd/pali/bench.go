@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
@@ -83,12 +85,12 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	r.Load = ms(load)
+	r.Load = progress.Milliseconds(load)
 	text, vision, err := findPair(f.model, f.mmproj)
 	if err != nil {
 		return err
 	}
-	r.PeakBytes = peakMemory() // before the limits, which need memory of their own
+	r.PeakBytes = host.PeakMemory() // before the limits, which need memory of their own
 	limits := ggml.MeasureLimits(f.threads)
 	if err := r.addFiles(text, vision, limits); err != nil {
 		return err

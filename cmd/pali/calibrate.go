@@ -21,6 +21,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
@@ -72,9 +73,9 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resum
 	}
 	defer model.Close()
 	c.runner = model.Runner()
-	bar := newCountBar(cmd.ErrOrStderr(), "imatrix")
-	err = c.ask(cmd.Context(), func(done int) { bar.set(int64(done-resumed), int64(len(c.questions)-resumed)) })
-	bar.close()
+	bar := progress.Count(cmd.ErrOrStderr(), "imatrix")
+	err = c.ask(cmd.Context(), func(done int) { bar.Set(int64(done-resumed), int64(len(c.questions)-resumed)) })
+	bar.Close()
 	if err != nil && c.sums.Chunks > c.saved {
 		err = errors.Join(err, c.save())
 	}

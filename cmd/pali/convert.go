@@ -11,12 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
 )
@@ -147,12 +146,12 @@ func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *np
 		archive.Close()
 		return err
 	}
-	bar := newByteBar(cmd.ErrOrStderr(), "convert")
+	bar := progress.Bytes(cmd.ErrOrStderr(), "convert")
 	start := time.Now()
 	r, err := convert.Run(cmd.Context(), archive, vocabulary, convert.Options{
-		Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads, Masks: masks, MaskType: maskType, Progress: bar.set,
+		Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads, Masks: masks, MaskType: maskType, Progress: bar.Set,
 	})
-	bar.close()
+	bar.Close()
 	if err != nil {
 		return err
 	}
@@ -192,7 +191,7 @@ func converted(r *convert.Result, text, vision *quant.Plan, took time.Duration) 
 		Text:       convertedFile{r.TextPath, r.TextBytes, byName(r.TextTypes), instead(text)},
 		Vision:     convertedFile{r.VisionPath, r.VisionBytes, byName(r.VisionTypes), instead(vision)},
 		Masks:      r.MaskPath,
-		Parameters: r.Parameters, HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: ms(took),
+		Parameters: r.Parameters, HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: progress.Milliseconds(took),
 	}
 }
 
@@ -203,56 +202,3 @@ func summary(w io.Writer, r convertedPair) {
 	writeTypes(w, "mmproj", r.Vision.Types, r.Vision.Instead)
 	writePadding(w, r.HiddenFrom, r.HiddenTo)
 }
-
-// byteBar is a progress bar over bytes, or over other things, with the time left. It is silent where standard error is no terminal.
-type byteBar struct {
-	progress *mpb.Progress
-	bar      *mpb.Bar
-}
-
-func newByteBar(w io.Writer, name string) *byteBar {
-	if !isTerminal(w) {
-		return &byteBar{}
-	}
-	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
-	return &byteBar{p, p.AddBar(0,
-		mpb.PrependDecorators(decor.Name(name+" "), decor.CountersKiloByte("% .1f / % .1f")),
-		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .1f "), decor.AverageETA(decor.ET_STYLE_GO)))}
-}
-
-// newCountBar makes a bar over things that are counted.
-func newCountBar(w io.Writer, name string) *byteBar {
-	if !isTerminal(w) {
-		return &byteBar{}
-	}
-	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
-	return &byteBar{p, p.AddBar(0,
-		mpb.PrependDecorators(decor.Name(name+" "), decor.CountersNoUnit("%d / %d")),
-		mpb.AppendDecorators(decor.AverageSpeed(0, "%.1f/s "), decor.AverageETA(decor.ET_STYLE_GO)))}
-}
-
-func (b *byteBar) set(done, total int64) {
-	if b.bar != nil {
-		b.bar.SetTotal(total, false)
-		b.bar.SetCurrent(done)
-	}
-}
-
-// say writes a line to w, above the bar where there is one.
-func (b *byteBar) say(w io.Writer, line string) {
-	if b.bar != nil {
-		w = b.progress
-	}
-	fmt.Fprintln(w, line)
-}
-
-// close leaves the last state on the screen.
-func (b *byteBar) close() {
-	if b.bar != nil {
-		b.bar.Abort(false)
-		b.progress.Wait()
-	}
-}
-
-// ms is a duration in milliseconds, for JSON.
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
@@ -92,14 +93,14 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), ms(time.Since(start)))
+	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), progress.Milliseconds(time.Since(start)))
 	start = time.Now()
 	model, err := llamacpp.Open(pair.TextPath, pair.VisionPath, options)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
-	say("loaded it in %.0f ms\n", ms(time.Since(start)))
+	say("loaded it in %.0f ms\n", progress.Milliseconds(time.Since(start)))
 
 	var answers []demoAnswer
 	for _, q := range demoQuestions {
@@ -163,7 +164,7 @@ func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (d
 	if err != nil {
 		return demoAnswer{}, err
 	}
-	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: ms(time.Since(start))}
+	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: progress.Milliseconds(time.Since(start))}
 	boxes, _ := tasks.ParseBoxes(r.Text)
 	for _, b := range boxes {
 		a.Boxes = append(a.Boxes, boxLabel{b.Label, b.Pixels(tasks.LocDivisor, p.Width, p.Height)})

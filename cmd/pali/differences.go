@@ -21,6 +21,7 @@ import (
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/tensor"
@@ -155,8 +156,8 @@ func pads(name string, small, large []int) bool {
 
 // read compares all pairs. It shows a bar on w where that is a terminal, and ends early when ctx does.
 func (c *comparison) read(ctx context.Context, threads int, w io.Writer) error {
-	bar := newByteBar(w, "compare")
-	defer bar.close()
+	bar := progress.Bytes(w, "compare")
+	defer bar.Close()
 	switch {
 	case c.checkpoint != nil && c.b.archive != nil:
 		return c.readCheckpoint(ctx, threads, c.a.file, bar, func(p *tensorPair, first int, ours, theirs rows) { p.add(first, theirs, ours) })
@@ -201,7 +202,7 @@ func (p *tensorPair) loss() quant.Loss {
 }
 
 // readCheckpoint compares the archive's half of the checkpoint with a GGUF file. add gets the archive's rows, then the file's.
-func (c *comparison) readCheckpoint(ctx context.Context, threads int, f *gguf.File, bar *byteBar, add func(p *tensorPair, first int, ours, theirs rows)) error {
+func (c *comparison) readCheckpoint(ctx context.Context, threads int, f *gguf.File, bar *progress.Bar, add func(p *tensorPair, first int, ours, theirs rows)) error {
 	return c.checkpoint.Read(ctx, threads, func(r convert.RowRange) error {
 		p := c.byName[r.Tensor]
 		if p == nil {
@@ -224,11 +225,11 @@ func (c *comparison) readCheckpoint(ctx context.Context, threads int, f *gguf.Fi
 		}
 		add(p, r.First, x, y)
 		return nil
-	}, bar.set)
+	}, bar.Set)
 }
 
 // readFiles compares two GGUF files, several strips at a time.
-func (c *comparison) readFiles(ctx context.Context, threads int, bar *byteBar) error {
+func (c *comparison) readFiles(ctx context.Context, threads int, bar *progress.Bar) error {
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -243,7 +244,7 @@ func (c *comparison) readFiles(ctx context.Context, threads int, bar *byteBar) e
 		step := max(1, stripValues/lastAxis(p.a.shape))
 		for first := 0; first < count && running.Err() == nil; first += step {
 			group.Go(func() error { return c.strip(p, first, min(step, count-first)) })
-			bar.set(done+p.a.bytes*int64(first)/int64(count), total)
+			bar.Set(done+p.a.bytes*int64(first)/int64(count), total)
 		}
 		done += p.a.bytes
 	}
@@ -295,13 +296,13 @@ func (m *stripMemory) read(f *gguf.File, name string, first, n int) (rows, error
 }
 
 // readArchives compares the arrays of two archives, one after the other.
-func (c *comparison) readArchives(ctx context.Context, bar *byteBar) error {
+func (c *comparison) readArchives(ctx context.Context, bar *progress.Bar) error {
 	var total, done int64
 	for _, p := range c.pairs {
 		total += p.a.bytes
 	}
 	for _, p := range c.pairs {
-		if err := c.streams(ctx, p, func(share float64) { bar.set(done+int64(share*float64(p.a.bytes)), total) }); err != nil {
+		if err := c.streams(ctx, p, func(share float64) { bar.Set(done+int64(share*float64(p.a.bytes)), total) }); err != nil {
 			return err
 		}
 		done += p.a.bytes

@@ -17,6 +17,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -87,11 +88,11 @@ type fileHealth struct {
 func examine() diagnosis {
 	d := diagnosis{
 		versions: readVersions(), CompiledFor: ggml.CompiledFor(), Slow: ggml.CompiledSlow(),
-		Threads: defaultThreads(), Libraries: llamacpp.LibraryFolder(),
+		Threads: host.Threads(), Libraries: llamacpp.LibraryFolder(),
 	}
 	for _, device := range llamacpp.Devices() {
 		free, total := device.Memory()
-		if available := availableMemory(); device.Type() == ggml.CPU && available > 0 {
+		if available := host.AvailableMemory(); device.Type() == ggml.CPU && available > 0 {
 			free = available // ggml takes all of it for free
 		}
 		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(), device.Features(), free, total})
@@ -101,21 +102,6 @@ func examine() diagnosis {
 		d.Faults = append(d.Faults, faults[name].Error())
 	}
 	return d
-}
-
-// availableMemory returns the bytes that Linux would give to a new program, and 0 on other systems.
-func availableMemory() uint64 {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		var kibibytes uint64
-		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kibibytes); n == 1 {
-			return kibibytes << 10
-		}
-	}
-	return 0
 }
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {

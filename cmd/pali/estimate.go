@@ -15,6 +15,7 @@ import (
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
@@ -110,7 +111,7 @@ func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) erro
 		prefix, total = min(prefix, f.context), f.context
 	}
 	e := s.memory(cell, prefix, total)
-	if free := availableMemory(); free > 0 {
+	if free := host.AvailableMemory(); free > 0 {
 		fits := e.Memory <= int64(free)
 		e.Free, e.Fits = int64(free), &fits
 	}

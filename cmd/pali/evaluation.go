@@ -17,6 +17,7 @@ import (
 
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -167,8 +168,8 @@ func drawMask(d *masks.Decoder, o eval.Object) ([]bool, error) {
 
 // ask asks questions and adds their rows to the journal.
 func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval.Question, j *eval.Journal) error {
-	bar := newCountBar(stderr, "eval")
-	defer bar.close()
+	bar := progress.Count(stderr, "eval")
+	defer bar.Close()
 	for i, q := range questions {
 		row, err := e.askOne(ctx, q)
 		if err == nil {
@@ -183,7 +184,7 @@ func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval
 		if err := j.Add(row); err != nil {
 			return err
 		}
-		bar.set(int64(i+1), int64(len(questions)))
+		bar.Set(int64(i+1), int64(len(questions)))
 	}
 	return nil
 }
@@ -196,7 +197,7 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, 
 		return row, err
 	}
 	if took > 0 {
-		row.Timings.Vision, row.Timings.Pictures = ms(took), 1
+		row.Timings.Vision, row.Timings.Pictures = progress.Milliseconds(took), 1
 	}
 	request := runner.Request{Images: e.model.images, Prompt: q.Prefix, MaxTokens: e.flags.maxTokens}
 	r, err := e.model.Generate(ctx, request, func(runner.Step) error { return nil })
@@ -204,7 +205,7 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, 
 		return row, err
 	}
 	row.Answer, row.Tokens = r.Text, len(r.Tokens)
-	row.Timings.Prefill, row.Timings.Decode, row.Timings.PrefillTokens = ms(r.Timings.Prefill), ms(r.Timings.Decode), r.Timings.PrefillTokens
+	row.Timings.Prefill, row.Timings.Decode, row.Timings.PrefillTokens = progress.Milliseconds(r.Timings.Prefill), progress.Milliseconds(r.Timings.Decode), r.Timings.PrefillTokens
 	if task := eval.Task(q.Prefix); task == "detect" || task == "segment" {
 		row.Objects, row.Unparsed = eval.Objects(r.Text, answer.Tokens(r))
 	}

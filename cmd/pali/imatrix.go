@@ -14,6 +14,7 @@ import (
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 )
@@ -126,7 +127,7 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), imatrixReport{f.output, len(b), len(m.Squares), m.Chunks, resumed, ms(time.Since(start))})
+		return printJSON(cmd.OutOrStdout(), imatrixReport{f.output, len(b), len(m.Squares), m.Chunks, resumed, progress.Milliseconds(time.Since(start))})
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%d questions, %d matrices, %s\n", m.Chunks, len(m.Squares), bytesText(int64(len(b))))
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), f.output)

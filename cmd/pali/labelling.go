@@ -17,6 +17,7 @@ import (
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
@@ -163,14 +164,14 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	if out.Bad == len(sources) {
 		return fmt.Errorf("none of the %d images could be read", len(sources))
 	}
-	bar := newCountBar(cmd.ErrOrStderr(), "writing")
-	x.Progress = func(done, total int) { bar.set(int64(done), int64(total)) }
+	bar := progress.Count(cmd.ErrOrStderr(), "writing")
+	x.Progress = func(done, total int) { bar.Set(int64(done), int64(total)) }
 	s, err := x.Run(cmd.Context(), sources, out.Sums)
-	bar.close()
+	bar.Close()
 	if err != nil {
 		return err
 	}
-	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badImage{}, l.bad...), Encoded: l.encoded, Ms: ms(time.Since(start))}
+	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badImage{}, l.bad...), Encoded: l.encoded, Ms: progress.Milliseconds(time.Since(start))}
 	if out.Took > 0 {
 		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
 	}
@@ -209,8 +210,8 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 	if n := j.Len(); n > 0 {
 		fmt.Fprintf(stderr, "%s: going on; it has %d images\n", filepath.Join(l.flags.output, dataset.JournalName), n)
 	}
-	bar := newCountBar(stderr, "label")
-	defer bar.close()
+	bar := progress.Count(stderr, "label")
+	defer bar.Close()
 	p := dataset.Labeller{
 		Journal: j, Prepare: l.prepare, Answer: l.answer, Lookahead: min(max(runtime.GOMAXPROCS(0)/2, 2), aheadAtMost),
 		Begin: func() (err error) {
@@ -221,10 +222,10 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 			return l.constrain()
 		},
 		Bad: func(s dataset.Source, err error) {
-			bar.say(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, err)))
+			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, err)))
 			l.bad = append(l.bad, badImage{s.Name, err.Error()})
 		},
-		Progress: func(answered, others int) { bar.set(int64(answered), int64(len(sources)-others)) },
+		Progress: func(answered, others int) { bar.Set(int64(answered), int64(len(sources)-others)) },
 	}
 	return p.Run(cmd.Context(), sources)
 }

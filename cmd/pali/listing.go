@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/npz"
 )
 
@@ -105,11 +106,11 @@ func (l *listing) read(ctx context.Context, w io.Writer, title string, dst func(
 	for _, t := range l.tensors {
 		total += t.bytes
 	}
-	bar := newByteBar(w, title)
-	defer bar.close()
+	bar := progress.Bytes(w, title)
+	defer bar.Close()
 	buffer := make([]byte, 1<<20)
 	for i, t := range l.tensors {
-		if err := t.readTo(ctx, dst(i), buffer, func(n int) { done += int64(n); bar.set(done, total) }); err != nil {
+		if err := t.readTo(ctx, dst(i), buffer, func(n int) { done += int64(n); bar.Set(done, total) }); err != nil {
 			return fmt.Errorf("%s: %w", l.path, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/terminal"
 )
 
 func newList() *cobra.Command {
@@ -150,7 +151,7 @@ func removable(name string) ([]string, error) {
 // confirm asks on the terminal, and fails where there is none, or where the answer is no.
 func confirm(cmd *cobra.Command, what string) error {
 	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !isTerminal(in) {
+	if !ok || !terminal.IsTerminal(in) {
 		return usagef("there is no terminal to ask on: say --yes to %s", what)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s? [y/N] ", what)

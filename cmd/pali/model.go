@@ -16,6 +16,7 @@ import (
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
@@ -79,7 +80,7 @@ var kvTypes = map[string]gguf.Type{"f16": gguf.F16, "f32": gguf.F32, "q8_0": ggu
 func (m *modelFlags) options() (llamacpp.Options, error) {
 	kv, ok := kvTypes[m.kv]
 	if m.threads == 0 {
-		m.threads = defaultThreads()
+		m.threads = host.Threads()
 	}
 	switch {
 	case !ok:

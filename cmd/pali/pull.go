@@ -14,6 +14,7 @@ import (
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/internal/kaggle"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/safedial"
 )
 
@@ -254,10 +255,10 @@ func (f *pullFlags) fetch(cmd *cobra.Command, c *kaggle.Client, r kaggle.Request
 	if _, err := os.Stat(r.Path); err == nil {
 		return nil
 	}
-	bar := newByteBar(cmd.ErrOrStderr(), "fetch")
-	r.Progress = bar.set
+	bar := progress.Bytes(cmd.ErrOrStderr(), "fetch")
+	r.Progress = bar.Set
 	err := c.Fetch(cmd.Context(), r)
-	bar.close()
+	bar.Close()
 	if err != nil {
 		if _, kept := os.Stat(r.Path + ".part"); kept == nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "pali: what has come of %s is kept: the same command goes on from there\n", filepath.Base(r.Path))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/quant"
 )
 
@@ -68,16 +69,16 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	if err != nil {
 		return err
 	}
-	bar := newByteBar(cmd.ErrOrStderr(), "quantize")
+	bar := progress.Bytes(cmd.ErrOrStderr(), "quantize")
 	start := time.Now()
-	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force, Threads: f.threads, Progress: bar.set})
-	bar.close()
+	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force, Threads: f.threads, Progress: bar.Set})
+	bar.Close()
 	if err != nil {
 		return err
 	}
 	q := quantizedJSON{
 		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), instead(plan)}, Type: strings.ToLower(plan.Name()), SourceBytes: r.SourceBytes,
-		HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: ms(time.Since(start)),
+		HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: progress.Milliseconds(time.Since(start)),
 	}
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), q)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/terminal"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -206,7 +207,7 @@ func streamTo(w io.Writer, asJSON bool) func(string) error {
 	if asJSON {
 		return func(string) error { return nil }
 	}
-	clean := isTerminal(w)
+	clean := terminal.IsTerminal(w)
 	return func(text string) error {
 		if clean {
 			text = forTerminal(text)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/progress"
 )
 
 // known are images of the demo with the command's own captions.
@@ -109,7 +110,7 @@ func TestServeLoad(t *testing.T) {
 			t.Errorf("%d clients: %d of %d wrong", clients, wrong.Load(), len(times))
 		}
 		t.Logf("%3d clients: %d answers, %.1f a second, p50 %.1f ms, p99 %.1f ms, %d times refused by the queue", clients, len(times), float64(len(times))/all.Seconds(),
-			ms(times[len(times)/2]), ms(times[len(times)*99/100]), full.Load())
+			progress.Milliseconds(times[len(times)/2]), progress.Milliseconds(times[len(times)*99/100]), full.Load())
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
 	}

@@ -42,7 +42,7 @@ func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects [
 	}
 	out, form := cmd.OutOrStdout(), terminal.Form(s.how)
 	if s.how == "auto" {
-		if !isTerminal(out) {
+		if !terminal.IsTerminal(out) {
 			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is no terminal: no image shown")
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -69,8 +70,8 @@ func (f *taskFlags) answerTiles(cmd *cobra.Command, a tiling) error {
 		return err
 	}
 	n := len(rows) * len(rows[0])
-	bar := newCountBar(cmd.ErrOrStderr(), "tiles")
-	defer bar.close()
+	bar := progress.Count(cmd.ErrOrStderr(), "tiles")
+	defer bar.Close()
 	if a.task.boxes && n > 1 {
 		if _, err := f.askTile(cmd, &a, image.Rect(0, 0, p.Width, p.Height)); err != nil {
 			return err
@@ -84,10 +85,10 @@ func (f *taskFlags) answerTiles(cmd *cobra.Command, a tiling) error {
 				return err
 			}
 			texts[i] = append(texts[i], text)
-			bar.set(int64(i*len(row)+len(texts[i])), int64(n))
+			bar.Set(int64(i*len(row)+len(texts[i])), int64(n))
 		}
 	}
-	bar.close()
+	bar.Close()
 	return f.show(cmd, a.task, p, f.together(&a, texts))
 }
 

@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"fmt"
@@ -38,7 +38,16 @@ func TestLinuxCores(t *testing.T) {
 	if n := linuxCores(devices, every); n != 4 {
 		t.Errorf("%d fast cores, want 4", n)
 	}
-	if n := defaultThreads(); n < 1 || n > runtime.GOMAXPROCS(0) {
+	if n := Threads(); n < 1 || n > runtime.GOMAXPROCS(0) {
 		t.Errorf("%d threads", n)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	if n := PeakMemory(); runtime.GOOS == "linux" && n < 1<<20 {
+		t.Errorf("a peak of %d bytes", n)
+	}
+	if n := AvailableMemory(); runtime.GOOS == "linux" && n < 1<<20 {
+		t.Errorf("%d bytes available", n)
 	}
 }

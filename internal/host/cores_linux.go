@@ -1,4 +1,4 @@
-package main
+package host
 
 // This file: the cores of Linux.
 

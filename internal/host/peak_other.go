@@ -1,7 +1,7 @@
 //go:build !unix
 
-package main
+package host
 
 // This file: the process's peak memory where the system does not tell.
 
-func peakMemory() int64 { return 0 }
+func PeakMemory() int64 { return 0 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package host
 
 // This file: the process's peak memory on Unix.
 
@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// peakMemory returns the most bytes that were resident at once, 0 if the system does not tell.
-func peakMemory() int64 {
+// PeakMemory returns the most bytes that were resident at once, 0 if the system does not tell.
+func PeakMemory() int64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

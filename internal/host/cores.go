@@ -1,6 +1,6 @@
-package main
+package host
 
-// This file: how many threads a model gets if nobody says. Before it: the operating system. After it: model.go's --threads.
+// This file: how many threads compute at best.
 
 import (
 	"fmt"
@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// defaultThreads returns one thread for each core that computes, of those that this process may use: two threads of one core share its vector
-// units, and wait for each other; a slow core lets the others wait. GOMAXPROCS already knows the process's CPU mask and, on Linux, its share of time.
-func defaultThreads() int {
+// Threads returns one thread for each core that computes, of those that this process may use: two threads of one core
+// share its vector units and wait for each other, and fast cores wait for a slow one. GOMAXPROCS already knows the
+// process's CPU mask and, on Linux, its share of time.
+func Threads() int {
 	n := runtime.GOMAXPROCS(0)
 	if cores := fastCores(); cores > 0 {
 		n = min(n, cores)
@@ -19,8 +20,9 @@ func defaultThreads() int {
 	return n
 }
 
-// linuxCores counts the cores that the system describes below /sys/devices and that have an allowed processor. A processor lists those of its core, in
-// the same words as they do. Where there are two kinds of cores (Intel), the fast ones are cpu_core's. 0 where it is not told.
+// linuxCores counts the cores that the system describes below /sys/devices and that have an allowed processor. Each
+// processor lists all processors of its core in the same words, so that cores are told apart by these texts. Where there
+// are two kinds of cores (Intel), the fast ones are those of cpu_core. 0: the system does not say.
 func linuxCores(devices fs.FS, allowed func(cpu int) bool) int {
 	fast, err := fs.ReadFile(devices, "cpu_core/cpus")
 	if err != nil {
@@ -33,7 +35,8 @@ func linuxCores(devices fs.FS, allowed func(cpu int) bool) int {
 	cores := map[string]bool{}
 	for _, name := range lists {
 		var cpu int
-		if n, _ := fmt.Sscanf(name, "system/cpu/cpu%d/", &cpu); n == 0 || !allowed(cpu) || fast != nil && !listed(string(fast), cpu) {
+		n, _ := fmt.Sscanf(name, "system/cpu/cpu%d/", &cpu)
+		if n == 0 || !allowed(cpu) || fast != nil && !listed(string(fast), cpu) {
 			continue
 		}
 		list, err := fs.ReadFile(devices, name)

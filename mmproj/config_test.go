@@ -180,10 +180,10 @@ func TestCheckFlippedBits(t *testing.T) {
 func TestCheckOtherKinds(t *testing.T) {
 	for _, a := range []string{paligemma.Gemma, paligemma.Gemma2} {
 		kvs, tensors := badfiles.TinyText(a)
-		wantRefused(t, kvs, tensors, "this is a text file; give it with -m")
+		wantRefused(t, kvs, tensors, "this is the text file, want the mmproj file")
 	}
 	kvs, tensors := badfiles.TinyVision()
-	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
+	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is the mask file, want the mmproj file")
 	wantRefused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, "this is not a vision (mmproj) file")
 	wantRefused(t, badfiles.With(kvs, "clip.projector_type", "gemma3"), tensors, `have "gemma3", want "paligemma": this is another model's vision file`)
 	wantRefused(t, nil, nil, "missing key general.architecture")

@@ -27,7 +27,7 @@ const (
 	KeyImageMean         = "clip.vision.image_mean"                   // []float32: one for each channel
 	KeyImageStd          = "clip.vision.image_std"                    // []float32: one for each channel
 
-	Architecture  = "clip"
+	Architecture  = paligemma.VisionArchitecture
 	ProjectorType = "paligemma"
 )
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 const quantizationVersion = uint32(2) // of ggml's block formats (ggml.h, GGML_QNT_VERSION)
@@ -46,12 +47,12 @@ func (s *Source) check() error {
 	if err != nil {
 		return err
 	}
-	if s.Vision = architecture == mmproj.Architecture; s.Vision {
+	switch paligemma.KindOf(architecture) {
+	case paligemma.VisionFile:
 		c, err := mmproj.Check(s.file)
-		s.hidden = c.FeedForwardLength
+		s.Vision, s.hidden = true, c.FeedForwardLength
 		return err
-	}
-	if architecture == "paligemma-masks" {
+	case paligemma.MaskFile:
 		return errors.New("this is a mask file, which is small and keeps its type")
 	}
 	_, err = gemma.Check(s.file)

@@ -13,6 +13,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
@@ -86,13 +87,13 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	r.Load = progress.Milliseconds(load)
-	text, vision, err := findPair(f.model, f.mmproj)
+	files, err := store.Find(f.model, f.mmproj, "")
 	if err != nil {
 		return err
 	}
 	r.PeakBytes = host.PeakMemory() // before the limits, which need memory of their own
 	limits := ggml.MeasureLimits(f.threads)
-	if err := r.addFiles(text, vision, limits); err != nil {
+	if err := r.addFiles(files.Text, files.Vision, limits); err != nil {
 		return err
 	}
 	if f.asJSON {

@@ -9,6 +9,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj"
 )
 
@@ -51,7 +52,7 @@ type machineLimits struct {
 func (r *benchReport) addFiles(text, vision string, l ggml.Limits) error {
 	r.Machine = machineLimits{l.Read, l.Int8, l.BF16, l.F32}
 	var s stored
-	err := withFile(text, func(f *gguf.File) error {
+	err := store.WithFile(text, func(f *gguf.File) error {
 		m, err := gemma.Check(f)
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func (r *benchReport) addFiles(text, vision string, l ggml.Limits) error {
 	if err != nil {
 		return err
 	}
-	return withFile(vision, func(f *gguf.File) error {
+	return store.WithFile(vision, func(f *gguf.File) error {
 		c, err := mmproj.Check(f)
 		if err != nil {
 			return err

@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
@@ -85,7 +85,7 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resum
 // identify returns a text that differs for runs that give other sums: of the questions, the model, and what else they depend on. The model is known by
 // its keys and the beginning of each tensor.
 func (f *imatrixFlags) identify() (string, error) {
-	text, projector, err := findPair(f.model, f.mmproj)
+	files, err := store.Find(f.model, f.mmproj, "")
 	if err != nil {
 		return "", err
 	}
@@ -99,28 +99,10 @@ func (f *imatrixFlags) identify() (string, error) {
 	if _, err := io.Copy(h, questions); err != nil {
 		return "", err
 	}
-	for _, path := range []string{text, projector} {
-		if err := identifyFile(h, path); err != nil {
-			return "", err
-		}
+	if err := store.Identify(h, files.Text, files.Vision); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
-}
-
-func identifyFile(h hash.Hash, path string) error {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	fmt.Fprintln(h, f.Size, f.KVs)
-	for _, t := range f.Tensors {
-		fmt.Fprintln(h, t)
-		if _, err := io.Copy(h, io.LimitReader(f.Data(t), 4096)); err != nil {
-			return fmt.Errorf("%s: %s: %w", path, t.Name, err)
-		}
-	}
-	return nil
 }
 
 // resume reads the state of a stopped run, if there is one.

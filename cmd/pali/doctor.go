@@ -15,12 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
-	"github.com/pali-gguf/pali/gemma"
-	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/host"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
-	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 func newDoctor() *cobra.Command {
@@ -140,7 +137,7 @@ func health(ctx context.Context, progress io.Writer, path string) fileHealth {
 		h.Is = is + ", "
 	}
 	if err != nil {
-		h.Error = err.Error()
+		h.Error = withFlag(err).Error()
 	}
 	return h
 }
@@ -156,42 +153,29 @@ func checkHealth(ctx context.Context, progress io.Writer, path string) (is strin
 	defer l.close()
 	is = "checkpoint"
 	if l.file != nil {
-		if is, err = checkGGUF(l.file); err != nil {
+		kind, err := store.Check(l.file)
+		if is = string(kind) + " file"; err != nil {
 			return is, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return is, errors.Join(l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard }), l.close())
 }
 
-// checkGGUF checks a file as what it says it is.
-func checkGGUF(f *gguf.File) (is string, err error) {
-	switch arch, _ := gguf.Get[string](f, mmproj.KeyArchitecture); arch {
-	case mmproj.Architecture:
-		_, err = mmproj.Check(f)
-		return "mmproj file", err
-	case masks.Architecture:
-		_, err = masks.Check(f)
-		return "mask file", err
-	}
-	_, err = gemma.Check(f)
-	return "text file", err
-}
-
 // checkPair checks both files of a folder, and that they belong together, and the mask file that serves them if there is one.
 func checkPair(ctx context.Context, progress io.Writer, folder string) (is string, err error) {
-	text, vision, err := findPair(folder, "")
+	files, err := store.Find(folder, "", "")
 	if err != nil {
 		return "", err
 	}
-	paths := []string{text, vision}
+	paths := []string{files.Text, files.Vision}
 	is = "pair"
-	if path, err := besideMasks(text); err == nil && path != "" { // of several that could serve, none does
-		paths, is = append(paths, path), "pair with masks"
+	if files.Masks != "" { // of several that could serve, none does
+		paths, is = append(paths, files.Masks), "pair with masks"
 	}
 	for _, path := range paths {
 		if _, err := checkHealth(ctx, progress, path); err != nil {
 			return "", err
 		}
 	}
-	return is, llamacpp.CheckPair(text, vision)
+	return is, store.CheckPair(files)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
@@ -177,34 +178,21 @@ func (f *estimateFlags) ofCheckpoint(paths []string, text, vision *quant.Plan) (
 
 // ofFiles measures what pali quantize would write.
 func ofFiles(path string, text, vision *quant.Plan) (s stored, err error) {
-	textPath, visionPath, err := findPair(path, "")
+	files, err := store.Find(path, "", "")
 	if err != nil {
-		return s, fmt.Errorf("%w; want a model, a checkpoint (.npz), or a size: 3b, 2-3b, 2-10b, 2-28b, with -448 or -896", err)
+		return s, fmt.Errorf("%v; want a model, a checkpoint (.npz), or a size: 3b, 2-3b, 2-10b, 2-28b, with -448 or -896", err)
 	}
-	t, err := requantized(textPath, text)
-	if err != nil {
-		return s, err
-	}
-	v, err := requantized(visionPath, vision)
+	t, err := requantized(files.Text, text)
 	if err != nil {
 		return s, err
 	}
-	s.textBytes, s.visionBytes = t.Bytes, v.Bytes
-	err = withFile(textPath, func(f *gguf.File) error {
-		m, err := gemma.Check(f)
-		if err == nil {
-			s.text = m.TextConfig
-		}
-		return err
-	})
+	v, err := requantized(files.Vision, vision)
 	if err != nil {
 		return s, err
 	}
-	err = withFile(visionPath, func(f *gguf.File) error {
-		s.vision, err = mmproj.Check(f)
-		s.vision.FeedForwardLength = v.HiddenTo
-		return err
-	})
+	info, err := store.Read(files)
+	s = stored{info.Text, info.Vision, t.Bytes, v.Bytes}
+	s.vision.FeedForwardLength = v.HiddenTo
 	return s, err
 }
 
@@ -252,18 +240,6 @@ func sizeBytes(plan *quant.Plan, tensors []gguf.Tensor, keys int64) (int64, erro
 		return 0, err
 	}
 	return l.Size + keys, nil
-}
-
-func withFile(path string, read func(*gguf.File) error) error {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := read(f); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }
 
 func (e estimateJSON) print(w io.Writer) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -81,18 +82,19 @@ func (f *evalFlags) files() (x evalFiles, err error) {
 	if f.model == "" {
 		return x, usagef("no model: give a text GGUF or its folder with -m")
 	}
-	if x.text, x.projector, err = findPair(f.model, f.mmproj); err != nil {
+	files, err := store.Find(f.model, f.mmproj, f.masks)
+	if err != nil {
 		return x, err
 	}
+	x.text, x.projector, x.masks = files.Text, files.Vision, files.Masks
 	if f.against != "" {
-		if x.referenceText, x.referenceProjector, err = findPair(f.against, f.againstMmproj); err != nil {
+		reference, err := store.Find(f.against, f.againstMmproj, "")
+		if err != nil {
 			return x, err
 		}
+		x.referenceText, x.referenceProjector = reference.Text, reference.Vision
 	}
-	if x.masks = f.masks; x.masks == "" {
-		x.masks, err = besideMasks(x.text)
-	}
-	return x, err
+	return x, files.MasksErr
 }
 
 // identify returns a text that differs for runs that give other rows: of the questions and images, the models, and the flags. A model is known by
@@ -112,7 +114,7 @@ func (f *evalFlags) identify(questions []eval.Question, files evalFiles) (string
 		if path == "" {
 			continue
 		}
-		if err := identifyFile(h, path); err != nil {
+		if err := store.Identify(h, path); err != nil {
 			return "", err
 		}
 	}

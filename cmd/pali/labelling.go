@@ -15,10 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/journal"
 	"github.com/pali-gguf/pali/internal/progress"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -55,31 +54,21 @@ func (f *labelFlags) labelling(cmd *cobra.Command, prompts []string) (*labelling
 	if _, err = f.options(); err != nil {
 		return nil, err
 	}
-	if l.text, l.projector, err = findPair(f.model, f.mmproj); err != nil {
+	files, err := store.Find(f.model, f.mmproj, "")
+	if err != nil {
 		return nil, err
 	}
-	if l.side, err = imageSize(l.projector); err != nil {
+	l.text, l.projector = files.Text, files.Vision
+	vision, err := store.ReadVision(l.projector)
+	if err != nil {
 		return nil, err
 	}
+	l.side = vision.ImageSize
 	if err := l.openMasks(cmd); err != nil {
 		return nil, err
 	}
 	l.name, err = l.identify()
 	return l, err
-}
-
-// imageSize reads from a vision file how large the images are that it takes.
-func imageSize(path string) (int, error) {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	c, err := mmproj.Check(f)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return c.ImageSize, nil
 }
 
 // openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are asked for, and no formats of masks.
@@ -111,10 +100,8 @@ func (l *labelling) identify() (string, error) {
 	f, h := l.flags, sha256.New()
 	fmt.Fprintln(h, f.resize, f.maxTokens, f.strict, f.kv, f.device, f.gpuLayers)
 	fmt.Fprintf(h, "%q\n", l.prompts)
-	for _, path := range []string{l.text, l.projector} {
-		if err := identifyFile(h, path); err != nil {
-			return "", err
-		}
+	if err := store.Identify(h, l.text, l.projector); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%.8x", h.Sum(nil)), nil
 }

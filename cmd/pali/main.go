@@ -49,7 +49,7 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintf(stderr, "pali: %v\n", err)
 		return 2
 	}
-	fmt.Fprintf(stderr, "pali: %v\n", err)
+	fmt.Fprintf(stderr, "pali: %v\n", withFlag(err))
 	return 1
 }
 

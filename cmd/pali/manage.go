@@ -1,6 +1,6 @@
 package main
 
-// This file: pali list and pali rm. Before it: models.go.
+// This file: pali list and pali rm.
 
 import (
 	"bufio"
@@ -9,13 +9,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/internal/terminal"
 )
 
@@ -31,11 +30,11 @@ command takes their names with -m, also shortened at a "-", capitals or not. Siz
   pali caption -m paligemma-3b-mix-224 -i photo.jpg`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			folder, err := modelsFolder()
+			folder, err := store.Folder()
 			if err != nil {
 				return err
 			}
-			paths, err := textFiles(folder)
+			paths, err := store.List(folder)
 			if err != nil {
 				return err
 			}
@@ -57,6 +56,20 @@ command takes their names with -m, also shortened at a "-", capitals or not. Siz
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// modelJSON is one model of pali list --json.
+type modelJSON struct {
+	store.Model
+	Error string `json:"error,omitempty"` // why it cannot be run
+}
+
+func describeModel(text string) modelJSON {
+	m := modelJSON{Model: store.Describe(text)}
+	if m.Err != nil {
+		m.Error = withFlag(m.Err).Error()
+	}
+	return m
 }
 
 func writeModels(out io.Writer, models []modelJSON) error {
@@ -91,7 +104,11 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			paths, err := removable(args[0])
+			folder, err := store.Folder()
+			if err != nil {
+				return err
+			}
+			paths, err := store.Removable(folder, args[0])
 			if err != nil {
 				return err
 			}
@@ -115,37 +132,6 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
-}
-
-// removable returns the files of a model of the user's folder, if they are what a model's files are.
-func removable(name string) ([]string, error) {
-	folder, err := modelsFolder()
-	if err != nil {
-		return nil, err
-	}
-	text, err := named(folder, name)
-	if err != nil {
-		return nil, err
-	}
-	m := describeModel(text)
-	if m.Error != "" {
-		return nil, fmt.Errorf("%s: not a whole pair, remove it by hand: %s", text, m.Error)
-	}
-	if m.Masks != "" {
-		if err := withFile(m.Masks, func(f *gguf.File) error { _, err := checkGGUF(f); return err }); err != nil {
-			return nil, fmt.Errorf("%s: no mask file, remove it by hand: %w", m.Masks, err)
-		}
-	}
-	paths, err := m.own()
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: no regular file, remove it by hand", path)
-		}
-	}
-	return slices.Clip(paths), nil
 }
 
 // confirm asks on the terminal, and fails where there is none, or where the answer is no.

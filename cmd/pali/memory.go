@@ -4,6 +4,7 @@ package main
 
 import (
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
@@ -12,6 +13,11 @@ type stored struct {
 	text                   paligemma.TextConfig
 	vision                 paligemma.VisionConfig // with the width that the MLP is stored with
 	textBytes, visionBytes int64
+}
+
+// storedOf returns a model as its files are.
+func storedOf(m store.Info) stored {
+	return stored{m.Text, m.Vision, m.TextFile.Bytes, m.VisionFile.Bytes}
 }
 
 // memory adds up what a request of so many positions takes, of which so many are its prefix.

@@ -9,7 +9,6 @@ import (
 	"image/png"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pali-gguf/pali/answer"
@@ -47,22 +46,4 @@ func writePNG(path string, p image.Image) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
-}
-
-// besideMasks finds the mask file of a text file: masks-NAME.gguf of NAME-TYPE.gguf, else the only one of its folder. "" if there is none.
-func besideMasks(text string) (string, error) {
-	folder, base := filepath.Dir(text), filepath.Base(text)
-	if at := strings.LastIndexByte(base, '-'); at > 0 {
-		exact := filepath.Join(folder, "masks-"+base[:at]+".gguf")
-		if _, err := os.Stat(exact); err == nil {
-			return exact, nil
-		}
-	}
-	found, err := only(folder, "mask GGUF", "--masks", func(name string) bool {
-		return strings.HasSuffix(name, ".gguf") && strings.HasPrefix(name, "masks-")
-	})
-	if err != nil && !errors.Is(err, errSeveral) {
-		return "", nil // none
-	}
-	return found, err
 }

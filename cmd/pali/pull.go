@@ -16,6 +16,7 @@ import (
 	"github.com/pali-gguf/pali/internal/kaggle"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/safedial"
+	"github.com/pali-gguf/pali/internal/store"
 )
 
 // newKaggle makes the client; tests put one there that reaches their own server.
@@ -82,7 +83,7 @@ func (f *pullFlags) run(cmd *cobra.Command, name string) error {
 	if _, _, err := f.plans(); err != nil {
 		return err
 	}
-	if f.output, err = modelsFolder(); err != nil {
+	if f.output, err = store.Folder(); err != nil {
 		return err
 	}
 	f.folder = filepath.Join(f.output, "downloads")

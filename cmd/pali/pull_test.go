@@ -220,7 +220,7 @@ func TestModels(t *testing.T) {
 	}
 	write("words.gguf")
 	for want, args := range map[string][]string{
-		"2 models are called so":                 {"run", "-m", "DEMO", "-i", picture, "x"},
+		"2 models have this name":                {"run", "-m", "DEMO", "-i", picture, "x"},
 		"no model of that name in store":         {"run", "-m", "nothing", "-i", picture, "x"},
 		"../x: no such file or folder\n":         {"run", "-m", "../x", "-i", picture, "x"},
 		"words.gguf: not a whole pair, remove i": {"rm", "words", "--yes"},

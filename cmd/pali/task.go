@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -236,11 +237,11 @@ func (m *modelFlags) maskFile(given string) (string, error) {
 	if given != "" || m.model == "" { // without a model open says so
 		return given, nil
 	}
-	text, _, err := findPair(m.model, m.mmproj)
+	files, err := store.Find(m.model, m.mmproj, "")
 	if err != nil {
 		return "", err
 	}
-	return besideMasks(text)
+	return files.Masks, files.MasksErr
 }
 
 // noMasks is said where there is no mask file.

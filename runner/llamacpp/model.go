@@ -115,19 +115,6 @@ func packs(f *gguf.File, d ggml.Device) bool {
 	return false
 }
 
-// CheckPair checks two files as Open does, and loads no weights.
-func CheckPair(text, projector string) error {
-	m := &Model{}
-	vision, err := m.check(text, projector)
-	if m.text != nil {
-		m.text.Close()
-	}
-	if err != nil {
-		return err
-	}
-	return vision.Close()
-}
-
 // check opens both files, and refuses what llama.cpp and the vision graph must not see. The text file stays open in m; the vision file is the caller's.
 func (m *Model) check(text, projector string) (*gguf.File, error) {
 	var err error
@@ -143,9 +130,8 @@ func (m *Model) check(text, projector string) (*gguf.File, error) {
 	}
 	if m.vision, err = mmproj.Check(vision); err != nil {
 		err = fmt.Errorf("%s: %w", projector, err)
-	} else if m.vision.ProjectionDim != m.config.EmbeddingLength {
-		err = fmt.Errorf("%s and %s are no pair: the projector gives rows of %d, the decoder takes rows of %d",
-			text, projector, m.vision.ProjectionDim, m.config.EmbeddingLength)
+	} else if err = paligemma.CheckPair(m.config.TextConfig, m.vision); err != nil {
+		err = fmt.Errorf("%s and %s are no pair: %w", text, projector, err)
 	}
 	if err != nil {
 		vision.Close()

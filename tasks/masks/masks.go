@@ -15,12 +15,13 @@ import (
 	"math"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
 // What a mask file is called in it, and the name of its first tensor.
 const (
-	Architecture = "paligemma-masks"
+	Architecture = paligemma.MaskArchitecture
 	CodeBook     = "codebook.weight"
 )
 

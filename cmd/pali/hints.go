@@ -1,0 +1,35 @@
+package main
+
+// This file: which flag mends an error of the packages below, which name none.
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pali-gguf/pali/internal/store"
+	"github.com/pali-gguf/pali/paligemma"
+)
+
+// fileFlags are the flags that name the files of a model.
+var fileFlags = map[paligemma.FileKind]string{
+	paligemma.TextFile: "-m", paligemma.VisionFile: "--mmproj", paligemma.MaskFile: "--masks",
+}
+
+// withFlag returns err with the flag that mends it, if there is one.
+func withFlag(err error) error {
+	var missing store.NotFoundError
+	var several store.AmbiguousError
+	var other paligemma.FileKindError
+	switch {
+	case errors.As(err, &missing):
+		return fmt.Errorf("%w: give one with %s", err, fileFlags[missing.Want])
+	case errors.As(err, &several) && several.Want == "":
+		return fmt.Errorf("%w: say which", err)
+	case errors.As(err, &several):
+		return fmt.Errorf("%w: say which with %s", err, fileFlags[several.Want])
+	case errors.As(err, &other):
+		return fmt.Errorf("%w; give it with %s, and the %s file with %s",
+			err, fileFlags[other.Have], other.Want, fileFlags[other.Want])
+	}
+	return err
+}

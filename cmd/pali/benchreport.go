@@ -9,6 +9,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/estimate"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj"
 )
@@ -51,14 +52,14 @@ type machineLimits struct {
 // addFiles says what part of the machine's limits was reached with the two files, and how much memory was told to be needed.
 func (r *benchReport) addFiles(text, vision string, l ggml.Limits) error {
 	r.Machine = machineLimits{l.Read, l.Int8, l.BF16, l.F32}
-	var s stored
+	var s estimate.Model
 	err := store.WithFile(text, func(f *gguf.File) error {
 		m, err := gemma.Check(f)
 		if err != nil {
 			return err
 		}
 		table, _ := f.Tensor(gemma.TokenEmbd)
-		s.text, s.textBytes = m.TextConfig, f.Size
+		s.Text, s.TextBytes = m.TextConfig, f.Size
 		w := workOf(f, l, table)
 		r.TextFile = benchFile{text, f.Size, w.most.String()}
 		r.Prefill.share(w.seconds*float64(r.PrefillTokens), w.limit)
@@ -74,14 +75,14 @@ func (r *benchReport) addFiles(text, vision string, l ggml.Limits) error {
 			return err
 		}
 		position, _ := f.Tensor(mmproj.PositionEmbd)
-		s.vision, s.visionBytes = c, f.Size
+		s.Vision, s.VisionBytes = c, f.Size
 		w := workOf(f, l, position)
 		r.VisionFile = benchFile{vision, f.Size, w.most.String()}
 		if tokens := float64(c.Tokens()); l.F32 > 0 {
 			attention := 4 * tokens * tokens * float64(c.EmbeddingLength*c.BlockCount) // queries with keys, weights with values: in 32-bit floats
 			r.Vision.share(w.seconds*tokens+attention/l.F32, w.limit)
 		}
-		r.EstimatedBytes = s.memory(kvTypes[r.KV], r.PrefillTokens, r.PrefillTokens+r.DecodeTokens).Memory
+		r.EstimatedBytes = s.Memory(kvTypes[r.KV], r.PrefillTokens, r.PrefillTokens+r.DecodeTokens).Total
 		return nil
 	})
 }

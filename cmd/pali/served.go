@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/estimate"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server"
@@ -84,7 +85,6 @@ func describe(m *server.Model, info store.Info, cell gguf.Type) error {
 	a.Modified, a.Bytes = modified.ModTime(), info.TextFile.Bytes+info.VisionFile.Bytes
 	v, _ := paligemma.Lookup(c, a.Parameters)
 	a.Size = v.SizeLabel
-	prefix := info.Vision.Tokens() + promptPositions
-	m.Vision, m.Memory = info.Vision, storedOf(info).memory(cell, prefix, prefix+answerPositions).Memory
+	m.Vision, m.Memory = info.Vision, estimate.OfInfo(info).OneImage(cell).Total
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/pali-gguf/pali/internal/store"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
@@ -20,7 +21,10 @@ func withFlag(err error) error {
 	var missing store.NotFoundError
 	var several store.AmbiguousError
 	var other paligemma.FileKindError
+	var limit imageproc.LimitError
 	switch {
+	case errors.As(err, &limit):
+		return fmt.Errorf("%w (--max-image-%s)", err, limit.Limit)
 	case errors.As(err, &missing):
 		return fmt.Errorf("%w: give one with %s", err, fileFlags[missing.Want])
 	case errors.As(err, &several) && several.Want == "":

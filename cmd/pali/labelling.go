@@ -209,8 +209,8 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 			return l.constrain()
 		},
 		Bad: func(s dataset.Source, err error) {
-			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, err)))
-			l.bad = append(l.bad, badImage{s.Name, err.Error()})
+			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, withFlag(err))))
+			l.bad = append(l.bad, badImage{s.Name, withFlag(err).Error()})
 		},
 		Progress: func(answered, others int) { bar.Set(int64(answered), int64(len(sources)-others)) },
 	}

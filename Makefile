@@ -27,7 +27,7 @@ export CGO_CFLAGS   := -O3 -w $(NATIVE) -ffp-contract=off
 export CGO_CXXFLAGS := -O3 -w $(NATIVE)
 export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 
-INTERNAL_C = ./internal/estimate
+INTERNAL_C = ./internal/bench ./internal/estimate
 PURE   = . ./paligemma ./tensor ./npz ./gguf ./gemma ./mmproj ./mmproj/imageproc/... ./convert/... ./runner ./tasks/... ./eval ./answer ./server/... $(filter-out $(INTERNAL_C),$(wildcard ./internal/*))
 
 .PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env

@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"convert/sentencepiece":      {"paligemma"},
 	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
 	"internal/atomicfile":        {},
+	"internal/bench":             {"paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp", "bindings/ggml", "internal/estimate", "internal/store"},
 	"internal/estimate":          {"paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert", "convert/sentencepiece", "internal/store"},
 	"internal/host":              {},
 	"internal/progress":          {"internal/terminal"},
@@ -62,7 +63,7 @@ var allowed = map[string][]string{
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
-var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "internal/estimate", "cmd/pali", "scripts/quality"}
+var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "internal/estimate", "internal/bench", "cmd/pali", "scripts/quality"}
 
 type goPackage struct {
 	ImportPath string

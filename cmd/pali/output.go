@@ -40,3 +40,15 @@ func bytesText(n int64) string {
 	}
 	return fmt.Sprintf("%d B", n)
 }
+
+// linePrinter writes lines until one fails.
+type linePrinter struct {
+	w   io.Writer
+	err error
+}
+
+func (p *linePrinter) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali doctor: what this program and this machine can do, and whether files are whole. Before it: listing.go.
+// This file: pali doctor: what this program and this machine can do, and whether files are whole.
 
 import (
 	"context"
@@ -55,7 +55,7 @@ pair, whether it is whole: opened, checked as before a run, and read to the end.
 	return cmd
 }
 
-// diagnosis is what pali doctor tells.
+// diagnosis is what pali doctor prints.
 type diagnosis struct {
 	versions
 	CompiledFor []string       `json:"compiled_for"` // instruction sets

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
@@ -23,6 +24,8 @@ func withFlag(err error) error {
 	var other paligemma.FileKindError
 	var limit imageproc.LimitError
 	switch {
+	case errors.As(err, new(atomicfile.ExistsError)):
+		return fmt.Errorf("%w; use --force to replace it", err)
 	case errors.As(err, &limit):
 		return fmt.Errorf("%w (--max-image-%s)", err, limit.Limit)
 	case errors.As(err, &missing):

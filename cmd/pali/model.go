@@ -90,7 +90,10 @@ func (m *modelFlags) options() (llamacpp.Options, error) {
 	case m.context < 0:
 		return llamacpp.Options{}, usagef("--ctx %d: want 0 or more", m.context)
 	}
-	return llamacpp.Options{Threads: m.threads, KV: kv, Device: m.device, GPULayers: m.gpuLayers, MaxContext: m.context, Beams: m.beams, Collect: m.collect}, nil
+	return llamacpp.Options{
+		Threads: m.threads, KV: kv, Device: m.device, GPULayers: m.gpuLayers, MaxContext: m.context,
+		Beams: m.beams, Collect: m.collect,
+	}, nil
 }
 
 // warnSlow says once if the program was built without its speed flags.

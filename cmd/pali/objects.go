@@ -1,6 +1,6 @@
 package main
 
-// This file: an answer's objects as text and as images. Before it: task.go, which asked. After it: nothing.
+// This file: an answer's objects as text and as images.
 
 import (
 	"errors"

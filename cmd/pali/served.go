@@ -1,6 +1,6 @@
 package main
 
-// This file: a model as the server knows it: its names, its sizes, and the command of its worker. Before it: serve.go. After it: package server.
+// This file: a model as the server knows it: its name, its sizes, and the command of its worker.
 
 import (
 	"fmt"
@@ -44,15 +44,18 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	return m, describe(m, info, options.KV)
 }
 
-// command is how the model's worker is started: this program, with the same settings and without the key. Where ggml aborts
-// it starts a debugger to print its calls, which takes seconds: it is told not to.
+// command returns how the model's worker is started: this program, with the same settings and without the key. Where ggml
+// aborts it would start a debugger to print its calls, which takes seconds: the environment turns that off.
 func (f *serveFlags) command(stderr io.Writer, files store.Files) (worker.Command, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return worker.Command{}, err
 	}
-	c := worker.Command{Path: exe, Load: f.load, Stall: f.stall, Args: []string{"worker", "--model", files.Text, "--mmproj", files.Vision,
-		"--threads", fmt.Sprint(f.threads), "--kv", f.kv, "--device", f.device, "--gpu-layers", fmt.Sprint(f.gpuLayers), "--ctx", fmt.Sprint(f.context)}}
+	c := worker.Command{Path: exe, Load: f.load, Stall: f.stall, Args: []string{
+		"worker", "--model", files.Text, "--mmproj", files.Vision,
+		"--threads", fmt.Sprint(f.threads), "--kv", f.kv, "--device", f.device,
+		"--gpu-layers", fmt.Sprint(f.gpuLayers), "--ctx", fmt.Sprint(f.context),
+	}}
 	c.Env = []string{"GGML_NO_BACKTRACE=1"}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "PALI_API_KEY=") {

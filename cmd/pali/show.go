@@ -1,6 +1,6 @@
 package main
 
-// This file: --show, the image with its objects in the terminal. Before it: task.go. After it: internal/terminal.
+// This file: --show, the image with its objects in the terminal.
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects [
 	out, form := cmd.OutOrStdout(), terminal.Form(s.how)
 	if s.how == "auto" {
 		if !terminal.IsTerminal(out) {
-			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is no terminal: no image shown")
+			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is not a terminal: no image shown")
 			return nil
 		}
 		var ok bool

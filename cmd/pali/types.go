@@ -1,6 +1,6 @@
 package main
 
-// This file: the flags that say in which types a file is stored. Before it: the command line. After it: convert.go, quantize.go.
+// This file: the flags that say in which types a file is stored.
 
 import (
 	"fmt"

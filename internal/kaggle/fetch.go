@@ -68,8 +68,39 @@ type part struct {
 func (p *part) partial() string { return p.Path + ".part" }
 func (p *part) about() string   { return p.Path + ".part.json" }
 
-// Fetch fetches a file. After an error or a cancelled context what has come stays for the next call, unless its sums are wrong.
-func (c *Client) Fetch(ctx context.Context, r Request) (err error) {
+// FetchError is a file that did not come.
+type FetchError struct {
+	Name string // of the file, without its folder
+	Kept bool   // what has come is kept for the next Fetch
+	err  error
+}
+
+func (e FetchError) Error() string {
+	if errors.Is(e.err, context.Canceled) {
+		return e.err.Error()
+	}
+	return e.Name + ": " + e.err.Error()
+}
+
+func (e FetchError) Unwrap() error { return e.err }
+
+// Exists reports whether the file is there already.
+func (r Request) Exists() bool {
+	_, err := os.Stat(r.Path)
+	return err == nil
+}
+
+// Fetch fetches a file. After an error or a cancelled context what has come stays for the next call, unless its sums are
+// wrong. The error is a FetchError.
+func (c *Client) Fetch(ctx context.Context, r Request) error {
+	if err := c.fetch(ctx, r); err != nil {
+		_, missing := os.Stat((&part{Request: r}).partial())
+		return FetchError{filepath.Base(r.Path), missing == nil, err}
+	}
+	return nil
+}
+
+func (c *Client) fetch(ctx context.Context, r Request) (err error) {
 	p, err := begin(ctx, r)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -111,7 +110,7 @@ func (f *estimateFlags) measure(paths []string, typ string) (m estimate.Model, e
 	if p.Vision, err = f.types.plan(f.vision, true); err != nil {
 		return m, err
 	}
-	switch checkpoint := isCheckpoint(paths[0]); {
+	switch checkpoint := estimate.IsCheckpoint(paths[0]); {
 	case checkpoint && f.tokenizer == "":
 		return m, usagef("no tokenizer: give the checkpoint's SentencePiece model with --tokenizer")
 	case checkpoint:
@@ -127,16 +126,6 @@ func (f *estimateFlags) measure(paths []string, typ string) (m estimate.Model, e
 		return m, fmt.Errorf("%v; want a model, a checkpoint (.npz), or a size: %s", err, estimate.SizesText())
 	}
 	return estimate.OfFiles(files, p)
-}
-
-// isCheckpoint reports whether a path is a file that looks like an .npz archive, or its first part.
-func isCheckpoint(path string) bool {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	magic, err := firstBytes(path, 2)
-	return err == nil && magic == "PK"
 }
 
 func (e estimateJSON) print(w io.Writer) error {

@@ -9,6 +9,8 @@ package estimate
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,6 +39,22 @@ type Plans struct{ Text, Vision *quant.Plan }
 
 // OfInfo returns a model as its files are.
 func OfInfo(m store.Info) Model { return Model{m.Text, m.Vision, m.TextFile.Bytes, m.VisionFile.Bytes} }
+
+// IsCheckpoint reports whether a path is a file that begins as an .npz archive does.
+func IsCheckpoint(path string) bool {
+	info, err := os.Stat(path) // before opening: opening a FIFO would wait for a writer
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	magic := make([]byte, 2)
+	_, err = io.ReadFull(f, magic)
+	return err == nil && string(magic) == "PK"
+}
 
 // OfCheckpoint returns the model that package convert would make, exactly: of a checkpoint (.npz) or its parts in order,
 // its SentencePiece model, and the name that the files will have, "" for the default.

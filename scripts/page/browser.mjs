@@ -1,5 +1,5 @@
-// This file: the page in a browser, for the tests and for the screenshots in docs. scripts/page.sh starts
-// the server with the demo model.
+// This file: the page in a browser, for the tests and for the screenshots in docs. scripts/page.sh
+// starts the server with the demo model.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";

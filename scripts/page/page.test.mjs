@@ -1,5 +1,5 @@
-// This file: tests of the page in a browser with the demo model, run by scripts/page.sh test. Its answers
-// are compared with those of the routes themselves.
+// This file: tests of the page in a browser with the demo model, run by scripts/page.sh test. Its
+// answers are compared with those of the routes themselves.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -250,7 +250,7 @@ onPage("everything works with the keyboard alone", {}, async (page) => {
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 320]) {
     const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true, hasTouch: width === 320 };
-    onPage(`axe finds nothing serious, no sideways scrolling: ${colorScheme}, ${width} pixels`, options, async (page) => {
+    onPage(`axe finds nothing serious, no sideways scroll: ${colorScheme}, ${width} pixels`, options, async (page) => {
       const look = async () => {
         await page.evaluate(axe);
         const found = await page.evaluate(() => window.axe.run());

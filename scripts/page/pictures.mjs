@@ -1,4 +1,5 @@
-// This file: takes the screenshots docs/page-light.png and docs/page-dark.png (scripts/page.sh pictures).
+// This file: takes the screenshots docs/page-light.png and docs/page-dark.png (scripts/page.sh
+// pictures).
 
 import path from "node:path";
 import { ask, drop, imagePath, open, root, start } from "./browser.mjs";

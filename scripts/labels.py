@@ -4,8 +4,8 @@
     python scripts/labels.py IMAGES OUT [QUESTIONS.jsonl]
 
 IMAGES is the folder of the labelled images, OUT the folder that was written, in all formats. With
-questions and their true answers, also prints the average precision of the boxes by pycocotools, over
-the pairs of an image and a label that the questions ask for.
+questions and their true answers, also prints the average precision of the boxes by pycocotools,
+over the pairs of an image and a label that the questions ask for.
 """
 
 import collections
@@ -58,7 +58,8 @@ def yolo(folder):
 
 
 def masks(out, coco, by_name):
-    """Compares pycocotools' masks with the areas, the PNGs, and the masks that supervision draws from YOLO."""
+    """Compares pycocotools' masks with the areas, the PNGs, and the masks that supervision draws
+    from YOLO."""
     drawn = 0
     for name, annotations in by_name.items():
         values = np.array(Image.open((out / "masks" / name).with_suffix(".png")))

@@ -11,7 +11,8 @@ writes into the last folder
                           passes are separate calls here
     exif-N.jpg            an image stored in orientation N; each is upright.png when displayed
 
-Needs Pillow with libwebp. The committed files were made with Pillow 13.0.0, libjpeg-turbo 3.2.0, libwebp 1.6.0.
+Needs Pillow with libwebp. The committed files were made with Pillow 13.0.0, libjpeg-turbo 3.2.0,
+libwebp 1.6.0.
 """
 
 import io
@@ -28,8 +29,8 @@ def save_decoded(folder, name, image, **options):
 
 
 def save_relabelled(folder, name, image, subsampling, have, want):
-    """Saves a JPEG with other sampling factors in its header than its blocks have: the image is jumbled,
-    and of a kind that Pillow reads but does not write."""
+    """Saves a JPEG with other sampling factors in its header than its blocks have: the image is
+    jumbled, and of a kind that Pillow reads but does not write."""
     data = io.BytesIO()
     image.save(data, "JPEG", subsampling=subsampling, quality=90)
     old, new = bytes([0, 64, 0, 64, 3, 1, have]), bytes([0, 64, 0, 64, 3, 1, want])

@@ -1,4 +1,5 @@
-"""The answers of big_vision's beam search, given logits from a table: for the tests of the beam search.
+"""The answers of big_vision's beam search, given logits from a table: for the tests of the beam
+search.
 
     python beam.py --big-vision DIR OUT.json [--seed 0]
 

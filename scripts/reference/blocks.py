@@ -5,9 +5,9 @@
     blocks.py libllama.so MODEL-F32.gguf > quant/testdata/types-ARCHITECTURE.txt
 
 The first prints the SHA-256 of the blocks that ggml_quantize_chunk makes of the same rows as
-quant/reference_test.go, for each type, without weights and with them. The second prints the type that
-llama_model_quantize chooses for each matrix of a model, for each file type.
-Any build of llama.cpp without fused multiply-add will do, such as that of the npm package
+quant/reference_test.go, for each type, without weights and with them. The second prints the type
+that llama_model_quantize chooses for each matrix of a model, for each file type. Any build of
+llama.cpp without fused multiply-add will do, such as that of the npm package
 @node-llama-cpp/linux-x64; its folder must be in LD_LIBRARY_PATH. Needs NumPy.
 """
 import ctypes
@@ -40,8 +40,8 @@ def draws(n):
 
 
 def rows():
-    """Returns rows like a model's, f32 [ROWS,COLS]: sums of four draws, around 0, the second half rounded to
-    16-bit floats; and a weight for each column, f32 [COLS]."""
+    """Returns rows like a model's, f32 [ROWS,COLS]: sums of four draws, around 0, the second half
+    rounded to 16-bit floats; and a weight for each column, f32 [COLS]."""
     d = draws(ROWS * COLS * 4 + COLS)
     x = ((d[:-COLS].reshape(ROWS, COLS, 4).sum(2) - 2**25) * 2.0**-30).astype(np.float32)
     x[ROWS // 2:] = x[ROWS // 2:].astype(np.float16)

@@ -1,5 +1,5 @@
-"""Prints a line "SHA-256  path" for each image file: the hash of its RGB bytes as TensorFlow, and so
-big_vision, decodes them.
+"""Prints a line "SHA-256  path" for each image file: the hash of its RGB bytes as TensorFlow, and
+so big_vision, decodes them.
 
     python scripts/reference/decode.py testdata/demo/pictures/*.jpg mmproj/testdata/tensorflow/* \\
         > mmproj/testdata/tensorflow.txt

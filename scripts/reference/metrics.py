@@ -1,11 +1,11 @@
-"""Scores of texts by big_vision's own evaluators: ANLS (vqa.py), relaxed accuracy (chartqa.py) and VQA
-accuracy (vqav2.py).
+"""Scores of texts by big_vision's own evaluators: ANLS (vqa.py), relaxed accuracy (chartqa.py) and
+VQA accuracy (vqav2.py).
 
     python metrics.py --big-vision DIR OUT.jsonl
 
-OUT.jsonl has a line for each answer: {"truths", "answer", "anls", "relaxed"}, and "vqa" with ten truths.
-The scores come from the evaluators' own run(), on one question at a time; their imports of JAX, which do
-not affect the scores, are stubs. Needs numpy and editdistance.
+OUT.jsonl has a line for each answer: {"truths", "answer", "anls", "relaxed"}, and "vqa" with ten
+truths. The scores come from the evaluators' own run(), on one question at a time; their imports of
+JAX, which do not affect the scores, are stubs. Needs numpy and editdistance.
 """
 
 import argparse
@@ -51,8 +51,8 @@ def score(module, text, **batch):
 
 
 def cases(words):
-    """Yields truths and answers: edge cases of each definition, every word that VQA replaces, and random
-    changes."""
+    """Yields truths and answers: edge cases of each definition, every word that VQA replaces, and
+    random changes."""
     for truths, answers in (
         (["Hello"], ["hello", "HELLO", "help", "hell", "he", "", "hello world", "olleh"]),
         ([""], ["", "a"]),

@@ -1,13 +1,13 @@
-"""Masks pasted into boxes as big_vision's evaluator does it: resized by PIL, BILINEAR, inside where above 0
-(run in evaluators/proj/paligemma/transfers/segmentation.py).
+"""Masks pasted into boxes as big_vision's evaluator does it: resized by PIL, BILINEAR, inside where
+above 0 (run in evaluators/proj/paligemma/transfers/segmentation.py).
 
     python paste.py --big-vision DIR CHECKPOINT.npz MASKS.npz OUT.npz
 
-CHECKPOINT.npz is a mask checkpoint, MASKS.npz the output of `reference.py masks` for it. OUT.npz has, for
-paste i, mask i32 [1], loc i32 [4] (y0, x0, y1, x1), size i32 [2] (height, width), and bits, u8 as i32 [n]
-(np.packbits of the pasted mask [height,width]). The evaluator does not return pasted masks, only their
-IoU with the truth: with 20 random truths each paste must have the IoUs that the evaluator's own loop
-reports. Needs the packages of reference.py, and Pillow.
+CHECKPOINT.npz is a mask checkpoint, MASKS.npz the output of `reference.py masks` for it. OUT.npz
+has, for paste i, mask i32 [1], loc i32 [4] (y0, x0, y1, x1), size i32 [2] (height, width), and
+bits, u8 as i32 [n] (np.packbits of the pasted mask [height,width]). The evaluator does not return
+pasted masks, only their IoU with the truth: with 20 random truths each paste must have the IoUs
+that the evaluator's own loop reports. Needs the packages of reference.py, and Pillow.
 """
 
 import argparse

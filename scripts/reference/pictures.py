@@ -1,9 +1,10 @@
-"""Writes small image files of every kind that Pali reads, for the comparison with TensorFlow's decoder
-(decode.py prints the hashes).
+"""Writes small image files of every kind that Pali reads, for the comparison with TensorFlow's
+decoder (decode.py prints the hashes).
 
     python scripts/reference/pictures.py mmproj/testdata/tensorflow
 
-Needs NumPy, Pillow and libjpeg-turbo's cjpeg. The committed files were made with Pillow 13.0.0 and cjpeg 2.1.5.
+Needs NumPy, Pillow and libjpeg-turbo's cjpeg. The committed files were made with Pillow 13.0.0 and
+cjpeg 2.1.5.
 """
 import io
 import os

@@ -2,9 +2,10 @@
 
     python precision.py OUT.json
 
-OUT.json is a list of sets, each {"questions": [{"truth": [{"label", "loc"}], "answer": [{"label", "loc",
-"score"}]}], "ap50", "map"}: a question is an image, loc is y0, x0, y1, x1. The boxes are random, of a few
-labels, with misses, duplicates, equal scores and empty answers. Needs numpy and pycocotools.
+OUT.json is a list of sets, each {"questions": [{"truth": [{"label", "loc"}], "answer": [{"label",
+"loc", "score"}]}], "ap50", "map"}: a question is an image, loc is y0, x0, y1, x1. The boxes are
+random, of a few labels, with misses, duplicates, equal scores and empty answers. Needs numpy and
+pycocotools.
 """
 
 import contextlib

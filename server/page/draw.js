@@ -1,4 +1,4 @@
-// This file: detected objects drawn on an image, on the screen or as a PNG, as the program draws them.
+// This file: detected objects drawn on an image, on the screen or as a PNG, as the program does.
 
 /** @typedef {import("./ask.js").Detected} Detected */
 

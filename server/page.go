@@ -1,9 +1,10 @@
 package server
 
-// This file: the page for people, and its modules. Before it: guard.go. After it: a browser, where page/main.js asks the routes of ours.go.
+// This file: the page for people, and its modules.
 //
-// The page may load and ask this server only, runs no script and uses no style but these files, and is shown in no other page's frame. It is told to anyone
-// who reaches the server: a browser has no key before the page asks for it.
+// The page may load and ask this server only, runs no script and uses no style but these files, and is
+// shown in no other page's frame. It is sent to anyone who reaches the server: a browser has no key
+// before the page asks for one.
 
 import (
 	"embed"

@@ -26,7 +26,7 @@ type Image struct {
 }
 
 // Limits bounds what one image may cost. For each pixel, decoding takes 4 to 12 bytes of memory, 15 for a progressive JPEG
-// with four inks and 19 for an interlaced PNG of 16 bits with alpha, and turning it upright 3 more: a phone's photo of 12
+// with four inks and 19 for an interlaced PNG of 16 bits with alpha, and turning it upright 11 more: a phone's photo of 12
 // megapixels takes 55 MB, the worst image within the default limits 1.1 GB and a few seconds.
 type Limits struct {
 	Bytes  int64 // size of the file

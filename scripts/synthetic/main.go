@@ -1,7 +1,7 @@
 // Command synthetic writes a full-size PaliGemma checkpoint with random weights, in Kaggle's layout, for measuring: nobody needs real
 // weights to time a conversion.
 //
-//	go run ./scripts/synthetic -o 3b.npz --tokenizer tokenizer.model
+//	go -C scripts run ./synthetic -o 3b.npz --tokenizer tokenizer.model
 //
 // Before it: the list of arrays in internal/tinymodel. After it: pali convert (scripts/bench-convert.sh). This file: the flags and the
 // file; values.go: the numbers. The same flags give the same bytes. Memory does not grow with the checkpoint.

@@ -1,18 +1,19 @@
-// This file: one picture and what was answered about it. Before it: main.js. After it: draw.js on its canvas, and a list that is tied to it.
-// What comes from the model or from a file's name is put into the page as text only.
+// This file: one image and its answer in the page: the canvas, and the list of objects tied to it.
+// What comes from the model or from a file's name enters the page as text only.
 
 import { colour, objectAt, paint, png } from "./draw.js";
 
 /** @typedef {import("./ask.js").Answer} Answer */
 /** @typedef {import("./ask.js").Detected} Detected */
-/** @typedef {import("./forms.js").Result} Result */
+/** @typedef {import("./forms.js").Labelled} Labelled */
 
 /**
+ * Finds an element, or throws.
  * @template {Element} T
  * @param {ParentNode} root
  * @param {string} selector
  * @param {new () => T} kind
- * @returns {T} the first element there, of this kind
+ * @returns {T} the first element that the selector matches under root
  */
 export function find(root, selector, kind) {
   const e = root.querySelector(selector);
@@ -22,7 +23,7 @@ export function find(root, selector, kind) {
 
 /**
  * @param {string} id of a template
- * @returns {HTMLElement} a copy of what is in it
+ * @returns {HTMLElement} a copy of its first element
  */
 export function copyOf(id) {
   const copy = find(document, "#" + id, HTMLTemplateElement).content.firstElementChild?.cloneNode(true);
@@ -32,15 +33,17 @@ export function copyOf(id) {
 
 /**
  * @param {number} ms
- * @returns {string}
+ * @returns {string} for people to read
  */
 const duration = (ms) => (ms < 1000 ? ms.toFixed(0) + " ms" : (ms / 1000).toFixed(ms < 10000 ? 2 : 0) + " s");
 
 /** @type {["queue"|"load"|"vision"|"prefill"|"decode", string][]} */
-const STAGES = [["queue", "waiting"], ["load", "loading"], ["vision", "picture"], ["prefill", "prompt"], ["decode", "answer"]];
+const STAGES = [
+  ["queue", "waiting"], ["load", "loading"], ["vision", "image"], ["prefill", "prompt"], ["decode", "answer"],
+];
 
-/** A picture with its answer. */
-export class Card {
+/** An image with its answer. */
+export class Result {
   /**
    * @param {Blob} file
    * @param {string} name
@@ -50,10 +53,10 @@ export class Card {
     this.file = file;
     this.name = name;
     this.bitmap = bitmap;
-    this.element = copyOf("card");
+    this.element = copyOf("result");
     /** @type {Answer|null} */
     this.answer = null;
-    this.lowest = 0;
+    this.minimumScore = 0;
     /** @type {Detected|null} */
     this.hovered = null;
     /** @type {Detected|null} */
@@ -65,7 +68,6 @@ export class Card {
     const title = find(this.element, "h3", HTMLElement);
     title.textContent = title.title = name;
     this.element.setAttribute("aria-label", name);
-    find(this.element, ".chosen span", HTMLElement).textContent = "Ask";
     find(this.element, ".chosen input", HTMLInputElement).setAttribute("aria-label", "Ask about " + name);
     find(this.element, ".remove", HTMLElement).setAttribute("aria-label", "Remove " + name);
     this.canvas = find(this.element, "canvas", HTMLCanvasElement);
@@ -79,29 +81,29 @@ export class Card {
     this.describe();
   }
 
-  /** @returns {boolean} whether it is to be asked about */
+  /** @returns {boolean} whether the next question is about this image too */
   get chosen() {
     return find(this.element, ".chosen input", HTMLInputElement).checked;
   }
 
-  /** @returns {Detected[]} the objects that are shown */
+  /** @returns {Detected[]} the objects with at least the minimum score */
   get shown() {
-    return (this.answer?.objects ?? []).filter((o) => o.score >= this.lowest);
+    return (this.answer?.objects ?? []).filter((o) => o.score >= this.minimumScore);
   }
 
-  /** @returns {Result|null} what is shown, to be copied */
-  get result() {
+  /** @returns {Labelled|null} what is shown, to be copied */
+  get labelled() {
     if (!this.answer) return null;
     const answer = this.answer.objects ? { ...this.answer, objects: this.shown } : this.answer;
     return { name: this.name, width: this.bitmap.width, height: this.bitmap.height, answer };
   }
 
-  /** @returns {Promise<Blob>} the picture with its objects, as PNG */
+  /** @returns {Promise<Blob>} the image with the shown objects, as PNG */
   png() {
     return png(this.bitmap, this.shown);
   }
 
-  /** Waits for an answer. */
+  /** Removes the answer, and shows that another is awaited. */
   begin() {
     this.answer = null;
     this.setText("", true);
@@ -113,8 +115,8 @@ export class Card {
   }
 
   /**
-   * @param {string} text
-   * @param {boolean} busy whether more comes
+   * @param {string} text of the answer
+   * @param {boolean} busy whether more text follows
    */
   setText(text, busy) {
     const p = find(this.element, ".text", HTMLElement);
@@ -122,43 +124,46 @@ export class Card {
     p.setAttribute("aria-busy", String(busy));
   }
 
-  /** @param {string} piece of the answer */
-  more(piece) {
-    const p = find(this.element, ".text", HTMLElement);
-    p.append(piece);
+  /** @param {string} piece of a streamed answer, appended to the text */
+  append(piece) {
+    find(this.element, ".text", HTMLElement).append(piece);
   }
 
-  /** @param {Answer} answer */
-  end(answer) {
+  /**
+   * Shows a complete answer.
+   * @param {Answer} answer
+   */
+  finish(answer) {
     this.answer = answer;
     const left = (answer.unparsed ?? []).join(" ").trim();
     if (!answer.objects) this.setText(answer.text, false);
-    else if (answer.objects.length === 0) this.setText(left ? "No object. The model said: " + left : "Nothing found.", false);
-    else this.setText(left ? "Beside these the model said: " + left : "", false);
+    else if (answer.objects.length) this.setText(left ? "The model also said: " + left : "", false);
+    else this.setText(left ? "Nothing found. The model said: " + left : "Nothing found.", false);
     find(this.element, ".prompt", HTMLElement).textContent = answer.prompt;
     find(this.element, ".actions", HTMLElement).hidden = false;
     this.list();
     this.speed();
   }
 
-  /** @param {string} message why there is no answer */
+  /** @param {string} message that tells why the answer is missing */
   fail(message) {
     const p = find(this.element, ".text", HTMLElement);
     this.setText(p.textContent ?? "", false);
     find(this.element, ".error", HTMLElement).textContent = message;
   }
 
-  /** @returns {string} the answer in words, to be read out */
-  get words() {
+  /** @returns {string} the answer in words, for screen readers */
+  get summary() {
     if (!this.answer) return this.name;
     if (!this.answer.objects) return `${this.name}: ${this.answer.text}`;
-    const all = this.shown;
-    return `${this.name}: ${all.length} ${all.length === 1 ? "object" : "objects"}${all.length ? ": " : ""}${all.map((o) => `${o.label} ${o.score.toFixed(2)}`).join(", ")}`;
+    const all = this.shown.map((o) => `${o.label} ${o.score.toFixed(2)}`);
+    const count = `${all.length} ${all.length === 1 ? "object" : "objects"}`;
+    return `${this.name}: ${count}${all.length ? ": " : ""}${all.join(", ")}`;
   }
 
-  /** @param {number} score below which objects are not shown */
-  setLowest(score) {
-    this.lowest = score;
+  /** @param {number} score below which objects are hidden */
+  setMinimumScore(score) {
+    this.minimumScore = score;
     const shown = this.shown;
     for (const [o, item] of this.items) item.hidden = !shown.includes(o);
     if (this.pinned && !shown.includes(this.pinned)) this.pin(null);
@@ -166,18 +171,19 @@ export class Card {
     this.redraw();
   }
 
-  /** Makes the list of objects anew. */
+  /** Rebuilds the list of objects, the most probable first. */
   list() {
     this.hovered = this.pinned = null;
     this.items.clear();
-    for (const o of [...(this.answer?.objects ?? [])].sort((a, b) => b.score - a.score)) this.items.set(o, this.item(o));
+    const sorted = [...(this.answer?.objects ?? [])].sort((a, b) => b.score - a.score);
+    for (const o of sorted) this.items.set(o, this.item(o));
     find(this.element, ".objects", HTMLElement).replaceChildren(...this.items.values());
-    this.setLowest(this.lowest);
+    this.setMinimumScore(this.minimumScore);
   }
 
   /**
    * @param {Detected} o
-   * @returns {HTMLElement} its line of the list
+   * @returns {HTMLElement} its item of the list
    */
   item(o) {
     const item = copyOf("object");
@@ -186,15 +192,14 @@ export class Card {
     find(item, ".label", HTMLElement).textContent = o.label;
     find(item, ".meter span", HTMLElement).style.width = 100 * o.score + "%";
     find(item, ".score", HTMLElement).textContent = o.score.toFixed(2);
-    for (const [event, of] of /** @type {[string, Detected|null][]} */ ([["pointerenter", o], ["focus", o], ["pointerleave", null], ["blur", null]])) {
-      button.addEventListener(event, () => this.hover(of));
-    }
+    for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => this.hover(o));
+    for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => this.hover(null));
     button.addEventListener("click", () => this.pin(o));
     return item;
   }
 
   /**
-   * Arrows go up and down the list; Escape lets go.
+   * Handles a key in the list: the arrows move the focus up and down, Escape unpins.
    * @param {KeyboardEvent} e
    */
   key(e) {
@@ -207,22 +212,22 @@ export class Card {
     buttons[(at + step + buttons.length) % buttons.length]?.focus();
   }
 
-  /** @param {Detected|null} o that the pointer or the focus is on */
+  /** @param {Detected|null} o under the pointer or with the focus */
   hover(o) {
     if (o === this.hovered) return;
     this.hovered = o;
-    this.mark();
+    this.highlight();
   }
 
-  /** @param {Detected|null} o that was clicked: it stays marked until it, or nothing, is clicked */
+  /** @param {Detected|null} o that was clicked: it stays highlighted until the next click */
   pin(o) {
     this.pinned = o === this.pinned ? null : o;
     if (this.pinned) this.items.get(this.pinned)?.scrollIntoView({ block: "nearest" });
-    this.mark();
+    this.highlight();
   }
 
-  /** Shows what is marked, in the list and on the picture. */
-  mark() {
+  /** Shows what is highlighted, in the list and on the image. */
+  highlight() {
     for (const [o, item] of this.items) {
       item.classList.toggle("active", o === this.hovered);
       find(item, "button", HTMLElement).setAttribute("aria-pressed", String(o === this.pinned));
@@ -233,19 +238,21 @@ export class Card {
 
   /**
    * @param {MouseEvent} e on the canvas
-   * @returns {Detected|null} the object there
+   * @returns {Detected|null} the object at this point
    */
   at(e) {
     const r = this.canvas.getBoundingClientRect();
-    return objectAt(this.shown, ((e.clientX - r.left) / r.width) * this.bitmap.width, ((e.clientY - r.top) / r.height) * this.bitmap.height);
+    const x = ((e.clientX - r.left) / r.width) * this.bitmap.width;
+    const y = ((e.clientY - r.top) / r.height) * this.bitmap.height;
+    return objectAt(this.shown, x, y);
   }
 
-  /** Tells what is on the picture to those who do not see it. */
+  /** Describes the image for screen readers. */
   describe() {
-    this.canvas.setAttribute("aria-label", this.answer?.objects ? `Picture ${this.words}` : `Picture ${this.name}`);
+    this.canvas.setAttribute("aria-label", "Image " + (this.answer?.objects ? this.summary : this.name));
   }
 
-  /** Draws soon, once, in the size that the canvas has on the screen. */
+  /** Draws in the next frame, at the canvas's size on the screen. */
   redraw() {
     if (this.drawing) return;
     this.drawing = true;
@@ -264,16 +271,18 @@ export class Card {
     });
   }
 
-  /** Shows how long the parts took. */
+  /** Shows how long each stage took. */
   speed() {
     const t = this.answer?.timings;
     if (!t) return;
-    const times = { queue: t.queue_ms ?? 0, load: t.load_ms, vision: t.vision_ms, prefill: t.prefill_ms, decode: t.decode_ms };
+    const times = {
+      queue: t.queue_ms ?? 0, load: t.load_ms, vision: t.vision_ms, prefill: t.prefill_ms, decode: t.decode_ms,
+    };
     const total = Object.values(times).reduce((a, b) => a + b, 0);
     const parts = [];
     for (const [stage, name] of STAGES) {
       find(this.element, `[data-part=${stage}]`, HTMLElement).style.flexGrow = String(total ? times[stage] / total : 0);
-      if (stage === "vision" && times[stage] === 0) parts.push("picture known");
+      if (stage === "vision" && times[stage] === 0) parts.push("image cached");
       else if (times[stage] >= 1) parts.push(`${name} ${duration(times[stage])}`);
     }
     const rate = t.decode_ms > 0 ? `, ${((1000 * t.decode_tokens) / t.decode_ms).toFixed(0)} tokens/s` : "";
@@ -281,7 +290,7 @@ export class Card {
     find(this.element, ".speed", HTMLElement).hidden = false;
   }
 
-  /** Frees its picture. */
+  /** Removes it from the page and frees its image. */
   close() {
     this.element.remove();
     this.bitmap.close();

@@ -1,7 +1,8 @@
 package paligemma
 
-// This file: the sizes of a checkpoint, and the published checkpoints that have them.
-// Before it: a checkpoint's shapes (package convert) or a GGUF's keys (packages gemma and mmproj). After it: file names, graphs.
+// This file: the sizes of a checkpoint, and the published checkpoints that have them. Before it: a
+// checkpoint's shapes (package convert) or a GGUF's keys (packages gemma and mmproj). After it:
+// file names, graphs.
 
 import "fmt"
 
@@ -40,8 +41,8 @@ func (c VisionConfig) Tokens() int {
 	return side * side
 }
 
-// So400m returns the sizes of the encoder that all published checkpoints have, SigLIP So400m/14, for images of this side and the decoder's width
-// (big_vision models/vit.py, decode_variant).
+// So400m returns the sizes of the encoder that all published checkpoints have, SigLIP So400m/14,
+// for images of this side and the decoder's width (big_vision models/vit.py, decode_variant).
 func So400m(side, projection int) VisionConfig {
 	return VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
 }
@@ -54,7 +55,8 @@ type Variant struct {
 	Text      TextConfig
 }
 
-// Variants lists the published decoders, from big_vision (commit 0127fb6b) models/ppp/gemma.py, get_config.
+// Variants lists the published decoders, from big_vision (commit 0127fb6b) models/ppp/gemma.py,
+// get_config.
 var Variants = []Variant{
 	{"3b", "PaliGemma", "3B", TextConfig{Gemma, 2048, 18, 16384, 8, 1, 256, 257152}},
 	{"2-3b", "PaliGemma 2", "3B", TextConfig{Gemma2, 2304, 26, 9216, 8, 4, 256, 257152}},
@@ -83,9 +85,8 @@ func find(variants []Variant, key string) (Variant, bool) {
 	return Variant{}, false
 }
 
-// Lookup returns the published variant with exactly these sizes.
-// For any other it returns false and a variant without a key: the family's name, and a size label made from the number of
-// parameters.
+// Lookup returns the published variant with exactly these sizes. For any other it returns false and
+// a variant without a key: the family's name, and a size label made from the number of parameters.
 func Lookup(text TextConfig, parameters int64) (Variant, bool) {
 	for _, v := range Variants {
 		if v.Text == text {

@@ -1,6 +1,7 @@
 package paligemma
 
-// This file: the kinds of GGUF files that make a model, told apart by their key general.architecture.
+// This file: the kinds of GGUF files that make a model, told apart by their key
+// general.architecture.
 
 import "fmt"
 
@@ -20,7 +21,8 @@ const (
 	MaskFile   FileKind = "mask"   // decoder of segment codes
 )
 
-// KindOf returns the kind of a file with this general.architecture, and "" for any other architecture.
+// KindOf returns the kind of a file with this general.architecture, and "" for any other
+// architecture.
 func KindOf(architecture string) FileKind {
 	switch architecture {
 	case Gemma, Gemma2:
@@ -40,7 +42,8 @@ func (e FileKindError) Error() string {
 	return fmt.Sprintf("this is the %s file, want the %s file", e.Have, e.Want)
 }
 
-// CheckPair fails unless the projector of the vision encoder gives embeddings of the decoder's width.
+// CheckPair fails unless the projector of the vision encoder gives embeddings of the decoder's
+// width.
 func CheckPair(text TextConfig, vision VisionConfig) error {
 	if vision.ProjectionDim != text.EmbeddingLength {
 		return fmt.Errorf("the projector gives rows of %d, the decoder takes rows of %d", vision.ProjectionDim, text.EmbeddingLength)

@@ -161,7 +161,8 @@ func checkHealth(ctx context.Context, progress io.Writer, path string) (is strin
 	return is, errors.Join(l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard }), l.close())
 }
 
-// checkPair checks both files of a folder, and that they belong together, and the mask file that serves them if there is one.
+// checkPair checks both files of a folder, and that they belong together, and the mask file that
+// serves them if there is one.
 func checkPair(ctx context.Context, progress io.Writer, folder string) (is string, err error) {
 	files, err := store.Find(folder, "", "")
 	if err != nil {

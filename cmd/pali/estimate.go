@@ -1,6 +1,7 @@
 package main
 
-// This file: pali estimate: what a model needs in another type, before anything is loaded or converted.
+// This file: pali estimate: what a model needs in another type, before anything is loaded or
+// converted.
 
 import (
 	"fmt"

@@ -1,8 +1,9 @@
 // Command pali converts PaliGemma checkpoints to GGUF and runs them offline.
 //
-// This package is the only place where the others are wired together: main.go, and one file for each subcommand.
-// Results go to standard output, everything else to standard error. The program exits with 0 when it is done, 1 when it failed,
-// 2 when it was called wrongly and 130 when it was interrupted.
+// This package is the only place where the others are wired together: main.go, and one file for
+// each subcommand. Results go to standard output, everything else to standard error. The program
+// exits with 0 when it is done, 1 when it failed, 2 when it was called wrongly and 130 when it was
+// interrupted.
 package main
 
 import (

@@ -117,7 +117,7 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 					return err
 				}
 			}
-			for _, path := range paths { // the text file first: without it the others are no model
+			for _, path := range paths { // the text file first: without it the others are not a model
 				if err := os.Remove(path); err != nil {
 					return err
 				}

@@ -18,7 +18,8 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// forTerminal returns text that cannot steer a terminal: control characters but newline and tab are left out.
+// forTerminal returns text that cannot steer a terminal: control characters but newline and tab are
+// left out.
 func forTerminal(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {

@@ -44,8 +44,9 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	return m, describe(m, info, options.KV)
 }
 
-// command returns how the model's worker is started: this program, with the same settings and without the key. Where ggml
-// aborts it would start a debugger to print its calls, which takes seconds: the environment turns that off.
+// command returns how the model's worker is started: this program, with the same settings and
+// without the key. Where ggml aborts it would start a debugger to print its calls, which takes
+// seconds: the environment turns that off.
 func (f *serveFlags) command(stderr io.Writer, files store.Files) (worker.Command, error) {
 	exe, err := os.Executable()
 	if err != nil {

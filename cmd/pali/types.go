@@ -78,7 +78,8 @@ type insteadJSON struct {
 	Count  int    `json:"tensors"`
 }
 
-// instead lists the tensors that have another type than was meant, in the order of the types' names.
+// instead lists the tensors that have another type than was meant, in the order of the types'
+// names.
 func instead(p *quant.Plan) []insteadJSON {
 	all := []insteadJSON{}
 	for types, n := range p.Instead {
@@ -88,7 +89,8 @@ func instead(p *quant.Plan) []insteadJSON {
 	return all
 }
 
-// writeTypes tells a person how many tensors of a file have which type, and how many have it because their rows do not fit another.
+// writeTypes tells a person how many tensors of a file have which type, and how many have it
+// because their rows do not fit another.
 func writeTypes(w io.Writer, file string, types map[string]int, instead []insteadJSON) {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(types)) {

@@ -48,8 +48,9 @@ func readVersions() versions {
 	return v
 }
 
-// versionOf returns the version of a build whose main module has this one: "v1.2.3" or a later commit's is 1.2.3 and so on;
-// where there is no tag before the commit, or no version control, it is the fallback.
+// versionOf returns the version of a build whose main module has this one: "v1.2.3" or a later
+// commit's is 1.2.3 and so on; where there is no tag before the commit, or no version control, it
+// is the fallback.
 func versionOf(module string) string {
 	if number, ok := strings.CutPrefix(module, "v"); ok && !strings.HasPrefix(number, "0.0.0-") {
 		return number

@@ -2,8 +2,8 @@
 //
 //	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each part ──▶ its share of the machine's limit
 //
-// Before it: a loaded model (runner/llamacpp). After it: a Report, printed by pali bench. This file: the rounds; roofline.go:
-// the shares.
+// Before it: a loaded model (runner/llamacpp). After it: a Report, printed by pali bench. This
+// file: the rounds; roofline.go: the shares.
 package bench
 
 import (
@@ -155,7 +155,8 @@ func (s *subject) round() (took [parts]time.Duration, err error) {
 	return took, nil
 }
 
-// Spread is what the rounds took, in milliseconds, and how many images or tokens a second that makes.
+// Spread is what the rounds took, in milliseconds, and how many images or tokens a second that
+// makes.
 type Spread struct {
 	Median float64 `json:"median_ms"`
 	Min    float64 `json:"min_ms"`
@@ -173,8 +174,8 @@ func spreadOf(times []float64, items float64) Spread {
 	return Spread{Median: median, Min: times[0], Max: times[n-1], Rate: items / median * 1000}
 }
 
-// setShare sets which share of a limit was reached: best is the seconds that a round would take at it, 0 if that is not
-// known.
+// setShare sets which share of a limit was reached: best is the seconds that a round would take at
+// it, 0 if that is not known.
 func (s *Spread) setShare(best float64, limit string) {
 	if best > 0 {
 		s.Share, s.Limit = best/(s.Median/1000), limit

@@ -23,7 +23,8 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// A matrix of each kind by hand: two operations an element, at the rate of its type; the table and vectors are left out.
+// A matrix of each kind by hand: two operations an element, at the rate of its type; the table and
+// vectors are left out.
 func TestWork(t *testing.T) {
 	matrix := func(name string, typ gguf.Type, shape ...int) gguf.Tensor {
 		return gguf.Tensor{Name: name, Type: typ, Shape: shape}

@@ -26,8 +26,9 @@ type Machine struct {
 	F32  float64 `json:"f32_per_second,omitempty"`
 }
 
-// AddFiles measures the machine with r.Threads threads and sets which share of its limits was reached with the files, and
-// what package estimate says of the memory. cell is the type of the KV cache.
+// AddFiles measures the machine with r.Threads threads and sets which share of its limits was
+// reached with the files, and what package estimate says of the memory. cell is the type of the KV
+// cache.
 func (r *Report) AddFiles(files store.Files, cell gguf.Type) error {
 	l := ggml.MeasureLimits(r.Threads)
 	r.Machine = Machine{l.Read, l.Int8, l.BF16, l.F32}
@@ -104,7 +105,8 @@ func workOf(f *gguf.File, l ggml.Limits, table gguf.Tensor) work {
 	return w
 }
 
-// rateOf returns the limit that products with weights of a type are compared with, 0 if it is not known.
+// rateOf returns the limit that products with weights of a type are compared with, 0 if it is not
+// known.
 func rateOf(l ggml.Limits, t gguf.Type) (limit float64, name string) {
 	switch {
 	case t.Blocked():

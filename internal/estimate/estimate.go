@@ -1,10 +1,10 @@
-// Package estimate tells how large the files of a model are in a type, and how much memory a request takes, before
-// anything is converted or loaded.
+// Package estimate tells how large the files of a model are in a type, and how much memory a
+// request takes, before anything is converted or loaded.
 //
 //	a checkpoint, files of another type, or a published size ──▶ Model ──▶ Memory of a request
 //
-// Before it: quant.Plan, which says how the files are stored. After it: numbers for a person, and for the server's bound.
-// This file: the sizes of the files; memory.go: the memory of a request.
+// Before it: quant.Plan, which says how the files are stored. After it: numbers for a person, and
+// for the server's bound. This file: the sizes of the files; memory.go: the memory of a request.
 package estimate
 
 import (
@@ -56,8 +56,9 @@ func IsCheckpoint(path string) bool {
 	return err == nil && string(magic) == "PK"
 }
 
-// OfCheckpoint returns the model that package convert would make, exactly: of a checkpoint (.npz) or its parts in order,
-// its SentencePiece model, and the name that the files will have, "" for the default.
+// OfCheckpoint returns the model that package convert would make, exactly: of a checkpoint (.npz)
+// or its parts in order, its SentencePiece model, and the name that the files will have, "" for the
+// default.
 func OfCheckpoint(paths []string, tokenizer, name string, p Plans) (Model, error) {
 	vocabulary, err := sentencepiece.Open(tokenizer)
 	if err != nil {
@@ -132,8 +133,8 @@ func SizesText() string {
 	return fmt.Sprintf("%s, with -%d or -%d", strings.Join(paligemma.Keys(), ", "), sides[1], sides[2])
 }
 
-// Bytes of the keys of a published model's files, padded: those of the architecture and, in the text file, Gemma's 257,152
-// pieces with their scores and types.
+// Bytes of the keys of a published model's files, padded: those of the architecture and, in the
+// text file, Gemma's 257,152 pieces with their scores and types.
 const (
 	sizeTextKeys   = 6_058_176
 	sizeVisionKeys = 1_152
@@ -153,7 +154,8 @@ func OfSize(size Size, p Plans) (m Model, err error) {
 	return m, err
 }
 
-// fileBytes returns the size of a file with these tensors, in the types of a plan, and about keys bytes of keys.
+// fileBytes returns the size of a file with these tensors, in the types of a plan, and about keys
+// bytes of keys.
 func fileBytes(plan *quant.Plan, tensors []gguf.Tensor, keys int64) (int64, error) {
 	if err := plan.Choose(tensors); err != nil {
 		return 0, err

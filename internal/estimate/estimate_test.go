@@ -34,7 +34,8 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-// The published sizes in 16 bits: their parameters, counted from the shapes of big_vision's models, and Gemma's vocabulary.
+// The published sizes in 16 bits: their parameters, counted from the shapes of big_vision's models,
+// and Gemma's vocabulary.
 func TestOfSize(t *testing.T) {
 	for _, c := range []struct {
 		size       string

@@ -7,7 +7,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Positions of a request beside its images, if nobody says: a prompt of up to 64 tokens, and the default limit of an answer.
+// Positions of a request beside its images, if nobody says: a prompt of up to 64 tokens, and the
+// default limit of an answer.
 const (
 	PromptPositions = 64
 	AnswerPositions = 256
@@ -23,8 +24,8 @@ type Memory struct {
 	Total     int64 `json:"memory_bytes"`
 }
 
-// Memory adds up what a request of a number of positions takes, the first of which are its prefix. cell is the type of the
-// KV cache.
+// Memory adds up what a request of a number of positions takes, the first of which are its prefix.
+// cell is the type of the KV cache.
 func (m Model) Memory(cell gguf.Type, prefix, positions int) Memory {
 	n := Memory{Text: m.TextBytes, Vision: m.VisionBytes, Positions: positions,
 		KV: kvBytes(m.Text, cell, positions), Work: workBytes(m.Text, m.Vision, prefix, positions)}
@@ -38,7 +39,8 @@ func (m Model) OneImage(cell gguf.Type) Memory {
 	return m.Memory(cell, prefix, prefix+AnswerPositions)
 }
 
-// cells returns the positions that the cache has room for: llama.cpp rounds them up to a multiple of 256.
+// cells returns the positions that the cache has room for: llama.cpp rounds them up to a multiple
+// of 256.
 func cells(positions int) int64 { return int64((positions + 255) / 256 * 256) }
 
 // kvBytes returns the size of the cache: a key and a value for each layer, head and cell.
@@ -46,9 +48,10 @@ func kvBytes(c paligemma.TextConfig, cell gguf.Type, positions int) int64 {
 	return 2 * int64(c.BlockCount) * cell.RowBytes(c.HeadCountKV*c.KeyLength) * cells(positions)
 }
 
-// workBytes returns the memory beside weights and cache while a prefix is read, as the two graphs and their callers hold it
-// (docs/performance.md compares it with measurements). The decoder's graph is at its largest in the MLP of a layer or, with
-// many positions, where the scores of all heads are there.
+// workBytes returns the memory beside weights and cache while a prefix is read, as the two graphs
+// and their callers hold it (docs/performance.md compares it with measurements). The decoder's
+// graph is at its largest in the MLP of a layer or, with many positions, where the scores of all
+// heads are there.
 func workBytes(c paligemma.TextConfig, v paligemma.VisionConfig, prefix, positions int) int64 {
 	const (
 		program   = 30 << 20

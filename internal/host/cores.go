@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Threads returns one thread for each core that computes, of those that this process may use: two threads of one core
-// share its vector units and wait for each other, and fast cores wait for a slow one. GOMAXPROCS already knows the
-// process's CPU mask and, on Linux, its share of time.
+// Threads returns one thread for each core that computes, of those that this process may use: two
+// threads of one core share its vector units and wait for each other, and fast cores wait for a
+// slow one. GOMAXPROCS already knows the process's CPU mask and, on Linux, its share of time.
 func Threads() int {
 	n := runtime.GOMAXPROCS(0)
 	if cores := fastCores(); cores > 0 {
@@ -20,9 +20,10 @@ func Threads() int {
 	return n
 }
 
-// linuxCores counts the cores that the system describes below /sys/devices and that have an allowed processor. Each
-// processor lists all processors of its core in the same words, so that cores are told apart by these texts. Where there
-// are two kinds of cores (Intel), the fast ones are those of cpu_core. 0: the system does not say.
+// linuxCores counts the cores that the system describes below /sys/devices and that have an allowed
+// processor. Each processor lists all processors of its core in the same words, so that each core
+// has a text of its own. Where there are two kinds of cores (Intel), the fast ones are those of
+// cpu_core. 0: the system does not say.
 func linuxCores(devices fs.FS, allowed func(cpu int) bool) int {
 	fast, err := fs.ReadFile(devices, "cpu_core/cpus")
 	if err != nil {

@@ -4,7 +4,8 @@ package host
 
 import "golang.org/x/sys/unix"
 
-// fastCores counts the performance cores of Apple silicon, or all cores of other Macs; 0 if the system does not say.
+// fastCores counts the performance cores of Apple silicon, or all cores of other Macs; 0 if the
+// system does not say.
 func fastCores() int {
 	for _, name := range []string{"hw.perflevel0.physicalcpu", "hw.physicalcpu"} {
 		if n, err := unix.SysctlUint32(name); err == nil {

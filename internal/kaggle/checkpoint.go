@@ -1,6 +1,7 @@
 package kaggle
 
-// This file: the files of a checkpoint: which to take, which lie there already, and those that every PaliGemma shares.
+// This file: the files of a checkpoint: which to take, which lie there already, and those that
+// every PaliGemma shares.
 
 import (
 	"context"
@@ -20,8 +21,8 @@ type Checkpoint struct {
 	Floats bool   // 32 bits rather than 16
 }
 
-// Local returns the paths of the checkpoint in the folder, as one file or in parts; none if it is not there, or not all of
-// it.
+// Local returns the paths of the checkpoint in the folder, as one file or in parts; none if it is
+// not there, or not all of it.
 func (c Checkpoint) Local() ([]string, error) {
 	entries, err := os.ReadDir(c.Folder)
 	if err != nil {
@@ -41,8 +42,8 @@ func (c Checkpoint) Local() ([]string, error) {
 	return inFolder(c.Folder, chosen), nil
 }
 
-// Remote returns the requests for the checkpoint's files, as Kaggle lists them now. A handle without a version gets the
-// newest.
+// Remote returns the requests for the checkpoint's files, as Kaggle lists them now. A handle
+// without a version gets the newest.
 func (c *Checkpoint) Remote(ctx context.Context, client *Client) ([]Request, error) {
 	var err error
 	if c.Handle, err = client.Newest(ctx, c.Handle); err != nil {
@@ -64,8 +65,8 @@ func (c *Checkpoint) Remote(ctx context.Context, client *Client) ([]Request, err
 	return requests, nil
 }
 
-// Unpacked returns the files of the checkpoint within an archive, and a function that removes what it unpacked; paths that
-// are not an archive are returned as they are.
+// Unpacked returns the files of the checkpoint within an archive, and a function that removes what
+// it unpacked; paths that are not an archive are returned as they are.
 func (c Checkpoint) Unpacked(ctx context.Context, paths []string) (files []string, remove func() error, err error) {
 	remove = func() error { return nil }
 	if is, err := IsArchive(paths[0]); err != nil || !is || len(paths) > 1 {
@@ -94,7 +95,8 @@ func inFolder(folder string, names []string) []string {
 	return paths
 }
 
-// IsCheckpoint reports whether the name of a file is that of a checkpoint or of a part of one, not of an archive.
+// IsCheckpoint reports whether the name of a file is that of a checkpoint or of a part of one, not
+// of an archive.
 func IsCheckpoint(path string) bool { return strings.Contains(filepath.Base(path), ".npz") }
 
 // The mask decoder of every PaliGemma: its public address, and the most bytes that it may have.
@@ -113,8 +115,8 @@ func MaskDecoderIn(folder string) Request {
 	return Request{Address: maskDecoder, Path: filepath.Join(folder, path.Base(maskDecoder)), Most: maxMaskBytes}
 }
 
-// ByHand reports whether an error is one that a person with a browser may not have: of credentials, of the network, or a
-// server's refusal.
+// ByHand reports whether an error is one that a person with a browser may not have: of credentials,
+// of the network, or a server's refusal.
 func ByHand(err error) bool {
 	var network NetworkError
 	var status StatusError

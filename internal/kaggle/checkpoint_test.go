@@ -57,7 +57,8 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// What is unpacked lies in a folder of its own, which goes; what is not an archive is taken as it is.
+// What is unpacked lies in a folder of its own, which goes; what is not an archive is taken as it
+// is.
 func TestUnpacked(t *testing.T) {
 	folder := t.TempDir()
 	var b bytes.Buffer

@@ -17,7 +17,8 @@ const (
 	maxEntries = 20000 // files and folders
 )
 
-// Folder returns the user's folder of models: PALI_MODELS, or a folder where this system keeps a user's data.
+// Folder returns the user's folder of models: PALI_MODELS, or a folder where this system keeps a
+// user's data.
 func Folder() (string, error) {
 	if folder := os.Getenv("PALI_MODELS"); folder != "" {
 		return folder, nil
@@ -38,8 +39,8 @@ func Folder() (string, error) {
 	return filepath.Join(data, "pali", "models"), nil
 }
 
-// List returns the paths of the text files of a folder and of those below it, in the order of their names. A folder that
-// does not exist has none.
+// List returns the paths of the text files of a folder and of those below it, in the order of their
+// names. A folder that does not exist has none.
 func List(folder string) ([]string, error) {
 	var found []string
 	left := maxEntries
@@ -75,8 +76,8 @@ func List(folder string) ([]string, error) {
 // Name returns the name of the model with this text file.
 func Name(text string) string { return strings.TrimSuffix(filepath.Base(text), ".gguf") }
 
-// locate returns the path of a model: model itself where it exists, else a path in the user's folder, else the text file
-// of the model with this name.
+// locate returns the path of a model: model itself where it exists, else a path in the user's
+// folder, else the text file of the model with this name.
 func locate(model string) (string, error) {
 	if _, err := os.Stat(model); err == nil {
 		return model, nil
@@ -93,8 +94,9 @@ func locate(model string) (string, error) {
 	return Named(folder, model)
 }
 
-// Named returns the text file of a model in folder, by its name or by the beginning of it up to a "-", capitals or not:
-// "paligemma-3b-mix-224" is PaliGemma-3B-mix-224-v1.0-Q8_0 where no other name begins so.
+// Named returns the text file of a model in folder, by its name or by the beginning of it up to a
+// "-", capitals or not: "paligemma-3b-mix-224" is PaliGemma-3B-mix-224-v1.0-Q8_0 where no other
+// name begins so.
 func Named(folder, name string) (string, error) {
 	all, err := List(folder)
 	if err != nil {

@@ -31,8 +31,8 @@ type FileInfo struct {
 	Parameters int64  // elements of all tensors
 }
 
-// Read checks the text file and the vision file as before a run. Where one is refused, the Info holds what was read
-// before that.
+// Read checks the text file and the vision file as before a run. Where one is refused, the Info
+// holds what was read before that.
 func Read(f Files) (m Info, err error) {
 	if err = m.readText(f.Text); err == nil {
 		err = m.readVision(f.Vision)
@@ -83,7 +83,8 @@ func ReadVision(path string) (paligemma.VisionConfig, error) {
 	return m.Vision, err
 }
 
-// Check checks an opened file as what its architecture says it is; any other than a vision or a mask file as a text file.
+// Check checks an opened file as what its architecture says it is; any other than a vision or a
+// mask file as a text file.
 func Check(f *gguf.File) (kind paligemma.FileKind, err error) {
 	architecture, _ := gguf.Get[string](f, gemma.KeyArchitecture)
 	switch kind = paligemma.KindOf(architecture); kind {
@@ -184,7 +185,8 @@ func Describe(text string) Model {
 	return m
 }
 
-// own lists a model's files, the text file first, without those that other models beside it use too.
+// own lists a model's files, the text file first, without those that other models beside it use
+// too.
 func (m Model) own() ([]string, error) {
 	others, err := List(filepath.Dir(m.Text))
 	if err != nil {
@@ -205,8 +207,8 @@ func (m Model) own() ([]string, error) {
 	return own, nil
 }
 
-// Removable returns the files of a model in folder that can be removed, the text file first: it has a name as Named takes
-// it, is a whole pair, and no other model beside it uses them.
+// Removable returns the files of a model in folder that can be removed, the text file first: it has
+// a name as Named takes it, is a whole pair, and no other model beside it uses them.
 func Removable(folder, name string) ([]string, error) {
 	text, err := Named(folder, name)
 	if err != nil {

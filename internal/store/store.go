@@ -1,10 +1,11 @@
-// Package store finds the files that make a model, by path or by name, and tells what they say about it. No weights are
-// read.
+// Package store finds the files that make a model, by path or by name, and tells what they say
+// about it. No weights are read.
 //
 //	path, folder or name ──▶ NAME-TYPE.gguf ──▶ mmproj-NAME-*.gguf and masks-NAME.gguf beside it ──▶ sizes
 //
-// Before it: what a person calls a model. After it: runner/llamacpp and tasks/masks, which load the files. This file: the
-// files of one model; folder.go: the user's folder of models; model.go: what the files say.
+// Before it: what a person calls a model. After it: runner/llamacpp and tasks/masks, which load the
+// files. This file: the files of one model; folder.go: the user's folder of models; model.go: what
+// the files say.
 package store
 
 import (
@@ -24,8 +25,9 @@ type Files struct {
 	MasksErr     error  // several files could be the mask file: an error for those who need one
 }
 
-// Find returns the files of a model: model is its text file, the folder that holds it, or a name as Named takes it. mmproj
-// and masks are paths of the other files; "" means those beside the text file.
+// Find returns the files of a model: model is its text file, the folder that holds it, or a name as
+// Named takes it. mmproj and masks are paths of the other files; "" means those beside the text
+// file.
 func Find(model, mmproj, masks string) (Files, error) {
 	model, err := locate(model)
 	if err != nil {
@@ -69,9 +71,9 @@ func isText(name string) bool {
 	return isGGUF(name, "") && !strings.HasPrefix(name, visionPrefix) && !strings.HasPrefix(name, maskPrefix)
 }
 
-// besideText finds the vision file of a text file: of those in its folder the one whose name agrees longest with the text
-// file's. NAME-Q4_0.gguf takes mmproj-NAME-Q4_0.gguf before mmproj-NAME-F16.gguf, and none of another NAME if there is one
-// of its own.
+// besideText finds the vision file of a text file: of those in its folder the one whose name agrees
+// longest with the text file's. NAME-Q4_0.gguf takes mmproj-NAME-Q4_0.gguf before
+// mmproj-NAME-F16.gguf, and none of another NAME if there is one of its own.
 func besideText(text string) (string, error) {
 	folder, base := filepath.Dir(text), filepath.Base(text)
 	exact := filepath.Join(folder, visionPrefix+base)
@@ -90,8 +92,8 @@ func besideText(text string) (string, error) {
 	return only(folder, paligemma.VisionFile, func(name string) bool { return isGGUF(name, visionPrefix) })
 }
 
-// besideMasks finds the mask file of a text file: masks-NAME.gguf of NAME-TYPE.gguf, else the only one of its folder. ""
-// if there is none.
+// besideMasks finds the mask file of a text file: masks-NAME.gguf of NAME-TYPE.gguf, else the only
+// one of its folder. "" if there is none.
 func besideMasks(text string) (string, error) {
 	folder, base := filepath.Dir(text), filepath.Base(text)
 	if at := strings.LastIndexByte(base, '-'); at > 0 {
@@ -138,7 +140,8 @@ func (e NotFoundError) Error() string {
 	return fmt.Sprintf("%s: no %s GGUF in this folder", e.Folder, e.Want)
 }
 
-// AmbiguousError is a folder with several files that could be the wanted one, or a name that several models have.
+// AmbiguousError is a folder with several files that could be the wanted one, or a name that
+// several models have.
 type AmbiguousError struct {
 	Where string             // folder, or name
 	Want  paligemma.FileKind // "": a model of this name

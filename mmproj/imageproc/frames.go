@@ -1,7 +1,7 @@
 package imageproc
 
-// This file: animated images as frames: which of them, those of a GIF, and those of a folder, as big_vision's video
-// transfers give them to the model (pp/proj/paligemma/video.py).
+// This file: animated images as frames: which of them, those of a GIF, and those of a folder, as
+// big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
 
 import (
 	"cmp"
@@ -22,9 +22,11 @@ const (
 	animationBudget = 20      // pixels that a GIF's frames draw up to the last chosen one, in multiples of Limits.Pixels
 )
 
-// ChooseFrames returns which of total frames n are: the first, and then every stride-th. Where these are fewer than n, they are repeated from the first,
-// and cut after n. This is how the video transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py, deterministic_fs, and
-// pp/proj/paligemma/video.py, video_replicate_img). Stride 0 is total/n, or 1: frames of the whole film, evenly spaced.
+// ChooseFrames returns which of total frames n are: the first, and then every stride-th. Where
+// these are fewer than n, they are repeated from the first, and cut after n. This is how the video
+// transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py,
+// deterministic_fs, and pp/proj/paligemma/video.py, video_replicate_img). Stride 0 is total/n, or
+// 1: frames of the whole film, evenly spaced.
 func ChooseFrames(total, n, stride int) []int {
 	if stride == 0 {
 		stride = max(1, total/n)
@@ -37,7 +39,8 @@ func ChooseFrames(total, n, stride int) []int {
 	return frames
 }
 
-// DefaultVideoFrames is how many frames of a video are taken if nobody says, as the video transfers do.
+// DefaultVideoFrames is how many frames of a video are taken if nobody says, as the video transfers
+// do.
 const DefaultVideoFrames = 16
 
 // FrameChoice says which frames of an animated image to take, as ChooseFrames does.
@@ -46,8 +49,9 @@ type FrameChoice struct {
 	Stride int // 0: evenly spaced
 }
 
-// OpenFrames reads the frames of a GIF, of a folder or of a video file (video.go), or the image at path where c.Count is 0
-// and it is no video. It returns the numbers of the frames, too; none of a still image.
+// OpenFrames reads the frames of a GIF, of a folder or of a video file (video.go), or the image at
+// path where c.Count is 0 and it is no video. It returns the numbers of the frames, too; none of a
+// still image.
 func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (images []*Image, chosen []int, err error) {
 	choose := func(total int) []int {
 		chosen = ChooseFrames(total, cmp.Or(c.Count, DefaultVideoFrames), c.Stride)
@@ -72,7 +76,8 @@ func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (imag
 	return images, chosen, nil
 }
 
-// OpenGIF reads the frames of the GIF file at path that choose selects, as whole images. Errors name the path.
+// OpenGIF reads the frames of the GIF file at path that choose selects, as whole images. Errors
+// name the path.
 func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	data, err := ReadFile(path, l.Bytes)
 	if err != nil {
@@ -85,8 +90,9 @@ func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []i
 	return images, frames, nil
 }
 
-// OpenFolder reads the images of a folder that choose selects as frames, in the natural order of their names (2.png comes
-// before 10.png). Files whose names begin with a dot are not frames. It also returns the paths.
+// OpenFolder reads the images of a folder that choose selects as frames, in the natural order of
+// their names (2.png comes before 10.png). Files whose names begin with a dot are not frames. It
+// also returns the paths.
 func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image, []string, error) {
 	names, err := frameNames(folder)
 	if err != nil {
@@ -134,7 +140,8 @@ func frameNames(folder string) ([]string, error) {
 	return names, nil
 }
 
-// natural compares names with the numbers in them as numbers; names that are equal so are compared by their bytes.
+// natural compares names with the numbers in them as numbers; names that are equal so are compared
+// by their bytes.
 func natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {

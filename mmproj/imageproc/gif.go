@@ -1,9 +1,11 @@
 package imageproc
 
-// This file: the frames of a GIF, drawn over each other as its disposal methods say. Before it: frames.go. After it: whole images.
+// This file: the frames of a GIF, drawn over each other as its disposal methods say. Before it:
+// frames.go. After it: whole images.
 //
-// The blocks are found first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, section 14 and appendix A); then each image is decoded
-// alone, as a GIF of one, so that memory holds one of them and the chosen frames, however many there are.
+// The blocks are found first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt,
+// section 14 and appendix A); then each image is decoded alone, as a GIF of one, so that memory
+// holds one of them and the chosen frames, however many there are.
 
 import (
 	"bytes"
@@ -32,10 +34,10 @@ type gifFile struct {
 
 var errGIFEnd = errors.New("GIF: file ends too early")
 
-// decodeGIF decodes the frames of a GIF that choose selects, which gets the number of frames, as whole images; it returns
-// their numbers, too. Where nothing is drawn, and where a frame was cleared, an image is black, as Decode's. The limits are
-// those of one image; all frames together may have four times as many pixels, and what is drawn up to the last of them
-// twenty times.
+// decodeGIF decodes the frames of a GIF that choose selects, which gets the number of frames, as
+// whole images; it returns their numbers, too. Where nothing is drawn, and where a frame was
+// cleared, an image is black, as Decode's. The limits are those of one image; all frames together
+// may have four times as many pixels, and what is drawn up to the last of them twenty times.
 func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	if int64(len(data)) > l.Bytes {
 		return nil, nil, errTooManyBytes(int64(len(data)), l.Bytes)
@@ -208,7 +210,8 @@ func (g *gifFile) alone(f gifFrame) []byte {
 	return slices.Concat(g.head, f.control, f.image, []byte{0x3b})
 }
 
-// paint draws an image in its place. Its transparent pixels, and those beyond its palette, are left as they are.
+// paint draws an image in its place. Its transparent pixels, and those beyond its palette, are left
+// as they are.
 func (p *Image) paint(m *image.Paletted) {
 	var table [256][3]uint8
 	var opaque [256]bool

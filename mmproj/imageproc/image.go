@@ -1,7 +1,8 @@
 package imageproc
 
-// This file: the front door for images. Before it: a path or bytes from a stranger. After it: Preprocess, which makes the
-// encoder's pixels. Everything is checked from the file's header before anything is decoded.
+// This file: the front door for images. Before it: a path or bytes from a stranger. After it:
+// Preprocess, which makes the encoder's pixels. Everything is checked from the file's header before
+// anything is decoded.
 
 import (
 	"bytes"
@@ -25,9 +26,10 @@ type Image struct {
 	Pix           []uint8 // [Height,Width,3], RGB
 }
 
-// Limits bounds what one image may cost. For each pixel, decoding takes 4 to 12 bytes of memory, 15 for a progressive JPEG
-// with four inks and 19 for an interlaced PNG of 16 bits with alpha, and turning it upright 11 more: a phone's photo of 12
-// megapixels takes 55 MB, the worst image within the default limits 1.1 GB and a few seconds.
+// Limits bounds what one image may cost. For each pixel, decoding takes 4 to 12 bytes of memory, 15
+// for a progressive JPEG with four inks and 19 for an interlaced PNG of 16 bits with alpha, and
+// turning it upright 11 more: a phone's photo of 12 megapixels takes 55 MB, the worst image within
+// the default limits 1.1 GB and a few seconds.
 type Limits struct {
 	Bytes  int64 // size of the file
 	Pixels int   // width times height
@@ -59,8 +61,8 @@ func limitErrorf(l Limit, format string, args ...any) error {
 // DefaultLimits lets through any photo of a current phone or camera.
 var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
 
-// Open reads the image file at path. Only regular files are opened, and no more than l.Bytes+1 bytes are read.
-// Errors name the path.
+// Open reads the image file at path. Only regular files are opened, and no more than l.Bytes+1
+// bytes are read. Errors name the path.
 func Open(path string, l Limits) (*Image, error) {
 	data, err := ReadFile(path, l.Bytes)
 	if err != nil {
@@ -73,12 +75,14 @@ func Open(path string, l Limits) (*Image, error) {
 	return p, nil
 }
 
-// Decode decodes a JPEG, PNG, GIF (its first frame), BMP or WebP image, told apart by their first bytes.
+// Decode decodes a JPEG, PNG, GIF (its first frame), BMP or WebP image, told apart by their first
+// bytes.
 //
-// It follows TensorFlow's decode_image, which made the images the model was trained on, to the bit: grey is repeated, 16-bit
-// samples keep their high byte, alpha is dropped without compositing, colour profiles are not looked at. Three things differ on
-// purpose, since people expect boxes and answers about the image as they see it: the EXIF orientation is applied, the first
-// frame of a GIF lies in its place on the whole canvas, and a BMP's palette gives its colours.
+// It follows TensorFlow's decode_image, which made the images the model was trained on, to the bit:
+// grey is repeated, 16-bit samples keep their high byte, alpha is dropped without compositing,
+// colour profiles are not looked at. Three things differ on purpose, since people expect boxes and
+// answers about the image as they see it: the EXIF orientation is applied, the first frame of a GIF
+// lies in its place on the whole canvas, and a BMP's palette gives its colours.
 //
 // A limit passed is a LimitError, before any pixel is decoded.
 func Decode(data []byte, l Limits) (*Image, error) {
@@ -166,7 +170,8 @@ func checkSize(c image.Config, l Limits) error {
 	return nil
 }
 
-// decodeGuarded runs a decoder of a library. Its panic, which only a broken file can cause, becomes an error.
+// decodeGuarded runs a decoder of a library. Its panic, which only a broken file can cause, becomes
+// an error.
 func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
 	defer func() {
 		if r := recover(); r != nil {

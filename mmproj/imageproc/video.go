@@ -2,9 +2,9 @@ package imageproc
 
 // This file: frames of a video file, by ffmpeg.
 //
-// ffmpeg is called twice: to count the frames, without decoding, and to write the chosen ones to its standard output. It
-// gets arguments, no shell, a path that cannot be an option or another protocol, formats that lead to no other file, a time
-// limit, and a limit on what it may write.
+// ffmpeg is called twice: to count the frames, without decoding, and to write the chosen ones to
+// its standard output. It gets arguments, no shell, a path that cannot be an option or another
+// protocol, formats that lead to no other file, a time limit, and a limit on what it may write.
 
 import (
 	"bufio"
@@ -65,11 +65,12 @@ func isVideo(path string) bool {
 		len(head) > packetMPEG && head[0] == 'G' && head[packetMPEG] == 'G'
 }
 
-// countWays are the arguments that make ffmpeg write a line for each frame: of each packet, which is quick and mostly
-// right, and of each decoded frame.
+// countWays are the arguments that make ffmpeg write a line for each frame: of each packet, which
+// is quick and mostly right, and of each decoded frame.
 var countWays = [][]string{{"-c", "copy", "-f", "framecrc"}, {"-vf", "setpts=N/25/TB", "-r", "25", "-f", "framecrc"}}
 
-// openVideo reads the frames of the video file at path that choose selects; it gets the number of frames.
+// openVideo reads the frames of the video file at path that choose selects; it gets the number of
+// frames.
 func openVideo(ctx context.Context, path string, choose func(total int) []int, l Limits) ([]*Image, error) {
 	tool, err := exec.LookPath("ffmpeg")
 	if err != nil {
@@ -124,7 +125,8 @@ func countLines(out *bufio.Reader) (n int, err error) {
 	return n, nil
 }
 
-// takeFrames reads frames by their numbers, in ascending order; fewer where the video ends before the last.
+// takeFrames reads frames by their numbers, in ascending order; fewer where the video ends before
+// the last.
 func takeFrames(ctx context.Context, tool, path string, frames []int, l Limits) (images map[int]*Image, err error) {
 	var terms []string
 	for _, i := range frames {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A film of three frames of one pixel, by a program that is called ffmpeg. That the command works with all kinds of names
-// and failures is tested in cmd/pali.
+// A film of three frames of one pixel, by a program that is called ffmpeg. That the command works
+// with all kinds of names and failures is tested in cmd/pali.
 func TestOpenVideo(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the program is a shell script")

@@ -25,7 +25,7 @@ type hiddenPiece struct {
 func newTokenizer(m *llama.Model, c *gemma.Model) tokenizer {
 	t := tokenizer{model: m}
 	for i, kind := range c.Types {
-		if kind == gemma.UserDefined && m.IsControl(int32(i)) {
+		if kind == paligemma.PieceUserDefined && m.IsControl(int32(i)) {
 			t.pieces = append(t.pieces, hiddenPiece{c.Pieces[i], int32(i)})
 		}
 	}

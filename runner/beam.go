@@ -1,8 +1,8 @@
 package runner
 
-// This file: beam search, as big_vision's captions are made (trainers/proj/paligemma/predict_fns.py,
-// _beam_decode): from the logits that follow the prefix to the most probable answer found, with its
-// steps.
+// This file: beam search, as big_vision's captions are made
+// (trainers/proj/paligemma/predict_fns.py, _beam_decode): from the logits that follow the prefix to
+// the most probable answer found, with its steps.
 
 import (
 	"cmp"
@@ -57,7 +57,8 @@ type search struct {
 	width   int
 }
 
-// beam is an unfinished answer. Its steps are a linked list, which answers with a common beginning share.
+// beam is an unfinished answer. Its steps are a linked list, which answers with a common beginning
+// share.
 type beam struct {
 	last   *link
 	score  float64   // sum of the steps' log-probabilities
@@ -78,11 +79,11 @@ type candidateStep struct {
 	score float64
 }
 
-// best follows the most probable answers. Each round first scores every beam as if it ended here, and
-// keeps the best finished one; then each beam is extended by its width+1 most probable tokens other than
-// the end, and the best of all these are the next beams. Scores are sums of log-probabilities; there is
-// no length penalty. The search ends when no beam is as probable as the best finished one, or with
-// MaxTokens.
+// best follows the most probable answers. Each round first scores every beam as if it ended here,
+// and keeps the best finished one; then each beam is extended by its width+1 most probable tokens
+// other than the end, and the best of all these are the next beams. Scores are sums of
+// log-probabilities; there is no length penalty. The search ends when no beam is as probable as the
+// best finished one, or with MaxTokens.
 func (s *search) best(ctx context.Context, logits []float32) (best beam, err error) {
 	live := []beam{{logits: logits}}
 	best.score = math.Inf(-1)
@@ -111,8 +112,8 @@ func (s *search) best(ctx context.Context, logits []float32) (best beam, err err
 // logp is the log-probability of a token after the beam.
 func (b beam) logp(token int32) float64 { return float64(b.logits[token]) - b.norm }
 
-// expand returns the n best extensions, the best first; of equal ones the earlier beam's first, and then
-// the smaller token.
+// expand returns the n best extensions, the best first; of equal ones the earlier beam's first, and
+// then the smaller token.
 func expand(live []beam, n int) []candidateStep {
 	var all []candidateStep
 	for i, b := range live {

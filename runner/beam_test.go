@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// tabled is a model whose logits depend on the last token and the one before it. It is a BeamDecoder.
+// tabled is a model whose logits depend on the last token and the one before it. It is a
+// BeamDecoder.
 type tabled struct {
 	*scripted
 	table   [][][]float32 // by the token before, the last one and the next one

@@ -29,8 +29,8 @@ func (r *Runner) Encode(ctx context.Context, pixels ...[]float32) (embeddings []
 	return embeddings, time.Since(start), nil
 }
 
-// ImageCache holds the embeddings of the last image, so that an image is encoded once for the questions
-// about it that follow each other.
+// ImageCache holds the embeddings of the last image, so that an image is encoded once for the
+// questions about it that follow each other.
 type ImageCache struct {
 	Runner *Runner
 	// Pixels makes the pixels [3,S,S] of an image that is known by a key, and says how long its
@@ -41,8 +41,8 @@ type ImageCache struct {
 	embeddings []float32
 }
 
-// Encode returns the embeddings [T,E] of the key's image, and how long preprocessing and encoding took:
-// 0 where the last call had the same key. The caller must not change the embeddings.
+// Encode returns the embeddings [T,E] of the key's image, and how long preprocessing and encoding
+// took: 0 where the last call had the same key. The caller must not change the embeddings.
 func (c *ImageCache) Encode(ctx context.Context, key string) (embeddings []float32, took time.Duration,
 	err error) {
 	if c.embeddings != nil && key == c.key {

@@ -39,8 +39,8 @@ const (
 	MaxTopLogprobs  = 100
 )
 
-// Validate checks everything but the embeddings and the constraint. Its error is an InvalidRequestError
-// of a ValueError or a LimitError.
+// Validate checks everything but the embeddings and the constraint. Its error is an
+// InvalidRequestError of a ValueError or a LimitError.
 func (q Request) Validate() error {
 	switch {
 	case len(q.Prompt) > MaxPromptBytes:

@@ -1,8 +1,8 @@
-// Package runner runs a request: encode the images, lay out the prefix, prefill, then decode token by
-// token.
+// Package runner runs a request: encode the images, lay out the prefix, prefill, then decode token
+// by token.
 //
-// Before it: an image's pixels (package mmproj/imageproc) and a prompt. After it: text, tokens and their
-// probabilities. It works on two small interfaces; runner/llamacpp implements them.
+// Before it: an image's pixels (package mmproj/imageproc) and a prompt. After it: text, tokens and
+// their probabilities. It works on two small interfaces; runner/llamacpp implements them.
 //
 //	pixels [3,S,S] ──Encode──▶ embeddings [n*T,E] ──┐
 //	                                prompt ─────────┴▶ Generate, Steps   tokens are sampled
@@ -11,13 +11,13 @@
 //
 // # The prefix
 //
-// PaliGemma is a prefix language model (big_vision models/proj/paligemma/paligemma.py, make_attn_mask).
-// The prefix is
+// PaliGemma is a prefix language model (big_vision models/proj/paligemma/paligemma.py,
+// make_attn_mask). The prefix is
 //
 //	image tokens of image 1, of image 2, ..., BOS, prompt, "\n"
 //
-// and each of its positions attends to all of it; each token of the answer attends to the prefix and to
-// the answer so far. With two image tokens i, a prompt p, the separator n and an answer a b:
+// and each of its positions attends to all of it; each token of the answer attends to the prefix
+// and to the answer so far. With two image tokens i, a prompt p, the separator n and an answer a b:
 //
 //	      i i B p n a b
 //	i     1 1 1 1 1 0 0
@@ -108,8 +108,8 @@ func (t *Timings) Add(o Timings) {
 }
 
 // Generate answers a request with tokens that q.Sampling and q.Constraint choose, until EOS or
-// q.MaxTokens. each, if it is not nil, is called with every step as it comes; an error from it ends the
-// answer. When ctx ends, the result so far is returned with ctx's error.
+// q.MaxTokens. each, if it is not nil, is called with every step as it comes; an error from it ends
+// the answer. When ctx ends, the result so far is returned with ctx's error.
 func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
 	sampler := NewSampler(q.Sampling)
 	next := func(logits []float32, n int) (token int32, last bool, err error) {
@@ -124,8 +124,8 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 // errStopped ends an answer whose steps nobody wants any more.
 var errStopped = errors.New("runner: the iteration was stopped")
 
-// Steps is Generate as an iterator over the steps. An error comes last, with an empty step. The answer
-// ends where the iteration is stopped.
+// Steps is Generate as an iterator over the steps. An error comes last, with an empty step. The
+// answer ends where the iteration is stopped.
 func (r *Runner) Steps(ctx context.Context, q Request) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
 		_, err := r.Generate(ctx, q, func(s Step) error {
@@ -140,8 +140,9 @@ func (r *Runner) Steps(ctx context.Context, q Request) iter.Seq2[Step, error] {
 	}
 }
 
-// Score gives the model the tokens of an answer, whatever it would choose itself (teacher forcing), and
-// returns them with their probabilities. q.MaxTokens, q.Sampling and q.Constraint say nothing here.
+// Score gives the model the tokens of an answer, whatever it would choose itself (teacher forcing),
+// and returns them with their probabilities. q.MaxTokens, q.Sampling and q.Constraint say nothing
+// here.
 func (r *Runner) Score(ctx context.Context, q Request, forced []int32) (*Result, error) {
 	q.MaxTokens, q.Sampling = len(forced), Sampling{}
 	next := func(logits []float32, n int) (token int32, last bool, err error) {
@@ -161,8 +162,8 @@ func (r *Runner) TokenizeAnswer(text string) ([]int32, error) {
 	return append(tokens, paligemma.EOS), err
 }
 
-// run checks a request, prefills its prefix with room for maxNewTokens tokens, and calls answer with the
-// logits [V] that follow the prefix. answer fills in the result.
+// run checks a request, prefills its prefix with room for maxNewTokens tokens, and calls answer
+// with the logits [V] that follow the prefix. answer fills in the result.
 func (r *Runner) run(ctx context.Context, q Request, maxNewTokens int,
 	answer func(out *Result, logits []float32) error) (*Result, error) {
 	if err := q.check(r.Encoder.Config()); err != nil {
@@ -187,8 +188,8 @@ func (r *Runner) run(ctx context.Context, q Request, maxNewTokens int,
 	return out, err
 }
 
-// watch lets the end of ctx interrupt the decoder until the function that it returns is called. That one
-// waits for an interruption that is under way: it would hit the next request.
+// watch lets the end of ctx interrupt the decoder until the function that it returns is called.
+// That one waits for an interruption that is under way: it would hit the next request.
 func (r *Runner) watch(ctx context.Context) (end func()) {
 	r.Decoder.Resume()
 	done := make(chan struct{})
@@ -263,8 +264,8 @@ func (r *Runner) decode(ctx context.Context, q Request, out *Result, logits []fl
 	}
 }
 
-// step describes a token, without its text, by the logits [V] that it was chosen from. norm is their
-// LogSumExp, top the number of alternatives.
+// step describes a token, without its text, by the logits [V] that it was chosen from. norm is
+// their LogSumExp, top the number of alternatives.
 func (r *Runner) step(logits []float32, norm float64, token int32, top int) Step {
 	return Step{
 		Token: token, Logprob: float64(logits[token]) - norm, BinProb: binProb(logits, norm, token),

@@ -14,8 +14,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// scripted is an Encoder and a Decoder whose answer is written down: it checks the order in which it is
-// called.
+// scripted is an Encoder and a Decoder whose answer is written down: it checks the order in which
+// it is called.
 type scripted struct {
 	t            *testing.T
 	answer       []int32
@@ -105,7 +105,8 @@ func TestGenerate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The separator is tokenized alone: after a prompt that ends with a newline it is a token of its own.
+	// The separator is tokenized alone: after a prompt that ends with a newline it is a token of its
+	// own.
 	if d := cmp.Diff([]int32{paligemma.BOS, 'h', 'i', '\n', '\n'}, s.prefix); d != "" {
 		t.Errorf("prefix (-want +got)\n%s", d)
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Sampling says how a token is chosen. Its zero value is greedy: the largest logit, the first of equal
-// ones. Otherwise logits are divided by Temperature, then cut by TopK, TopP and MinP in this order, and a
-// token is drawn from the rest.
+// Sampling says how a token is chosen. Its zero value is greedy: the largest logit, the first of
+// equal ones. Otherwise logits are divided by Temperature, then cut by TopK, TopP and MinP in this
+// order, and a token is drawn from the rest.
 type Sampling struct {
 	Temperature float64 // 0: greedy
 	TopK        int     // keep the k largest; 0: all
-	// TopP keeps the most probable until their sum reaches p, and those equal to the last (big_vision's
-	// nucleus); 0 or 1: all.
+	// TopP keeps the most probable until their sum reaches p, and those equal to the last
+	// (big_vision's nucleus); 0 or 1: all.
 	TopP float64
 	MinP float64 // keep those at least this share of the most probable; 0: all
 	Seed uint64
@@ -56,8 +56,8 @@ func (s *Sampler) Choose(logits []float32) int32 {
 	return all[len(all)-1].token
 }
 
-// within chooses a token that the constraint allows; nil allows all. left is how many tokens may still
-// come, this one included. logits are not changed.
+// within chooses a token that the constraint allows; nil allows all. left is how many tokens may
+// still come, this one included. logits are not changed.
 func (s *Sampler) within(logits []float32, c Constraint, left int) int32 {
 	if c == nil {
 		return s.Choose(logits)
@@ -102,8 +102,8 @@ func (s *Sampler) candidates(logits []float32) []candidate {
 	return all
 }
 
-// nucleus keeps the first candidates until their sum reaches want, and all that equal the last of them
-// (big_vision trainers/proj/paligemma/predict_fns.py, _nucleus_sampling).
+// nucleus keeps the first candidates until their sum reaches want, and all that equal the last of
+// them (big_vision trainers/proj/paligemma/predict_fns.py, _nucleus_sampling).
 func nucleus(all []candidate, want float64) []candidate {
 	sum, n := 0.0, 0
 	for n < len(all)-1 && sum+all[n].p < want {
@@ -127,8 +127,8 @@ func argmax(v []float32) int32 {
 	return int32(best)
 }
 
-// LogSumExp returns the logarithm of the sum of exp(logits), or an error where a logit is NaN or plus
-// infinity.
+// LogSumExp returns the logarithm of the sum of exp(logits), or an error where a logit is NaN or
+// plus infinity.
 func LogSumExp(logits []float32) (float64, error) {
 	largest, sum := math.Inf(-1), 0.0
 	for _, v := range logits {
@@ -143,8 +143,8 @@ func LogSumExp(logits []float32) (float64, error) {
 	return largest + math.Log(sum), nil
 }
 
-// NearBins is how many bins away a location still counts as the same: 8 of 1,023 are 0.8 % of a side. Of
-// 0, 2, 4, 8, 16 and 32 it ranks the demo's boxes best.
+// NearBins is how many bins away a location still counts as the same: 8 of 1,023 are 0.8 % of a
+// side. Of 0, 2, 4, 8, 16 and 32 it ranks the demo's boxes best.
 const NearBins = 8
 
 // binProb is a token's Step.BinProb: the sum of the probabilities of the locations around it.

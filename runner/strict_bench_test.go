@@ -10,9 +10,9 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// BenchmarkChoose is the choice of a token, free and under a grammar, over a vocabulary of PaliGemma's
-// size: a detection with three labels. The step of a 3B, which comes before each choice, takes 45 ms and
-// more on two cores.
+// BenchmarkChoose is the choice of a token, free and under a grammar, over a vocabulary of
+// PaliGemma's size: a detection with three labels. The step of a 3B, which comes before each
+// choice, takes 45 ms and more on two cores.
 func BenchmarkChoose(b *testing.B) {
 	const size = 256_000 + paligemma.Locations + paligemma.SegmentCodes
 	known := []string{" star", " red", " circle", " ;", " st", "ar", " blue", "quare", " s", "ed", "circle"}

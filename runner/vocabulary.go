@@ -10,14 +10,14 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Vocabulary turns tokens into text as SentencePiece does: control pieces vanish, byte pieces are joined
-// to characters, U+2581 is a space. Safe for concurrent use.
+// Vocabulary turns tokens into text as SentencePiece does: control pieces vanish, byte pieces are
+// joined to characters, U+2581 is a space. Safe for concurrent use.
 type Vocabulary struct {
 	bytes []string // what each token adds to the text
 }
 
-// NewVocabulary takes the pieces and their types (paligemma.PieceNormal and so on), in the order of the
-// tokens.
+// NewVocabulary takes the pieces and their types (paligemma.PieceNormal and so on), in the order of
+// the tokens.
 func NewVocabulary(pieces []string, types []int32) *Vocabulary {
 	v := &Vocabulary{bytes: make([]string, len(pieces))}
 	for i, p := range pieces {
@@ -42,7 +42,8 @@ func (v *Vocabulary) Len() int { return len(v.bytes) }
 // Bytes returns what one token adds to the text, which may be a part of a character.
 func (v *Vocabulary) Bytes(token int32) string { return v.bytes[token] }
 
-// Text returns the text of one token alone. A byte that is not a character on its own becomes U+FFFD.
+// Text returns the text of one token alone. A byte that is not a character on its own becomes
+// U+FFFD.
 func (v *Vocabulary) Text(token int32) string {
 	d := v.Decoder()
 	return d.Add(token) + d.Flush()
@@ -57,7 +58,8 @@ type TextDecoder struct {
 	held []byte // the beginning of a character
 }
 
-// Add returns the text that is complete with this token. Bytes that cannot begin a character become U+FFFD, one each.
+// Add returns the text that is complete with this token. Bytes that cannot begin a character become
+// U+FFFD, one each.
 func (d *TextDecoder) Add(token int32) string {
 	if token < 0 || int(token) >= len(d.v.bytes) {
 		return ""

@@ -60,7 +60,10 @@ func (f *benchFlags) check() error {
 	for _, v := range []struct {
 		flag              string
 		have, least, most int
-	}{{"--prompt-tokens", f.prompt, 2, maxPrompt}, {"--images", f.images, 1, maxImages}, {"--max-tokens", f.tokens, 2, 1 << 16}, {"--rounds", f.rounds, 1, 1000}} {
+	}{
+		{"--prompt-tokens", f.prompt, 2, runner.MaxPromptBytes}, {"--images", f.images, 1, runner.MaxImages},
+		{"--max-tokens", f.tokens, 2, runner.MaxAnswerTokens}, {"--rounds", f.rounds, 1, 1000},
+	} {
 		if v.have < v.least || v.have > v.most {
 			return usagef("%s %d: want %d to %d", v.flag, v.have, v.least, v.most)
 		}

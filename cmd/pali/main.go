@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pali-gguf/pali/runner"
 )
 
 func main() { os.Exit(Main()) }
@@ -46,11 +48,33 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "pali: interrupted")
 		return 130
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "pali: %v\n", err)
+		fmt.Fprintf(stderr, "pali: %s\n", message(err))
 		return 2
 	}
-	fmt.Fprintf(stderr, "pali: %v\n", err)
+	fmt.Fprintf(stderr, "pali: %s\n", message(err))
 	return 1
+}
+
+// fieldFlags are the flags of the fields that a runner.ValueError can name.
+var fieldFlags = map[string]string{
+	"max_tokens": "--max-tokens", "temperature": "--temperature", "top_k": "--top-k", "top_p": "--top-p",
+	"min_p": "--min-p", "logprobs": "--logprobs", "beams": "--beam", "kv": "--kv",
+}
+
+// message is an error's text, with the flags of what the packages below name by fields and sizes.
+func message(err error) string {
+	text := err.Error()
+	var value runner.ValueError
+	if errors.As(err, &value) && fieldFlags[value.Field] != "" {
+		named := value
+		named.Field = fieldFlags[value.Field]
+		text = strings.Replace(text, value.Error(), named.Error(), 1)
+	}
+	var limit runner.LimitError
+	if errors.As(err, &limit) && limit.What == "positions" {
+		text += " (--ctx)"
+	}
+	return text
 }
 
 func newRoot() *cobra.Command {

@@ -41,7 +41,7 @@ type Model struct {
 
 	Pieces  []string  // V
 	Scores  []float32 // V
-	Types   []int32   // V: Normal to Byte
+	Types   []int32   // V: paligemma.PieceNormal to PieceByte
 	Unknown int32     // the piece for what no other piece covers
 }
 

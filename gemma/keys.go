@@ -15,7 +15,7 @@ const (
 	KeyTokenizerPre    = "tokenizer.ggml.pre"              // string: "default"
 	KeyTokens          = "tokenizer.ggml.tokens"           // []string, V pieces
 	KeyScores          = "tokenizer.ggml.scores"           // []float32, V
-	KeyTokenTypes      = "tokenizer.ggml.token_type"       // []int32, V: Normal to Byte
+	KeyTokenTypes      = "tokenizer.ggml.token_type"       // []int32, V: paligemma.PieceNormal to PieceByte
 	KeyBOS             = "tokenizer.ggml.bos_token_id"     // uint32: 2
 	KeyEOS             = "tokenizer.ggml.eos_token_id"     // uint32: 1
 	KeyUnknown         = "tokenizer.ggml.unknown_token_id" // uint32: 3
@@ -53,14 +53,4 @@ const (
 	KeySlidingWindow    Key = "attention.sliding_window" // uint32: tokens
 	KeyAttentionSoftcap Key = "attn_logit_softcapping"   // float32
 	KeyFinalSoftcap     Key = "final_logit_softcapping"  // float32; llama.cpp divides by it
-)
-
-// Types of pieces, numbered alike by SentencePiece and llama.cpp.
-const (
-	Normal      int32 = 1
-	Unknown     int32 = 2
-	Control     int32 = 3
-	UserDefined int32 = 4
-	Unused      int32 = 5
-	Byte        int32 = 6
 )

@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -13,9 +12,6 @@ import (
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 )
-
-// maxPrompt is the longest prompt in bytes.
-const maxPrompt = 8 << 10
 
 // question is what a request asks.
 type question struct {
@@ -52,28 +48,15 @@ var errNoModel = failuref(http.StatusNotFound, "model_not_found", "no such model
 
 // check refuses what cannot be asked.
 func (q *question) check(most int) error {
-	s := q.sampling
-	switch {
-	case len(q.pictures) == 0:
+	switch n := len(q.pictures); {
+	case n == 0:
 		return unsupported("no image: PaliGemma answers about images only")
-	case len(q.pictures) > worker.MaxImages:
-		return invalid("%d images: at most %d", len(q.pictures), worker.MaxImages)
-	case len(q.prompt) > maxPrompt:
-		return invalid("a prompt of %d bytes: at most %d", len(q.prompt), maxPrompt)
+	case n > runner.MaxImages:
+		return runner.InvalidRequestError{Err: runner.LimitError{What: "images", Have: int64(n), Max: runner.MaxImages}}
 	case q.maxTokens < 1 || q.maxTokens > most:
 		return invalid("%d tokens: want 1 to %d", q.maxTokens, most)
-	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0):
-		return invalid("temperature %v: want 0 or more", s.Temperature)
-	case s.TopK < 0:
-		return invalid("top_k %d: want 0 or more", s.TopK)
-	case !(s.TopP >= 0 && s.TopP <= 1):
-		return invalid("top_p %v: want 0 to 1", s.TopP)
-	case !(s.MinP >= 0 && s.MinP <= 1):
-		return invalid("min_p %v: want 0 to 1", s.MinP)
-	case q.top < 0 || q.top > 100:
-		return invalid("%d log-probabilities: want 0 to 100", q.top)
 	}
-	return nil
+	return runner.Request{Prompt: q.prompt, MaxTokens: q.maxTokens, Sampling: q.sampling, TopLogprobs: q.top}.Validate()
 }
 
 // ask answers a question. each is called with every token as it comes; an error from it ends the answer.

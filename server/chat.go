@@ -18,7 +18,6 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -62,7 +61,7 @@ func (s *Server) conversation(ctx context.Context, c *chat) (*question, error) {
 		return nil, err
 	}
 	q := &question{model: m, prompt: prompt, resize: imageproc.Antialias, maxTokens: min(defaultTokens, s.MaxTokens), client: c.client, top: c.settings.logprobs}
-	for _, text := range given[:min(len(given), worker.MaxImages+1)] {
+	for _, text := range given[:min(len(given), runner.MaxImages+1)] {
 		p, err := s.picture(ctx, text)
 		if err != nil {
 			return nil, err

@@ -197,7 +197,7 @@ func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byt
 	if q.Image != "" {
 		q.Images = append([]string{q.Image}, q.Images...)
 	}
-	for _, text := range q.Images[:min(len(q.Images), worker.MaxImages+1)] {
+	for _, text := range q.Images[:min(len(q.Images), runner.MaxImages+1)] {
 		p, err := s.picture(r.Context(), text)
 		if err != nil {
 			return nil, err

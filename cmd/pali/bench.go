@@ -13,6 +13,7 @@ import (
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
+	"github.com/pali-gguf/pali/runner"
 )
 
 type benchFlags struct {
@@ -58,9 +59,9 @@ func (f *benchFlags) check() error {
 		flag              string
 		have, least, most int
 	}{
-		{"--prompt-tokens", f.PromptTokens, 2, maxPrompt},
-		{"--images", f.Images, 1, maxImages},
-		{"--max-tokens", f.Tokens, 2, 1 << 16},
+		{"--prompt-tokens", f.PromptTokens, 2, runner.MaxPromptBytes},
+		{"--images", f.Images, 1, runner.MaxImages},
+		{"--max-tokens", f.Tokens, 2, runner.MaxAnswerTokens},
 		{"--rounds", f.Rounds, 1, 1000},
 	} {
 		if v.have < v.least || v.have > v.most {

@@ -42,8 +42,7 @@ type calibration struct {
 	sums      *quant.Imatrix
 	saved     int // questions in the state
 	collector *ggml.Collector
-	runner    *runner.Runner
-	images    []float32 // of the last question's image
+	images    runner.ImageCache // with the runner
 }
 
 // calibrate asks all questions. It returns how many of them a stopped run had asked.
@@ -72,7 +71,8 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resum
 		return nil, 0, err
 	}
 	defer model.Close()
-	c.runner = model.Runner()
+	c.images.Runner = model.Runner()
+	c.images.Pixels = pixelReader(f.limits, model.Config().ImageSize, c.resize)
 	bar := progress.Count(cmd.ErrOrStderr(), "imatrix")
 	err = c.ask(cmd.Context(), func(done int) { bar.Set(int64(done-resumed), int64(len(c.questions)-resumed)) })
 	bar.Close()
@@ -173,35 +173,28 @@ func (c *calibration) ask(ctx context.Context, progress func(done int)) error {
 
 // askOne asks one question, giving the model its answer if it is known.
 func (c *calibration) askOne(ctx context.Context, q *eval.Question) error {
-	if err := c.look(ctx, q); err != nil {
-		return err
-	}
-	r := runner.Request{Images: c.images, Prompt: q.Prefix, MaxTokens: c.flags.maxTokens}
-	if len(q.Suffix.Texts) > 0 {
-		var err error
-		if r.Forced, err = c.runner.TokenizeAnswer(q.Suffix.Texts[0]); err != nil {
-			return err
-		}
-	}
-	_, err := c.runner.Generate(ctx, r, func(runner.Step) error { return nil })
-	return err
-}
-
-// look encodes the question's image, unless it is the last question's. The first image of a run that goes on may be one that was summed before it stopped.
-func (c *calibration) look(ctx context.Context, q *eval.Question) error {
-	before := ""
-	if n := c.sums.Chunks; n > 0 {
-		before = c.questions[n-1].Path
-	}
-	if c.images != nil && q.Path == before {
-		return nil
-	}
-	p, err := imageproc.Open(q.Path, c.flags.limits)
+	embeddings, err := c.encode(ctx, q)
 	if err != nil {
 		return err
 	}
-	c.collector.Pause(q.Path == before)
-	c.images, err = c.runner.Encode(ctx, []*imageproc.Image{p}, c.resize)
-	c.collector.Pause(false)
+	r := runner.Request{Embeddings: embeddings, Prompt: q.Prefix, MaxTokens: c.flags.maxTokens}
+	if len(q.Suffix.Texts) == 0 {
+		_, err = c.images.Runner.Generate(ctx, r, nil)
+		return err
+	}
+	forced, err := c.images.Runner.TokenizeAnswer(q.Suffix.Texts[0])
+	if err == nil {
+		_, err = c.images.Runner.Score(ctx, r, forced)
+	}
 	return err
+}
+
+// encode returns the embeddings of the question's image. The first image of a run that goes on may be one
+// that was summed before it stopped: its sums are not taken again.
+func (c *calibration) encode(ctx context.Context, q *eval.Question) ([]float32, error) {
+	summed := c.sums.Chunks > 0 && c.questions[c.sums.Chunks-1].Path == q.Path
+	c.collector.Pause(summed)
+	defer c.collector.Pause(false)
+	embeddings, _, err := c.images.Encode(ctx, q.Path)
+	return embeddings, err
 }

@@ -159,8 +159,8 @@ func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (d
 		return demoAnswer{}, err
 	}
 	start := time.Now()
-	r, err := model.Runner().Generate(ctx, runner.Request{Pictures: []*imageproc.Image{p}, Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 64},
-		func(runner.Step) error { return nil })
+	q := question{Request: runner.Request{Prompt: prompt, MaxTokens: 64}, images: []*imageproc.Image{p}, resize: imageproc.Antialias}
+	r, err := q.answer(ctx, model.Runner(), nil)
 	if err != nil {
 		return demoAnswer{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pali-gguf/pali/internal/estimate"
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/store"
+	"github.com/pali-gguf/pali/runner"
 )
 
 type estimateFlags struct {
@@ -77,8 +78,8 @@ func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) erro
 	switch {
 	case !ok:
 		return usagef("--kv %s: want f16, f32 or q8_0", f.kv)
-	case f.images < 1 || f.images > maxImages:
-		return usagef("--images %d: want 1 to %d", f.images, maxImages)
+	case f.images < 1 || f.images > runner.MaxImages:
+		return usagef("--images %d: want 1 to %d", f.images, runner.MaxImages)
 	case f.context < 0 || f.context > 1<<20:
 		return usagef("--ctx %d: want 0 to %d", f.context, 1<<20)
 	}

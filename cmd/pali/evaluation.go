@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,9 +32,9 @@ const maskSide = 256
 type evaluation struct {
 	flags     *evalFlags
 	run       string // names what the answers depend on
-	model     *looker
-	reference *looker   // nil without --against
-	mask      eval.Mask // nil without a mask file
+	model     *evalModel
+	reference *evalModel // nil without --against
+	mask      eval.Mask  // nil without a mask file
 }
 
 // evaluate asks the questions that the journal has no answer to, and returns all rows.
@@ -129,11 +128,11 @@ func (e *evaluation) open(stderr io.Writer, files evalFiles) error {
 	}
 	warnSlow(stderr)
 	resize := imageproc.Resize(e.flags.resize)
-	if e.model, err = newLooker(files.text, files.projector, options, e.flags.limits, resize); err != nil {
+	if e.model, err = openEvalModel(files.text, files.projector, options, e.flags.limits, resize); err != nil {
 		return err
 	}
 	if files.referenceText != "" {
-		if e.reference, err = newLooker(files.referenceText, files.referenceProjector, options, e.flags.limits, resize); err != nil {
+		if e.reference, err = openEvalModel(files.referenceText, files.referenceProjector, options, e.flags.limits, resize); err != nil {
 			return err
 		}
 	}
@@ -148,9 +147,9 @@ func (e *evaluation) open(stderr io.Writer, files evalFiles) error {
 }
 
 func (e *evaluation) close() {
-	for _, l := range []*looker{e.model, e.reference} {
+	for _, l := range []*evalModel{e.model, e.reference} {
 		if l != nil {
-			l.model.Close()
+			l.files.Close()
 		}
 	}
 }
@@ -194,15 +193,15 @@ func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval
 // askOne asks one question.
 func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, error) {
 	row := eval.Record{Run: e.run, Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix}
-	took, err := e.model.look(ctx, q.Path)
+	embeddings, took, err := e.model.Encode(ctx, q.Path)
 	if err != nil {
 		return row, err
 	}
 	if took > 0 {
 		row.Timings.Vision, row.Timings.Pictures = progress.Milliseconds(took), 1
 	}
-	request := runner.Request{Images: e.model.images, Prompt: q.Prefix, MaxTokens: e.flags.maxTokens}
-	r, err := e.model.Generate(ctx, request, func(runner.Step) error { return nil })
+	request := runner.Request{Embeddings: embeddings, Prompt: q.Prefix, MaxTokens: e.flags.maxTokens}
+	r, err := e.model.Runner.Generate(ctx, request, nil)
 	if err != nil {
 		return row, err
 	}
@@ -219,72 +218,54 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, 
 
 // compare lets the reference answer and the model follow.
 func (e *evaluation) compare(ctx context.Context, q eval.Question, request runner.Request, answer string) (*eval.Divergences, error) {
-	if _, err := e.reference.look(ctx, q.Path); err != nil {
-		return nil, err
-	}
-	follower := &follower{Decoder: e.reference.Decoder, other: e.model.Decoder, images: request.Images}
-	request.Images = e.reference.images
-	leader := &runner.Runner{Encoder: e.reference.Encoder, Decoder: follower, Vocabulary: e.reference.Vocabulary}
-	r, err := leader.Generate(ctx, request, func(runner.Step) error { return nil })
+	embeddings, _, err := e.reference.Encode(ctx, q.Path)
 	if err != nil {
 		return nil, err
 	}
-	a := follower.seen
+	reference := e.reference.Runner
+	forced := &teacherForced{Decoder: reference.Decoder, other: e.model.Runner.Decoder, embeddings: request.Embeddings}
+	request.Embeddings = embeddings
+	leader := &runner.Runner{Encoder: reference.Encoder, Decoder: forced, Vocabulary: reference.Vocabulary}
+	r, err := leader.Generate(ctx, request, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := forced.seen
 	a.Answer, a.Equal = r.Text, r.Text == answer
 	return &a, nil
 }
 
-// looker is a model and the image it looked at last: it is encoded once for the questions about it that follow each other.
-type looker struct {
-	*runner.Runner
-	model  *llamacpp.Model
-	limits imageproc.Limits
-	resize imageproc.Resize
-	path   string
-	images []float32
+// evalModel is a model with the image that it was last asked about.
+type evalModel struct {
+	runner.ImageCache
+	files *llamacpp.Model
 }
 
-func newLooker(text, projector string, o llamacpp.Options, limits imageproc.Limits, resize imageproc.Resize) (*looker, error) {
+func openEvalModel(text, projector string, o llamacpp.Options, limits imageproc.Limits, resize imageproc.Resize) (*evalModel, error) {
 	m, err := llamacpp.Open(text, projector, o)
 	if err != nil {
 		return nil, err
 	}
-	return &looker{Runner: m.Runner(), model: m, limits: limits, resize: resize}, nil
+	pixels := pixelReader(limits, m.Config().ImageSize, resize)
+	return &evalModel{runner.ImageCache{Runner: m.Runner(), Pixels: pixels}, m}, nil
 }
 
-// look encodes an image, unless it was the last one. It returns how long that took.
-func (l *looker) look(ctx context.Context, path string) (took time.Duration, err error) {
-	if path == l.path {
-		return 0, nil
-	}
-	p, err := imageproc.Open(path, l.limits)
-	if err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	images, err := l.Encode(ctx, []*imageproc.Image{p}, l.resize)
-	if err != nil {
-		return 0, err
-	}
-	l.path, l.images = path, images
-	return time.Since(start), nil
-}
-
-// follower is the reference's decoder with another that is given the same tokens at each step. It takes the divergence of their distributions.
-type follower struct {
+// teacherForced is the reference's decoder with another that is given the same tokens at each step. It
+// takes the divergence of their distributions.
+type teacherForced struct {
 	runner.Decoder
-	other  runner.Decoder
-	images []float32 // as the other sees them
-	seen   eval.Divergences
+	other      runner.Decoder
+	embeddings []float32 // of the other's encoder
+	seen       eval.Divergences
 }
 
 // Prefill lets both read the prefix.
-func (f *follower) Prefill(images []float32, tokens []int32, room int) ([]float32, error) {
-	reference, err := f.Decoder.Prefill(images, tokens, room)
+func (f *teacherForced) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
+	reference, err := f.Decoder.Prefill(embeddings, tokens, maxNewTokens)
 	if err != nil {
 		return nil, err
 	}
-	other, err := f.other.Prefill(f.images, tokens, room)
+	other, err := f.other.Prefill(f.embeddings, tokens, maxNewTokens)
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +273,7 @@ func (f *follower) Prefill(images []float32, tokens []int32, room int) ([]float3
 }
 
 // Step gives both the reference's token.
-func (f *follower) Step(token int32) ([]float32, error) {
+func (f *teacherForced) Step(token int32) ([]float32, error) {
 	reference, err := f.Decoder.Step(token)
 	if err != nil {
 		return nil, err
@@ -304,7 +285,7 @@ func (f *follower) Step(token int32) ([]float32, error) {
 	return reference, f.take(reference, other)
 }
 
-func (f *follower) take(reference, other []float32) error {
+func (f *teacherForced) take(reference, other []float32) error {
 	nats, equal, err := eval.Divergence(reference, other)
 	f.seen.KL = append(f.seen.KL, nats)
 	if equal {
@@ -314,13 +295,13 @@ func (f *follower) take(reference, other []float32) error {
 }
 
 // Interrupt ends the running calls of both.
-func (f *follower) Interrupt() {
+func (f *teacherForced) Interrupt() {
 	f.Decoder.Interrupt()
 	f.other.Interrupt()
 }
 
 // Resume undoes Interrupt.
-func (f *follower) Resume() {
+func (f *teacherForced) Resume() {
 	f.Decoder.Resume()
 	f.other.Resume()
 }

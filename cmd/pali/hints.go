@@ -5,11 +5,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/runner"
 )
 
 // fileFlags are the flags that name the files of a model.
@@ -39,4 +41,26 @@ func withFlag(err error) error {
 			err, fileFlags[other.Have], other.Want, fileFlags[other.Want])
 	}
 	return err
+}
+
+// fieldFlags are the flags of the fields that a runner.ValueError can name.
+var fieldFlags = map[string]string{
+	"max_tokens": "--max-tokens", "temperature": "--temperature", "top_k": "--top-k", "top_p": "--top-p",
+	"min_p": "--min-p", "logprobs": "--logprobs", "beams": "--beam", "kv": "--kv",
+}
+
+// message is an error's text, with the flags of what the packages below name by fields and sizes.
+func message(err error) string {
+	text := withFlag(err).Error()
+	var value runner.ValueError
+	if errors.As(err, &value) && fieldFlags[value.Field] != "" {
+		named := value
+		named.Field = fieldFlags[value.Field]
+		text = strings.Replace(text, value.Error(), named.Error(), 1)
+	}
+	var limit runner.LimitError
+	if errors.As(err, &limit) && limit.What == "positions" {
+		text += " (--ctx)"
+	}
+	return text
 }

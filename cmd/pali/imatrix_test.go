@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/quant"
+	"github.com/pali-gguf/pali/runner"
 )
 
 // calibrating prepares a workplace with the demo's questions about four images in two files and in one, the images beside them.
@@ -173,7 +174,7 @@ func TestImatrixRefuses(t *testing.T) {
 	write("blind.jsonl", `{"prefix": "caption en"}`)
 	write("words.jsonl", `{"image": "words.txt", "prefix": "caption en"}`)
 	write("number.jsonl", `{"image": "`+picture+`", "prefix": "caption en", "suffix": 3}`)
-	write("long.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", maxPrompt+1)+`"}`)
+	write("long.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", runner.MaxPromptBytes+1)+`"}`)
 	write("longer.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", 2<<20)+`"}`)
 	write("blank.jsonl", "\n \n")
 	write("there.gguf", "x")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
@@ -93,8 +94,8 @@ func (f *labelFlags) check() error {
 		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
 	case !(f.minScore >= 0 && f.minScore <= 1):
 		return usagef("--min-score %v: want 0 to 1", f.minScore)
-	case f.maxTokens < 1 || f.maxTokens > 1<<16:
-		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
+	case f.maxTokens < 1 || f.maxTokens > runner.MaxAnswerTokens:
+		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, runner.MaxAnswerTokens)
 	case f.together < 1:
 		return usagef("--classes-per-prompt %d: want 1 or more", f.together)
 	case len(f.formats) == 0:
@@ -124,8 +125,8 @@ func (f *labelFlags) asked() ([]string, error) {
 	}
 	for i, p := range all {
 		switch {
-		case len(p) > maxPrompt:
-			return nil, usagef("a prompt of %d bytes: at most %d", len(p), maxPrompt)
+		case len(p) > runner.MaxPromptBytes:
+			return nil, usagef("a prompt of %d bytes: at most %d", len(p), runner.MaxPromptBytes)
 		case slices.Contains(all[:i], p):
 			return nil, usagef("%q is asked twice", p)
 		}

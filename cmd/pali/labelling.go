@@ -261,17 +261,17 @@ func (l *labelling) prepare(s dataset.Source, known func(dataset.Digest) bool) (
 
 // answer asks all prompts about an image, which the vision model sees once.
 func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []dataset.Answer, err error) {
-	images, err := l.runner.EncodePixels(ctx, p.Pixels)
+	embeddings, _, err := l.runner.Encode(ctx, p.Pixels)
 	if err != nil {
 		return nil, err
 	}
 	l.encoded++
 	for i, prompt := range l.prompts {
-		q := runner.Request{Images: images, Prompt: prompt, MaxTokens: l.flags.maxTokens}
+		q := runner.Request{Embeddings: embeddings, Prompt: prompt, MaxTokens: l.flags.maxTokens}
 		if l.strict[i] != nil {
 			q.Constraint = l.strict[i].Clone()
 		}
-		r, err := l.runner.Generate(ctx, q, func(runner.Step) error { return nil })
+		r, err := l.runner.Generate(ctx, q, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -47,10 +47,10 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "pali: interrupted")
 		return 130
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "pali: %v\n", err)
+		fmt.Fprintf(stderr, "pali: %s\n", message(err))
 		return 2
 	}
-	fmt.Fprintf(stderr, "pali: %v\n", withFlag(err))
+	fmt.Fprintf(stderr, "pali: %s\n", message(err))
 	return 1
 }
 

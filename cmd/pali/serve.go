@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server"
 )
 
@@ -102,7 +103,7 @@ func (f *serveFlags) check() error {
 		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""), "--mmproj and --masks belong to one model: put the files beside each"},
 		{o.Parallel < 1 || o.Parallel > 64, fmt.Sprintf("--parallel %d: want 1 to 64", o.Parallel)},
 		{o.Queue < 0 || o.Queue > 10000, fmt.Sprintf("--queue %d: want 0 to 10000", o.Queue)},
-		{o.MaxTokens < 1 || o.MaxTokens > 1<<16, fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, 1<<16)},
+		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens, fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, runner.MaxAnswerTokens)},
 		{o.MaxBody < 1<<10 || o.MaxBody > 1<<30, fmt.Sprintf("--max-body %d: want 1024 to %d", o.MaxBody, 1<<30)},
 		{o.ImageCache < 0, fmt.Sprintf("--image-cache %d: want 0 or more", o.ImageCache)},
 		{!(f.memory >= 0 && f.memory < 1e18), fmt.Sprintf("--memory %v: want 0 or more", f.memory)},

@@ -165,7 +165,7 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	if err := f.check(t); err != nil {
 		return err
 	}
-	q, err := f.request(cmd.Context(), prompt)
+	q, err := f.question(cmd.Context(), prompt)
 	if err != nil {
 		return err
 	}
@@ -182,11 +182,11 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
-	if err := checkRoom(model, len(q.Pictures)); err != nil {
+	if err := checkRoom(model, len(q.images)); err != nil {
 		return err
 	}
 	if f.tiles {
-		whole := answer.Frame{Width: q.Pictures[0].Width, Height: q.Pictures[0].Height, Divisor: float64(f.divisor)}
+		whole := answer.Frame{Width: q.images[0].Width, Height: q.images[0].Height, Divisor: float64(f.divisor)}
 		return f.answerTiles(cmd, tiling{answer.Tiled{Whole: whole, Decoder: decoder}, t, model, q, load})
 	}
 	if q.Constraint, err = f.strictly(model, t, prompt); err != nil {
@@ -195,7 +195,7 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	if !t.boxes && !f.asJSON {
 		return f.answer(cmd, model, q, nil, load)
 	}
-	r, err := model.Runner().Generate(cmd.Context(), q, func(runner.Step) error { return nil })
+	r, err := q.answer(cmd.Context(), model.Runner(), nil)
 	if err != nil {
 		return err
 	}
@@ -263,15 +263,15 @@ func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
 }
 
 // tell reads an answer that is complete, draws it and prints it.
-func (f *taskFlags) tell(cmd *cobra.Command, t task, q runner.Request, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
-	out := f.about(answer.Of(q, r, load))
+func (f *taskFlags) tell(cmd *cobra.Command, t task, q question, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
+	out := f.about(answer.Of(q.Request, r, load))
 	if t.boxes {
-		p := q.Pictures[0]
+		p := q.images[0]
 		if err := out.Find(r, answer.Frame{Width: p.Width, Height: p.Height, Divisor: float64(f.divisor)}, f.minScore, decoder); err != nil {
 			return err
 		}
 	}
-	return f.show(cmd, t, q.Pictures[0], out)
+	return f.show(cmd, t, q.images[0], out)
 }
 
 // about says which images an answer is about.

@@ -14,7 +14,6 @@ import (
 	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
-	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 )
@@ -58,13 +57,13 @@ type tiling struct {
 	answer.Tiled
 	task    task
 	model   *llamacpp.Model
-	request runner.Request // about the whole image
+	request question // about the whole image
 	load    time.Duration
 }
 
 // answerTiles asks about all tiles, and tells what they come to.
 func (f *taskFlags) answerTiles(cmd *cobra.Command, a tiling) error {
-	p := a.request.Pictures[0]
+	p := a.request.images[0]
 	rows, err := f.layTiles(p, a.model.Runner().Encoder.Config().ImageSize)
 	if err != nil {
 		return err
@@ -94,7 +93,7 @@ func (f *taskFlags) answerTiles(cmd *cobra.Command, a tiling) error {
 
 // together makes one answer of all. For objects its text is the tiles' texts, a line each: their bins are those of different tiles.
 func (f *taskFlags) together(a *tiling, texts [][]string) answer.Answer {
-	out := f.about(answer.Of(a.request, &a.Result, a.load))
+	out := f.about(answer.Of(a.request.Request, &a.Result, a.load))
 	out.Tiles = a.Tiles
 	if !a.task.boxes {
 		out.Text = tasks.MergeText(texts)
@@ -122,12 +121,12 @@ func (f *taskFlags) layTiles(p *imageproc.Image, seen int) ([][]image.Rectangle,
 // askTile asks about one part of the image and adds its answer.
 func (f *taskFlags) askTile(cmd *cobra.Command, a *tiling, tile image.Rectangle) (string, error) {
 	q := a.request
-	q.Pictures = []*imageproc.Image{q.Pictures[0].Crop(tile)}
+	q.images = []*imageproc.Image{q.images[0].Crop(tile)}
 	var err error
 	if q.Constraint, err = f.strictly(a.model, a.task, q.Prompt); err != nil {
 		return "", err
 	}
-	r, err := a.model.Runner().Generate(cmd.Context(), q, func(runner.Step) error { return nil })
+	r, err := q.answer(cmd.Context(), a.model.Runner(), nil)
 	if err != nil {
 		return "", err
 	}

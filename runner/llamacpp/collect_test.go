@@ -1,7 +1,9 @@
 package llamacpp
 
-// This file: the inputs of every matrix, as collected from the running graphs, against PaliGemma 1 restated in 64-bit floats from the checkpoint's arrays
-// (big_vision models/vit.py, models/ppp/gemma.py, models/proj/paligemma/paligemma.py). Neither our conversion nor ggml has a part in the restatement.
+// This file: the inputs of every matrix, as collected from the running graphs, against PaliGemma 1
+// restated in 64-bit floats from the checkpoint's arrays (big_vision models/vit.py,
+// models/ppp/gemma.py, models/proj/paligemma/paligemma.py). Neither our conversion nor ggml has a
+// part in the restatement.
 
 import (
 	"context"
@@ -15,13 +17,13 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
-	"github.com/pali-gguf/pali/runner"
 )
 
 // rows is a matrix, row by row.
 type rows [][]float64
 
-// restated computes the model on a checkpoint's arrays and remembers what each matrix is multiplied with.
+// restated computes the model on a checkpoint's arrays and remembers what each matrix is multiplied
+// with.
 type restated struct {
 	reference // the checkpoint
 	config    paligemma.VisionConfig
@@ -151,7 +153,8 @@ func beside(all []rows) rows {
 	return out
 }
 
-// patches cuts pixels [3,S,S] into rows of [3,P,P], and orders the kernel [P,P,3,W] likewise: [3*P*P,W].
+// patches cuts pixels [3,S,S] into rows of [3,P,P], and orders the kernel [P,P,3,W] likewise:
+// [3*P*P,W].
 func (r restated) patches(pixels []float32) (x rows, kernel []float32) {
 	side, p := r.config.ImageSize, r.config.PatchSize
 	stored := r.floats("params/img/embedding/kernel")
@@ -236,7 +239,8 @@ func rotate(x rows) rows {
 	return out
 }
 
-// text returns the logits after the prefix and after each token but the last of the answer: those that choose the answer's tokens.
+// text returns the logits after the prefix and after each token but the last of the answer: those
+// that choose the answer's tokens.
 func (r restated) text(images rows, prefix, answer []int32, layers, heads int) rows {
 	table := r.floats("params/llm/embedder/input_embedding")
 	d := len(images[0])
@@ -309,9 +313,7 @@ func TestCollected(t *testing.T) {
 	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
 	m, collector := collecting(t, text, vision)
 	answer := golden.ints("tokens")
-	q := c.request(t, 1)
-	q.Forced = answer
-	r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
+	r, err := m.Runner().Score(context.Background(), c.request(t, m, 1), answer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +342,8 @@ func TestCollected(t *testing.T) {
 	}
 }
 
-// compareSquares fails where a sum differs by more than a bound times the matrix's largest sum, which allows for ggml's 16-bit table of gelu.
+// compareSquares fails where a sum differs by more than a bound times the matrix's largest sum,
+// which allows for ggml's 16-bit table of gelu.
 func compareSquares(t *testing.T, have ggml.Squares, x rows) {
 	t.Helper()
 	if int(have.Rows) != len(x) || len(x) == 0 || len(have.Sums) != len(x[0]) {

@@ -26,7 +26,7 @@ type Options struct {
 	GPULayers int       // layers of the decoder on the device; negative: all
 	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
 	MaxContext int
-	Beams      int // most answers that Branch can follow; 0 and 1: Branch cannot be used
+	Beams      int // most beams of a search; 0 and 1: it cannot search
 	// Collect sees the inputs of every matrix of both halves, if it is not nil. The device must be the processor.
 	Collect *ggml.Collector
 }
@@ -201,7 +201,8 @@ func said(err error) error {
 // checkKV refuses a cache type that the heads of this model cannot have.
 func (m *Model) checkKV() error {
 	if m.options.KV == gguf.Q8_0 && m.config.KeyLength%32 != 0 {
-		return fmt.Errorf("a q8_0 cache needs heads of a multiple of 32, this model's have %d: use --kv f16", m.config.KeyLength)
+		return runner.ValueError{Field: "kv", Value: "q8_0",
+			Want: fmt.Sprintf("f16 or f32: this model's heads have %d values, not a multiple of 32", m.config.KeyLength)}
 	}
 	if m.options.KV != gguf.F16 && m.options.KV != gguf.F32 && m.options.KV != gguf.Q8_0 {
 		return errors.New("the KV cache can be f16, f32 or q8_0")

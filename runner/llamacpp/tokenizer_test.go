@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: llama.cpp's vocabulary against the authors' tokenizer (testdata/reference/tokenizer, made by scripts/reference/tokens.py).
+// This file: llama.cpp's vocabulary against the authors' tokenizer (testdata/reference/tokenizer,
+// made by scripts/reference/tokens.py).
 
 import (
 	"os"
@@ -24,7 +25,8 @@ type tokenLine struct {
 	IDs  []int32 `json:"ids"`
 }
 
-// gemmaVocabulary converts a tiny checkpoint with the real 256,000-piece Gemma tokenizer, which the Go module carries for its own tests.
+// gemmaVocabulary converts a tiny checkpoint with the real 256,000-piece Gemma tokenizer, which the
+// Go module carries for its own tests.
 func gemmaVocabulary(t testing.TB) (text string) {
 	t.Helper()
 	const v = 256000 + paligemma.Locations + paligemma.SegmentCodes

@@ -158,7 +158,7 @@ func (s *session) generate(a asked) (*runner.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := runner.Request{Images: rows, Prompt: a.Prompt, MaxTokens: a.MaxTokens, Sampling: a.Sampling, TopLogprobs: a.Top}
+	q := runner.Request{Embeddings: rows, Prompt: a.Prompt, MaxTokens: a.MaxTokens, Sampling: a.Sampling, TopLogprobs: a.Top}
 	if a.Strict != nil {
 		c, err := answer.Strict(s.Vocabulary, a.Strict.Things, a.Strict.Masks, a.MaxTokens)
 		if err != nil {
@@ -183,11 +183,11 @@ func (s *session) rows(a asked) (rows []float32, took time.Duration, err error) 
 		picture := a.body[:n]
 		a.body = a.body[n:]
 		if !encoded {
-			start := time.Now()
-			if picture, err = s.EncodePixels(a.ctx, picture); err != nil {
+			var one time.Duration
+			if picture, one, err = s.Encode(a.ctx, picture); err != nil {
 				return nil, 0, err
 			}
-			took += time.Since(start)
+			took += one
 			if err := s.out.send(kindImage, nil, picture); err != nil {
 				return nil, 0, err
 			}

@@ -36,9 +36,6 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// MaxPictures is the most images of one request.
-const MaxImages = 16
-
 // Kinds of frames.
 const (
 	kindReady    = 'r'
@@ -96,5 +93,5 @@ func floats(c paligemma.VisionConfig, encoded bool) int {
 
 // most is the most floats of a frame's body.
 func most(c paligemma.VisionConfig) int {
-	return MaxImages * max(floats(c, false), floats(c, true))
+	return runner.MaxImages * max(floats(c, false), floats(c, true))
 }

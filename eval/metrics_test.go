@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // lines reads a file of JSON lines.

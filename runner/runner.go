@@ -78,7 +78,7 @@ type Request struct {
 	Trace       bool // keep pixels, embeddings and logits in the result
 }
 
-// Constraint gives an answer a form. tasks.Strict is one.
+// Constraint gives an answer a form. tasks.Grammar is one.
 type Constraint interface {
 	// Forbid sets the logits of all tokens that may not come next to minus infinity, and leaves one at least. left is how many tokens
 	// may still come, this one among them.

@@ -1,11 +1,13 @@
-package runner
+package runner_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -13,7 +15,7 @@ import (
 // 3B, which comes before each choice, takes 45 ms and more on two cores.
 func BenchmarkChoose(b *testing.B) {
 	const size = 256_000 + paligemma.Locations + paligemma.SegmentCodes
-	known := []string{" star", " red", " circle", " ;", " st", "ar", " blue", "quare", " s", "ed", "circle"}
+	known := []string{"▁star", "▁red", "▁circle", "▁;", "▁st", "ar", "▁blue", "quare", "▁s", "ed", "circle"}
 	texts := make([]string, size)
 	for i := range texts {
 		switch at := i - 256; {
@@ -25,7 +27,7 @@ func BenchmarkChoose(b *testing.B) {
 			texts[i] = "w" + strconv.Itoa(i)
 		}
 	}
-	bytes := func(token int32) string { return texts[token] }
+	v := runner.NewVocabulary(texts, slices.Repeat([]int32{1}, size))
 	r := rand.New(rand.NewPCG(1, 2))
 	logits := make([]float32, size)
 	for i := range logits {
@@ -33,22 +35,22 @@ func BenchmarkChoose(b *testing.B) {
 	}
 	labels := []string{"star", "red circle", "blue square"}
 	b.Run("free", func(b *testing.B) {
-		for s := NewSampler(Sampling{}); b.Loop(); {
-			s.within(logits, nil, 1000)
+		for s := runner.NewSampler(runner.Sampling{}); b.Loop(); {
+			runner.Within(s, logits, nil, 1000)
 		}
 	})
 	b.Run("strict", func(b *testing.B) {
-		c, err := tasks.NewGrammar(labels, false, size, bytes)
+		c, err := tasks.NewGrammar(v, labels, false, 1000)
 		if err != nil {
 			b.Fatal(err)
 		}
-		for s := NewSampler(Sampling{}); b.Loop(); {
-			s.within(logits, c, 1000)
+		for s := runner.NewSampler(runner.Sampling{}); b.Loop(); {
+			runner.Within(s, logits, c, 1000)
 		}
 	})
 	b.Run("begin", func(b *testing.B) { // once for each answer
 		for b.Loop() {
-			if _, err := tasks.NewGrammar(labels, false, size, bytes); err != nil {
+			if _, err := tasks.NewGrammar(v, labels, false, 1000); err != nil {
 				b.Fatal(err)
 			}
 		}

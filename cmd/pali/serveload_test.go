@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // known are images of the demo with the command's own captions.
@@ -65,7 +65,7 @@ func (s *serving) caption(client int, body []byte, contentType string, full *ato
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
-		var a answer.Answer
+		var a tasks.Response
 		json.Unmarshal(b, &a)
 		return a.Text, resp.StatusCode, time.Since(start)
 	}

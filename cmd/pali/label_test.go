@@ -114,7 +114,7 @@ func TestLabel(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	strict := labelJSON(t, run(t, program(folder, append(args, "-o", "strict", "--strict")...)))
-	if strict.Unparsed != 0 || strict.Pictures != 5 {
+	if strict.Unparsed != 0 || strict.Images != 5 {
 		t.Errorf("strict: %+v", strict)
 	}
 }

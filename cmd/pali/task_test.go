@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/tasks"
-	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 // withMasks is a workplace whose model has a mask file.

@@ -33,17 +33,7 @@ func demoMask(t *testing.T) Mask {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(o Object) ([]bool, error) {
-		if len(o.Seg) == 0 {
-			return make([]bool, 256*256), nil
-		}
-		values, err := d.Decode(o.Seg)
-		if err != nil {
-			return nil, err
-		}
-		b, _ := masks.Paste(values, o.Loc, tasks.LocDivisor, 256, 256)
-		return b.Bits, nil
-	}
+	return NewMask(d)
 }
 
 // evaluate.py's names of what we name otherwise.
@@ -65,7 +55,7 @@ func TestScoresAsEvaluate(t *testing.T) {
 			t.Fatalf("line %d is another question", q.Line)
 		}
 		r := Record{Prefix: q.Prefix, Suffix: q.Suffix, Answer: answers[i].Answer}
-		r.Objects, r.Unparsed = Objects(r.Answer, nil)
+		r.Objects, r.Unparsed = tasks.ParseDetections(r.Answer)
 		if err := r.Score(mask); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // asked makes questions and their rows.
@@ -21,7 +22,7 @@ func asked(n int) (questions []Question, rows []Record) {
 		q := Question{Image: "a.png", Prefix: fmt.Sprintf("detect <%d>", i), Suffix: References{Texts: []string{"x", "<y>"}, List: true}, Line: i + 1}
 		questions = append(questions, q)
 		rows = append(rows, Record{Run: "r", Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix, Answer: "\"é\n",
-			Objects: []Object{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: one}}, Scores: Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}}})
+			Objects: Detections{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: tasks.Score{Score: one}}}, Scores: Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}}})
 	}
 	return questions, rows
 }
@@ -192,7 +193,7 @@ func TestQuestions(t *testing.T) {
 
 // A question without a true answer is asked and not scored; masks are not measured without a decoder.
 func TestScore(t *testing.T) {
-	mask := func(o Object) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
+	mask := func(o tasks.Detection) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
 	loc := "<loc0000><loc0000><loc0100><loc0100>"
 	var rows []Record
 	for _, c := range []struct {
@@ -211,7 +212,7 @@ func TestScore(t *testing.T) {
 		{"segment a", "", References{[]string{loc + " a"}, false}, mask, `{"box_iou":0,"mask_iou":0}`},
 		{"segment a", "", References{[]string{""}, false}, mask, `{"box_iou":1,"mask_iou":1}`},
 	} {
-		r := Record{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: truth(c.answer)}
+		r := Record{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: referenceDetections(c.answer)}
 		if err := r.Score(c.mask); err != nil {
 			t.Fatal(err)
 		}

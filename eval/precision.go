@@ -6,14 +6,16 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // Detected is one question's true objects and those of the answer.
-type Detected struct{ Truth, Answer []Object }
+type Detected struct{ Truth, Answer []tasks.Detection }
 
 const (
-	mostDetections = 100 // of a label in one answer
-	recallSteps    = 100 // precision is read at multiples of 0.01, which are not the nearest floats to all hundredths
+	maxDetections = 100 // of a label in one answer
+	recallSteps   = 100 // precision is read at multiples of 0.01, which are not the nearest floats to all hundredths
 )
 
 // AveragePrecision is the mean over the labels that have true objects, and over IoU thresholds, of the precision at 101 recalls. Boxes are ranked by
@@ -47,13 +49,13 @@ func COCO() []float64 {
 	return at
 }
 
-// InOrder gives the boxes of each answer scores by their places in it, as if the model put the surest first: for comparing with its probabilities.
+// RankByPosition gives the boxes of each answer scores by their places in it, as if the model put the surest first: for comparing with its probabilities.
 func RankByPosition(questions []Detected) []Detected {
 	out := slices.Clone(questions)
 	for i := range out {
 		out[i].Answer = slices.Clone(out[i].Answer)
 		for place := range out[i].Answer {
-			out[i].Answer[place].Score = -float64(place)
+			out[i].Answer[place].Score.Score = -float64(place)
 		}
 	}
 	return out
@@ -147,16 +149,16 @@ func meanPrecision(precision, recall []float64) float64 {
 	return sum / (recallSteps + 1)
 }
 
-func withLabel(objects []Object, label string) []Object {
-	return slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return o.Label != label })
+func withLabel(objects []tasks.Detection, label string) []tasks.Detection {
+	return slices.DeleteFunc(slices.Clone(objects), func(o tasks.Detection) bool { return o.Label != label })
 }
 
 // match ranks the boxes of one answer and gives each a true one if it can.
-func match(truth, answer []Object, threshold float64) []ranked {
-	slices.SortStableFunc(answer, func(a, b Object) int { return cmp.Compare(b.Score, a.Score) })
+func match(truth, answer []tasks.Detection, threshold float64) []ranked {
+	slices.SortStableFunc(answer, func(a, b tasks.Detection) int { return cmp.Compare(b.Score.Score, a.Score.Score) })
 	taken := make([]bool, len(truth))
 	var out []ranked
-	for _, a := range answer[:min(len(answer), mostDetections)] {
+	for _, a := range answer[:min(len(answer), maxDetections)] {
 		best, at := threshold, -1
 		for i, t := range truth {
 			if v := IoU(a.Loc, t.Loc); !taken[i] && v >= best {
@@ -166,7 +168,7 @@ func match(truth, answer []Object, threshold float64) []ranked {
 		if at >= 0 {
 			taken[at] = true
 		}
-		out = append(out, ranked{a.Score, at >= 0})
+		out = append(out, ranked{a.Score.Score, at >= 0})
 	}
 	return out
 }

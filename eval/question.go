@@ -31,7 +31,7 @@ type Question struct {
 	Path string `json:"-"` // of the image
 }
 
-// Truths are the true answers to a question.
+// References are the true answers to a question.
 type References struct {
 	Texts []string // none: no answer is given
 	List  bool     // they are given as a list, be it of one
@@ -59,6 +59,11 @@ func (t References) MarshalJSON() ([]byte, error) {
 	case len(t.Texts) == 1:
 		v = t.Texts[0]
 	}
+	return marshal(v)
+}
+
+// marshal writes a value as JSON without escaping < and >.
+func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -69,7 +69,7 @@ func Summarize(rows []Record) Summary {
 	s := Summary{Questions: len(rows), Score: overall(rows), Scores: []TaskScore{}, Against: against(rows), Timings: timings(rows)}
 	byTask := map[string][]Record{}
 	for _, r := range rows {
-		byTask[Task(r.Prefix)] = append(byTask[Task(r.Prefix)], r)
+		byTask[group(r.Prefix)] = append(byTask[group(r.Prefix)], r)
 	}
 	for _, task := range slices.Sorted(maps.Keys(byTask)) {
 		s.Scores = append(s.Scores, taskScores(task, byTask[task])...)
@@ -100,8 +100,8 @@ func taskScores(task string, rows []Record) []TaskScore {
 	segments := 0
 	for _, r := range rows {
 		hits = append(hits, r.Scores.Hits...)
-		if r.Scores.F1 != nil {
-			found = append(found, Detected{truth(r.Suffix.Texts[0]), r.Objects})
+		if d, ok := r.Detected(); ok {
+			found = append(found, d)
 		}
 		if r.Scores.BoxIoU != nil && r.Scores.MaskIoU == nil {
 			segments++
@@ -127,7 +127,7 @@ func taskScores(task string, rows []Record) []TaskScore {
 func overall(rows []Record) *Mean {
 	var values []float64
 	for _, r := range rows {
-		if v, ok := r.Scores.One(); ok {
+		if v, ok := r.Scores.Primary(); ok {
 			values = append(values, v)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
@@ -145,7 +144,7 @@ func (s *Server) complete(ctx context.Context, q *question, form *objectForm, ea
 		return c, nil
 	}
 	p := q.pictures[0]
-	objects, _, err := answer.Objects(got.Result, answer.Frame{Width: p.width, Height: p.height, Divisor: tasks.LocDivisor}, q.model.Masks)
+	objects, _, err := tasks.Detections(got.Result, tasks.Canvas{Width: p.width, Height: p.height, Divisor: tasks.LocDivisor}, q.model.Masks)
 	if err != nil {
 		return nil, err
 	}
@@ -156,8 +155,8 @@ func (s *Server) complete(ctx context.Context, q *question, form *objectForm, ea
 }
 
 // timings are those of the command's --json.
-func (r *reply) timings() answer.Timings {
-	t := answer.TimingsOf(r.Timings, r.load)
+func (r *reply) timings() tasks.Timings {
+	t := tasks.NewTimings(r.Timings, r.load)
 	t.Queue = ms(r.queued)
 	return t
 }

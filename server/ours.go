@@ -1,6 +1,6 @@
 package server
 
-// This file: Pali's own routes, POST /v1/TASK. Before it: guard.go. After it: ask.go, and package answer, which the command line writes its answers with.
+// This file: Pali's own routes, POST /v1/TASK. Before it: guard.go. After it: ask.go, and package tasks, which the command line writes its answers with.
 
 import (
 	"bytes"
@@ -9,13 +9,14 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/draw"
 )
 
 // taskRequest is the body of POST /v1/TASK, as JSON; a form has the same fields, and its files are the images.
@@ -48,33 +49,26 @@ type taskRequest struct {
 // texts are the fields of a form that are texts; the others are JSON.
 var texts = map[string]bool{"model": true, "lang": true, "question": true, "prompt": true, "resize": true}
 
-// task is one of our routes: prompt makes the model's prompt.
-type task struct {
-	name    string
-	objects bool // its answer is objects
-	masks   bool
-	prompt  func(q *taskRequest) (string, error)
-}
-
-var ourTasks = []task{
-	{"caption", false, false, func(q *taskRequest) (string, error) { return tasks.Caption(q.Lang) }},
-	{"describe", false, false, func(q *taskRequest) (string, error) { return tasks.Describe(q.Lang) }},
-	{"ask", false, false, func(q *taskRequest) (string, error) { return tasks.Ask(q.Lang, q.Question) }},
-	{"ocr", false, false, func(*taskRequest) (string, error) { return tasks.OCR(), nil }},
-	{"run", false, false, func(q *taskRequest) (string, error) { return q.Prompt, nil }},
-	{"detect", true, false, func(q *taskRequest) (string, error) { return tasks.Detect(q.Things...) }},
-	{"segment", true, true, func(q *taskRequest) (string, error) { return tasks.Segment(q.Things...) }},
-}
+// freePrompt is the route whose prompt the client writes, and whose answer is text.
+var freePrompt = tasks.Task{Name: "run"}
 
 func (s *Server) ours() (all []route) {
-	for _, t := range ourTasks {
-		all = append(all, route{"POST /v1/" + t.name, failing(func(w http.ResponseWriter, r *http.Request) error { return s.task(w, r, t) })})
+	for _, t := range append(slices.Clone(tasks.All), freePrompt) {
+		all = append(all, route{"POST /v1/" + t.Name, failing(func(w http.ResponseWriter, r *http.Request) error { return s.task(w, r, &t) })})
 	}
 	return all
 }
 
+// prompt makes the prompt of a request to the route of a task.
+func (q *taskRequest) prompt(t *tasks.Task) (tasks.Prompt, error) {
+	if t.Name == freePrompt.Name {
+		return tasks.Parse(q.Prompt), nil
+	}
+	return t.Prompt(q.Lang, q.Question, q.Things...)
+}
+
 // task answers one of our routes.
-func (s *Server) task(w http.ResponseWriter, r *http.Request, t task) error {
+func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task) error {
 	q := taskRequest{Lang: "en", MaxTokens: 256, Resize: string(imageproc.Antialias), LocDivisor: tasks.LocDivisor}
 	files, done, err := s.readTask(w, r, &q)
 	if err != nil {
@@ -89,7 +83,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t task) error {
 	if err != nil {
 		return err
 	}
-	if q.Stream && t.objects {
+	if q.Stream && t.Boxes {
 		return invalid("stream: objects come when the answer is complete")
 	}
 	out := &lines{w: w}
@@ -103,9 +97,9 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t task) error {
 		return out.fail(err)
 	}
 	a := answerOf(x, got)
-	if t.objects {
+	if t.Boxes {
 		p := x.pictures[0]
-		if err := a.Find(got.Result, answer.Frame{Width: p.width, Height: p.height, Divisor: float64(q.LocDivisor)}, q.MinScore, x.model.Masks); err != nil {
+		if err := a.AddDetections(got.Result, tasks.Canvas{Width: p.width, Height: p.height, Divisor: float64(q.LocDivisor)}, q.MinScore, x.model.Masks); err != nil {
 			return err
 		}
 	}
@@ -120,8 +114,11 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t task) error {
 }
 
 // answerOf is the answer as the command line's --json has it.
-func answerOf(q *question, got *reply) answer.Answer {
-	a := answer.Of(runner.Request{Prompt: q.prompt, TopLogprobs: q.top}, got.Result, got.load)
+func answerOf(q *question, got *reply) tasks.Response {
+	a := tasks.NewResponse(q.prompt, got.Result, got.load)
+	if q.top > 0 {
+		a.Logprobs = tasks.Logprobs(got.Steps)
+	}
 	a.Timings.Queue = ms(got.queued)
 	return a
 }
@@ -173,12 +170,12 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 }
 
 // question makes the question of a request.
-func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byte) (*question, error) {
+func (s *Server) question(r *http.Request, t *tasks.Task, q *taskRequest, files [][]byte) (*question, error) {
 	m, err := s.model(q.Model)
 	if err != nil {
 		return nil, err
 	}
-	prompt, err := t.prompt(q)
+	prompt, err := q.prompt(t)
 	if err != nil {
 		return nil, invalid("%s", err)
 	}
@@ -186,7 +183,7 @@ func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byt
 	if err != nil {
 		return nil, invalid("resize: want one of %v", imageproc.Resizes)
 	}
-	x := &question{model: m, prompt: prompt, resize: resize, maxTokens: q.MaxTokens, top: q.Logprobs, client: clientOf(r),
+	x := &question{model: m, prompt: prompt.Text, resize: resize, maxTokens: q.MaxTokens, top: q.Logprobs, client: clientOf(r),
 		sampling: runner.Sampling{Temperature: q.Temperature, TopK: q.TopK, MinP: q.MinP, Seed: q.Seed}}
 	if q.TopP != nil {
 		x.sampling.TopP = *q.TopP
@@ -205,16 +202,15 @@ func (s *Server) question(r *http.Request, t task, q *taskRequest, files [][]byt
 		x.pictures = append(x.pictures, p)
 	}
 	switch {
-	case t.objects && len(x.pictures) > 1:
+	case t.Boxes && len(x.pictures) > 1:
 		return nil, invalid("%d images: objects are found in one", len(x.pictures))
 	case q.LocDivisor != 1023 && q.LocDivisor != 1024:
 		return nil, invalid("loc_divisor %d: want 1023 or 1024", q.LocDivisor)
 	case !(q.MinScore >= 0 && q.MinScore <= 1):
 		return nil, invalid("min_score %v: want 0 to 1", q.MinScore)
 	}
-	if q.Strict && t.objects {
-		_, things, _ := strings.Cut(prompt, " ")
-		x.strict = &worker.Strict{Things: things, Masks: t.masks}
+	if q.Strict && t.Boxes {
+		x.strict = &worker.Strict{Labels: prompt.Labels, Masks: t.Masks}
 	}
 	return x, nil
 }
@@ -226,11 +222,11 @@ func clientOf(r *http.Request) string {
 }
 
 // wantsPNG tells whether the image with its objects is wanted: Accept names image/png before application/json.
-func wantsPNG(r *http.Request, t task) (bool, error) {
+func wantsPNG(r *http.Request, t *tasks.Task) (bool, error) {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		switch media, _, _ := mime.ParseMediaType(part); media {
 		case "image/png":
-			if !t.objects {
+			if !t.Boxes {
 				return false, failuref(http.StatusNotAcceptable, "accept", "the answer is text, not an image")
 			}
 			return true, nil
@@ -242,14 +238,14 @@ func wantsPNG(r *http.Request, t task) (bool, error) {
 }
 
 // sendPNG answers with the image, the objects drawn on it.
-func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, p *picture, objects []answer.Object) error {
+func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, p *picture, objects []tasks.Detection) error {
 	decoded, err := s.decode(r.Context(), p.data)
 	if err != nil {
 		return err
 	}
 	defer func() { <-s.decoders }()
 	var b bytes.Buffer
-	if err := png.Encode(&b, answer.Draw(decoded, objects)); err != nil {
+	if err := png.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects)); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")

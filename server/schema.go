@@ -3,7 +3,7 @@ package server
 // This file: answers as JSON, where a client gives a schema: boxes and masks. Before it: a JSON schema. After it: JSON that it accepts.
 //
 // The schema is one of an object with a list of objects, {"objects": [{...}]}, whatever the list is called, or of the list alone. The properties of its
-// items choose what is told of each object, by the names of answer.Object's JSON; one that must be there and has another name cannot be answered.
+// items choose what is told of each object, by the names of tasks.Detection's JSON; one that must be there and has another name cannot be answered.
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/server/worker"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // objectForm says what is told of objects.
@@ -26,7 +26,7 @@ type objectForm struct {
 	schema *jsonschema.Schema // nil: none was given
 }
 
-// ownFields are those of answer.Object.
+// ownFields are those of tasks.Detection.
 var ownFields = []string{"label", "score", "score_box", "score_label", "xyxy", "loc", "seg", "mask", "area", "polygons"}
 
 // anyForm is the form where JSON is wanted and no schema given.
@@ -136,23 +136,23 @@ func (f *objectForm) chooseFields(items *jsonschema.Schema) error {
 
 // ask makes a question one whose answer has the form, if it asks for objects.
 func (f *objectForm) ask(q *question) error {
-	task, things, _ := strings.Cut(q.prompt, " ")
-	if task != "detect" && task != "segment" || strings.TrimSpace(things) == "" || len(q.pictures) > 1 {
+	p := tasks.Parse(q.prompt)
+	if !p.Boxes() || len(p.Labels) == 0 || len(q.pictures) > 1 {
 		return unsupported(`JSON is what prompts like "detect cat ; dog" and "segment cat" about one image are answered with; any other answer is text`)
 	}
 	for _, name := range []string{"mask", "area", "polygons"} {
-		if f.schema != nil && slices.Contains(f.fields, name) && (task != "segment" || q.model.Masks == nil) {
+		if f.schema != nil && slices.Contains(f.fields, name) && (!p.Masks() || q.model.Masks == nil) {
 			return unsupported("masks: they come with \"segment\", from a model that has a mask decoder")
 		}
 	}
 	if f.strict {
-		q.strict = &worker.Strict{Things: things, Masks: task == "segment"}
+		q.strict = &worker.Strict{Labels: p.Labels, Masks: p.Masks()}
 	}
 	return nil
 }
 
 // write writes the objects in the form.
-func (f *objectForm) write(objects []answer.Object) (string, error) {
+func (f *objectForm) write(objects []tasks.Detection) (string, error) {
 	all := []map[string]json.RawMessage{}
 	for _, o := range objects {
 		var fields map[string]json.RawMessage

@@ -1,10 +1,11 @@
 package tasks
 
-// This file: images that are larger than the model sees, asked about in parts. Before it: the image's size. After it: tiles, and of their answers
-// one text, or one list of objects.
+// This file: images that are larger than the model sees, in overlapping tiles: where these lie, and
+// the texts and objects of their answers as one.
 
 import (
 	"cmp"
+	"fmt"
 	"image"
 	"math"
 	"slices"
@@ -52,21 +53,42 @@ func TileCount(width, height, side int) int {
 	return tilesAlong(width, side) * tilesAlong(height, side)
 }
 
-// TileSide returns the shortest side, least or longer, with which at most so many tiles cover the image.
-func TileSide(width, height, least, most int) int {
-	return least + sort.Search(max(width, height), func(more int) bool { return TileCount(width, height, least+more) <= most })
+// TileSide returns the shortest side, minSide or longer, with which at most maxCount tiles cover the
+// image.
+func TileSide(width, height, minSide, maxCount int) int {
+	return minSide + sort.Search(max(width, height), func(more int) bool {
+		return TileCount(width, height, minSide+more) <= maxCount
+	})
 }
 
-// Found is an object of one of several answers about parts of an image.
+// Limits of the number of tiles of one image: as many as LayTiles lays by itself, and as many as a
+// side may ask for.
+const (
+	defaultMaxTiles = 64
+	maxTiles        = 1024
+)
+
+// LayTiles lays tiles of side pixels over an image. If side is 0, it is modelSide, the side of the
+// images that the model sees, or longer, so that 64 tiles do. It fails if there are over 1024.
+func LayTiles(width, height, side, modelSide int) ([][]image.Rectangle, error) {
+	if side == 0 {
+		side = TileSide(width, height, modelSide, defaultMaxTiles)
+	}
+	if n := TileCount(width, height, side); n > maxTiles {
+		return nil, fmt.Errorf("%d pixels: %d tiles, at most %d: want %d or more", side, n, maxTiles, TileSide(width, height, side, maxTiles))
+	}
+	return Tiles(width, height, side), nil
+}
+
+// TileDetection is an object of one of several answers about parts of an image. XYXY is in pixels of
+// the full image.
 type TileDetection struct {
-	Label string
-	XYXY  [4]float64 // x0, y0, x1, y1 in pixels of the whole image
-	Score float64
-	Tile  int  // which answer
-	Cut   bool // it reaches an edge of its tile: it may go on beyond
+	Detection
+	Part int  // which answer
+	Cut  bool // it reaches an edge of its tile: it may go on beyond
 }
 
-// Cut reports whether a box, in pixels of the whole image, reaches an edge of its tile that is not the image's: it comes within 1/32 of the side.
+// TouchesEdge reports whether a box, in pixels of the whole image, reaches an edge of its tile that is not the image's: it comes within 1/32 of the side.
 func TouchesEdge(xyxy [4]float64, tile image.Rectangle, width, height int) bool {
 	x, y := float64(tile.Dx())/32, float64(tile.Dy())/32
 	return tile.Min.X > 0 && xyxy[0] < float64(tile.Min.X)+x || tile.Max.X < width && xyxy[2] > float64(tile.Max.X)-x ||
@@ -79,7 +101,7 @@ const (
 	sameWithin = 0.8
 )
 
-// Join returns which objects stay, by their places in all and in their order, when the same object of several answers is counted once. Objects of one
+// MergeDetections returns which objects stay, by their places in all and in their order, when the same object of several answers is counted once. Objects of one
 // label and of different answers are the same by the overlap of their boxes. Of these stays one that is not cut, before those that are; of such, the
 // one with the highest score.
 func MergeDetections(all []TileDetection) []int {
@@ -91,12 +113,12 @@ func MergeDetections(all []TileDetection) []int {
 		if all[a].Cut != all[b].Cut {
 			return map[bool]int{false: -1, true: 1}[all[a].Cut]
 		}
-		return cmp.Compare(all[b].Score, all[a].Score)
+		return cmp.Compare(all[b].Score.Score, all[a].Score.Score)
 	})
 	var stay []int
 	for _, i := range order {
 		if !slices.ContainsFunc(stay, func(j int) bool {
-			return all[i].Tile != all[j].Tile && all[i].Label == all[j].Label && same(all[i].XYXY, all[j].XYXY)
+			return all[i].Part != all[j].Part && all[i].Label == all[j].Label && same(all[i].XYXY, all[j].XYXY)
 		}) {
 			stay = append(stay, i)
 		}
@@ -118,9 +140,9 @@ func MergeText(rows [][]string) string {
 	for _, row := range rows {
 		var across []string
 		for _, text := range row {
-			across = beside(across, linesOf(text))
+			across = joinRight(across, linesOf(text))
 		}
-		lines = below(lines, across)
+		lines = joinBelow(lines, across)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -135,10 +157,10 @@ func linesOf(text string) (lines []string) {
 	return lines
 }
 
-// beside puts the lines of a tile to the right of those before it.
-func beside(left, right []string) []string {
+// joinRight puts the lines of a tile to the right of those before it.
+func joinRight(left, right []string) []string {
 	if len(left) != len(right) {
-		return below(left, right)
+		return joinBelow(left, right)
 	}
 	out := make([]string, len(left))
 	for i := range left {
@@ -147,8 +169,8 @@ func beside(left, right []string) []string {
 	return out
 }
 
-// leastShared is the fewest letters at the end of one line and the beginning of the next that are taken for the same letters of the image.
-const leastShared = 3
+// minShared is the fewest letters at the end of one line and the beginning of the next that are taken for the same letters of the image.
+const minShared = 3
 
 // joinLine puts together two lines that read on: the longest end of the left one with which the right one begins comes once.
 func joinLine(left, right string) string {
@@ -156,15 +178,15 @@ func joinLine(left, right string) string {
 		return left
 	}
 	for at := range left {
-		if end := left[at:]; utf8.RuneCountInString(end) >= leastShared && strings.HasPrefix(right, end) {
+		if end := left[at:]; utf8.RuneCountInString(end) >= minShared && strings.HasPrefix(right, end) {
 			return left + right[len(end):]
 		}
 	}
 	return left + " " + right
 }
 
-// below puts lines after others: the longest end of the upper ones with which the lower ones begin comes once.
-func below(upper, lower []string) []string {
+// joinBelow puts lines after others: the longest end of the upper ones with which the lower ones begin comes once.
+func joinBelow(upper, lower []string) []string {
 	for shared := min(len(upper), len(lower)); shared > 0; shared-- {
 		if slices.Equal(upper[len(upper)-shared:], lower[:shared]) {
 			return append(upper, lower[shared:]...)

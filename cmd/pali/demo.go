@@ -165,11 +165,11 @@ func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (d
 		return demoAnswer{}, err
 	}
 	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: progress.Milliseconds(time.Since(start))}
-	boxes, _ := tasks.ParseBoxes(r.Text)
-	for _, b := range boxes {
-		a.Boxes = append(a.Boxes, boxLabel{b.Label, b.Pixels(tasks.LocDivisor, p.Width, p.Height)})
+	found, _, err := tasks.Detections(r, tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: tasks.LocDivisor}, nil)
+	for _, d := range found {
+		a.Boxes = append(a.Boxes, boxLabel{d.Label, d.XYXY})
 	}
-	return a, nil
+	return a, err
 }
 
 // printDemo shows a question with its answer: the boxes of a detection in pixels, else the text.

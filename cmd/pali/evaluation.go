@@ -14,19 +14,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
-	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
-
-// maskSide is the side of the square on which the IoU of masks is taken, in pixels (scripts/demo/evaluate.py).
-const maskSide = 256
 
 // evaluation is a run under way.
 type evaluation struct {
@@ -141,7 +136,7 @@ func (e *evaluation) open(stderr io.Writer, files evalFiles) error {
 		if err != nil {
 			return err
 		}
-		e.mask = func(o eval.Object) ([]bool, error) { return drawMask(decoder, o) }
+		e.mask = eval.NewMask(decoder)
 	}
 	return nil
 }
@@ -152,19 +147,6 @@ func (e *evaluation) close() {
 			l.files.Close()
 		}
 	}
-}
-
-// drawMask draws an object's mask; one without codes is empty.
-func drawMask(d *masks.Decoder, o eval.Object) ([]bool, error) {
-	if len(o.Seg) == 0 {
-		return make([]bool, maskSide*maskSide), nil
-	}
-	values, err := d.Decode(o.Seg)
-	if err != nil {
-		return nil, err
-	}
-	b, _ := masks.Paste(values, o.Loc, tasks.LocDivisor, maskSide, maskSide)
-	return b.Bits, nil
 }
 
 // ask asks questions and adds their rows to the journal.
@@ -205,11 +187,8 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, 
 	if err != nil {
 		return row, err
 	}
-	row.Answer, row.Tokens = r.Text, len(r.Tokens)
+	row.SetAnswer(r)
 	row.Timings.Prefill, row.Timings.Decode, row.Timings.PrefillTokens = progress.Milliseconds(r.Timings.Prefill), progress.Milliseconds(r.Timings.Decode), r.Timings.PrefillTokens
-	if task := eval.Task(q.Prefix); task == "detect" || task == "segment" {
-		row.Objects, row.Unparsed = eval.Objects(r.Text, answer.Tokens(r))
-	}
 	if e.reference != nil {
 		row.Against, err = e.compare(ctx, q, request, r.Text)
 	}

@@ -9,12 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/journal"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
@@ -29,7 +27,7 @@ import (
 // labelling is a run under way.
 type labelling struct {
 	flags           *labelFlags
-	prompts         []string
+	prompts         []tasks.Prompt
 	strict          []*tasks.Grammar // of each prompt; nil where it asks for no objects, or without --strict
 	text, projector string           // paths
 	side            int              // of the pixels that the model sees
@@ -48,7 +46,7 @@ type badImage struct {
 }
 
 // labelling finds the files that the flags mean, and what the answers depend on.
-func (f *labelFlags) labelling(cmd *cobra.Command, prompts []string) (*labelling, error) {
+func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*labelling, error) {
 	l := &labelling{flags: f, prompts: prompts}
 	var err error
 	if _, err = f.options(); err != nil {
@@ -87,7 +85,7 @@ func (l *labelling) openMasks(cmd *cobra.Command) error {
 		}
 	}
 	for _, p := range l.prompts {
-		if task, _ := dataset.ParsePrompt(p); task == "segment" {
+		if p.Masks() {
 			fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+noMasks)
 			break
 		}
@@ -99,7 +97,11 @@ func (l *labelling) openMasks(cmd *cobra.Command) error {
 func (l *labelling) identify() (string, error) {
 	f, h := l.flags, sha256.New()
 	fmt.Fprintln(h, f.resize, f.maxTokens, f.strict, f.kv, f.device, f.gpuLayers)
-	fmt.Fprintf(h, "%q\n", l.prompts)
+	var prompts []string
+	for _, p := range l.prompts {
+		prompts = append(prompts, p.Text)
+	}
+	fmt.Fprintf(h, "%q\n", prompts)
 	if err := store.Identify(h, l.text, l.projector); err != nil {
 		return "", err
 	}
@@ -125,7 +127,7 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	_, missing := os.Stat(path)
 	x := &dataset.Export{
 		Out: l.flags.output, Formats: l.flags.formats, Prompts: l.prompts, MinScore: l.flags.minScore, Divisor: float64(l.flags.divisor), Decoder: l.decoder,
-		Ahead: runtime.GOMAXPROCS(0) + 1,
+		Lookahead: runtime.GOMAXPROCS(0) + 1,
 	}
 	if err := x.Check(sources, missing != nil && !l.flags.force); err != nil {
 		return err
@@ -162,11 +164,11 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	if out.Took > 0 {
 		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
 	}
-	return l.tell(cmd, r, len(sources))
+	return l.print(cmd, r, len(sources))
 }
 
-// tell prints what was done. Images that were left out are a failure.
-func (l *labelling) tell(cmd *cobra.Command, r labelReport, sources int) error {
+// print prints what was done. Images that were left out are a failure.
+func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error {
 	if l.flags.asJSON {
 		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 			return err
@@ -177,7 +179,7 @@ func (l *labelling) tell(cmd *cobra.Command, r labelReport, sources int) error {
 				return err
 			}
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Pictures, r.Objects, r.LeftOut, r.Unparsed)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images, r.Objects, r.Dropped, r.Unparsed)
 		if r.Answered > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate, 100*r.Busy)
 		}
@@ -208,7 +210,7 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 			l.runner = l.model.Runner()
 			return l.constrain()
 		},
-		Bad: func(s dataset.Source, err error) {
+		OnError: func(s dataset.Source, err error) {
 			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, withFlag(err))))
 			l.bad = append(l.bad, badImage{s.Name, withFlag(err).Error()})
 		},
@@ -224,15 +226,14 @@ func (l *labelling) constrain() error {
 		return nil
 	}
 	for i, p := range l.prompts {
-		task, things := dataset.ParsePrompt(p)
-		if task == "" {
+		if !p.Boxes() {
 			continue
 		}
-		s, err := answer.Strict(l.runner.Vocabulary, strings.Join(things, ";"), task == "segment", l.flags.maxTokens)
+		g, err := tasks.NewGrammar(l.runner.Vocabulary, p.Labels, p.Masks(), l.flags.maxTokens)
 		if err != nil {
 			return usageError{err}
 		}
-		l.strict[i] = s
+		l.strict[i] = g
 	}
 	return nil
 }
@@ -267,7 +268,7 @@ func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []datas
 	}
 	l.encoded++
 	for i, prompt := range l.prompts {
-		q := runner.Request{Embeddings: embeddings, Prompt: prompt, MaxTokens: l.flags.maxTokens}
+		q := runner.Request{Embeddings: embeddings, Prompt: prompt.Text, MaxTokens: l.flags.maxTokens}
 		if l.strict[i] != nil {
 			q.Constraint = l.strict[i].Clone()
 		}
@@ -275,7 +276,7 @@ func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []datas
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, dataset.NewAnswer(prompt, r.Text, answer.Tokens(r)))
+		all = append(all, dataset.NewAnswer(prompt.Text, r))
 	}
 	return all, nil
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 func main() { os.Exit(Main()) }
@@ -81,8 +83,8 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newConvert(), newQuantize(), newImatrix(), newRun(), newInspect(), newCompare(), newEval(), newLabel(), newDoctor(), newDemo(), newBench(), newEstimate(), newServe(), newWorker(), newPull(), newList(), newRm(), newVersion())
-	for _, t := range taskCommands {
-		root.AddCommand(newTask(t))
+	for i := range tasks.All {
+		root.AddCommand(newTask(&tasks.All[i]))
 	}
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

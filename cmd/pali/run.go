@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/terminal"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 type runFlags struct {
@@ -177,7 +177,7 @@ func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q question,
 		}
 	}
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), f.report(q.Request, r, load))
+		return printJSON(cmd.OutOrStdout(), f.report(q, r, load))
 	}
 	if f.logprobs > 0 {
 		printLogprobs(cmd.ErrOrStderr(), r)
@@ -202,18 +202,21 @@ func streamTo(w io.Writer, asJSON bool) func(string) error {
 
 // answerJSON is what pali run --json prints.
 type answerJSON struct {
-	Text     string           `json:"text"`
-	Tokens   []int32          `json:"tokens"` // with the end token where it came
-	Images   []string         `json:"images"`
-	Frames   []int            `json:"frames,omitempty"` // of an animated image, from 0
-	Prompt   string           `json:"prompt"`
-	Logprobs []answer.Logprob `json:"logprobs,omitempty"`
-	Timings  answer.Timings   `json:"timings"`
+	Text     string          `json:"text"`
+	Tokens   []int32         `json:"tokens"` // with the end token where it came
+	Images   []string        `json:"images"`
+	Frames   []int           `json:"frames,omitempty"` // of an animated image, from 0
+	Prompt   string          `json:"prompt"`
+	Logprobs []tasks.Logprob `json:"logprobs,omitempty"`
+	Timings  tasks.Timings   `json:"timings"`
 }
 
-func (f *runFlags) report(q runner.Request, r *runner.Result, load time.Duration) answerJSON {
-	a := answer.Of(q, r, load)
-	return answerJSON{a.Text, a.Tokens, f.images, f.chosen, a.Prompt, a.Logprobs, a.Timings}
+func (f *runFlags) report(q question, r *runner.Result, load time.Duration) answerJSON {
+	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, load)}
+	if f.logprobs > 0 {
+		a.Logprobs = tasks.Logprobs(r.Steps)
+	}
+	return a
 }
 
 // printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.

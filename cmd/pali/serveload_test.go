@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // known are images of the demo with the command's own captions.
@@ -66,7 +66,7 @@ func (s *serving) caption(client int, body []byte, contentType string, full *ato
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
-		var a answer.Answer
+		var a tasks.Response
 		json.Unmarshal(b, &a)
 		return a.Text, resp.StatusCode, time.Since(start)
 	}

@@ -10,9 +10,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/terminal"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/draw"
 )
 
 // showFlag is how to show the image: "", "auto", or one of terminal.Forms.
@@ -36,7 +37,7 @@ func (s *showFlag) checkShow(asJSON bool) error {
 }
 
 // showObjects shows the image if that was asked for, and says why if it cannot.
-func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects []answer.Object) error {
+func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects []tasks.Detection) error {
 	if s.how == "" {
 		return nil
 	}
@@ -55,5 +56,5 @@ func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects [
 			return nil
 		}
 	}
-	return terminal.Show(out, form, answer.Draw(p, objects))
+	return terminal.Show(out, form, draw.Objects(p.Pix, p.Width, p.Height, objects))
 }

@@ -21,9 +21,8 @@ func strictAnswer(t *testing.T, m *Model, embeddings []float32, prompt string, s
 	t.Helper()
 	q := runner.Request{Embeddings: embeddings, Prompt: prompt, MaxTokens: 96}
 	if strict {
-		task, things, _ := strings.Cut(prompt, " ")
-		v := m.Runner().Vocabulary
-		s, err := tasks.NewGrammar(strings.Split(things, " ; "), task == "segment", v.Len(), v.Bytes)
+		p := tasks.Parse(prompt)
+		s, err := tasks.NewGrammar(m.Runner().Vocabulary, p.Labels, p.Masks(), q.MaxTokens)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +38,7 @@ func strictAnswer(t *testing.T, m *Model, embeddings []float32, prompt string, s
 // wellFormed reports whether every object has the grammar's form and a label that was asked for.
 func wellFormed(text, prompt string) (objects int, ok bool) {
 	task, things, _ := strings.Cut(prompt, " ")
-	boxes, unparsed := tasks.ParseBoxes(text)
+	boxes, unparsed := tasks.ParseDetections(text)
 	for _, b := range boxes {
 		if !slices.Contains(strings.Split(things, " ; "), b.Label) || b.Loc[0] > b.Loc[2] || b.Loc[1] > b.Loc[3] || (task == "segment") != (len(b.Seg) == 16) {
 			return 0, false

@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // Model is what a worker runs.
@@ -160,7 +160,7 @@ func (s *session) generate(a asked) (*runner.Result, error) {
 	}
 	q := runner.Request{Embeddings: rows, Prompt: a.Prompt, MaxTokens: a.MaxTokens, Sampling: a.Sampling, TopLogprobs: a.Top}
 	if a.Strict != nil {
-		c, err := answer.Strict(s.Vocabulary, a.Strict.Things, a.Strict.Masks, a.MaxTokens)
+		c, err := tasks.NewGrammar(s.Vocabulary, a.Strict.Labels, a.Strict.Masks, a.MaxTokens)
 		if err != nil {
 			return nil, runner.InvalidRequestf("strict: %w", err)
 		}

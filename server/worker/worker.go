@@ -58,9 +58,9 @@ type Request struct {
 	Strict    *Strict // nil: a free answer
 }
 
-// Strict asks for the form of tasks.Strict.
+// Strict asks for the form of tasks.Grammar.
 type Strict struct {
-	Things string // parted by ";"
+	Labels []string
 	Masks  bool
 }
 

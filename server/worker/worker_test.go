@@ -75,7 +75,7 @@ func TestAsk(t *testing.T) {
 	if err != nil || again.Timings.Vision != 0 || cmp.Diff(r.Steps, again.Steps) != "" {
 		t.Errorf("%v: %+v", err, again)
 	}
-	strict := worker.Request{Prompt: "detect cat", MaxTokens: 50, Strict: &worker.Strict{Things: "cat"}}
+	strict := worker.Request{Prompt: "detect cat", MaxTokens: 50, Strict: &worker.Strict{Labels: []string{"cat"}}}
 	if r, err := p.Ask(context.Background(), strict, []*worker.Image{red}, ignore); err != nil || r.Text != "<loc0255><loc0255><loc1023><loc1023> cat" && r.Text != "<loc0255><loc0000><loc1023><loc1023> cat" {
 		t.Errorf("strict: %v: %+v", err, r)
 	}
@@ -97,7 +97,7 @@ func TestAskFails(t *testing.T) {
 	}{
 		"refused":       {context.Background(), worker.Request{Prompt: "refuse", MaxTokens: 5}, ignore, func(err error) bool { return errors.As(err, &refused) && err.Error() == "this cannot be asked" }},
 		"failed":        {context.Background(), worker.Request{Prompt: "fail", MaxTokens: 5}, ignore, func(err error) bool { return errors.Is(err, worker.ErrFailed) }},
-		"strict":        {context.Background(), worker.Request{Prompt: "detect cat", MaxTokens: 5, Strict: &worker.Strict{Things: "cat"}}, ignore, func(err error) bool { return errors.As(err, &refused) }},
+		"strict":        {context.Background(), worker.Request{Prompt: "detect cat", MaxTokens: 5, Strict: &worker.Strict{Labels: []string{"cat"}}}, ignore, func(err error) bool { return errors.As(err, &refused) }},
 		"client gone":   {ctx, worker.Request{Prompt: "slow 20 " + strings.Repeat("a", 200), MaxTokens: 500}, ignore, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 		"stream closed": {context.Background(), worker.Request{Prompt: "slow 20 " + strings.Repeat("a", 200), MaxTokens: 500}, func(runner.Step) error { return enough }, func(err error) bool { return err == enough }},
 	} {

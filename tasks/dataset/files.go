@@ -98,18 +98,18 @@ func (e *Export) put(path string, b []byte) error {
 }
 
 // copy copies an image, unless it is there already. The image must still be the one that was labelled.
-func (e *Export) copy(path string, p *picture) error {
-	if sum, _, err := sumOf(path); err == nil && sum == p.sum && settled(path) {
+func (e *Export) copy(path string, img *labelledImage) error {
+	if sum, _, err := sumOf(path); err == nil && sum == img.sum && settled(path) {
 		return nil
 	}
-	sum, size, err := sumOf(p.Path)
-	if err == nil && sum != p.sum {
-		err = fmt.Errorf("%s: changed after it was labelled", p.Path)
+	sum, size, err := sumOf(img.Path)
+	if err == nil && sum != img.sum {
+		err = fmt.Errorf("%s: changed after it was labelled", img.Path)
 	}
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(p.Path)
+	f, err := os.Open(img.Path)
 	if err != nil {
 		return err
 	}

@@ -25,14 +25,15 @@ type Labeller struct {
 	// Answer asks the model about one image. An error ends the run.
 	Answer    func(ctx context.Context, p Prepared) ([]Answer, error)
 	Lookahead int // how many images may be prepared at once, 1 or more
-	// Bad is told of each image that is left out, and Progress how many images were answered and how many left out or known.
-	Bad      func(s Source, err error)
+	// OnError is called for each image that is left out, and Progress with the numbers of images that
+	// were answered and that were left out or known.
+	OnError  func(s Source, err error)
 	Progress func(answered, others int)
 }
 
 // Outcome is what became of a list of images.
 type Outcome struct {
-	Sums                 []Digest // of each; the zero Sum where it is left out
+	Sums                 []Digest // of each; the zero Digest where it is left out
 	Answered, Known, Bad int
 	Busy, Took           time.Duration // in Answer, and from the first Answer until the last row was on the disk
 }
@@ -43,7 +44,7 @@ func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) 
 	defer cancel()
 	out := &Outcome{Sums: make([]Digest, len(sources))}
 	rows, written := make(chan Record, 64), make(chan error, 1)
-	go func() { written <- l.keep(rows, cancel) }()
+	go func() { written <- l.writeJournal(rows, cancel) }()
 	begun, err := l.ask(ctx, sources, out, rows)
 	close(rows)
 	if failed := <-written; failed != nil {
@@ -77,7 +78,7 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 			return begun, ctx.Err()
 		case p.err != nil:
 			out.Bad++
-			l.Bad(s, p.err)
+			l.OnError(s, p.err)
 		case known(p.Sum):
 			out.Known++
 		default:
@@ -106,8 +107,9 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 	return begun, ctx.Err()
 }
 
-// keep writes rows until there are no more: all that wait, with one sync. After an error it takes the others and forgets them.
-func (l *Labeller) keep(rows <-chan Record, failed func()) error {
+// writeJournal writes rows until there are no more: all that wait, with one sync. After an error it
+// calls failed and discards the others.
+func (l *Labeller) writeJournal(rows <-chan Record, failed func()) error {
 	var err error
 	for r := range rows {
 		some := []Record{r}

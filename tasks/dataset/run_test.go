@@ -197,7 +197,7 @@ func TestBadImages(t *testing.T) {
 		}
 		_, there := faultfs.Files(t, l.out)["voc/one/a.xml"]
 		inTable := strings.Contains(faultfs.Files(t, l.out)["labels.csv"], "\none/a.png")
-		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Pictures == len(names)) == bad || (l.outcome.Sums[1] == dataset.Digest{}) != bad {
+		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Images == len(names)) == bad || (l.outcome.Sums[1] == dataset.Digest{}) != bad {
 			t.Errorf("bad %v: %v, there %v, in the table %v, %+v", bad, said, there, inTable, s)
 		}
 	}
@@ -296,7 +296,7 @@ func TestMemory(t *testing.T) {
 		late = m.HeapAlloc
 		return nil
 	}
-	if s, err := l.run(); err != nil || s.Pictures < n*9/10 {
+	if s, err := l.run(); err != nil || s.Images < n*9/10 {
 		t.Fatalf("%v: %+v", err, s)
 	}
 	t.Logf("%d kB at %d images, %d kB at %d", early>>10, n/10, late>>10, n)

@@ -4,7 +4,7 @@ package masks
 
 // convolution is a layer with its weights in the order in which apply goes through them.
 type convolution struct {
-	Layer
+	layer
 	in      int
 	stride  int
 	bias    []float32 // [out]
@@ -16,8 +16,8 @@ type convolution struct {
 //
 // A convolution of odd kernel k, padded by (k-1)/2, adds input y to output y + (k-1)/2 - row. A transposed one of kernel 4, stride 2 and (PyTorch's)
 // padding 1 adds input y to output 2y - 1 + row; flax writes the same with the kernel's axes exchanged and a padding of 2.
-func newConvolution(l Layer, shape []int, weight, bias []float32) convolution {
-	c := convolution{Layer: l, in: shape[1], stride: 1, bias: bias, taps: make([]float32, len(weight))}
+func newConvolution(l layer, shape []int, weight, bias []float32) convolution {
+	c := convolution{layer: l, in: shape[1], stride: 1, bias: bias, taps: make([]float32, len(weight))}
 	k, outStep, inStep := l.Kernel, shape[1]*l.Kernel*l.Kernel, l.Kernel*l.Kernel
 	if l.Upwards {
 		c.in, c.stride = shape[0], 2

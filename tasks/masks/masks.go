@@ -33,8 +33,8 @@ const (
 	maxWidth = 4096
 )
 
-// Layer is a convolution of the decoder, under the name that the checkpoint and the file have for it.
-type Layer struct {
+// layer is a convolution of the decoder, under the name that the checkpoint and the file have for it.
+type layer struct {
 	Name     string
 	In, Out  int // channels; In 0: the code book's width
 	Kernel   int
@@ -43,8 +43,8 @@ type Layer struct {
 	Residual int  // +1: its input is kept; -1: what was kept is added to its output
 }
 
-// Layers is the decoder in order.
-var Layers = []Layer{
+// decoderLayers is the decoder in order.
+var decoderLayers = []layer{
 	{"decoder.0", 0, 128, 1, false, true, 0},
 	{"decoder.2.net.0", 128, 128, 3, false, true, 1},
 	{"decoder.2.net.2", 128, 128, 3, false, true, 0},
@@ -59,8 +59,8 @@ var Layers = []Layer{
 	{"decoder.12", 16, 1, 1, false, false, 0},
 }
 
-// Shape returns the shape of the layer's weight, as PyTorch stores it: (out,in,k,k), and (in,out,k,k) if it is transposed. width is the code book's.
-func (l Layer) Shape(width int) []int {
+// shape returns the shape of the layer's weight, as PyTorch stores it: (out,in,k,k), and (in,out,k,k) if it is transposed. width is the code book's.
+func (l layer) shape(width int) []int {
 	in := l.In
 	if in == 0 {
 		in = width
@@ -74,8 +74,8 @@ func (l Layer) Shape(width int) []int {
 // Tensors lists what a mask file holds, without types, for a code book of this width.
 func Tensors(width int) []gguf.Tensor {
 	all := []gguf.Tensor{{Name: CodeBook, Shape: []int{Codes, width}}}
-	for _, l := range Layers {
-		all = append(all, gguf.Tensor{Name: l.Name + ".weight", Shape: l.Shape(width)}, gguf.Tensor{Name: l.Name + ".bias", Shape: []int{l.Out}})
+	for _, l := range decoderLayers {
+		all = append(all, gguf.Tensor{Name: l.Name + ".weight", Shape: l.shape(width)}, gguf.Tensor{Name: l.Name + ".bias", Shape: []int{l.Out}})
 	}
 	return all
 }
@@ -125,7 +125,7 @@ func load(f *gguf.File) (*Decoder, error) {
 	if d.book, err = values(f, CodeBook); err != nil {
 		return nil, err
 	}
-	for _, l := range Layers {
+	for _, l := range decoderLayers {
 		weight, err := values(f, l.Name+".weight")
 		if err != nil {
 			return nil, err
@@ -134,7 +134,7 @@ func load(f *gguf.File) (*Decoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.layers = append(d.layers, newConvolution(l, l.Shape(width), weight, bias))
+		d.layers = append(d.layers, newConvolution(l, l.shape(width), weight, bias))
 	}
 	return d, nil
 }

@@ -20,20 +20,20 @@ var (
 	sevens = []int{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}
 )
 
-func labelled(labels ...string) (all []Box) {
+func labelled(labels ...string) (all []Detection) {
 	for _, l := range labels {
-		all = append(all, Box{Label: l, Loc: bins})
+		all = append(all, Detection{Label: l, Loc: bins})
 	}
 	return all
 }
 
 // The first seventeen are the situations that supervision's parser is tested with (test/detection/test_vlm.py at 7f7b25d), in our words: its two cases of a
 // bad image size are not a parser's here, and one with classes is two of ours. It drops a box without a label; here it is an object.
-func TestParseBoxes(t *testing.T) {
-	masked := []Box{{Label: "cat", Loc: bins, Seg: sevens}}
+func TestParseDetections(t *testing.T) {
+	masked := []Detection{{Label: "cat", Loc: bins, Seg: sevens}}
 	for _, c := range []struct {
 		answer   string
-		boxes    []Box
+		boxes    []Detection
 		unparsed []string
 	}{
 		{"", nil, nil},
@@ -87,10 +87,10 @@ func TestParseBoxes(t *testing.T) {
 		{strings.Repeat("<loc0001>", 8) + " cat", nil, []string{strings.Repeat("<loc0001>", 8) + " cat"}},
 		{"<loc0001> <loc0002> <loc0003> <loc0004> cat", nil, []string{"<loc0001>", "<loc0002>", "<loc0003>", "<loc0004> cat"}},
 		{"<loc1024><loc0002><loc1030><loc0004> cat", nil, []string{"<loc1024><loc0002><loc1030><loc0004> cat"}},
-		{"<loc0000><loc0000><loc1023><loc1023> all", []Box{{Label: "all", Loc: [4]int{0, 0, 1023, 1023}}}, nil},
+		{"<loc0000><loc0000><loc1023><loc1023> all", []Detection{{Label: "all", Loc: [4]int{0, 0, 1023, 1023}}}, nil},
 		{"<loc0500><loc0000><loc0400><loc0900> upside down", nil, []string{"<loc0500><loc0000><loc0400><loc0900> upside down"}},
 		{"<loc0000><loc0900><loc0400><loc0500> mirrored", nil, []string{"<loc0000><loc0900><loc0400><loc0500> mirrored"}},
-		{"<loc0005><loc0005><loc0005><loc0005> dot", []Box{{Label: "dot", Loc: [4]int{5, 5, 5, 5}}}, nil},
+		{"<loc0005><loc0005><loc0005><loc0005> dot", []Detection{{Label: "dot", Loc: [4]int{5, 5, 5, 5}}}, nil},
 		{"<loc001><loc0002><loc0003><loc0004> cat", nil, []string{"<loc001>", "<loc0002><loc0003><loc0004> cat"}},
 		{"<loc00001><loc0002><loc0003><loc0004> cat", nil, []string{"<loc00001>", "<loc0002><loc0003><loc0004> cat"}},
 		{"<loc-001><loc0002><loc0003><loc0004> cat", nil, []string{"<loc-001>", "<loc0002><loc0003><loc0004> cat"}},
@@ -99,7 +99,7 @@ func TestParseBoxes(t *testing.T) {
 
 		// Segments.
 		{box + seg + " cat", masked, nil},
-		{box + seg, []Box{{Loc: bins, Seg: sevens}}, nil},
+		{box + seg, []Detection{{Loc: bins, Seg: sevens}}, nil},
 		{box + seg + " cat ; " + box + " dog", append(masked, labelled("dog")...), nil},
 		{box + seg[8:] + " cat", nil, []string{box + seg[8:] + " cat"}},
 		{box + seg + "<seg001> cat", nil, []string{box + seg + "<seg001> cat"}},
@@ -114,8 +114,8 @@ func TestParseBoxes(t *testing.T) {
 		{box + " cat ; " + box + seg[:60], labelled("cat"), []string{box + seg[:60]}},
 		{box + " c", labelled("c"), nil},
 	} {
-		boxes, unparsed := ParseBoxes(c.answer)
-		if d := cmp.Diff(c.boxes, boxes, cmpopts.IgnoreFields(Box{}, "From", "To"), cmpopts.EquateEmpty()); d != "" {
+		boxes, unparsed := ParseDetections(c.answer)
+		if d := cmp.Diff(c.boxes, boxes, cmpopts.IgnoreFields(Detection{}, "From", "To"), cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%q: boxes (-want +got)\n%s", c.answer, d)
 		}
 		if d := cmp.Diff(c.unparsed, unparsed, cmpopts.EquateEmpty()); d != "" {
@@ -124,10 +124,10 @@ func TestParseBoxes(t *testing.T) {
 	}
 }
 
-func TestParseBoxesSaysWhere(t *testing.T) {
+func TestParseDetectionsSaysWhere(t *testing.T) {
 	answer := "oh: " + box + "  猫 ;" + box + seg + ";" + box + " a " + box + " b\u00a0"
 	var got []string
-	boxes, _ := ParseBoxes(answer)
+	boxes, _ := ParseDetections(answer)
 	for _, b := range boxes {
 		got = append(got, answer[b.From:b.To])
 	}
@@ -141,19 +141,19 @@ func TestParseThousandBoxes(t *testing.T) {
 	for i := range 1000 {
 		parts = append(parts, fmt.Sprintf("<loc0000><loc0000><loc%04d><loc%04d> thing %d", i, i, i))
 	}
-	boxes, unparsed := ParseBoxes(strings.Join(parts, " ; "))
+	boxes, unparsed := ParseDetections(strings.Join(parts, " ; "))
 	if len(boxes) != 1000 || len(unparsed) != 0 || boxes[999].Label != "thing 999" || boxes[999].Loc[2] != 999 {
 		t.Errorf("%d boxes, %d unparsed", len(boxes), len(unparsed))
 	}
 }
 
 // Whatever the text: no panic, every bin and code in range, and every letter in an object or in unparsed.
-func FuzzParseBoxes(f *testing.F) {
+func FuzzParseDetections(f *testing.F) {
 	for _, s := range []string{"", box + " cat ; " + box + seg + " dog", "a;" + box + "<loc0001>;b <loc", seg + box, box + "\u00a0猫\u2003"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, answer string) {
-		boxes, unparsed := ParseBoxes(answer)
+		boxes, unparsed := ParseDetections(answer)
 		kept := 0
 		for _, b := range boxes {
 			for i, bin := range b.Loc {
@@ -180,12 +180,12 @@ func letters(s string) int {
 	return len(strings.Join(strings.Fields(strings.ReplaceAll(s, ";", " ")), ""))
 }
 
-func TestPixels(t *testing.T) {
-	b := Box{Loc: [4]int{0, 511, 1023, 1023}}
-	if got, want := b.Pixels(LocDivisor, 1023, 100), [4]float64{511, 0, 1023, 100}; got != want {
+func TestCanvas(t *testing.T) {
+	loc := [4]int{0, 511, 1023, 1023}
+	if got, want := (Canvas{1023, 100, LocDivisor}).XYXY(loc), [4]float64{511, 0, 1023, 100}; got != want {
 		t.Errorf("have %v, want %v", got, want)
 	}
-	if got, want := b.Pixels(1024, 1024, 512), [4]float64{511, 0, 1023, 511.5}; got != want {
+	if got, want := (Canvas{1024, 512, 1024}).XYXY(loc), [4]float64{511, 0, 1023, 511.5}; got != want {
 		t.Errorf("have %v, want %v", got, want)
 	}
 }
@@ -202,11 +202,11 @@ func TestBoxesComeBack(t *testing.T) {
 			want[i], want[i+2] = min(a, b)*sides[i], max(a, b)*sides[i]
 		}
 		bin := func(i int, v float64) int { return min(1023, int(math.Round(v/sides[i]*divisor))) }
-		boxes, unparsed := ParseBoxes(fmt.Sprintf("<loc%04d><loc%04d><loc%04d><loc%04d> thing", bin(1, want[1]), bin(0, want[0]), bin(3, want[3]), bin(2, want[2])))
+		boxes, unparsed := ParseDetections(fmt.Sprintf("<loc%04d><loc%04d><loc%04d><loc%04d> thing", bin(1, want[1]), bin(0, want[0]), bin(3, want[3]), bin(2, want[2])))
 		if len(boxes) != 1 || len(unparsed) != 0 {
 			t.Fatalf("%v, %q", boxes, unparsed)
 		}
-		have := boxes[0].Pixels(divisor, width, height)
+		have := Canvas{width, height, divisor}.XYXY(boxes[0].Loc)
 		for i, v := range have {
 			slack := 0.5
 			if divisor == 1024 { // of which the last bin is none

@@ -13,8 +13,8 @@ import (
 // words is a vocabulary with pieces of all kinds: letters, bytes of a character, pieces that reach over the end of a label.
 var words = []string{"", "", "", " ", ";", " ;", " ; ", "a", "b", "c", " a", " ab", "ab", "c ;", "bc ; ", "\xc3", "\xa9", "é", " x", "abcd", "; ", "x"}
 
-func strictFor(t *testing.T, labels []string, masks bool) *Grammar {
-	s, err := NewGrammar(labels, masks, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
+func grammarFor(t *testing.T, labels []string, masks bool) *Grammar {
+	s, err := newGrammar(labels, masks, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,19 +56,19 @@ func draw(r *rand.Rand, s *Grammar, limit int) (text string, ended bool) {
 }
 
 // Random logits, a thousand times: every answer has the form, whatever the limit.
-func TestStrictHasTheForm(t *testing.T) {
+func TestGrammarHasTheForm(t *testing.T) {
 	labels := []string{"a", "abc", "é", "ab x"}
 	r := rand.New(rand.NewPCG(3, 4))
 	for i := range 1000 {
 		masks := i%2 == 1
-		s := strictFor(t, labels, masks)
+		s := grammarFor(t, labels, masks)
 		limit := s.MaxTokens() + r.IntN(120)
 		if i%3 == 0 { // used once before
 			draw(r, s, limit/2)
 			s = s.Clone()
 		}
 		text, ended := draw(r, s, limit)
-		boxes, unparsed := ParseBoxes(text)
+		boxes, unparsed := ParseDetections(text)
 		if !ended || len(unparsed) > 0 || strings.Count(text, ";") != max(len(boxes)-1, 0) {
 			t.Fatalf("%d tokens: %q: ended %v, unparsed %q", limit, text, ended, unparsed)
 		}
@@ -80,25 +80,25 @@ func TestStrictHasTheForm(t *testing.T) {
 	}
 }
 
-func TestStrictRefusesWhatCannotBeSpelled(t *testing.T) {
-	_, err := NewGrammar([]string{"a", "az"}, false, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
+func TestGrammarRefusesWhatCannotBeSpelled(t *testing.T) {
+	_, err := newGrammar([]string{"a", "az"}, false, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
 	if err == nil || !strings.Contains(err.Error(), `"z"`) {
 		t.Errorf("a label with a z: %v", err)
 	}
 }
 
 // Where no object fits, the answer is empty; where objects have no label, there is none.
-func TestStrictAtTheEdges(t *testing.T) {
+func TestGrammarAtTheEdges(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	s := strictFor(t, []string{"abc"}, true)
+	s := grammarFor(t, []string{"abc"}, true)
 	if text, ended := draw(r, s, s.MaxTokens()-1); text != "" || !ended {
 		t.Errorf("too few tokens: %q, ended %v", text, ended)
 	}
 	some := 0
 	for range 50 {
-		s := strictFor(t, nil, false)
+		s := grammarFor(t, nil, false)
 		text, ended := draw(r, s, 40)
-		boxes, unparsed := ParseBoxes(text)
+		boxes, unparsed := ParseDetections(text)
 		for _, b := range boxes {
 			if some++; b.Label != "" {
 				t.Errorf("%q has a label", text)
@@ -114,7 +114,7 @@ func TestStrictAtTheEdges(t *testing.T) {
 }
 
 // Every way to write a well-formed answer with the vocabulary's pieces is allowed: such an answer cannot change.
-func TestStrictAllowsEveryWellFormedAnswer(t *testing.T) {
+func TestGrammarAllowsEveryWellFormedAnswer(t *testing.T) {
 	loc := func(n int32) int32 { return int32(len(words)) + n }
 	for name, tokens := range map[string][]int32{
 		"canonical":          {loc(1), loc(2), loc(3), loc(4), 10, 8, 9, paligemma.EOS},
@@ -122,7 +122,7 @@ func TestStrictAllowsEveryWellFormedAnswer(t *testing.T) {
 		"over the label end": {loc(9), loc(9), loc(9), loc(9), 10, 14, loc(5), loc(5), loc(5), loc(5), 3, 17, 5, 3, loc(5), loc(5), loc(5), loc(5), 11, 9, paligemma.EOS},
 		"nothing":            {paligemma.EOS},
 	} {
-		s := strictFor(t, []string{"abc", "é"}, false)
+		s := grammarFor(t, []string{"abc", "é"}, false)
 		for i, token := range tokens {
 			logits := make([]float32, len(words)+paligemma.Locations+paligemma.SegmentCodes)
 			s.Mask(logits, 100-i)

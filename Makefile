@@ -27,7 +27,9 @@ export CGO_CFLAGS   := -O3 -w $(NATIVE) -ffp-contract=off
 export CGO_CXXFLAGS := -O3 -w $(NATIVE)
 export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 
-PURE   = . ./paligemma ./tensor ./npz ./gguf ./gemma ./mmproj ./mmproj/imageproc/... ./convert/... ./runner ./tasks/... ./eval ./answer ./server/... ./internal/...
+PURE   = . ./paligemma ./tensor ./npz ./gguf ./gemma ./mmproj ./mmproj/imageproc/... ./convert/... ./runner ./tasks/... ./eval ./answer ./server/... $(INTERNAL)
+# Those of internal that need C are left out.
+INTERNAL = $(filter-out $(addprefix %/internal/,inspect),$(shell $(GO) list ./internal/...))
 
 .PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
 

@@ -25,8 +25,10 @@ var allowed = map[string][]string{
 	"mmproj/imageproc":           {"mmproj/imageproc/jpeg"},
 	"mmproj/imageproc/jpeg":      {},
 	"convert/sentencepiece":      {"paligemma"},
-	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
+	"convert":                    {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile", "internal/strips"},
 	"internal/atomicfile":        {},
+	"internal/inspect":           {"tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/strips"},
+	"internal/strips":            {},
 	"internal/terminal":          {},
 	"internal/safedial":          {},
 	"internal/kaggle":            {"internal/atomicfile", "internal/safedial"},
@@ -34,7 +36,7 @@ var allowed = map[string][]string{
 	"internal/journal":           {"internal/atomicfile"},
 	"bindings/ggml":              {},
 	"bindings/llama":             {},
-	"quant":                      {"paligemma", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
+	"quant":                      {"paligemma", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "internal/strips", "bindings/ggml"},
 	"mmproj/siglip":              {"paligemma", "gguf", "mmproj", "bindings/ggml"},
 	"runner":                     {"paligemma", "mmproj/imageproc"},
 	"runner/llamacpp":            {"paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
@@ -58,7 +60,7 @@ var allowed = map[string][]string{
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
-var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "cmd/pali", "scripts/quality"}
+var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "internal/inspect", "cmd/pali", "scripts/quality"}
 
 type goPackage struct {
 	ImportPath string

@@ -60,11 +60,11 @@ type RowRange struct {
 	Values []float32
 }
 
-// Read reads every tensor, in the source's order, and calls do with its rows, from n goroutines at once (threads; 0: one
-// for each processor). The values are those that Run would store; do must not keep them. progress is called as
-// Options.Progress is. Read ends when ctx does.
-func (c *Checkpoint) Read(ctx context.Context, threads int, do func(RowRange) error, progress func(done, total int64)) error {
-	return c.layout.run(ctx, threads, func() strips.Worker[strip] { return &reader{do: do} }, progress)
+// Read reads every tensor, in the source's order, and gives its rows to one of n goroutines (threads; 0: one for each
+// processor), each of which calls a function of its own, which newDo made, with one range after another. The values are those
+// that Run would store; a function must not keep them. progress is called as Options.Progress is. Read ends when ctx does.
+func (c *Checkpoint) Read(ctx context.Context, threads int, newDo func() func(RowRange) error, progress func(done, total int64)) error {
+	return c.layout.run(ctx, threads, func() strips.Worker[strip] { return &reader{do: newDo()} }, progress)
 }
 
 // reader gives strips to do.

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali doctor: what this program and this machine can do, and whether files are whole. Before it: listing.go.
+// This file: pali doctor: what this program and this machine can do, and whether files are whole.
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/inspect"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -141,7 +142,7 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 		if f.Error != "" {
 			state = f.Error
 		}
-		fmt.Fprintf(w, "%s: %s%s\n", plain(f.Path), f.Is, state)
+		fmt.Fprintf(w, "%s: %s%s\n", inspect.Plain(f.Path), f.Is, state)
 	}
 	return nil
 }
@@ -163,18 +164,20 @@ func checkHealth(ctx context.Context, progress io.Writer, path string) (is strin
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return checkPair(ctx, progress, path)
 	}
-	l, err := list([]string{path})
+	l, err := inspect.Open(path)
 	if err != nil {
 		return "", err
 	}
-	defer l.close()
+	defer l.Close()
 	is = "checkpoint"
-	if l.file != nil {
-		if is, err = checkGGUF(l.file); err != nil {
+	if l.File != nil {
+		if is, err = checkGGUF(l.File); err != nil {
 			return is, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return is, errors.Join(l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard }), l.close())
+	bar := newByteBar(progress, "doctor")
+	defer bar.close()
+	return is, errors.Join(l.Read(ctx, func(int) io.Writer { return io.Discard }, bar.set), l.Unchanged())
 }
 
 // checkGGUF checks a file as what it says it is.

@@ -167,6 +167,7 @@ func (f *estimateFlags) ofCheckpoint(paths []string, text, vision *quant.Plan) (
 	if err != nil {
 		return s, err
 	}
+	defer archive.Close()
 	r, err := convert.Measure(archive, vocabulary, convert.Options{Name: f.name, Text: text, Vision: vision})
 	if err != nil {
 		return s, err
@@ -201,7 +202,7 @@ func ofFiles(path string, text, vision *quant.Plan) (s stored, err error) {
 	}
 	err = withFile(visionPath, func(f *gguf.File) error {
 		s.vision, err = mmproj.Check(f)
-		s.vision.FeedForwardLength = v.HiddenTo
+		s.vision.FeedForwardLength = v.PaddedFFNWidth
 		return err
 	})
 	return s, err

@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pali-gguf/pali/internal/inspect"
 )
 
 // TestMain lets the test binary be the program: with PALI_TEST_MAIN set it runs Main.
@@ -282,7 +284,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("--json: %+v", a)
 	}
 	o = run(t, program(folder, "inspect", "x.npz", "--json"))
-	var l listingJSON
+	var l inspect.Contents
 	if err := json.Unmarshal([]byte(o.stdout), &l); err != nil || len(l.Tensors) != 5 {
 		t.Errorf("the dump: %v: %+v", err, o)
 	}

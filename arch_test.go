@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"mmproj/imageproc":           {"mmproj/imageproc/jpeg"},
 	"mmproj/imageproc/jpeg":      {},
 	"convert/sentencepiece":      {"paligemma"},
-	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
+	"convert":                    {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile", "internal/strips"},
 	"internal/atomicfile":        {},
 	"internal/bench":             {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp", "bindings/ggml", "internal/estimate", "internal/store"},
 	"internal/estimate":          {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert", "convert/sentencepiece", "internal/store"},

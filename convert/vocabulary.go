@@ -1,7 +1,6 @@
 package convert
 
 // This file: the decoder's vocabulary, and whether it belongs to the checkpoint.
-// Before it: convert/sentencepiece. After it: the tokenizer keys of meta.go; verify.go has package gemma check them.
 
 import (
 	"fmt"
@@ -10,8 +9,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// vocabulary returns the tokenizer's pieces, with the location and segment pieces behind them. It fails unless they are want in number
-// and the control pieces have the ids that every PaliGemma has.
+// vocabulary returns the tokenizer's pieces followed by the location and segment pieces. It fails unless they are want in
+// number and the control pieces have the ids that every PaliGemma has.
 func vocabulary(m *sentencepiece.Model, want int) ([]sentencepiece.Piece, error) {
 	m, err := m.WithPaliGemma()
 	if err != nil {

@@ -25,6 +25,7 @@ func demoMask(t *testing.T) Mask {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: gguf.F32, OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

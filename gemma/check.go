@@ -114,7 +114,7 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyType, Optional: true, Check: gguf.Equal("model")},
 		{Key: KeyName, Optional: true, Check: checkModelName},
 		{Key: KeyFileType, Optional: true, Check: gguf.Is[uint32]},
-		{Key: KeyQuantizationVersion, Optional: true, Check: gguf.Equal[uint32](2)},
+		{Key: KeyQuantizationVersion, Optional: true, Check: gguf.Equal(QuantizationVersion)},
 
 		{Key: KeyContextLength.Of(arch), Check: size(maxContext)},
 		{Key: KeyEmbeddingLength.Of(arch), Check: size(maxWidth)},

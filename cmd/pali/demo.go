@@ -133,6 +133,7 @@ func demoConvert(ctx context.Context, folder string) (*convert.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer src.Close()
 	tokenizer, err := fs.ReadFile(demo.Files, "tokenizer.model")
 	if err != nil {
 		return nil, err

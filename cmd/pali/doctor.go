@@ -16,6 +16,8 @@ import (
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/inspect"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
@@ -124,15 +126,15 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 		if f.Error != "" {
 			state = f.Error
 		}
-		fmt.Fprintf(w, "%s: %s%s\n", plain(f.Path), f.Is, state)
+		fmt.Fprintf(w, "%s: %s%s\n", inspect.Plain(f.Path), f.Is, state)
 	}
 	return nil
 }
 
 // health opens, checks and reads a file, or the pair in a folder.
-func health(ctx context.Context, progress io.Writer, path string) fileHealth {
+func health(ctx context.Context, stderr io.Writer, path string) fileHealth {
 	h := fileHealth{Path: path}
-	is, err := checkHealth(ctx, progress, path)
+	is, err := checkHealth(ctx, stderr, path)
 	if is != "" {
 		h.Is = is + ", "
 	}
@@ -142,28 +144,30 @@ func health(ctx context.Context, progress io.Writer, path string) fileHealth {
 	return h
 }
 
-func checkHealth(ctx context.Context, progress io.Writer, path string) (is string, err error) {
+func checkHealth(ctx context.Context, stderr io.Writer, path string) (is string, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return checkPair(ctx, progress, path)
+		return checkPair(ctx, stderr, path)
 	}
-	l, err := list([]string{path})
+	l, err := inspect.Open(path)
 	if err != nil {
 		return "", err
 	}
-	defer l.close()
+	defer l.Close()
 	is = "checkpoint"
-	if l.file != nil {
-		kind, err := store.Check(l.file)
+	if l.File != nil {
+		kind, err := store.Check(l.File)
 		if is = string(kind) + " file"; err != nil {
 			return is, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return is, errors.Join(l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard }), l.close())
+	bar := progress.Bytes(stderr, "doctor")
+	defer bar.Close()
+	return is, errors.Join(l.Read(ctx, func(int) io.Writer { return io.Discard }, bar.Set), l.Unchanged())
 }
 
 // checkPair checks both files of a folder, and that they belong together, and the mask file that
 // serves them if there is one.
-func checkPair(ctx context.Context, progress io.Writer, folder string) (is string, err error) {
+func checkPair(ctx context.Context, stderr io.Writer, folder string) (is string, err error) {
 	files, err := store.Find(folder, "", "")
 	if err != nil {
 		return "", err
@@ -174,7 +178,7 @@ func checkPair(ctx context.Context, progress io.Writer, folder string) (is strin
 		paths, is = append(paths, files.Masks), "pair with masks"
 	}
 	for _, path := range paths {
-		if _, err := checkHealth(ctx, progress, path); err != nil {
+		if _, err := checkHealth(ctx, stderr, path); err != nil {
 			return "", err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali/internal/inspect"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -284,7 +285,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("--json: %+v", a)
 	}
 	o = run(t, program(folder, "inspect", "x.npz", "--json"))
-	var l listingJSON
+	var l inspect.Contents
 	if err := json.Unmarshal([]byte(o.stdout), &l); err != nil || len(l.Tensors) != 5 {
 		t.Errorf("the dump: %v: %+v", err, o)
 	}

@@ -153,7 +153,8 @@ func (f *pullFlags) checkFree(checkpoint string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(f.output, convert.FileNames(name, [2]string{text.Name(), vision.Name()})[0])
+	textName, _ := convert.FileNames(name, text.Name(), vision.Name())
+	path := filepath.Join(f.output, textName)
 	if _, err := os.Stat(path); err == nil && !f.force {
 		return fmt.Errorf("%s is there already; use --force to make it again", path)
 	}

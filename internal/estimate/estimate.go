@@ -89,7 +89,7 @@ func OfFiles(f store.Files, p Plans) (Model, error) {
 		return Model{}, err
 	}
 	info, err := store.Read(f)
-	info.Vision.FeedForwardLength = vision.HiddenTo
+	info.Vision.FeedForwardLength = vision.PaddedFFNWidth
 	return Model{info.Text, info.Vision, text.Bytes, vision.Bytes}, err
 }
 

@@ -26,6 +26,7 @@ func visionFile(t testing.TB, checkpoint string, vision gguf.Type) *gguf.File {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	vocabulary, err := sentencepiece.Open(filepath.Join(casesFolder, "tokenizer.model"))
 	if err != nil {
 		t.Fatal(err)

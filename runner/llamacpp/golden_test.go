@@ -113,6 +113,7 @@ func convertedAs(t testing.TB, checkpoint, tokenizer, text, vision string) (stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	vocabulary, err := sentencepiece.Open(tokenizer)
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,7 @@ func maskFile(t testing.TB, folder string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: gguf.F32, OutDir: folder})
 	if err != nil {
 		t.Fatal(err)

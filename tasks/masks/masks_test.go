@@ -28,6 +28,7 @@ func converted(t testing.TB, typ gguf.Type) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: typ, OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +170,7 @@ func TestRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	if _, err := convert.Masks(src, convert.MaskOptions{Name: "x", Type: gguf.F32, OutDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not a mask checkpoint") {
 		t.Errorf("a PaliGemma checkpoint as masks: %v", err)
 	}

@@ -1,7 +1,7 @@
 package gguf
 
-// This file: where the tensors' data lie. Before it: decode.go, with offsets as the file has them. After it: positions in the file, and
-// the certainty that every byte after the metadata belongs to one tensor or is padding.
+// This file: where the tensors' data lie: offsets as the file has them become positions in the file, and every byte after
+// the metadata belongs to one tensor or is padding.
 
 import (
 	"fmt"
@@ -25,9 +25,9 @@ func alignment(f *File) (int64, error) {
 	return int64(a), nil
 }
 
-// place turns the tensors' offsets into positions in the file and checks that they cover everything after the metadata, which ends at
+// checkOffsets turns the tensors' offsets into positions in the file and checks that they cover everything after the metadata, which ends at
 // position end: in order, without holes or overlaps, with zeros as padding.
-func place(f *File, end, alignment int64) error {
+func checkOffsets(f *File, end, alignment int64) error {
 	start := pad(end, alignment)
 	for i := range f.Tensors {
 		t := &f.Tensors[i]

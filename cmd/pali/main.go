@@ -37,6 +37,8 @@ func Main() int {
 // usageError is a wrong call: exit code 2.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // exitCode says what went wrong, in one sentence, and which code the program exits with.

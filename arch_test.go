@@ -32,10 +32,11 @@ var allowed = map[string][]string{
 	"internal/journal":        {"internal/atomicfile"},
 	"bindings/ggml":           {},
 	"bindings/llama":          {},
+	"bindings/kernels":        {"bindings/ggml"},
 	"quant":                   {"", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
-	"mmproj/siglip":           {"", "gguf", "mmproj", "bindings/ggml"},
+	"mmproj/siglip":           {"", "gguf", "mmproj", "bindings/ggml", "bindings/kernels"},
 	"runner":                  {"", "mmproj"},
-	"runner/llamacpp":         {"", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
+	"runner/llamacpp":         {"", "gguf", "gemma", "mmproj", "mmproj/siglip", "runner", "bindings/ggml", "bindings/kernels", "bindings/llama"},
 	"tasks":                   {""},
 	"tasks/masks":             {"gguf", "tensor"},
 	"tasks/draw":              {"tasks/masks"},
@@ -49,14 +50,14 @@ var allowed = map[string][]string{
 	"scripts/quality":         {"eval", "gguf", "quant"},
 	"scripts/scores":          {"eval"},
 	"attacks":                 {"", "gguf"},                    // for tests
-	"internal/ctest":          {},                              // for tests
+	"internal/abitest":        {},                              // for tests
 	"internal/faultdisk":      {"internal/atomicfile"},         // for tests
 	"internal/tinymodel":      {"", "tensor", "npz"},           // for tests
 	"internal/toymodel":       {"", "runner", "server/worker"}, // for tests
 }
 
 // withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
-var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "cmd/pali", "scripts/quality"}
+var withC = []string{"bindings/ggml", "bindings/kernels", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "cmd/pali", "scripts/quality"}
 
 type goPackage struct {
 	ImportPath string

@@ -1,35 +1,41 @@
-/* What the files of the matrix product share. Before it: nothing. After it: product.c, which ggml calls, and the three kinds of product that it
- * chooses from: product_floats.c, product_blocks.c (many tokens), product_token.c (one token). */
-#ifndef PALI_GGML_PRODUCT_H
-#define PALI_GGML_PRODUCT_H
+/* ggml's matrix product C [n,m] = B [n,k] A [m,k]^T, in llamafile's letters: A is the weights, B the
+ * activations, and C what they give. A kernel is one way to compute it, for some types of weights and
+ * some shapes. */
+#ifndef PALI_KERNELS_GEMM_H
+#define PALI_KERNELS_GEMM_H
 
-#include "kernels.h"
+#include "api.h"
 
-#if defined(__x86_64__) && !defined(__APPLE__) && defined(__AVX512VNNI__) && defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
-
-#define PALI_PRODUCT
-
-/* C [n,m] = B [n,k] A [m,k]^T, in llamafile's letters: A is the weights, B the tokens. Strides are in elements of the type, or in blocks; so is k. */
-struct product {
+/* One product. Strides are in elements of the type, or in blocks; so is k. The type of b follows from
+ * that of a. */
+struct pali_gemm {
 	int64_t m, n, k;
 	const char *a, *b;
 	int64_t lda, ldb;
 	float *c;
 	int64_t ldc;
-	unsigned type;  /* of a; b's follows from it */
-	int64_t height; /* rows of a task */
+	unsigned type;  /* of a */
+	int64_t height; /* rows of a task: set by plan */
 };
 
-/* A task makes rows row..row+height of the weights times tokens from..to. */
-typedef void (*pali_product_task)(const struct product *p, int64_t row, int64_t from, int64_t to);
+struct pali_gemm_kernel {
+	/* Whether the kernel is for weights of this type at all. */
+	bool (*has)(unsigned type);
+	/* Whether it computes this product, whose type it has; if so, plan sets g->height. */
+	bool (*plan)(struct pali_gemm *g, int threads);
+	/* Computes rows row..row+height of the weights times the activations from..to. */
+	void (*run)(const struct pali_gemm *g, int64_t row, int64_t from, int64_t to);
+};
 
-#define PALI_FLOAT_ROWS 64  /* the height of a task with floats */
-#define PALI_BLOCK_ROWS 128 /* with blocks */
-#define PALI_TOKEN_K 32768  /* with blocks and few tokens, which may have any height: the longest row */
+/* The kernels of this build, NULL after the last: table_*.c. The first whose plan agrees is taken. */
+extern const struct pali_gemm_kernel *const pali_gemm_kernels[];
 
-void pali_product_floats(const struct product *p, int64_t row, int64_t from, int64_t to);
-void pali_product_blocks(const struct product *p, int64_t row, int64_t from, int64_t to);
-void pali_product_token(const struct product *p, int64_t row, int64_t from, int64_t to);
+#define PALI_GEMM_MIN_COLUMNS 8 /* fewer activations are not worth the packing of weights: gemv_*.c */
 
-#endif
+/* Whether some kernel has weights of this type. */
+bool pali_gemm_has(unsigned type);
+
+/* Computes a product with the parameters of llamafile_sgemm, or returns false: no kernel is for it. */
+bool pali_gemm(const struct pali_ggml_compute_params *params, struct pali_gemm *g, unsigned b_type, unsigned c_type);
+
 #endif

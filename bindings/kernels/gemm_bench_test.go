@@ -1,40 +1,43 @@
-package ggml
+package kernels
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// BenchmarkProductToken is one token times matrices of an answer's step, more of them than caches hold: GB/s is how fast the weights are read.
-func BenchmarkProductToken(b *testing.B) {
-	for _, typ := range []Type{8, 2, 12, 14} {
+// BenchmarkGEMV is one activation times matrices of an answer's step, larger than caches: MB/s is how fast
+// the weights are read.
+func BenchmarkGEMV(b *testing.B) {
+	for _, typ := range []ggml.Type{8, 2, 12, 14} {
 		for _, k := range []int{2048, 16384} {
 			b.Run(fmt.Sprintf("%s/%d", typ.Name(), k), func(b *testing.B) {
 				m := 1 << 28 / k
-				stop := NewStop()
+				stop := ggml.NewStop()
 				defer stop.Free()
-				s, err := NewScheduler([]Device{Processor()}, 8, 2, stop)
+				s, err := ggml.NewScheduler([]ggml.Device{ggml.Processor()}, 8, 2, stop)
 				if err != nil {
 					b.Fatal(err)
 				}
-				c, w := NewContext(8), NewContext(1)
+				c, w := ggml.NewContext(8), ggml.NewContext(1)
 				defer func() { s.Free(); c.Free(); w.Free() }()
 				a := w.New(typ, k, m)
-				memory, err := w.Alloc(Processor().BufferType())
+				memory, err := w.Alloc(ggml.Processor().BufferType())
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer memory.Free()
 				r := rand.New(rand.NewPCG(7, 7))
 				row := make([]byte, k/typ.BlockSize()*typ.Size())
-				Quantize(typ, row, random(r, k, 1), k, nil)
+				ggml.Quantize(typ, row, random(r, k, 1), k, nil)
 				all := make([]byte, 0, len(row)*m)
 				for range m {
 					all = append(all, row...)
 				}
 				a.SetBytes(all)
-				x := c.New(F32, k, 1)
+				x := c.New(ggml.F32, k, 1)
 				x.SetInput()
 				out := c.MulMat(a, x)
 				out.SetOutput()

@@ -1,23 +1,23 @@
-/* The product of floats of attention.c: tiles, one beside the other. Before it: vec.h. */
+/* The matrix product of 32-bit floats that attention.c is made of, tile by tile. */
 
 #include "vec.h"
 
-/* One column of tiles: rows in sixes, the last ones in threes and ones. */
-#define COLUMN(vecs)                                                                                            \
-	do {                                                                                                        \
-		int64_t i = 0;                                                                                          \
-		for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {                                                         \
-			tile(TILE_ROWS, vecs, k, a + i * lda, lda, b, ldb, c + i * ldc, ldc, keep == NULL ? NULL : keep + i); \
-		}                                                                                                       \
-		for (; i + TILE_ROWS / 2 <= rows; i += TILE_ROWS / 2) {                                                 \
-			tile(TILE_ROWS / 2, vecs, k, a + i * lda, lda, b, ldb, c + i * ldc, ldc, keep == NULL ? NULL : keep + i); \
-		}                                                                                                       \
-		for (; i < rows; i++) {                                                                                 \
-			tile(1, vecs, k, a + i * lda, lda, b, ldb, c + i * ldc, ldc, keep == NULL ? NULL : keep + i);         \
-		}                                                                                                       \
+/* One column of tiles: rows six at a time, the last ones three at a time and singly. */
+#define TILES(n, vecs)                                                                \
+	for (; i + (n) <= rows; i += (n)) {                                               \
+		const float *s = scale == NULL ? NULL : scale + i;                            \
+		tile(n, vecs, k, a + i * lda, lda, b, ldb, c + i * ldc, ldc, s);              \
+	}
+#define COLUMN(vecs)                \
+	do {                            \
+		int64_t i = 0;              \
+		TILES(TILE_ROWS, vecs)      \
+		TILES(TILE_ROWS / 2, vecs)  \
+		TILES(1, vecs)              \
 	} while (0)
 
-static void column(int64_t rows, int64_t vecs, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, const float *keep) {
+static void column(int64_t rows, int64_t vecs, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
+                   float *c, int64_t ldc, const float *scale) {
 	switch (vecs) {
 	case 1:
 		COLUMN(1);
@@ -36,11 +36,12 @@ static void column(int64_t rows, int64_t vecs, int64_t k, const float *a, int64_
 	}
 }
 
-void pali_multiply(int64_t rows, int64_t vecs, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, const float *keep) {
+void pali_gemm_f32(int64_t rows, int64_t vecs, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
+                   float *c, int64_t ldc, const float *scale) {
 	int64_t columns = (vecs + TILE_VECS - 1) / TILE_VECS;
 	for (int64_t left = vecs; left > 0; columns--) {
 		int64_t n = (left + columns - 1) / columns; /* even shares: 5 are 3 and 2, not 4 and 1 */
-		column(rows, n, k, a, lda, b, ldb, c, ldc, keep);
+		column(rows, n, k, a, lda, b, ldb, c, ldc, scale);
 		b += n * LANES;
 		c += n * LANES;
 		left -= n;

@@ -1,20 +1,25 @@
-/* Many tokens times weights that are floats of 32 or 16 bits. A task packs rows of the weights so that a vector has one element of each of LANES
- * rows, or two where the processor multiplies pairs of bfloat16. Before it: product.c. After it: tile, in vec.h. */
+//go:build !darwin
 
-#include "product.h"
+/* Many activations times weights that are floats of 32 or 16 bits. A task packs rows of the weights so
+ * that a vector has one element of each of LANES rows, or two where the processor multiplies pairs of
+ * bfloat16. */
+
+#include "avx512.h"
+
+#ifdef PALI_AVX512
+
 #include "vec.h"
-
-#ifdef PALI_PRODUCT
-
 #include <immintrin.h>
 
-#define FLOAT_ROWS PALI_FLOAT_ROWS
-#define FLOAT_K 256 /* 32-bit columns at a time: floats, or pairs of bfloat16 */
+#define FLOAT_ROWS 64 /* of a task */
+#define FLOAT_K 256   /* 32-bit elements of each row at a time: floats, or pairs of bfloat16 */
 
-/* FLOAT_ROWS rows of the weights: floats, or pairs of bfloat16 in their places. */
-struct floats { float w[FLOAT_K][FLOAT_ROWS]; };
+/* FLOAT_ROWS rows of the weights: floats, or pairs of bfloat16 in the same bytes. */
+struct floats {
+	float w[FLOAT_K][FLOAT_ROWS];
+};
 
-/* LANES 32-bit columns of a row, of which n are there. */
+/* LANES 32-bit elements of a row of which n are left; the others are 0. */
 INLINE vec row_part(unsigned type, const char *a, int64_t n) {
 	__mmask16 there = n >= LANES ? 0xffff : (__mmask16)((1u << n) - 1);
 	if (type == PALI_GGML_TYPE_F16) {
@@ -23,15 +28,16 @@ INLINE vec row_part(unsigned type, const char *a, int64_t n) {
 	return (vec)_mm512_maskz_loadu_ps(there, a);
 }
 
-/* Columns k.. of the rows from row on. A pair of bfloat16 counts as one column. */
-static void pack_floats(struct floats *to, const struct product *p, int64_t row, int64_t k, int64_t columns) {
-	int64_t bytes = p->type == PALI_GGML_TYPE_F16 ? 2 : 4, stride = p->lda * (p->type == PALI_GGML_TYPE_F32 ? 4 : 2);
+/* Elements k.. of the rows from row on. A pair of bfloat16 counts as one element. */
+static void pack_floats(struct floats *to, const struct pali_gemm *g, int64_t row, int64_t k, int64_t columns) {
+	int64_t bytes = g->type == PALI_GGML_TYPE_F16 ? 2 : 4;
+	int64_t stride = g->lda * (g->type == PALI_GGML_TYPE_F32 ? 4 : 2);
 	for (int64_t from = 0; from < FLOAT_ROWS; from += LANES) {
 		for (int64_t l = 0; l < columns; l += LANES) {
 			vec lanes[LANES];
 			for (int i = 0; i < LANES; i++) {
-				const char *a = p->a + (row + from + i) * stride + (k + l) * bytes;
-				lanes[i] = row + from + i < p->m ? row_part(p->type, a, columns - l) : (vec){0};
+				const char *a = g->a + (row + from + i) * stride + (k + l) * bytes;
+				lanes[i] = row + from + i < g->m ? row_part(g->type, a, columns - l) : (vec){0};
 			}
 			transpose(lanes);
 			for (int64_t i = 0; i < LANES && l + i < columns; i++) {
@@ -41,11 +47,13 @@ static void pack_floats(struct floats *to, const struct product *p, int64_t row,
 	}
 }
 
-/* c [tokens,FLOAT_ROWS] += what these pairs of columns give. x is the first token's, ldx in pairs of bytes. */
-INLINE void bf16_tile(int tokens, const struct floats *w, const char *x, int64_t ldx, int64_t columns, float *c, int64_t ldc, bool first) {
+/* c [n,FLOAT_ROWS] += activations x [n,..] times these pairs of elements; first: c counts as zero. ldx is
+ * in bfloat16, ldc in floats. */
+INLINE void bf16_tile(int n, const struct floats *w, const char *x, int64_t ldx, int64_t columns,
+                      float *c, int64_t ldc, bool first) {
 	__m512 sums[TILE_ROWS][TILE_VECS];
 #pragma GCC unroll 8
-	for (int i = 0; i < tokens; i++) {
+	for (int i = 0; i < n; i++) {
 #pragma GCC unroll 8
 		for (int j = 0; j < TILE_VECS; j++) {
 			sums[i][j] = first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + j * LANES);
@@ -58,7 +66,7 @@ INLINE void bf16_tile(int tokens, const struct floats *w, const char *x, int64_t
 			row[j] = (__m512bh)_mm512_loadu_ps(w->w[l] + j * LANES);
 		}
 #pragma GCC unroll 8
-		for (int i = 0; i < tokens; i++) {
+		for (int i = 0; i < n; i++) {
 			int32_t two;
 			memcpy(&two, x + 2 * i * ldx + 4 * l, sizeof two);
 			__m512bh v = (__m512bh)_mm512_set1_epi32(two);
@@ -69,7 +77,7 @@ INLINE void bf16_tile(int tokens, const struct floats *w, const char *x, int64_t
 		}
 	}
 #pragma GCC unroll 8
-	for (int i = 0; i < tokens; i++) {
+	for (int i = 0; i < n; i++) {
 #pragma GCC unroll 8
 		for (int j = 0; j < TILE_VECS; j++) {
 			_mm512_storeu_ps(c + i * ldc + j * LANES, sums[i][j]);
@@ -77,14 +85,15 @@ INLINE void bf16_tile(int tokens, const struct floats *w, const char *x, int64_t
 	}
 }
 
-/* The same for floats. 16-bit ones have been made 32-bit ones. */
-INLINE void float_tile(int tokens, const struct floats *w, const float *x, int64_t ldx, int64_t columns, float *c, int64_t ldc, bool first) {
+/* The same for 32-bit floats. */
+INLINE void float_tile(int n, const struct floats *w, const float *x, int64_t ldx, int64_t columns,
+                       float *c, int64_t ldc, bool first) {
 	static const float ones[TILE_ROWS] = {1, 1, 1, 1, 1, 1};
-	tile(tokens, TILE_VECS, columns, x, ldx, w->w[0], FLOAT_ROWS, c, ldc, first ? NULL : ones);
+	tile(n, TILE_VECS, columns, x, ldx, w->w[0], FLOAT_ROWS, c, ldc, first ? NULL : ones);
 }
 
-/* The number of tokens as a constant. */
-#define FOR_TOKENS(n, call)  \
+/* call(n) with n as a constant. */
+#define FOR_COUNT(n, call)   \
 	switch (n) {             \
 	case 1: call(1); break;  \
 	case 2: call(2); break;  \
@@ -94,63 +103,81 @@ INLINE void float_tile(int tokens, const struct floats *w, const float *x, int64
 	default: call(6); break; \
 	}
 
-/* Where a tile's result goes: into c, or, where fewer rows are left than a tile has, through a place of its own. */
-struct place {
+/* Where a tile's result goes: into c, or, where fewer rows are left than a tile has, by way of spare. */
+struct tile_out {
 	float *c, spare[TILE_ROWS * FLOAT_ROWS];
 	int64_t ldc, left;
 };
 
-INLINE void open_place(struct place *o, const struct product *p, int64_t token, int64_t tokens, int64_t row, bool first) {
-	float *real = p->c + token * p->ldc + row;
-	o->left = p->m - row;
+INLINE void tile_out_begin(struct tile_out *o, const struct pali_gemm *g, int64_t column, int64_t n, int64_t row,
+                           bool first) {
+	float *real = g->c + column * g->ldc + row;
+	o->left = g->m - row;
 	o->c = o->left >= FLOAT_ROWS ? real : o->spare;
-	o->ldc = o->left >= FLOAT_ROWS ? p->ldc : FLOAT_ROWS;
-	for (int64_t i = 0; o->c == o->spare && !first && i < tokens; i++) {
-		memcpy(o->spare + i * FLOAT_ROWS, real + i * p->ldc, (size_t)o->left * sizeof(float));
+	o->ldc = o->left >= FLOAT_ROWS ? g->ldc : FLOAT_ROWS;
+	for (int64_t i = 0; o->c == o->spare && !first && i < n; i++) {
+		memcpy(o->spare + i * FLOAT_ROWS, real + i * g->ldc, (size_t)o->left * sizeof(float));
 	}
 }
 
-INLINE void close_place(const struct place *o, const struct product *p, int64_t token, int64_t tokens, int64_t row) {
-	for (int64_t i = 0; o->c == o->spare && i < tokens; i++) {
-		memcpy(p->c + (token + i) * p->ldc + row, o->spare + i * FLOAT_ROWS, (size_t)o->left * sizeof(float));
+INLINE void tile_out_end(const struct tile_out *o, const struct pali_gemm *g, int64_t column, int64_t n, int64_t row) {
+	for (int64_t i = 0; o->c == o->spare && i < n; i++) {
+		memcpy(g->c + (column + i) * g->ldc + row, o->spare + i * FLOAT_ROWS, (size_t)o->left * sizeof(float));
 	}
 }
 
-/* Rows row.. and tokens from..to. */
-void pali_product_floats(const struct product *p, int64_t row, int64_t from, int64_t to) {
-	struct floats w;
-	struct place o;
-	float x[TILE_ROWS][FLOAT_K];
-	int64_t all = p->type == PALI_GGML_TYPE_BF16 ? p->k / 2 : p->k;
-	for (int64_t k = 0; k < all; k += FLOAT_K) {
-		int64_t columns = all - k < FLOAT_K ? all - k : FLOAT_K;
-		pack_floats(&w, p, row, k, columns);
-		for (int64_t t = from; t < to; t += TILE_ROWS) {
-			int64_t n = to - t < TILE_ROWS ? to - t : TILE_ROWS;
-			open_place(&o, p, t, n, row, k == 0);
-			if (p->type == PALI_GGML_TYPE_BF16) {
-				const char *b = p->b + 2 * t * p->ldb + 4 * k;
-#define CALL(n) bf16_tile(n, &w, b, p->ldb, columns, o.c, o.ldc, k == 0)
-				FOR_TOKENS(n, CALL)
-#undef CALL
-			} else if (p->type == PALI_GGML_TYPE_F32) {
-				const float *b = (const float *)(const void *)p->b + t * p->ldb + k;
-#define CALL(n) float_tile(n, &w, b, p->ldb, columns, o.c, o.ldc, k == 0)
-				FOR_TOKENS(n, CALL)
-#undef CALL
-			} else {
-				for (int64_t i = 0; i < n; i++) {
-					for (int64_t l = 0; l < columns; l += LANES) {
-						store(x[i] + l, row_part(PALI_GGML_TYPE_F16, p->b + 2 * ((t + i) * p->ldb + k + l), columns - l));
-					}
-				}
-#define CALL(n) float_tile(n, &w, x[0], FLOAT_K, columns, o.c, o.ldc, k == 0)
-				FOR_TOKENS(n, CALL)
-#undef CALL
-			}
-			close_place(&o, p, t, n, row);
+/* Widens n rows of 16-bit activations. */
+INLINE void read_f16(float x[TILE_ROWS][FLOAT_K], const struct pali_gemm *g, int64_t column, int64_t n, int64_t k,
+                     int64_t columns) {
+	for (int64_t i = 0; i < n; i++) {
+		for (int64_t l = 0; l < columns; l += LANES) {
+			store(x[i] + l, row_part(PALI_GGML_TYPE_F16, g->b + 2 * ((column + i) * g->ldb + k + l), columns - l));
 		}
 	}
 }
+
+static void run(const struct pali_gemm *g, int64_t row, int64_t from, int64_t to) {
+	struct floats w;
+	struct tile_out o;
+	float x[TILE_ROWS][FLOAT_K];
+	int64_t all = g->type == PALI_GGML_TYPE_BF16 ? g->k / 2 : g->k;
+	for (int64_t k = 0; k < all; k += FLOAT_K) {
+		int64_t columns = all - k < FLOAT_K ? all - k : FLOAT_K;
+		pack_floats(&w, g, row, k, columns);
+		for (int64_t t = from; t < to; t += TILE_ROWS) {
+			int64_t n = to - t < TILE_ROWS ? to - t : TILE_ROWS;
+			tile_out_begin(&o, g, t, n, row, k == 0);
+			if (g->type == PALI_GGML_TYPE_BF16) {
+				const char *b = g->b + 2 * t * g->ldb + 4 * k;
+#define CALL(n) bf16_tile(n, &w, b, g->ldb, columns, o.c, o.ldc, k == 0)
+				FOR_COUNT(n, CALL)
+#undef CALL
+			} else if (g->type == PALI_GGML_TYPE_F32) {
+				const float *b = (const float *)(const void *)g->b + t * g->ldb + k;
+#define CALL(n) float_tile(n, &w, b, g->ldb, columns, o.c, o.ldc, k == 0)
+				FOR_COUNT(n, CALL)
+#undef CALL
+			} else {
+				read_f16(x, g, t, n, k, columns);
+#define CALL(n) float_tile(n, &w, x[0], FLOAT_K, columns, o.c, o.ldc, k == 0)
+				FOR_COUNT(n, CALL)
+#undef CALL
+			}
+			tile_out_end(&o, g, t, n, row);
+		}
+	}
+}
+
+static bool has(unsigned type) {
+	return type == PALI_GGML_TYPE_F32 || type == PALI_GGML_TYPE_F16 || type == PALI_GGML_TYPE_BF16;
+}
+
+static bool plan(struct pali_gemm *g, int threads) {
+	(void)threads;
+	g->height = FLOAT_ROWS;
+	return g->n >= PALI_GEMM_MIN_COLUMNS && !(g->type == PALI_GGML_TYPE_BF16 && g->k % 2 == 1);
+}
+
+const struct pali_gemm_kernel pali_gemm_floats_avx512 = {has, plan, run};
 
 #endif

@@ -1,12 +1,12 @@
-/* The kernels of a graph: made, given memory, freed. Before it: fused.go. After it: rows.c, attention.c. */
+/* The nodes of a graph and their memory: made, given scratch, freed. */
 
-#include "kernels.h"
+#include "nodes.h"
 #include <stdlib.h>
 
 #define LINE 64 /* bytes of a cache line: two threads share none */
 
-struct pali_kernels *pali_kernels_new(int threads, int count) {
-	struct pali_kernels *all = calloc(1, sizeof *all + (size_t)count * sizeof all->kernels[0]);
+struct pali_nodes *pali_nodes_new(int threads, int count) {
+	struct pali_nodes *all = calloc(1, sizeof *all + (size_t)count * sizeof all->nodes[0]);
 	if (all != NULL) {
 		all->threads = threads;
 		all->count = count;
@@ -14,24 +14,28 @@ struct pali_kernels *pali_kernels_new(int threads, int count) {
 	return all;
 }
 
-struct pali_kernel *pali_kernel_next(struct pali_kernels *all, size_t room) {
+struct pali_node *pali_nodes_next(struct pali_nodes *all, size_t room) {
 	if (all->used == all->count) {
 		return NULL;
 	}
 	room = (room + LINE - 1) / LINE * LINE;
 	all->room = room > all->room ? room : all->room;
-	struct pali_kernel *k = &all->kernels[all->used++];
-	k->all = all;
-	return k;
+	struct pali_node *n = &all->nodes[all->used++];
+	n->all = all;
+	return n;
 }
 
-bool pali_kernels_alloc(struct pali_kernels *all) {
+bool pali_nodes_alloc(struct pali_nodes *all) {
+	free(all->memory);
 	all->memory = malloc((size_t)all->threads * all->room + LINE);
+	if (all->memory == NULL) {
+		return false;
+	}
 	all->scratch = all->memory + (LINE - (uintptr_t)all->memory % LINE) % LINE;
-	return all->memory != NULL;
+	return true;
 }
 
-void pali_kernels_free(struct pali_kernels *all) {
+void pali_nodes_free(struct pali_nodes *all) {
 	free(all->memory);
 	free(all);
 }

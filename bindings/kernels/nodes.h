@@ -1,66 +1,68 @@
-/* Our own kernels: what the vision graph does on a processor in one pass, or with less memory traffic, where ggml's operations need several.
- * They run as custom nodes of ggml's graph. Before it: ggml's threads call the run_ functions, once each, between two barriers.
- * After it: rows.c, attention.c. fused.go puts the nodes into a graph. */
-#ifndef PALI_GGML_KERNELS_H
-#define PALI_GGML_KERNELS_H
+/* The nodes of a ggml graph that our own kernels compute: in one pass over memory, or in 32-bit
+ * floats, where ggml's operations need several passes or round to 16 bits. ggml's threads call the
+ * pali_run_ functions, once each for a node, between two barriers. */
+#ifndef PALI_KERNELS_NODES_H
+#define PALI_KERNELS_NODES_H
 
 #include "api.h"
 #include <stdatomic.h>
 
-/* What a node has beside its tensors. A node's work is cut into tasks, which its threads draw until there are none left. */
-struct pali_kernel {
-	atomic_llong next; /* the next task to draw */
-	atomic_int left;   /* threads that found none */
+/* What a node has besides its tensors. Its work is split into tasks, which its threads take until
+ * there are none left. */
+struct pali_node {
+	atomic_llong next; /* the next task to take */
+	atomic_int done;   /* threads that found no more tasks */
 	float number;      /* norm: epsilon; attention: the factor of the scores */
 	int heads;         /* attention */
-	int gelu;          /* finish: whether gelu comes after the bias */
-	struct pali_kernels *all;
+	int gelu;          /* bias: whether gelu follows */
+	struct pali_nodes *all;
 };
 
-/* The kernels of one graph, and the memory that their threads work in. */
-struct pali_kernels {
+/* The nodes of one graph, and the scratch memory of the threads that run it. */
+struct pali_nodes {
 	int threads;
-	size_t room; /* bytes for each thread: what the neediest kernel wants */
-	char *memory;
-	char *scratch; /* in it, at a multiple of 64 */
+	size_t room;   /* bytes of scratch for each thread: the most that a node needs */
+	char *memory;  /* as allocated */
+	char *scratch; /* in memory, at a multiple of 64 */
 	int used, count;
-	struct pali_kernel kernels[];
+	struct pali_node nodes[];
 };
 
-struct pali_kernels *pali_kernels_new(int threads, int count);
-bool pali_kernels_alloc(struct pali_kernels *all); /* after the last kernel was made; false: no memory */
-void pali_kernels_free(struct pali_kernels *all);
-struct pali_kernel *pali_kernel_next(struct pali_kernels *all, size_t room); /* NULL when count are used */
+struct pali_nodes *pali_nodes_new(int threads, int count);            /* NULL: no memory */
+struct pali_node *pali_nodes_next(struct pali_nodes *all, size_t room); /* NULL: count are used */
+bool pali_nodes_alloc(struct pali_nodes *all);                        /* after the last next; false: no memory */
+void pali_nodes_free(struct pali_nodes *all);
 
-typedef void (*pali_run)(struct ggml_tensor *dst, int thread, int threads, void *kernel);
+/* Each is a ggml_custom_op_t whose userdata is its struct pali_node. */
+void pali_run_norm(struct ggml_tensor *dst, int thread, int threads, void *node);
+void pali_run_bias(struct ggml_tensor *dst, int thread, int threads, void *node);
+void pali_run_pack(struct ggml_tensor *dst, int thread, int threads, void *node);
+void pali_run_attention(struct ggml_tensor *dst, int thread, int threads, void *node);
 
-/* rows.c */
-void pali_run_norm(struct ggml_tensor *dst, int thread, int threads, void *kernel);
-void pali_run_finish(struct ggml_tensor *dst, int thread, int threads, void *kernel);
-
-/* attention.c */
-void pali_run_pack(struct ggml_tensor *dst, int thread, int threads, void *kernel);
-void pali_run_attention(struct ggml_tensor *dst, int thread, int threads, void *kernel);
-int64_t pali_packed_size(int64_t tokens, int64_t width, int64_t heads); /* floats that pack writes */
+/* attention.c: the floats that pack writes, and the bytes of scratch that attention needs. */
+int64_t pali_packed_size(int64_t tokens, int64_t width, int64_t heads);
 size_t pali_attention_room(int64_t width, int64_t heads);
 
-/* product.c: whether products with weights of this type are its own */
-bool pali_product_takes(unsigned type);
+/* Helpers of the pali_run_ functions. */
 
-/* The kernels' own helpers. */
-static inline float *pali_scratch(const struct pali_kernel *k, int thread) { return (float *)(void *)(k->all->scratch + (size_t)thread * k->all->room); }
+static inline float *pali_scratch(const struct pali_node *n, int thread) {
+	return (float *)(void *)(n->all->scratch + (size_t)thread * n->all->room);
+}
 
 static inline const struct pali_ggml_tensor *pali_source(const struct ggml_tensor *dst, int i) {
 	return (const struct pali_ggml_tensor *)((const struct pali_ggml_tensor *)(const void *)dst)->src[i];
 }
 
-static inline int64_t pali_draw(struct pali_kernel *k) { return atomic_fetch_add_explicit(&k->next, 1, memory_order_relaxed); }
+static inline int64_t pali_next_task(struct pali_node *n) {
+	return atomic_fetch_add_explicit(&n->next, 1, memory_order_relaxed);
+}
 
-/* Each thread leaves once. The last one sets the kernel back for the graph's next run: no other thread draws any more. */
-static inline void pali_leave(struct pali_kernel *k, int threads) {
-	if (atomic_fetch_add(&k->left, 1) == threads - 1) {
-		atomic_store(&k->left, 0);
-		atomic_store(&k->next, 0);
+/* Each thread calls it once, when it found no more tasks. The last one resets the node for the graph's
+ * next run: no other thread takes tasks any more. */
+static inline void pali_tasks_done(struct pali_node *n, int threads) {
+	if (atomic_fetch_add(&n->done, 1) == threads - 1) {
+		atomic_store(&n->done, 0);
+		atomic_store(&n->next, 0);
 	}
 }
 

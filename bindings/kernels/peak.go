@@ -1,84 +1,95 @@
-package ggml
+package kernels
 
-// This file: what this machine can do at most, to say what share of it a model reaches. Before it: nothing. After it: pali bench.
+// This file: what this machine can do at most, to say what share of it a model reaches.
 
-// #include "limits.h"
+// #include "peak.h"
 // #include <stdlib.h>
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
 	"unsafe"
+
+	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// Limits are rates of this machine, with so many threads at once, the best of three tries each. A rate is 0 where the processor has no instruction for it.
+// Limits are rates of this machine. A rate is 0 where the processor has no instruction for it.
 type Limits struct {
-	Read float64 // bytes of memory a second, one after the other
-	Int8 float64 // operations a second of the product of bytes that ggml's block types come down to; a multiplication and an addition are two
-	BF16 float64
-	F32  float64
+	Read float64 // bytes of memory a second, read in order
+	// Int8 is operations a second of the product of bytes that ggml's block types come down to; a
+	// multiplication and an addition are two. BF16 and F32 are the same for floats.
+	Int8, BF16, F32 float64
 }
 
-// What all threads read together, far more than a cache, one of them at least, and how many loops each does, at each try.
 const (
-	limitBytes = 512 << 20
-	leastBytes = 16 << 20
-	limitLoops = 1 << 23
+	readBytes    = 512 << 20 // by all threads together: far more than a cache
+	minReadBytes = 16 << 20  // by each
+	peakLoops    = 1 << 23   // of each thread, at each try
+	tries        = 3
 )
 
-// MeasureLimits takes about a second.
-func MeasureLimits(threads int) Limits {
-	var l Limits
-	size := max(limitBytes/threads, leastBytes) &^ 63
+// MeasureLimits measures with the given number of threads at once, takes the best of three tries for
+// each rate, and needs about a second. It fails where threads is not 1 to ggml.MaxThreads.
+func MeasureLimits(threads int) (Limits, error) {
+	if threads < 1 || threads > ggml.MaxThreads {
+		return Limits{}, fmt.Errorf("kernels: %d threads, want 1 to %d", threads, ggml.MaxThreads)
+	}
+	sinks := make([]C.float, threads)
+	return Limits{
+		Read: readRate(threads),
+		Int8: best(threads, func(i int) float64 { return float64(C.pali_peak_int8(peakLoops, &sinks[i])) }),
+		BF16: best(threads, func(i int) float64 { return float64(C.pali_peak_bf16(peakLoops, &sinks[i])) }),
+		F32:  best(threads, func(i int) float64 { return float64(C.pali_peak_f32(peakLoops, &sinks[i])) }),
+	}, nil
+}
+
+// readRate returns how many bytes a second the threads read together.
+func readRate(threads int) float64 {
+	size := max(readBytes/threads, minReadBytes) &^ 63
 	buffers := make([]unsafe.Pointer, threads)
 	for i := range buffers {
 		buffers[i] = C.aligned_alloc(64, C.size_t(size))
+		defer C.free(buffers[i])
 		if buffers[i] != nil {
 			b := unsafe.Slice((*byte)(buffers[i]), size)
 			for j := 0; j < size; j += 1 << 10 {
-				b[j] = 1 // a page that was never written to may not be there
+				b[j] = 1 // the system may not have given memory to a page that was never written
 			}
 		}
 	}
-	l.Read = best(threads, func(i int) float64 {
+	return best(threads, func(i int) float64 {
 		if buffers[i] == nil {
 			return 0
 		}
-		C.pali_limit_read(buffers[i], C.uint64_t(size))
+		C.pali_peak_read(buffers[i], C.uint64_t(size))
 		return float64(size)
 	})
-	for _, b := range buffers {
-		C.free(b)
-	}
-	var sinks [1024]C.float
-	l.Int8 = best(threads, func(i int) float64 { return float64(C.pali_limit_int8(limitLoops, &sinks[i%len(sinks)])) })
-	l.BF16 = best(threads, func(i int) float64 { return float64(C.pali_limit_bf16(limitLoops, &sinks[i%len(sinks)])) })
-	l.F32 = best(threads, func(i int) float64 { return float64(C.pali_limit_f32(limitLoops, &sinks[i%len(sinks)])) })
-	return l
 }
 
-// best runs work on every thread at once, three times, and returns the largest sum of what it did in a second.
+// best runs work on every thread at once, a few times, and returns the largest sum of what it returned
+// in a second.
 func best(threads int, work func(thread int) float64) float64 {
-	most := 0.0
-	for range 3 {
-		var together sync.WaitGroup
+	rate := 0.0
+	for range tries {
+		var all sync.WaitGroup
 		done := make([]float64, threads)
 		start := time.Now()
 		for i := range threads {
-			together.Go(func() {
+			all.Go(func() {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
 				done[i] = work(i)
 			})
 		}
-		together.Wait()
-		took, sum := time.Since(start).Seconds(), 0.0
+		all.Wait()
+		seconds, sum := time.Since(start).Seconds(), 0.0
 		for _, d := range done {
 			sum += d
 		}
-		most = max(most, sum/took)
+		rate = max(rate, sum/seconds)
 	}
-	return most
+	return rate
 }

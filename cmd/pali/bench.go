@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -89,7 +89,10 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	r.PeakBytes = peakMemory() // before the limits, which need memory of their own
-	limits := ggml.MeasureLimits(f.threads)
+	limits, err := kernels.MeasureLimits(f.threads)
+	if err != nil {
+		return err
+	}
 	if err := r.addFiles(text, vision, limits); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
@@ -48,7 +48,7 @@ type machineLimits struct {
 }
 
 // addFiles says what part of the machine's limits was reached with the two files, and how much memory was told to be needed.
-func (r *benchReport) addFiles(text, vision string, l ggml.Limits) error {
+func (r *benchReport) addFiles(text, vision string, l kernels.Limits) error {
 	r.Machine = machineLimits{l.Read, l.Int8, l.BF16, l.F32}
 	var s stored
 	err := withFile(text, func(f *gguf.File) error {
@@ -94,7 +94,7 @@ type work struct {
 }
 
 // workOf adds up a file's matrices but for its table.
-func workOf(f *gguf.File, l ggml.Limits, table gguf.Tensor) work {
+func workOf(f *gguf.File, l kernels.Limits, table gguf.Tensor) work {
 	var w work
 	by, known := map[gguf.Type]int64{}, true
 	for _, t := range f.Tensors {
@@ -116,7 +116,7 @@ func workOf(f *gguf.File, l ggml.Limits, table gguf.Tensor) work {
 }
 
 // rateOf returns the limit that products with weights of a type are compared with, 0 if it is not known.
-func rateOf(l ggml.Limits, t gguf.Type) (limit float64, name string) {
+func rateOf(l kernels.Limits, t gguf.Type) (limit float64, name string) {
 	switch {
 	case t.Blocked():
 		return l.Int8, "int8 products"

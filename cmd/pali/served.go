@@ -39,7 +39,7 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if m.Masks, err = f.maskDecoder(text); err != nil {
 		return nil, err
 	}
-	return m, f.describe(m, text, vision, options.KV)
+	return m, f.describe(m, text, vision, kvTypes[options.KV])
 }
 
 // command is how the model's worker is started: this program, with the same settings and without the key. Where ggml aborts

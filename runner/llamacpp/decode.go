@@ -8,10 +8,10 @@ import (
 	"io"
 	"math"
 
+	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -132,7 +132,7 @@ func (m *Model) tableRows(rows []float32, tokens []int32) error {
 		if _, err := io.ReadFull(at, raw); err != nil {
 			return fmt.Errorf("reading the token table: %w", err)
 		}
-		if err := quant.Decode(table.Type, rows[i*d:(i+1)*d], raw); err != nil {
+		if err := ggml.Dequantize(ggml.Type(table.Type), rows[i*d:(i+1)*d], raw); err != nil {
 			return err
 		}
 	}

@@ -24,8 +24,8 @@ const (
 	Integrated = DeviceType(C.PALI_GGML_BACKEND_DEVICE_TYPE_IGPU)
 )
 
-// LoadBackend calls ggml_backend_load: registers the backend in the shared library at path, with its
-// devices. The error holds the loader's message.
+// LoadBackend calls ggml_backend_load: registers the backend in the shared library at path, with
+// its devices. The error holds the loader's message.
 func LoadBackend(path string) error {
 	TakeLog()
 	if withCString(path, func(s *C.char) *C.struct_ggml_backend_reg { return C.ggml_backend_load(s) }) == nil {
@@ -110,8 +110,8 @@ func (d Device) RepackBuffer() (BufferType, bool) {
 	return BufferType{p}, p != nil
 }
 
-// CanRepack reports whether buffer type b takes a matrix of type t and size ne, and d can multiply with
-// it there. It allocates one for the question.
+// CanRepack reports whether buffer type b takes a matrix of type t and size ne, and d can multiply
+// with it there. It allocates one for the question.
 func (d Device) CanRepack(b BufferType, t Type, ne []int) bool {
 	weight, product := NewContext(1), NewContext(2)
 	defer weight.Free()
@@ -131,8 +131,8 @@ func (d Device) Supports(t Tensor) bool { return bool(C.ggml_backend_dev_support
 // Buffer is memory that tensors live in.
 type Buffer struct{ p *C.struct_ggml_backend_buffer }
 
-// Alloc calls ggml_backend_alloc_ctx_tensors_from_buft: memory of type b for every tensor of c that has
-// none, marked as weights.
+// Alloc calls ggml_backend_alloc_ctx_tensors_from_buft: memory of type b for every tensor of c that
+// has none, marked as weights.
 func (c Context) Alloc(b BufferType) (Buffer, error) {
 	p := C.ggml_backend_alloc_ctx_tensors_from_buft(c.p, b.p)
 	if p == nil {
@@ -162,9 +162,9 @@ type Scheduler struct {
 // MaxThreads is GGML_MAX_N_THREADS.
 const MaxThreads = 512
 
-// NewScheduler calls ggml_backend_dev_init for each device, then ggml_backend_sched_new for graphs of at
-// most nodes nodes. The processor must be the last device; it gets 1 to MaxThreads threads, and stop
-// ends a graph early there. NewScheduler fails where threads is out of range.
+// NewScheduler calls ggml_backend_dev_init for each device, then ggml_backend_sched_new for graphs
+// of at most nodes nodes. The processor must be the last device; it gets 1 to MaxThreads threads,
+// and stop ends a graph early there. NewScheduler fails where threads is out of range.
 func NewScheduler(devices []Device, nodes, threads int, stop Stop) (*Scheduler, error) {
 	if threads < 1 || threads > MaxThreads {
 		return nil, fmt.Errorf("ggml: %d threads, want 1 to %d", threads, MaxThreads)
@@ -187,8 +187,8 @@ func NewScheduler(devices []Device, nodes, threads int, stop Stop) (*Scheduler, 
 	return s, nil
 }
 
-// Alloc calls ggml_backend_sched_reset and ggml_backend_sched_alloc_graph: the tensors of g get memory,
-// and its inputs can be set.
+// Alloc calls ggml_backend_sched_reset and ggml_backend_sched_alloc_graph: the tensors of g get
+// memory, and its inputs can be set.
 func (s *Scheduler) Alloc(g Graph) error {
 	C.ggml_backend_sched_reset(s.p)
 	if !C.ggml_backend_sched_alloc_graph(s.p, g.p) {

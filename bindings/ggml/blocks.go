@@ -10,10 +10,10 @@ import (
 	"unsafe"
 )
 
-// Quantize calls ggml_quantize_chunk: it writes src, rows of cols floats, to dst as blocks of type t.
-// weights is the importance of each column, or nil. Quantize panics where cols is not a multiple of
-// the block, dst is too short, or weights has another length than cols. src must be finite. Safe for
-// concurrent use.
+// Quantize calls ggml_quantize_chunk: it writes src, rows of cols floats, to dst as blocks of type
+// t. weights is the importance of each column, or nil. Quantize panics where cols is not a multiple
+// of the block, dst is too short, or weights has another length than cols. src must be finite. Safe
+// for concurrent use.
 func Quantize(t Type, dst []byte, src []float32, cols int, weights []float32) {
 	if len(src) == 0 {
 		return
@@ -28,9 +28,9 @@ func Quantize(t Type, dst []byte, src []float32, cols int, weights []float32) {
 		C.int64_t(rows), C.int64_t(cols), (*C.float)(unsafe.SliceData(weights)))
 }
 
-// Dequantize calls the to_float function of type t's traits: it reads len(dst) elements from src. F32 is
-// copied. It fails where t has no such function, len(dst) is not a multiple of t's block, or src is too
-// short. Safe for concurrent use.
+// Dequantize calls the to_float function of type t's traits: it reads len(dst) elements from src.
+// F32 is copied. It fails where t has no such function, len(dst) is not a multiple of t's block, or
+// src is too short. Safe for concurrent use.
 func Dequantize(t Type, dst []float32, src []byte) error {
 	if t >= TypeCount || t.BlockSize() == 0 {
 		return fmt.Errorf("ggml: there is no type %d", t)

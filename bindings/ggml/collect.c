@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A scheduler calls back twice for each node: before it is computed, to ask whether anyone wants to
- * see it, and afterwards, if so. A product's inputs are then still in memory: the node itself is what
- * was computed last. */
+/* A scheduler calls back twice for each node: before it is computed, to ask whether anyone wants
+ * to see it, and afterwards, if so. A product's inputs are then still in memory: the node itself
+ * is what was computed last. */
 
 /* The weight that a node multiplies with, or NULL: the node is another operation, or multiplies two
  * results (attention). The patch kernel is seen through a view that makes a matrix of it. */

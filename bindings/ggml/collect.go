@@ -20,9 +20,9 @@ type SumSquares struct {
 	Sums []float64 // for each column of the inputs, the sum of the squares of its values
 }
 
-// Collector sums the squares of what each weight is multiplied with (GGML_OP_MUL_MAT), by the weights'
-// names. It sees tensors in the processor's memory only. It lives in C memory: the callback never
-// enters Go.
+// Collector sums the squares of what each weight is multiplied with (GGML_OP_MUL_MAT), by the
+// weights' names. It sees tensors in the processor's memory only. It lives in C memory: the
+// callback never enters Go.
 type Collector struct{ p *C.struct_pali_collector }
 
 // NewCollector makes an empty one. Free it when nothing runs any more.
@@ -47,8 +47,8 @@ func (c *Collector) Take() ([]SumSquares, error) {
 		copy(sums, unsafe.Slice((*float64)(unsafe.Add(unsafe.Pointer(s), C.sizeof_struct_pali_sum_squares)), s.cols))
 		for i, v := range sums {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, fmt.Errorf("ggml: %s: column %d of its inputs: the model's weights give no numbers (NaN or infinity)",
-					name, i)
+				return nil, fmt.Errorf("ggml: %s: column %d of its inputs: %s", name, i,
+					"the model's weights give no numbers (NaN or infinity)")
 			}
 		}
 		all = append(all, SumSquares{name, int64(s.rows), sums})
@@ -70,7 +70,8 @@ func (c *Collector) Pointers() (callback, data unsafe.Pointer) {
 	return unsafe.Pointer(C.pali_collect), unsafe.Pointer(c.p)
 }
 
-// Watch calls ggml_backend_sched_set_eval_callback: the collector sees every graph that the scheduler runs.
+// Watch calls ggml_backend_sched_set_eval_callback: the collector sees every graph that the
+// scheduler runs.
 func (s *Scheduler) Watch(c *Collector) {
 	C.ggml_backend_sched_set_eval_callback(s.p, C.pali_eval_callback(C.pali_collect), unsafe.Pointer(c.p))
 }

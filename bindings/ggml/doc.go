@@ -1,11 +1,11 @@
-// Package ggml is the part of ggml that this program calls, in Go: one method for one C function, which
-// its comment names and whose prototype is in api.h.
+// Package ggml is the part of ggml that this program calls, in Go: one method for one C function,
+// which its comment names and whose prototype is in api.h.
 //
-// The exceptions are C callbacks that must not enter Go, each with a type here: the log (TakeLog), the
-// flag that stops a graph (Stop), and the sums of what weights are multiplied with (Collector). Kernels
-// of our own are in bindings/kernels. The library itself is compiled by cgo from the Go module
-// github.com/ollama/ollama, imported here for that purpose alone. Sizes are in ggml's order ("ne",
-// fastest axis first).
+// The exceptions are C callbacks that must not enter Go, each with a type here: the log (TakeLog),
+// the flag that stops a graph (Stop), and the sums of what weights are multiplied with (Collector).
+// Kernels of our own are in bindings/kernels. The library itself is compiled by cgo from the Go
+// module github.com/ollama/ollama, imported here for that purpose alone. Sizes are in ggml's order
+// ("ne", fastest axis first).
 //
 // Nothing here is safe for concurrent use unless its comment says so.
 package ggml
@@ -43,8 +43,8 @@ func WithLog(err error) error {
 // LogCallback returns the C function that collects the log, for bindings/llama.
 func LogCallback() unsafe.Pointer { return unsafe.Pointer(C.pali_log) }
 
-// withCString calls f with a C copy of s that lives until f returns. C.CString appears nowhere else in
-// this package.
+// withCString calls f with a C copy of s that lives until f returns. C.CString appears nowhere else
+// in this package.
 func withCString[T any](s string, f func(*C.char) T) T {
 	c := C.CString(s)
 	defer C.free(unsafe.Pointer(c))

@@ -44,7 +44,8 @@ void pali_log_install(void) { ggml_log_set(pali_log, NULL); }
 
 /* ---- stopping ---- */
 
-/* flag[0] says whether it was raised, flag[1] counts the polls: it grows while a graph makes progress. */
+/* flag[0] says whether it was raised, flag[1] counts the polls: it grows while a graph makes
+ * progress. */
 bool pali_stop_raised(void *flag) {
 	atomic_fetch_add_explicit((_Atomic int *)flag + 1, 1, memory_order_relaxed);
 	return atomic_load_explicit((_Atomic int *)flag, memory_order_relaxed) != 0;

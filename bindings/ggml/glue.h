@@ -1,13 +1,13 @@
-/* What of this package cannot be written in Go: callbacks that must not enter it, function pointers,
- * and the compiler's own macros. */
+/* What of this package cannot be written in Go: callbacks that must not enter it, function
+ * pointers, and the compiler's own macros. */
 #ifndef PALI_GGML_GLUE_H
 #define PALI_GGML_GLUE_H
 
 #include "api.h"
 #include <stdlib.h>
 
-/* pali_log keeps the warnings and errors of ggml and llama.cpp; pali_log_take moves them to a buffer
- * of size bytes and returns how many it wrote. */
+/* pali_log keeps the warnings and errors of ggml and llama.cpp; pali_log_take moves them to a
+ * buffer of size bytes and returns how many it wrote. */
 void pali_log(unsigned level, const char *text, void *user_data);
 size_t pali_log_take(char *to, size_t size);
 void pali_log_install(void);

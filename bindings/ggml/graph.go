@@ -76,7 +76,8 @@ func (t Tensor) Len() int { return int(C.ggml_nelements(t.p)) }
 // Bytes calls ggml_nbytes.
 func (t Tensor) Bytes() int { return int(C.ggml_nbytes(t.p)) }
 
-// SetBytes calls ggml_backend_tensor_set with the whole of a tensor's data. len(b) must be t.Bytes().
+// SetBytes calls ggml_backend_tensor_set with the whole of a tensor's data. len(b) must be
+// t.Bytes().
 func (t Tensor) SetBytes(b []byte) {
 	C.ggml_backend_tensor_set(t.p, unsafe.Pointer(unsafe.SliceData(b)), 0, C.size_t(len(b)))
 }
@@ -165,7 +166,8 @@ func (c Context) Custom(ne0, ne1 int, op, data unsafe.Pointer, args ...Tensor) T
 		&a[0], C.int(len(a)), C.pali_custom_op(op), C.PALI_GGML_N_TASKS_MAX, data)}
 }
 
-// CustomInplace calls ggml_custom_inplace: as Custom, but the node is x itself, and op overwrites it.
+// CustomInplace calls ggml_custom_inplace: as Custom, but the node is x itself, and op overwrites
+// it.
 func (c Context) CustomInplace(x Tensor, op, data unsafe.Pointer, args ...Tensor) Tensor {
 	a := pointers(args)
 	return Tensor{C.ggml_custom_inplace(c.p, x.p, &a[0], C.int(len(a)), C.pali_custom_op(op),

@@ -32,8 +32,8 @@ func (s Stop) Raised() bool {
 	return s.flag != nil && bool(C.pali_stop_raised(unsafe.Pointer(s.flag)))
 }
 
-// Polls returns how often the flag was polled. On the processor each node of a graph polls it once: it
-// grows while a graph makes progress. Safe for concurrent use.
+// Polls returns how often the flag was polled. On the processor each node of a graph polls it once:
+// it grows while a graph makes progress. Safe for concurrent use.
 func (s Stop) Polls() int {
 	if s.flag == nil {
 		return 0

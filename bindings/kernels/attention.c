@@ -1,10 +1,10 @@
-/* Attention of every patch to every patch, in 32-bit floats, without the T x T scores in memory. q, k
- * and v are [W,T] as their matrix products leave them, without biases.
+/* Attention of every patch to every patch, in 32-bit floats, without the T x T scores in memory. q,
+ * k and v are [W,T] as their matrix products leave them, without biases.
  *
- * Keys are taken KEYS at a time, queries QUERIES at a time. For each block of keys: the scores of all
- * queries, the softmax against the largest score so far, and the values weighted with it; the sums so
- * far are scaled down when a larger score turns up (Milakov and Gimelshein 2018, "Online normalizer
- * calculation for softmax"). */
+ * Keys are taken KEYS at a time, queries QUERIES at a time. For each block of keys: the scores
+ * of all queries, the softmax against the largest score so far, and the values weighted with it;
+ * the sums so far are scaled down when a larger score turns up (Milakov and Gimelshein 2018,
+ * "Online normalizer calculation for softmax"). */
 
 #include "nodes.h"
 #include "vec.h"

@@ -1,5 +1,5 @@
-/* The matrix products with AVX-512 and its instructions for short numbers (VNNI, BF16). A build that
- * was not compiled for all of them has none of these kernels. */
+/* The matrix products with AVX-512 and its instructions for short numbers (VNNI, BF16). A build
+ * that was not compiled for all of them has none of these kernels. */
 #ifndef PALI_KERNELS_AVX512_H
 #define PALI_KERNELS_AVX512_H
 

@@ -5,7 +5,8 @@
 
 #define ROWS_PER_TASK 8
 
-/* x += bias over a row of n values, then gelu if with_gelu, then x += other unless other is NULL. */
+/* x += bias over a row of n values, then gelu if with_gelu, then x += other unless other is
+ * NULL. */
 static void bias_row(float *x, const float *bias, const float *other, int64_t n, bool with_gelu) {
 	for (int64_t i = 0; i < n; i += LANES) {
 		vec v = load_upto(x + i, n - i) + load_upto(bias + i, n - i);

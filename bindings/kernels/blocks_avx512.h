@@ -39,8 +39,8 @@ static bool has_blocks(unsigned type) {
 	return false;
 }
 
-/* Bytes of a block of activations: q8_0 (scale, 32 bytes) where weights have short blocks, else q8_K
- * (scale, 256 bytes, sums of 16). */
+/* Bytes of a block of activations: q8_0 (scale, 32 bytes) where weights have short blocks, else
+ * q8_K (scale, 256 bytes, sums of 16). */
 INLINE int64_t activation_bytes(unsigned type) { return is_long(type) ? 4 + 256 + 32 : HALF + GROUP; }
 
 /* Elements that share a scale. */
@@ -80,8 +80,8 @@ INLINE __m256i load_32(const char *p) { return _mm256_loadu_si256((const __m256i
 
 INLINE __m256i load_16_twice(const char *p) { return _mm256_broadcastsi128_si256(load_16(p)); }
 
-/* 16 bytes each of x and y, of which each byte is two elements: x's low nibbles, its high ones, y's low
- * nibbles, its high ones. */
+/* 16 bytes each of x and y, of which each byte is two elements: x's low nibbles, its high ones,
+ * y's low nibbles, its high ones. */
 INLINE __m512i nibbles(const char *x, const char *y) {
 	__m512i v = _mm512_inserti64x4(_mm512_castsi256_si512(load_16_twice(x)), load_16_twice(y), 1);
 	return _mm512_and_si512(_mm512_srlv_epi64(v, _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4)), _mm512_set1_epi8(15));
@@ -103,8 +103,8 @@ INLINE __m256i fifth_bits(const char *p) {
 	return _mm256_maskz_set1_epi8(bits, 16);
 }
 
-/* 64 elements of a row as bytes, with offset_of added: groups g and g+1 of the long block at x, or the
- * short blocks at x and y. */
+/* 64 elements of a row as bytes, with offset_of added: groups g and g+1 of the long block at x,
+ * or the short blocks at x and y. */
 INLINE __m512i unpack(unsigned type, const char *x, const char *y, int g) {
 	const __m512i low = _mm512_set1_epi8(15), three = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
 	switch (type) {

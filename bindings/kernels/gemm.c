@@ -6,8 +6,8 @@
 #define TASKS_PER_THREAD 4
 #define PART 6 /* the columns of a task are a multiple of it: kernels take six at a time */
 
-/* The type that ggml rounds the activations of a product to, by that of its weights; COUNT: not one of
- * ours. It is ggml's choice (ggml-cpu.c, vec_dot_type). */
+/* The type that ggml rounds the activations of a product to, by that of its weights; COUNT: not
+ * one of ours. It is ggml's choice (ggml-cpu.c, vec_dot_type). */
 static unsigned activation_type(unsigned weights) {
 	switch (weights) {
 	case PALI_GGML_TYPE_F32:

@@ -1,13 +1,13 @@
-/* ggml's matrix product C [n,m] = B [n,k] A [m,k]^T, in llamafile's letters: A is the weights, B the
- * activations, and C what they give. A kernel is one way to compute it, for some types of weights and
- * some shapes. */
+/* ggml's matrix product C [n,m] = B [n,k] A [m,k]^T, in llamafile's letters: A is the weights, B
+ * the activations, and C what they give. A kernel is one way to compute it, for some types of
+ * weights and some shapes. */
 #ifndef PALI_KERNELS_GEMM_H
 #define PALI_KERNELS_GEMM_H
 
 #include "api.h"
 
-/* One product. Strides are in elements of the type, or in blocks; so is k. The type of b follows from
- * that of a. */
+/* One product. Strides are in elements of the type, or in blocks; so is k. The type of b follows
+ * from that of a. */
 struct pali_gemm {
 	int64_t m, n, k;
 	const char *a, *b;
@@ -27,7 +27,8 @@ struct pali_gemm_kernel {
 	void (*run)(const struct pali_gemm *g, int64_t row, int64_t from, int64_t to);
 };
 
-/* The kernels of this build, NULL after the last: table_*.c. The first whose plan agrees is taken. */
+/* The kernels of this build, NULL after the last: table_*.c. The first whose plan agrees is
+ * taken. */
 extern const struct pali_gemm_kernel *const pali_gemm_kernels[];
 
 #define PALI_GEMM_MIN_COLUMNS 8 /* fewer activations are not worth the packing of weights: gemv_*.c */
@@ -35,7 +36,8 @@ extern const struct pali_gemm_kernel *const pali_gemm_kernels[];
 /* Whether some kernel has weights of this type. */
 bool pali_gemm_has(unsigned type);
 
-/* Computes a product with the parameters of llamafile_sgemm, or returns false: no kernel is for it. */
+/* Computes a product with the parameters of llamafile_sgemm, or returns false: no kernel is for
+ * it. */
 bool pali_gemm(const struct pali_ggml_compute_params *params, struct pali_gemm *g, unsigned b_type, unsigned c_type);
 
 #endif

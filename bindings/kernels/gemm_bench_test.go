@@ -8,8 +8,8 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// BenchmarkGEMV is one activation times matrices of an answer's step, larger than caches: MB/s is how fast
-// the weights are read.
+// BenchmarkGEMV is one activation times matrices of an answer's step, larger than caches: MB/s is
+// how fast the weights are read.
 func BenchmarkGEMV(b *testing.B) {
 	for _, typ := range []ggml.Type{8, 2, 12, 14} {
 		for _, k := range []int{2048, 16384} {

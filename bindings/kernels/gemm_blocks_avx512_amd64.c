@@ -1,8 +1,8 @@
 //go:build !darwin
 
-/* Many activations times weights in blocks. A task packs rows of the weights, as much of them as a cache
- * holds, so that a vector has four elements of each of LANES rows, and multiplies all activations with
- * them. */
+/* Many activations times weights in blocks. A task packs rows of the weights, as much of them as
+ * a cache holds, so that a vector has four elements of each of LANES rows, and multiplies all
+ * activations with them. */
 
 #include "blocks_avx512.h"
 
@@ -15,8 +15,8 @@
 #define QUADS (GROUP / 4)
 
 /* PAIR rows. vpdpbusd multiplies four signed bytes of each row with four unsigned ones of an
- * activation: its elements have 128 added, and less is -128 times the sum of the weights. Scales and
- * less are one for a group, or one for each half of it. */
+ * activation: its elements have 128 added, and less is -128 times the sum of the weights. Scales
+ * and less are one for a group, or one for each half of it. */
 struct panel {
 	int8_t w[GROUPS][QUADS][4 * PAIR];
 	int32_t less[2 * GROUPS][PAIR];
@@ -24,7 +24,8 @@ struct panel {
 	float minimum[GROUPS][PAIR];
 };
 
-/* Up to TILE_ROWS activations, with 128 added; sum is that of a group's elements, times the scale. */
+/* Up to TILE_ROWS activations, with 128 added; sum is that of a group's elements, times the
+ * scale. */
 struct activations {
 	uint8_t x[TILE_ROWS][GROUPS * GROUP];
 	float scale[TILE_ROWS][GROUPS], sum[TILE_ROWS][GROUPS];
@@ -49,8 +50,8 @@ INLINE void put_scales(struct panel *to, unsigned type, const char *block, int g
 	to->minimum[at][lane] = from_half(block + HALF) * six[8 + g];
 }
 
-/* Groups group and group+1 of LANES rows, of which rows exist, into groups at and at+1 of the left or
- * right half of a panel. Without a second group, group at+1 is a copy of at. */
+/* Groups group and group+1 of LANES rows, of which rows exist, into groups at and at+1 of the
+ * left or right half of a panel. Without a second group, group at+1 is a copy of at. */
 INLINE void pack_two(struct panel *to, unsigned type, const char *a, int64_t stride, int64_t rows, int64_t group,
                      int64_t at, bool second, int half) {
 	vec lanes[LANES];
@@ -112,8 +113,8 @@ INLINE void read_activations(struct activations *to, unsigned type, const struct
 /* The mask of LANES lanes of which n are used. */
 INLINE __mmask16 lane_mask(int64_t n) { return (__mmask16)(n >= LANES ? 0xffff : n <= 0 ? 0 : (1u << n) - 1); }
 
-/* c [n,PAIR] += activations x times these groups of w, of whose rows only rows exist; first: c counts as
- * zero. shared is the quads of elements that share a scale. */
+/* c [n,PAIR] += activations x times these groups of w, of whose rows only rows exist; first: c
+ * counts as zero. shared is the quads of elements that share a scale. */
 INLINE void block_tile(int shared, bool minimum, int n, const struct panel *w, const struct activations *x,
                        int64_t groups, float *c, int64_t ldc, bool first, int64_t rows) {
 	int scales = QUADS / shared;
@@ -177,7 +178,8 @@ INLINE void tiles(int shared, bool minimum, int64_t n, const struct panel *w, co
 	}
 }
 
-/* The three kinds of blocks: a scale for a group, one for each half of it, and one with a minimum. */
+/* The three kinds of blocks: a scale for a group, one for each half of it, and one with a
+ * minimum. */
 typedef void (*tiles_fn)(int64_t n, const struct panel *w, const struct activations *x, int64_t groups,
                          float *c, int64_t ldc, bool first, int64_t rows);
 

@@ -1,8 +1,8 @@
 //go:build !darwin
 
-/* Many activations times weights that are floats of 32 or 16 bits. A task packs rows of the weights so
- * that a vector has one element of each of LANES rows, or two where the processor multiplies pairs of
- * bfloat16. */
+/* Many activations times weights that are floats of 32 or 16 bits. A task packs rows of the
+ * weights so that a vector has one element of each of LANES rows, or two where the processor
+ * multiplies pairs of bfloat16. */
 
 #include "avx512.h"
 
@@ -47,8 +47,8 @@ static void pack_floats(struct floats *to, const struct pali_gemm *g, int64_t ro
 	}
 }
 
-/* c [n,FLOAT_ROWS] += activations x [n,..] times these pairs of elements; first: c counts as zero. ldx is
- * in bfloat16, ldc in floats. */
+/* c [n,FLOAT_ROWS] += activations x [n,..] times these pairs of elements; first: c counts as
+ * zero. ldx is in bfloat16, ldc in floats. */
 INLINE void bf16_tile(int n, const struct floats *w, const char *x, int64_t ldx, int64_t columns,
                       float *c, int64_t ldc, bool first) {
 	__m512 sums[TILE_ROWS][TILE_VECS];
@@ -103,7 +103,8 @@ INLINE void float_tile(int n, const struct floats *w, const float *x, int64_t ld
 	default: call(6); break; \
 	}
 
-/* Where a tile's result goes: into c, or, where fewer rows are left than a tile has, by way of spare. */
+/* Where a tile's result goes: into c, or, where fewer rows are left than a tile has, by way of
+ * spare. */
 struct tile_out {
 	float *c, spare[TILE_ROWS * FLOAT_ROWS];
 	int64_t ldc, left;

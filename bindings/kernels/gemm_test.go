@@ -1,7 +1,7 @@
 package kernels
 
-// This file: matrix products on the processor against 64-bit floats. Where the build has a kernel for
-// them, it computes them.
+// This file: matrix products on the processor against 64-bit floats. Where the build has a kernel
+// for them, it computes them.
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// exact makes n numbers that every type of activations holds exactly: 8-bit integers times a power of
-// two, in blocks of 32 whose largest is 127.
+// exact makes n numbers that every type of activations holds exactly: 8-bit integers times a power
+// of two, in blocks of 32 whose largest is 127.
 func exact(r *rand.Rand, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
@@ -26,8 +26,10 @@ func exact(r *rand.Rand, n int) []float32 {
 
 func TestMatMul(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	for _, typ := range []ggml.Type{ggml.F32, 1 /* f16 */, 30 /* bf16 */, 8 /* q8_0 */, 2 /* q4_0 */, 6 /* q5_0 */, 20, /* iq4_nl */
-		12 /* q4_K */, 13 /* q5_K */, 14 /* q6_K */, 3 /* q4_1 */} {
+	for _, typ := range []ggml.Type{
+		ggml.F32, 1 /* f16 */, 30 /* bf16 */, 8 /* q8_0 */, 2 /* q4_0 */, 6 /* q5_0 */, 20, /* iq4_nl */
+		12 /* q4_K */, 13 /* q5_K */, 14 /* q6_K */, 3, /* q4_1 */
+	} {
 		for _, size := range [][3]int{ // m, n, k
 			{1, 8, 32}, {16, 9, 64}, {31, 8, 96}, {33, 13, 544}, {130, 47, 512}, {200, 100, 1152}, {65, 60, 4352},
 			{384, 7, 256}, {257, 1, 4352}, {5, 2, 96}, {70, 1, 2048}, {9, 1, 33024},

@@ -1,8 +1,8 @@
 //go:build amd64 && !darwin
 
-/* Where the linker sends ggml's calls of llamafile_sgemm (-Wl,--wrap in doc.go, under the same build
- * constraint; Apple's linker has no such flag). ggml offers every product to it before it computes one
- * itself; each thread calls once. */
+/* Where the linker sends ggml's calls of llamafile_sgemm (-Wl,--wrap in doc.go, under the same
+ * build constraint; Apple's linker has no such flag). ggml offers every product to it before it
+ * computes one itself; each thread calls once. */
 
 #include "gemm.h"
 

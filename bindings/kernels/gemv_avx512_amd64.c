@@ -1,7 +1,7 @@
 //go:build !darwin
 
-/* One activation at a time times weights in blocks: what each step of an answer is made of, and bound by
- * how fast memory gives the weights. */
+/* One activation at a time times weights in blocks: what each step of an answer is made of, and
+ * bound by how fast memory gives the weights. */
 
 #include "blocks_avx512.h"
 
@@ -48,8 +48,8 @@ INLINE void read_activation(struct activation *to, unsigned type, const char *b,
 	}
 }
 
-/* Fetches the block distance bytes after x: the next rows' block. The processor's own prefetcher sees no
- * pattern in several rows at once. */
+/* Fetches the block distance bytes after x: the next rows' block. The processor's own prefetcher
+ * sees no pattern in several rows at once. */
 INLINE void prefetch(unsigned type, const char *x, int64_t distance) {
 #pragma GCC unroll 4
 	for (int64_t i = 0; i < bytes_of(type); i += 64) {

@@ -13,14 +13,14 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// Nodes makes the nodes of one graph that our kernels compute, and holds what they need besides their
-// tensors. Free it after the scheduler.
+// Nodes makes the nodes of one graph that our kernels compute, and holds what they need besides
+// their tensors. Free it after the scheduler.
 type Nodes struct{ p *C.struct_pali_nodes }
 
 var errNoMemory = errors.New("kernels: no memory")
 
-// NewNodes makes room for count nodes of a graph that a scheduler with the given number of threads runs.
-// It fails where threads is not 1 to ggml.MaxThreads, and where count is negative.
+// NewNodes makes room for count nodes of a graph that a scheduler with the given number of threads
+// runs. It fails where threads is not 1 to ggml.MaxThreads, and where count is negative.
 func NewNodes(count, threads int) (*Nodes, error) {
 	if threads < 1 || threads > ggml.MaxThreads {
 		return nil, fmt.Errorf("kernels: %d threads, want 1 to %d", threads, ggml.MaxThreads)
@@ -73,7 +73,8 @@ func (n *Nodes) Bias(c ggml.Context, x, bias ggml.Tensor) ggml.Tensor {
 	return c.CustomInplace(x, unsafe.Pointer(C.pali_run_bias), unsafe.Pointer(n.next(0)), bias)
 }
 
-// BiasGELU is gelu of x [W,T] plus bias [W], exact to a few units in the last place. It overwrites x.
+// BiasGELU is gelu of x [W,T] plus bias [W], exact to a few units in the last place. It overwrites
+// x.
 func (n *Nodes) BiasGELU(c ggml.Context, x, bias ggml.Tensor) ggml.Tensor {
 	node := n.next(0)
 	node.gelu = 1
@@ -85,8 +86,8 @@ func (n *Nodes) BiasAdd(c ggml.Context, x, bias, other ggml.Tensor) ggml.Tensor 
 	return c.CustomInplace(x, unsafe.Pointer(C.pali_run_bias), unsafe.Pointer(n.next(0)), bias, other)
 }
 
-// Attention is unmasked multi-head attention in 32-bit floats: q, k, v [W,T], each with its bias [W],
-// give [W,T]. Scores are multiplied by scale before their softmax.
+// Attention is unmasked multi-head attention in 32-bit floats: q, k, v [W,T], each with its bias
+// [W], give [W,T]. Scores are multiplied by scale before their softmax.
 func (n *Nodes) Attention(c ggml.Context, q, biasQ, k, biasK, v, biasV ggml.Tensor, heads int, scale float32) ggml.Tensor {
 	width, tokens := q.Size(0), q.Size(1)
 	pack := n.next(0)

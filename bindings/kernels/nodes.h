@@ -57,8 +57,8 @@ static inline int64_t pali_next_task(struct pali_node *n) {
 	return atomic_fetch_add_explicit(&n->next, 1, memory_order_relaxed);
 }
 
-/* Each thread calls it once, when it found no more tasks. The last one resets the node for the graph's
- * next run: no other thread takes tasks any more. */
+/* Each thread calls it once, when it found no more tasks. The last one resets the node for the
+ * graph's next run: no other thread takes tasks any more. */
 static inline void pali_tasks_done(struct pali_node *n, int threads) {
 	if (atomic_fetch_add(&n->done, 1) == threads - 1) {
 		atomic_store(&n->done, 0);

@@ -11,8 +11,8 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// run makes a graph of inputs and one result on the processor, and returns the result. It runs the graph
-// twice, since a node is reset for the next run.
+// run makes a graph of inputs and one result on the processor, and returns the result. It runs the
+// graph twice, since a node is reset for the next run.
 func run(t *testing.T, threads int, inputs [][]float32, sizes [][]int,
 	build func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor) []float32 {
 	t.Helper()
@@ -86,11 +86,13 @@ func wantNear(t *testing.T, got []float32, want []float64, bound float64) {
 		}
 	}
 	if !(most <= bound*scale) {
-		t.Errorf("value %d is %v, want %v: off by %.1e of the largest, bound %.0e", at, got[at], want[at], most/scale, bound)
+		t.Errorf("value %d is %v, want %v: off by %.1e of the largest, bound %.0e",
+			at, got[at], want[at], most/scale, bound)
 	}
 }
 
-// Scratch memory is for the threads that NewNodes was given: none, and more than ggml's, are refused.
+// Scratch memory is for the threads that NewNodes was given: none, and more than ggml's, are
+// refused.
 func TestNewNodesRefuses(t *testing.T) {
 	for _, c := range []struct{ count, threads int }{{8, 0}, {8, -1}, {8, ggml.MaxThreads + 1}, {-1, 1}} {
 		if n, err := NewNodes(c.count, c.threads); err == nil {
@@ -159,9 +161,10 @@ func TestNorm(t *testing.T) {
 			}
 		}
 		for threads := 1; threads <= 2; threads++ {
-			got := run(t, threads, [][]float32{x, w, b}, [][]int{{width, rows}, {width}, {width}}, func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor {
-				return k.Norm(c, in[0], in[1], in[2], eps)
-			})
+			got := run(t, threads, [][]float32{x, w, b}, [][]int{{width, rows}, {width}, {width}},
+				func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor {
+					return k.Norm(c, in[0], in[1], in[2], eps)
+				})
 			t.Run(fmt.Sprint(width, threads), func(t *testing.T) { wantNear(t, got, want, 2e-6) })
 		}
 	}
@@ -172,7 +175,8 @@ func gelu64(x float64) float64 {
 	return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 }
 
-// Every float from -20 to 20 in steps, and larger ones: relative to |x| the kernel is as good as floats are.
+// Every float from -20 to 20 in steps, and larger ones: relative to |x| the kernel is as good as
+// floats are.
 func TestBiasGELU(t *testing.T) {
 	var x []float32
 	for v := -20.0; v <= 20; v += 1.0 / 512 {
@@ -181,9 +185,10 @@ func TestBiasGELU(t *testing.T) {
 	for _, v := range []float32{0, 1e-30, 1e-10, 1e-4, 50, 88, 100, 1e3, 1e10, 1e19, 1e30, math.MaxFloat32} {
 		x = append(x, v, -v)
 	}
-	got := run(t, 2, [][]float32{x, make([]float32, len(x))}, [][]int{{len(x), 1}, {len(x)}}, func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor {
-		return k.BiasGELU(c, c.Cont(in[0]), in[1])
-	})
+	got := run(t, 2, [][]float32{x, make([]float32, len(x))}, [][]int{{len(x), 1}, {len(x)}},
+		func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor {
+			return k.BiasGELU(c, c.Cont(in[0]), in[1])
+		})
 	for i, v := range x {
 		want := gelu64(float64(v))
 		if d := math.Abs(float64(got[i]) - want); !(d <= 2.5e-7*math.Abs(float64(v))) {

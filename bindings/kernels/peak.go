@@ -31,8 +31,8 @@ const (
 	tries        = 3
 )
 
-// MeasureLimits measures with the given number of threads at once, takes the best of three tries for
-// each rate, and needs about a second. It fails where threads is not 1 to ggml.MaxThreads.
+// MeasureLimits measures with the given number of threads at once, takes the best of three tries
+// for each rate, and needs about a second. It fails where threads is not 1 to ggml.MaxThreads.
 func MeasureLimits(threads int) (Limits, error) {
 	if threads < 1 || threads > ggml.MaxThreads {
 		return Limits{}, fmt.Errorf("kernels: %d threads, want 1 to %d", threads, ggml.MaxThreads)
@@ -69,8 +69,8 @@ func readRate(threads int) float64 {
 	})
 }
 
-// best runs work on every thread at once, a few times, and returns the largest sum of what it returned
-// in a second.
+// best runs work on every thread at once, a few times, and returns the largest sum of what it
+// returned in a second.
 func best(threads int, work func(thread int) float64) float64 {
 	rate := 0.0
 	for range tries {

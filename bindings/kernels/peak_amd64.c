@@ -41,7 +41,8 @@ static inline __m128 mul_add(__m128 a) {
 }
 LOOP(f32_128, , __m128, _mm_set1_ps, mul_add, _mm_cvtss_f32)
 
-/* CPUID leaf 7, subleaf 1, EAX bit 4: AVX-VNNI. __builtin_cpu_supports does not know the name everywhere. */
+/* CPUID leaf 7, subleaf 1, EAX bit 4: AVX-VNNI. __builtin_cpu_supports does not know the name
+ * everywhere. */
 static int has_avx_vnni(void) {
 	unsigned a = 0, b, c, d;
 	return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1 << 4);

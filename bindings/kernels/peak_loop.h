@@ -1,6 +1,7 @@
-/* Loops of one instruction on registers alone. The including file defines ACCUMULATORS, how many hide
- * the latency of an instruction that starts several times a cycle; EACH, which lists them; and ALIVE(v),
- * without which the compiler sees that a loop always adds the same, and leaves it out. */
+/* Loops of one instruction on registers alone. The including file defines ACCUMULATORS, how many
+ * hide the latency of an instruction that starts several times a cycle; EACH, which lists them;
+ * and ALIVE(v), without which the compiler sees that a loop always adds the same, and leaves it
+ * out. */
 #ifndef PALI_KERNELS_PEAK_LOOP_H
 #define PALI_KERNELS_PEAK_LOOP_H
 

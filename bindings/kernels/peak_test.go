@@ -6,8 +6,8 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// No machine that this is built for reads less than 100 MB a second, or computes faster than a thousand
-// times what one does today.
+// No machine that this is built for reads less than 100 MB a second, or computes faster than a
+// thousand times what one does today.
 func TestLimitsArePlausible(t *testing.T) {
 	l, err := MeasureLimits(1)
 	if err != nil {

@@ -1,5 +1,5 @@
-/* Vectors of floats as the compiler's own extension (gcc, clang), as wide as the processor's registers,
- * and the one product of tiles that the kernels with floats are made of. */
+/* Vectors of floats as the compiler's own extension (gcc, clang), as wide as the processor's
+ * registers, and the one product of tiles that the kernels with floats are made of. */
 #ifndef PALI_KERNELS_VEC_H
 #define PALI_KERNELS_VEC_H
 
@@ -17,8 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* LANES floats are a vector; a product is computed in tiles of TILE_ROWS x TILE_VECS vectors, as many
- * as the registers hold. IOTA(f, x) is f(0, x), f(1, x), ... f(LANES - 1, x). */
+/* LANES floats are a vector; a product is computed in tiles of TILE_ROWS x TILE_VECS vectors, as
+ * many as the registers hold. IOTA(f, x) is f(0, x), f(1, x), ... f(LANES - 1, x). */
 #if defined(__AVX512F__)
 #define LANES 16
 #define TILE_VECS 4
@@ -117,8 +117,8 @@ INLINE void transpose(vec v[LANES]) {
 	}
 }
 
-/* e to the x, with a relative error of about 1e-7, for x clamped to -87..88. x = n ln 2 + r, and e^r is a
- * polynomial: Cephes, single/expf.c. NaN stays NaN. */
+/* e to the x, with a relative error of about 1e-7, for x clamped to -87..88. x = n ln 2 + r, and
+ * e^r is a polynomial: Cephes, single/expf.c. NaN stays NaN. */
 INLINE vec exponential(vec x) {
 	const float shift = 0x1.8p23f; /* added, it leaves the nearest integer in the low bits */
 	x = blend(x < -87.0f, splat(-87.0f), blend(x > 88.0f, splat(88.0f), x));
@@ -143,9 +143,9 @@ INLINE vec gelu(vec x) {
 	return x / (exponential(x * (x * x * (-0.044715f * a) - a)) + 1.0f);
 }
 
-/* The product of a tile: c [rows, vecs*LANES] = c * scale + a [rows,k] b [k, vecs*LANES]. lda, ldb and
- * ldc are the floats from one row to the next. scale has a factor for each row of c; NULL: c is not
- * read, and counts as zero. rows and vecs are constants where it is called. */
+/* The product of a tile: c [rows, vecs*LANES] = c * scale + a [rows,k] b [k, vecs*LANES]. lda,
+ * ldb and ldc are the floats from one row to the next. scale has a factor for each row of c;
+ * NULL: c is not read, and counts as zero. rows and vecs are constants where it is called. */
 INLINE void tile(int rows, int vecs, int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
                  float *c, int64_t ldc, const float *scale) {
 	vec sums[TILE_ROWS][TILE_VECS];

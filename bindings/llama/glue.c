@@ -1,19 +1,19 @@
 /* A context of llama.cpp v0.17.4's copy frees its backends before its scheduler, and freeing the
  * scheduler calls each backend once more (ggml_backend_sched_free calls backend->iface.reset, which
- * came with ollama's patch 0020). That reads freed memory, and with CUDA it writes there. So the linker
- * sends ggml_backend_free here (-Wl,--wrap in llama.go), and while a context is being freed, or fails
- * to be made, its backends are kept until that is over.
+ * came with ollama's patch 0020). That reads freed memory, and with CUDA it writes there. So the
+ * linker sends ggml_backend_free here (-Wl,--wrap in llama.go), and while a context is being freed,
+ * or fails to be made, its backends are kept until that is over.
  *
- * And a context that is being made reserves memory for a graph that gives logits for every position of
- * a batch: 257,152 floats each, 4.2 GB for the prefix of an image of 896 pixels. We ask for one
- * position's. So ggml_backend_sched_reserve does nothing then: the scheduler reserves what a graph
- * needs when it meets the first one that needs more than there is. */
+ * And a context that is being made reserves memory for a graph that gives logits for every
+ * position of a batch: 257,152 floats each, 4.2 GB for the prefix of an image of 896 pixels. We
+ * ask for one position's. So ggml_backend_sched_reserve does nothing then: the scheduler
+ * reserves what a graph needs when it meets the first one that needs more than there is. */
 #include "glue.h"
 
 #include <stdbool.h>
 
-/* Apple's linker has no --wrap: there the freed memory is read, in which Metal and the processor have
- * nothing to call; and the memory is reserved. */
+/* Apple's linker has no --wrap: there the freed memory is read, in which Metal and the processor
+ * have nothing to call; and the memory is reserved. */
 #ifdef __APPLE__
 
 struct llama_context *pali_llama_init_from_model(struct llama_model *model, struct pali_llama_context_params params) {

@@ -1,12 +1,12 @@
-// Package llama is the part of llama.cpp that this program calls, in Go: model, vocabulary, context,
-// batch.
+// Package llama is the part of llama.cpp that this program calls, in Go: model, vocabulary,
+// context, batch.
 //
 // It has no opinions: one Go method for one C function, whose prototype is in api.h. The library is
-// compiled by cgo from the Go module github.com/ollama/ollama, imported here for that purpose alone.
-// The order of calls that makes PaliGemma's prefix attention is runner/llamacpp's.
+// compiled by cgo from the Go module github.com/ollama/ollama, imported here for that purpose
+// alone. The order of calls that makes PaliGemma's prefix attention is runner/llamacpp's.
 //
-// Nothing here is safe for concurrent use unless its comment says so. llama.cpp's log goes where ggml's
-// goes (bindings/ggml, TakeLog).
+// Nothing here is safe for concurrent use unless its comment says so. llama.cpp's log goes where
+// ggml's goes (bindings/ggml, TakeLog).
 package llama
 
 // #cgo CFLAGS: -std=c11
@@ -22,8 +22,8 @@ import (
 	_ "github.com/ollama/ollama/llama/llama.cpp/src" // compiles llama.cpp
 )
 
-// Init calls llama_log_set with the C callback log (bindings/ggml, LogCallback) and llama_backend_init,
-// once.
+// Init calls llama_log_set with the C callback log (bindings/ggml, LogCallback) and
+// llama_backend_init, once.
 func Init(log unsafe.Pointer) {
 	once.Do(func() {
 		C.llama_log_set((C.pali_log_callback)(log), nil)
@@ -38,8 +38,8 @@ type ModelOptions struct {
 	Devices   []unsafe.Pointer // C devices for layers (bindings/ggml, Device.Pointer); none: the processor alone
 	GPULayers int              // layers on Devices
 	VocabOnly bool             // no weights
-	// Repack copies weights to the processor's own layout where it has one for them. The file is then
-	// read, not mapped: its pages would stay beside the copies.
+	// Repack copies weights to the processor's own layout where it has one for them. The file is
+	// then read, not mapped: its pages would stay beside the copies.
 	Repack bool
 }
 
@@ -49,8 +49,8 @@ type Model struct {
 	vocab *C.struct_llama_vocab
 }
 
-// Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp ends
-// the process on some bad files.
+// Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp
+// ends the process on some bad files.
 func Load(path string, o ModelOptions) (*Model, error) {
 	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1), C.size_t(unsafe.Sizeof(uintptr(0)))))
 	defer C.free(unsafe.Pointer(devices))
@@ -83,14 +83,14 @@ func (m *Model) Close() {
 // VocabSize calls llama_vocab_n_tokens.
 func (m *Model) VocabSize() int { return int(C.llama_vocab_n_tokens(m.vocab)) }
 
-// IsControl calls llama_vocab_is_control: whether Tokenize does not look for the token's text. Safe for
-// concurrent use.
+// IsControl calls llama_vocab_is_control: whether Tokenize does not look for the token's text. Safe
+// for concurrent use.
 func (m *Model) IsControl(token int32) bool {
 	return bool(C.llama_vocab_is_control(m.vocab, C.int32_t(token)))
 }
 
-// Tokenize calls llama_tokenize without special tokens, neither added nor read from the text. Safe for
-// concurrent use.
+// Tokenize calls llama_tokenize without special tokens, neither added nor read from the text. Safe
+// for concurrent use.
 func (m *Model) Tokenize(text string) ([]int32, error) {
 	if text == "" {
 		return nil, nil
@@ -163,7 +163,8 @@ func (c *Context) Size() int { return int(C.llama_n_ctx(c.p)) }
 // Clear calls llama_memory_clear: the KV cache is empty again.
 func (c *Context) Clear() { C.llama_memory_clear(C.llama_get_memory(c.p), false) }
 
-// Copy calls llama_memory_seq_rm and llama_memory_seq_cp: sequence to holds what sequence from holds.
+// Copy calls llama_memory_seq_rm and llama_memory_seq_cp: sequence to holds what sequence from
+// holds.
 func (c *Context) Copy(from, to int) {
 	c.Forget(to)
 	C.llama_memory_seq_cp(C.llama_get_memory(c.p), C.int32_t(from), C.int32_t(to), -1, -1)
@@ -177,8 +178,8 @@ func (c *Context) Forget(sequence int) {
 // SetCausal calls llama_set_causal_attn.
 func (c *Context) SetCausal(causal bool) { C.llama_set_causal_attn(c.p, C.bool(causal)) }
 
-// Logits calls llama_get_logits_ith and copies: the logits [V] of the i-th row of the last batch that
-// asked for them, counted from the end where i is negative.
+// Logits calls llama_get_logits_ith and copies: the logits [V] of the i-th row of the last batch
+// that asked for them, counted from the end where i is negative.
 func (c *Context) Logits(i int) ([]float32, error) {
 	p := C.llama_get_logits_ith(c.p, C.int32_t(i))
 	if p == nil {
@@ -195,7 +196,8 @@ type Batch struct {
 	size, dim int
 }
 
-// NewBatch calls llama_batch_init: room for size tokens, or, with dim > 0, for size rows of dim floats.
+// NewBatch calls llama_batch_init: room for size tokens, or, with dim > 0, for size rows of dim
+// floats.
 func NewBatch(size, dim int) *Batch {
 	return &Batch{C.llama_batch_init(C.int32_t(size), C.int32_t(dim), 1), size, dim}
 }
@@ -216,8 +218,9 @@ func (b *Batch) Embeddings() []float32 {
 // Tokens returns the batch's tokens [size], to be written.
 func (b *Batch) Tokens() []int32 { return unsafe.Slice((*int32)(unsafe.Pointer(b.b.token)), b.size) }
 
-// Decode calls llama_decode on the first n rows of b, at positions first, first+1, ... of a sequence, and
-// asks for the last row's logits. It returns ErrStopped where the abort callback ended it.
+// Decode calls llama_decode on the first n rows of b, at positions first, first+1, ... of a
+// sequence, and asks for the last row's logits. It returns ErrStopped where the abort callback
+// ended it.
 func (c *Context) Decode(b *Batch, n, first, sequence int) error {
 	if n < 1 || n > b.size {
 		return errors.New("llama: the batch is too small")

@@ -33,7 +33,8 @@ func (l Library) Check(t *testing.T) {
 	}{
 		{"layout", layout, true},
 		{"prototypes", prototypes, true},
-		{"wrong number", layout + "#define OFF_BY_ONE(name, value) NUMBER(name, value + 1)\n" + l.List + "_NUMBERS(OFF_BY_ONE)\n", false},
+		{"wrong number", layout + "#define OFF_BY_ONE(name, value) NUMBER(name, value + 1)\n" +
+			l.List + "_NUMBERS(OFF_BY_ONE)\n", false},
 		{"wrong prototype", prototypes + l.Wrong + "\n", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,8 +95,8 @@ func Module(t testing.TB) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Syntax compiles source, which is C, without making code, with the headers of ggml, of llama.cpp and
-// of the working folder. It returns what the compiler printed, and an error if it failed.
+// Syntax compiles source, which is C, without making code, with the headers of ggml, of llama.cpp
+// and of the working folder. It returns what the compiler printed, and an error if it failed.
 func Syntax(t testing.TB, source string) (output string, err error) {
 	t.Helper()
 	module := Module(t)

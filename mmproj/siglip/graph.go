@@ -56,8 +56,8 @@ func (e *Encoder) build(nodes int, watch bool) {
 	e.graph.Expand(e.output)
 }
 
-// network adds the layers of the encoder to a context: on a processor with our own kernels, elsewhere
-// from ggml's operations.
+// network adds the layers of the encoder to a context: on a processor with our own kernels,
+// elsewhere from ggml's operations.
 type network struct {
 	ggml.Context
 	config pali.VisionConfig
@@ -96,8 +96,8 @@ func (g network) linearGELU(x ggml.Tensor, l linear) ggml.Tensor {
 	return g.gelu(g.linear(x, l))
 }
 
-// attention lets every patch attend to every patch, without a mask: x [W,T] -> [W,T], before the layer's
-// output matrix.
+// attention lets every patch attend to every patch, without a mask: x [W,T] -> [W,T], before the
+// layer's output matrix.
 func (g network) attention(b block, x ggml.Tensor) ggml.Tensor {
 	heads := g.config.HeadCount
 	scale := float32(1 / math.Sqrt(float64(g.config.EmbeddingLength/heads)))
@@ -130,9 +130,9 @@ func (g network) scores(q, k, v ggml.Tensor, scale float32) ggml.Tensor {
 	return all
 }
 
-// gelu is flax's default, the tanh form 0.5*x*(1+tanh(u)) with u = sqrt(2/pi)*(x + 0.044715*x^3), written
-// as x*sigmoid(2u). ggml's own gelu looks 16-bit floats up in a table and is too coarse for a comparison
-// with the reference.
+// gelu is flax's default, the tanh form 0.5*x*(1+tanh(u)) with u = sqrt(2/pi)*(x + 0.044715*x^3),
+// written as x*sigmoid(2u). ggml's own gelu looks 16-bit floats up in a table and is too coarse for
+// a comparison with the reference.
 func (g network) gelu(x ggml.Tensor) ggml.Tensor {
 	const a = 1.5957691216057308 // 2*sqrt(2/pi)
 	u2 := g.Mul(g.ScaleBias(g.Sqr(x), 0.044715*a, a), x)

@@ -1,9 +1,9 @@
-// Package siglip runs the vision half of PaliGemma: the SigLIP encoder and the projector of an mmproj
-// file, as a ggml graph.
+// Package siglip runs the vision half of PaliGemma: the SigLIP encoder and the projector of an
+// mmproj file, as a ggml graph.
 //
-// Before it: preprocessing, which makes pixels [3,S,S]. After it: the decoder's prefix, whose first rows
-// are the image embeddings [T,E]. The network is big_vision's models/vit.py (pool_type none) and the one
-// linear layer of models/proj/paligemma/paligemma.py.
+// Before it: preprocessing, which makes pixels [3,S,S]. After it: the decoder's prefix, whose first
+// rows are the image embeddings [T,E]. The network is big_vision's models/vit.py (pool_type none)
+// and the one linear layer of models/proj/paligemma/paligemma.py.
 //
 // Sizes in this package are in ggml's order: a matrix of T rows of W is [W,T].
 package siglip
@@ -106,9 +106,9 @@ func (e *Encoder) Close() {
 	}
 }
 
-// Encode turns the pixels [3,S,S] of one image into its embeddings [T,E], as the projector gives them:
-// unscaled. It fails where len(pixels) is not 3*S*S or an embedding is NaN or infinite, and returns
-// ggml.ErrStopped if the Stop flag was raised.
+// Encode turns the pixels [3,S,S] of one image into its embeddings [T,E], as the projector gives
+// them: unscaled. It fails where len(pixels) is not 3*S*S or an embedding is NaN or infinite, and
+// returns ggml.ErrStopped if the Stop flag was raised.
 func (e *Encoder) Encode(pixels []float32) ([]float32, error) {
 	if want := 3 * e.config.ImageSize * e.config.ImageSize; len(pixels) != want {
 		return nil, fmt.Errorf("siglip: have %d pixel values, want %d", len(pixels), want)
@@ -126,9 +126,9 @@ func (e *Encoder) Encode(pixels []float32) ([]float32, error) {
 	return out, nil
 }
 
-// patchRows cuts pixels [3,S,S] into T rows of 3*P*P values, channel by channel, row by row: the order of
-// the patch kernel [W,3,P,P]. The stride-P convolution is then a matrix product. Patches follow each
-// other along the rows of the image.
+// patchRows cuts pixels [3,S,S] into T rows of 3*P*P values, channel by channel, row by row: the
+// order of the patch kernel [W,3,P,P]. The stride-P convolution is then a matrix product. Patches
+// follow each other along the rows of the image.
 func patchRows(pixels []float32, side, patch int) []float32 {
 	grid := side / patch
 	out := make([]float32, 0, 3*grid*grid*patch*patch)

@@ -36,8 +36,8 @@ type weights struct {
 	buffers  []*ggml.Buffer
 }
 
-// loadWeights copies the tensors of f to the device. On the processor, matrices for which we have no
-// product of our own are repacked where the device can.
+// loadWeights copies the tensors of f to the device. On the processor, matrices for which we have
+// no product of our own are repacked where the device can.
 func loadWeights(f *gguf.File, c pali.VisionConfig, device ggml.Device) (*weights, error) {
 	l := &loader{file: f, device: device, plain: ggml.NewContext(len(f.Tensors)), at: map[string]ggml.Tensor{}}
 	w := &weights{}
@@ -114,8 +114,8 @@ func (l *loader) tensor(name string, matrix bool) ggml.Tensor {
 	return l.at[name]
 }
 
-// repacks reports whether a matrix of type t and size ne goes to the device's repack buffer: our own
-// product does not take it, and the buffer does.
+// repacks reports whether a matrix of type t and size ne goes to the device's repack buffer: our
+// own product does not take it, and the buffer does.
 func (l *loader) repacks(t ggml.Type, ne []int) bool {
 	if l.device.Type() != ggml.CPU || kernels.HasMatMul(t) {
 		return false

@@ -1,7 +1,8 @@
-// Package llamacpp runs PaliGemma on llama.cpp: runner's Encoder and Decoder over a pair of GGUF files.
+// Package llamacpp runs PaliGemma on llama.cpp: runner's Encoder and Decoder over a pair of GGUF
+// files.
 //
-// Before it: two files that passed gemma.Check and mmproj.Check; llama.cpp sees no file that did not.
-// After it: image embeddings and logits.
+// Before it: two files that passed gemma.Check and mmproj.Check; llama.cpp sees no file that did
+// not. After it: image embeddings and logits.
 package llamacpp
 
 import (
@@ -20,10 +21,10 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// Options says where and how a model runs. The zero Options is what pali run does without flags, but for
-// the threads: it counts slow cores and those of a second thread too.
+// Options says where and how a model runs. The zero Options is ready to use: it means the defaults
+// named below.
 type Options struct {
-	Threads int    // of the processor; less than 1: one for each of its CPUs
+	Threads int    // of the processor; less than 1: runtime.NumCPU
 	KV      string // type of the KV cache: "f16", "f32" or "q8_0"; "" is "f16"
 	Device  string // "cpu", "cuda", "metal", "vulkan", or "auto": the first GPU, else the processor; "" is "auto"
 	// OffloadLayers is how many layers of the decoder run on the device. 0: all; negative: none.
@@ -31,7 +32,8 @@ type Options struct {
 	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
 	MaxContext int
 	Beams      int // most answers that Branch can follow; 0 and 1: Branch cannot be used
-	// Collect gets the inputs of every matrix of both halves, if not nil. The device must be the processor.
+	// Collect gets the inputs of every matrix of both halves, if not nil. The device must be the
+	// processor.
 	Collect *ggml.Collector
 }
 
@@ -58,7 +60,8 @@ func (o Options) settings() (settings, error) {
 	return settings{o, kv}, nil
 }
 
-// Model is a loaded pair of files. It implements runner.Encoder and runner.Decoder, and is not safe for concurrent use.
+// Model is a loaded pair of files. It implements runner.Encoder and runner.Decoder, and is not safe
+// for concurrent use.
 type Model struct {
 	text    *gguf.File
 	config  *gemma.Model
@@ -130,9 +133,9 @@ func (m *Model) open(text, projector string) error {
 	return nil
 }
 
-// repacks reports whether d can repack some matrix of the text file f for which we have no product of our
-// own (bindings/kernels). llama.cpp then copies these. Otherwise the file is mapped, and a page is read
-// when it is needed.
+// repacks reports whether d can repack some matrix of the text file f for which we have no product
+// of our own (bindings/kernels). llama.cpp then copies these. Otherwise the file is mapped, and a
+// page is read when it is needed.
 func repacks(f *gguf.File, d ggml.Device) bool {
 	buffer, ok := d.RepackBuffer()
 	if d.Type() != ggml.CPU || !ok {
@@ -164,8 +167,8 @@ func CheckPair(text, projector string) error {
 	return vision.Close()
 }
 
-// check opens both files, and refuses what llama.cpp and the vision graph must not see. The text file
-// stays open in m; the vision file is the caller's to close.
+// check opens both files, and refuses what llama.cpp and the vision graph must not see. The text
+// file stays open in m; the vision file is the caller's to close.
 func (m *Model) check(text, projector string) (*gguf.File, error) {
 	var err error
 	if m.text, err = gguf.Open(text); err != nil {
@@ -222,14 +225,15 @@ func (m *Model) Config() pali.VisionConfig { return m.vision }
 // ContextLength is how many positions the decoder was trained with.
 func (m *Model) ContextLength() int { return m.config.ContextLength }
 
-// Interrupt makes a running Encode, Prefill or Step end early, and those that follow. A graph on a GPU is
-// not cut short. Safe for concurrent use.
+// Interrupt makes a running Encode, Prefill or Step end early, and those that follow. A graph on a
+// GPU is not cut short. Safe for concurrent use.
 func (m *Model) Interrupt() { m.stop.Raise() }
 
 // Resume undoes Interrupt.
 func (m *Model) Resume() { m.stop.Lower() }
 
-// Progress returns a number that grows while a graph runs on the processor. Safe for concurrent use.
+// Progress returns a number that grows while a graph runs on the processor. Safe for concurrent
+// use.
 func (m *Model) Progress() int { return m.stop.Polls() }
 
 // Encode turns pixels [3,S,S] into image embeddings [T,E], unscaled.

@@ -11,10 +11,10 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// A model opened with the zero Options encodes, prefills and steps, with the numbers of one opened with
-// what pali run chooses.
+// A model opened with the zero Options encodes, prefills and steps, with the numbers of one opened
+// with what pali run chooses.
 func TestZeroOptions(t *testing.T) {
-	text, vision := converted(t, filepath.Join(casesFolder, "tiny-gemma.npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+	text, vision := tinyPair(t, gguf.F32)
 	zero, err := Open(text, vision, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +46,13 @@ func TestZeroOptions(t *testing.T) {
 	}
 }
 
+// tinyPair converts the smallest reference checkpoint.
+func tinyPair(t *testing.T, typ gguf.Type) (text, vision string) {
+	t.Helper()
+	checkpoint, tokenizer := filepath.Join(casesFolder, "tiny-gemma.npz"), filepath.Join(casesFolder, "tokenizer.model")
+	return converted(t, checkpoint, tokenizer, typ, typ)
+}
+
 func TestOptionsRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
@@ -55,7 +62,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"a device that there is not", "no abacus device", Options{Device: "abacus"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text, vision := converted(t, filepath.Join(casesFolder, "tiny-gemma.npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F16, gguf.F16)
+			text, vision := tinyPair(t, gguf.F16)
 			m, err := Open(text, vision, c.options)
 			if err == nil {
 				m.Close()

@@ -47,16 +47,16 @@ const (
 type Imatrix struct {
 	Name     string // of the file it was read from
 	Datasets []string
-	Chunks   int            // questions
-	Squares  []ggml.Squares // ordered by name
+	Chunks   int               // questions
+	Squares  []ggml.SumSquares // ordered by name
 }
 
 // Add adds sums of some matrices. It fails where a matrix has another width than before.
-func (m *Imatrix) Add(all []ggml.Squares) error {
+func (m *Imatrix) Add(all []ggml.SumSquares) error {
 	for _, s := range all {
 		at, known := m.find(s.Name)
 		if !known {
-			m.Squares = slices.Insert(m.Squares, at, ggml.Squares{Name: s.Name, Sums: make([]float64, len(s.Sums))})
+			m.Squares = slices.Insert(m.Squares, at, ggml.SumSquares{Name: s.Name, Sums: make([]float64, len(s.Sums))})
 		}
 		have := &m.Squares[at]
 		if len(have.Sums) != len(s.Sums) {
@@ -78,7 +78,7 @@ func (m *Imatrix) Merge(o *Imatrix) error {
 
 // find returns where a matrix is, or where it would be.
 func (m *Imatrix) find(name string) (at int, known bool) {
-	return slices.BinarySearchFunc(m.Squares, name, func(s ggml.Squares, name string) int { return cmp.Compare(s.Name, name) })
+	return slices.BinarySearchFunc(m.Squares, name, func(s ggml.SumSquares, name string) int { return cmp.Compare(s.Name, name) })
 }
 
 // chunkSize returns the mean number of positions of a question, rounded up: of the matrix that saw most.
@@ -220,7 +220,7 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s without %s", t.Name, name+countsSuffix)
 		}
-		s := ggml.Squares{Name: name}
+		s := ggml.SumSquares{Name: name}
 		rows, err := readSums(f, counts)
 		if err == nil {
 			s.Sums, err = readSums(f, t)
@@ -240,7 +240,7 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 	if len(m.Squares) == 0 {
 		return nil, errors.New("no sums in it")
 	}
-	slices.SortFunc(m.Squares, func(a, b ggml.Squares) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Squares, func(a, b ggml.SumSquares) int { return cmp.Compare(a.Name, b.Name) })
 	return m, nil
 }
 

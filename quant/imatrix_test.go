@@ -18,13 +18,13 @@ import (
 )
 
 // seen makes sums of some matrices, as a question gives them.
-func seen(r *rand.Rand) []ggml.Squares {
-	var out []ggml.Squares
+func seen(r *rand.Rand) []ggml.SumSquares {
+	var out []ggml.SumSquares
 	for _, m := range []struct {
 		name string
 		cols int
 	}{{"v.blk.0.ffn_down.weight", 80}, {"blk.1.attn_q.weight", 64}, {"blk.0.attn_q.weight", 64}, {"token_embd.weight", 64}} {
-		s := ggml.Squares{Name: m.name, Rows: 1 + r.Int64N(300), Sums: make([]float64, m.cols)}
+		s := ggml.SumSquares{Name: m.name, Rows: 1 + r.Int64N(300), Sums: make([]float64, m.cols)}
 		for i := range s.Sums {
 			s.Sums[i] = r.ExpFloat64() * 1000
 		}
@@ -120,7 +120,7 @@ func TestImatrixMerge(t *testing.T) {
 	if !bytes.Equal(packed(t, whole, gguf.F32), packed(t, &merged, gguf.F32)) {
 		t.Errorf("(-whole +merged)\n%s", cmp.Diff(whole, &merged))
 	}
-	other := &Imatrix{Squares: []ggml.Squares{{Name: "blk.0.attn_q.weight", Rows: 1, Sums: make([]float64, 65)}}}
+	other := &Imatrix{Squares: []ggml.SumSquares{{Name: "blk.0.attn_q.weight", Rows: 1, Sums: make([]float64, 65)}}}
 	if err := merged.Merge(other); err == nil || !strings.Contains(err.Error(), "blk.0.attn_q.weight: 65 columns, and 64") {
 		t.Errorf("another width: %v", err)
 	}
@@ -132,7 +132,7 @@ func TestImatrixOfAnotherWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Imatrix{Name: "imatrix.gguf", Datasets: []string{"wiki.train.raw"}, Chunks: 3, Squares: []ggml.Squares{
+	want := &Imatrix{Name: "imatrix.gguf", Datasets: []string{"wiki.train.raw"}, Chunks: 3, Squares: []ggml.SumSquares{
 		{Name: "blk.0.attn_q.weight", Rows: 1536, Sums: []float64{1536, 0, 768, 3072}},
 		{Name: "blk.0.ffn_down.weight", Rows: 1536, Sums: []float64{1.5, 2.5, float64(float32(1e-3)), 7e9, 0, 0, 3, 4}},
 	}}
@@ -212,7 +212,7 @@ func TestImatrixRefuses(t *testing.T) {
 
 // The weights are mean squares, times a power of two that makes their mean 0.5 to 1.
 func TestWeights(t *testing.T) {
-	m := &Imatrix{Squares: []ggml.Squares{
+	m := &Imatrix{Squares: []ggml.SumSquares{
 		{Name: "blk.0.attn_q.weight", Rows: 4, Sums: []float64{8, 0, 16, 40}},
 		{Name: "dead.weight", Rows: 4, Sums: make([]float64, 4)},
 		{Name: "huge.weight", Rows: 1, Sums: []float64{3e38, 3e38, 0, 3e38}},
@@ -262,7 +262,7 @@ func TestWeightsKeepBlocksDefined(t *testing.T) {
 		"largest":         func(int) float64 { return math.MaxFloat32 },
 		"both in a block": func(i int) float64 { return []float64{math.MaxFloat32, math.SmallestNonzeroFloat32}[i%2] },
 	} {
-		m := &Imatrix{Squares: []ggml.Squares{{Name: "w", Rows: 1, Sums: make([]float64, cols)}}}
+		m := &Imatrix{Squares: []ggml.SumSquares{{Name: "w", Rows: 1, Sums: make([]float64, cols)}}}
 		src := make([]float32, 4*cols)
 		for i := range cols {
 			m.Squares[0].Sums[i] = sum(i)

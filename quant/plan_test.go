@@ -16,7 +16,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/ctest"
+	"github.com/pali-gguf/pali/internal/abitest"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/paligemma"
 )
@@ -71,14 +71,14 @@ func evenly(text paligemma.TextConfig, vision paligemma.VisionConfig) *Imatrix {
 	m := &Imatrix{Name: "ones.gguf", Datasets: []string{"a", "b"}, Chunks: 3}
 	for _, t := range slices.Concat(gemma.Tensors(text), mmproj.Tensors(vision)) {
 		if isMatrix(t) {
-			s := ggml.Squares{Name: t.Name, Rows: 1, Sums: make([]float64, t.Shape[1])}
+			s := ggml.SumSquares{Name: t.Name, Rows: 1, Sums: make([]float64, t.Shape[1])}
 			for i := range s.Sums {
 				s.Sums[i] = 1
 			}
 			m.Squares = append(m.Squares, s)
 		}
 	}
-	slices.SortFunc(m.Squares, func(a, b ggml.Squares) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Squares, func(a, b ggml.SumSquares) int { return strings.Compare(a.Name, b.Name) })
 	return m
 }
 
@@ -160,10 +160,10 @@ func TestFileTypes(t *testing.T) {
 		}
 		source += fmt.Sprintf("_Static_assert(%s%s == %d, %q);\n", prefix, strings.ToUpper(r.Name), r.FileType, r.Name)
 	}
-	if said, err := ctest.Syntax(t, source); err != nil {
+	if said, err := abitest.Syntax(t, source); err != nil {
 		t.Errorf("%v\n%s", err, said)
 	}
-	if _, err := ctest.Syntax(t, source+"_Static_assert(LLAMA_FTYPE_MOSTLY_Q6_K == 17, \"\");"); err == nil {
+	if _, err := abitest.Syntax(t, source+"_Static_assert(LLAMA_FTYPE_MOSTLY_Q6_K == 17, \"\");"); err == nil {
 		t.Error("a wrong number compiles")
 	}
 }

@@ -112,6 +112,5 @@ func Decode(t gguf.Type, dst []float32, src []byte) error {
 	if elements == 0 || len(dst)%elements != 0 || len(src) < len(dst)/elements*bytes {
 		return fmt.Errorf("quant: %v: %d bytes are not %d elements", t, len(src), len(dst))
 	}
-	ggml.Dequantize(ggml.Type(t), dst, src)
-	return nil
+	return ggml.Dequantize(ggml.Type(t), dst, src)
 }

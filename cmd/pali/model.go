@@ -76,7 +76,7 @@ func (m *modelFlags) open(stderr io.Writer) (*llamacpp.Model, error) {
 var kvTypes = map[string]gguf.Type{"f16": gguf.F16, "f32": gguf.F32, "q8_0": gguf.Q8_0}
 
 func (m *modelFlags) options() (llamacpp.Options, error) {
-	kv, ok := kvTypes[m.kv]
+	_, ok := kvTypes[m.kv]
 	if m.threads == 0 {
 		m.threads = host.Threads()
 	}
@@ -90,10 +90,19 @@ func (m *modelFlags) options() (llamacpp.Options, error) {
 	case m.context < 0:
 		return llamacpp.Options{}, usagef("--ctx %d: want 0 or more", m.context)
 	}
-	return llamacpp.Options{
-		Threads: m.threads, KV: kv, Device: m.device, GPULayers: m.gpuLayers, MaxContext: m.context,
-		Beams: m.beams, Collect: m.collect,
-	}, nil
+	return llamacpp.Options{Threads: m.threads, KV: m.kv, Device: m.device, OffloadLayers: offload(m.gpuLayers),
+		MaxContext: m.context, Beams: m.beams, Collect: m.collect}, nil
+}
+
+// offload turns --gpu-layers, where -1 is all and 0 none, into Options.OffloadLayers.
+func offload(gpuLayers int) int {
+	switch {
+	case gpuLayers < 0:
+		return 0
+	case gpuLayers == 0:
+		return -1
+	}
+	return gpuLayers
 }
 
 // warnSlow says once if the program was built without its speed flags.

@@ -41,7 +41,7 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if m.Masks, err = openMasks(files); err != nil {
 		return nil, err
 	}
-	return m, describe(m, info, options.KV)
+	return m, describe(m, info, kvTypes[options.KV])
 }
 
 // command returns how the model's worker is started: this program, with the same settings and

@@ -3,7 +3,7 @@ package bench
 // This file: which share of the machine's limits was reached.
 
 import (
-	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/estimate"
@@ -30,10 +30,13 @@ type Machine struct {
 // reached with the files, and what package estimate says of the memory. cell is the type of the KV
 // cache.
 func (r *Report) AddFiles(files store.Files, cell gguf.Type) error {
-	l := ggml.MeasureLimits(r.Threads)
+	l, err := kernels.MeasureLimits(r.Threads)
+	if err != nil {
+		return err
+	}
 	r.Machine = Machine{l.Read, l.Int8, l.BF16, l.F32}
 	var m estimate.Model
-	err := store.WithFile(files.Text, func(f *gguf.File) error {
+	err = store.WithFile(files.Text, func(f *gguf.File) error {
 		c, err := gemma.Check(f)
 		if err == nil {
 			m.Text, m.TextBytes = c.TextConfig, f.Size
@@ -56,7 +59,7 @@ func (r *Report) AddFiles(files store.Files, cell gguf.Type) error {
 }
 
 // addText compares prefill and decode with the limits.
-func (r *Report) addText(path string, f *gguf.File, l ggml.Limits) {
+func (r *Report) addText(path string, f *gguf.File, l kernels.Limits) {
 	table, _ := f.Tensor(gemma.TokenEmbd)
 	w := workOf(f, l, table)
 	r.TextFile = File{path, f.Size, w.most.String()}
@@ -65,7 +68,7 @@ func (r *Report) addText(path string, f *gguf.File, l ggml.Limits) {
 }
 
 // addVision compares the encoder with the limits; width is the sum over its layers.
-func (r *Report) addVision(path string, f *gguf.File, l ggml.Limits, tokens, width int64) {
+func (r *Report) addVision(path string, f *gguf.File, l kernels.Limits, tokens, width int64) {
 	position, _ := f.Tensor(mmproj.PositionEmbd)
 	w := workOf(f, l, position)
 	r.VisionFile = File{path, f.Size, w.most.String()}
@@ -84,7 +87,7 @@ type work struct {
 }
 
 // workOf adds up the matrices of a file without its table.
-func workOf(f *gguf.File, l ggml.Limits, table gguf.Tensor) work {
+func workOf(f *gguf.File, l kernels.Limits, table gguf.Tensor) work {
 	var w work
 	by, known := map[gguf.Type]int64{}, true
 	for _, t := range f.Tensors {
@@ -107,7 +110,7 @@ func workOf(f *gguf.File, l ggml.Limits, table gguf.Tensor) work {
 
 // rateOf returns the limit that products with weights of a type are compared with, 0 if it is not
 // known.
-func rateOf(l ggml.Limits, t gguf.Type) (limit float64, name string) {
+func rateOf(l kernels.Limits, t gguf.Type) (limit float64, name string) {
 	switch {
 	case t.Blocked():
 		return l.Int8, "int8 products"

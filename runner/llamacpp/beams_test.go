@@ -16,7 +16,7 @@ import (
 func TestBeamsOnTheModel(t *testing.T) {
 	for _, name := range []string{"tiny-gemma", "tiny-gemma2"} {
 		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
-		m, err := Open(text, vision, Options{Threads: 1, KV: gguf.F32, Device: "cpu", Beams: 4})
+		m, err := Open(text, vision, Options{Threads: 1, KV: "f32", Device: "cpu", Beams: 4})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -299,7 +299,7 @@ func collecting(t *testing.T, text, vision string) (*Model, *ggml.Collector) {
 	t.Helper()
 	c := ggml.NewCollector()
 	t.Cleanup(c.Free)
-	m, err := Open(text, vision, Options{Threads: 1, KV: gguf.F32, Device: "cpu", Collect: c})
+	m, err := Open(text, vision, Options{Threads: 1, KV: "f32", Device: "cpu", Collect: c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,9 +342,8 @@ func TestCollected(t *testing.T) {
 	}
 }
 
-// compareSquares fails where a sum differs by more than a bound times the matrix's largest sum,
-// which allows for ggml's 16-bit table of gelu.
-func compareSquares(t *testing.T, have ggml.Squares, x rows) {
+// compareSquares fails where a sum differs by more than a bound times the matrix's largest sum, which allows for ggml's 16-bit table of gelu.
+func compareSquares(t *testing.T, have ggml.SumSquares, x rows) {
 	t.Helper()
 	if int(have.Rows) != len(x) || len(x) == 0 || len(have.Sums) != len(x[0]) {
 		t.Errorf("%s: %d rows of %d, want %d rows", have.Name, have.Rows, len(have.Sums), len(x))

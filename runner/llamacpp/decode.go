@@ -141,7 +141,9 @@ func (m *Model) tableRows(rows []float32, tokens []int32) error {
 		if _, err := io.ReadFull(at, raw); err != nil {
 			return fmt.Errorf("reading the token table: %w", err)
 		}
-		ggml.Dequantize(ggml.Type(table.Type), rows[i*d:(i+1)*d], raw)
+		if err := ggml.Dequantize(ggml.Type(table.Type), rows[i*d:(i+1)*d], raw); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func convertedAs(t testing.TB, checkpoint, tokenizer, text, vision string) (stri
 
 func opened(t testing.TB, text, vision string, threads int, kv gguf.Type) *Model {
 	t.Helper()
-	m, err := Open(text, vision, Options{Threads: threads, KV: kv, Device: testDevice(), GPULayers: -1})
+	m, err := Open(text, vision, Options{Threads: threads, KV: kv.String(), Device: testDevice()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // live is a whole life of a model: load, encode, prefill, two steps, close. An error is as good as
 // an answer.
 func live(text, vision string) error {
-	m, err := Open(text, vision, Options{Threads: 1, KV: gguf.F16, Device: "cpu", MaxContext: 4096})
+	m, err := Open(text, vision, Options{Threads: 1, KV: "f16", Device: "cpu", MaxContext: 4096})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/ctest"
+	"github.com/pali-gguf/pali/internal/abitest"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
@@ -40,7 +40,7 @@ func gemmaVocabulary(t testing.TB) (text string) {
 	if err := os.WriteFile(checkpoint, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text, _ = converted(t, checkpoint, filepath.Join(ctest.Module(t), "tokenizer", "testdata", "gemma2", "tokenizer.model"), gguf.F16, gguf.F16)
+	text, _ = converted(t, checkpoint, filepath.Join(abitest.Module(t), "tokenizer", "testdata", "gemma2", "tokenizer.model"), gguf.F16, gguf.F16)
 	return text
 }
 

@@ -1,24 +1,30 @@
-/* One token times weights in blocks: what each step of an answer is made of, and bound by how fast memory gives the weights.
- * Before it: product.c. After it: nothing. */
+//go:build !darwin
 
-#include "product_types.h"
+/* One activation at a time times weights in blocks: what each step of an answer is made of, and
+ * bound by how fast memory gives the weights. */
 
-#ifdef PALI_PRODUCT
+#include "blocks_avx512.h"
 
-#define ROWS 4         /* at a time: they share what is read of the token */
-#define BOTH (2 * GROUP) /* elements of a vector */
+#ifdef PALI_AVX512
 
-/* A token of up to PALI_TOKEN_K elements. vpdpbusd multiplies four unsigned bytes of a row with four signed ones of the token; less takes
- * the offset of the row's bytes off again. scale is the token's: for each vector in the lanes of its groups, or one for each long block. */
-struct token {
-	int8_t x[PALI_TOKEN_K];
-	int32_t less[PALI_TOKEN_K / 4];
-	float scale[PALI_TOKEN_K / BOTH * LANES];
-	int16_t sums[PALI_TOKEN_K / GROUP]; /* of long blocks' groups */
+#define ROWS 4             /* at a time: they share what is read of the activation */
+#define PAIR (2 * GROUP)   /* elements of a vector */
+#define MAX_K 32768        /* elements of a row */
+#define TASKS_PER_THREAD 8
+#define HEIGHT_STEP 32     /* a task's rows are a multiple of it */
+
+/* An activation of up to MAX_K elements. vpdpbusd multiplies four unsigned bytes of a row with four
+ * signed ones of the activation; less takes the offset of the row's bytes off again. scale is the
+ * activation's: for each vector in the lanes of its groups, or one for each long block. */
+struct activation {
+	int8_t x[MAX_K];
+	int32_t less[MAX_K / 4];
+	float scale[MAX_K / PAIR * LANES];
+	int16_t sums[MAX_K / GROUP]; /* of long blocks' groups */
 };
 
-INLINE void read_token(struct token *to, unsigned type, const char *b, int64_t blocks) {
-	int64_t groups = blocks * groups_of(type), bytes = is_long(type) ? 4 + 256 + 32 : HALF + GROUP;
+INLINE void read_activation(struct activation *to, unsigned type, const char *b, int64_t blocks) {
+	int64_t groups = blocks * groups_of(type), bytes = activation_bytes(type);
 	const __m256i offset = _mm256_set1_epi8((char)offset_of(type));
 	for (int64_t g = 0; g < groups; g++) {
 		const char *block = b + g / groups_of(type) * bytes;
@@ -35,14 +41,15 @@ INLINE void read_token(struct token *to, unsigned type, const char *b, int64_t b
 		to->sums[g] = (int16_t)(sums[0] + sums[1]);
 		memcpy(&to->scale[g / 8], block, 4);
 	}
-	if (groups % 2 == 1) { /* the last vector's second half is nothing */
+	if (groups % 2 == 1) { /* the last vector's second half is zero */
 		memset(to->x + groups * GROUP, 0, GROUP);
 		memset(to->less + groups * GROUP / 4, 0, GROUP);
 		memset(to->scale + groups * LANES / 2, 0, LANES / 2 * sizeof(float));
 	}
 }
 
-/* Asks for the block that lies as far on as this step's rows are long: the rows after them. The processor sees no pattern in several rows at once. */
+/* Fetches the block distance bytes after x: the next rows' block. The processor's own prefetcher
+ * sees no pattern in several rows at once. */
 INLINE void prefetch(unsigned type, const char *x, int64_t distance) {
 #pragma GCC unroll 4
 	for (int64_t i = 0; i < bytes_of(type); i += 64) {
@@ -50,13 +57,14 @@ INLINE void prefetch(unsigned type, const char *x, int64_t distance) {
 	}
 }
 
-INLINE __m512i dot(unsigned type, const struct token *t, int64_t element, __m512i row) {
+INLINE __m512i dot(unsigned type, const struct activation *t, int64_t element, __m512i row) {
 	__m512i less = offset_of(type) == 0 ? _mm512_setzero_si512() : _mm512_loadu_si512(t->less + element / 4);
 	return _mm512_dpbusd_epi32(less, row, _mm512_loadu_si512(t->x + element));
 }
 
-/* Rows of short blocks: c [rows]. */
-INLINE void short_rows(unsigned type, int rows, const struct token *t, const char *a, int64_t stride, int64_t blocks, float *c) {
+/* c [rows] = rows of short blocks times the activation. */
+INLINE void short_rows(unsigned type, int rows, const struct activation *t, const char *a, int64_t stride,
+                       int64_t blocks, float *c) {
 	__m512 sums[ROWS];
 	for (int i = 0; i < rows; i++) {
 		sums[i] = _mm512_setzero_ps();
@@ -80,7 +88,7 @@ INLINE void short_rows(unsigned type, int rows, const struct token *t, const cha
 	}
 }
 
-/* The lanes' scales for groups g and g+1, of those of a block. */
+/* The scales of groups g and g+1, of those of a block, in the lanes of their elements. */
 INLINE __m512i lane_scales(unsigned type, __m128i scales, int g) {
 	if (type == PALI_GGML_TYPE_Q6_K) {
 		const __m128i each = _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
@@ -90,8 +98,9 @@ INLINE __m512i lane_scales(unsigned type, __m128i scales, int g) {
 	return _mm512_cvtepi8_epi32(_mm_shuffle_epi8(scales, _mm_add_epi8(each, _mm_set1_epi8((char)g))));
 }
 
-/* Rows of long blocks: c [rows]. */
-INLINE void long_rows(unsigned type, int rows, const struct token *t, const char *a, int64_t stride, int64_t blocks, float *c) {
+/* c [rows] = rows of long blocks times the activation. */
+INLINE void long_rows(unsigned type, int rows, const struct activation *t, const char *a, int64_t stride,
+                      int64_t blocks, float *c) {
 	__m512 sums[ROWS];
 	__m128 minima[ROWS];
 	for (int i = 0; i < rows; i++) {
@@ -103,7 +112,7 @@ INLINE void long_rows(unsigned type, int rows, const struct token *t, const char
 		for (int i = 0; i < rows; i++) {
 			const char *x = a + i * stride + b * bytes_of(type);
 			prefetch(type, x, rows * stride);
-			__m128i scales = type == PALI_GGML_TYPE_Q6_K ? _mm_loadu_si128((const __m128i *)(const void *)(x + 128 + 64)) : six_bits(x);
+			__m128i scales = type == PALI_GGML_TYPE_Q6_K ? load_16(x + 128 + 64) : six_bits(x);
 			__m512i all = _mm512_setzero_si512();
 #pragma GCC unroll 4
 			for (int g = 0; g < 8; g += 2) {
@@ -113,8 +122,10 @@ INLINE void long_rows(unsigned type, int rows, const struct token *t, const char
 			float d = t->scale[b] * from_half(type == PALI_GGML_TYPE_Q6_K ? x + 128 + 64 + 16 : x);
 			sums[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(all), _mm512_set1_ps(d), sums[i]);
 			if (has_minimum(type)) {
-				__m128i sum = _mm_madd_epi16(_mm_cvtepi8_epi16(_mm_srli_si128(scales, 8)), _mm_loadu_si128((const __m128i *)(const void *)(t->sums + b * 8)));
-				minima[i] = _mm_fmadd_ps(_mm_cvtepi32_ps(sum), _mm_set1_ps(t->scale[b] * from_half(x + HALF)), minima[i]);
+				__m128i sums16 = load_16((const char *)(t->sums + b * 8));
+				__m128i sum = _mm_madd_epi16(_mm_cvtepi8_epi16(_mm_srli_si128(scales, 8)), sums16);
+				__m128 d_min = _mm_set1_ps(t->scale[b] * from_half(x + HALF));
+				minima[i] = _mm_fmadd_ps(_mm_cvtepi32_ps(sum), d_min, minima[i]);
 			}
 		}
 	}
@@ -127,7 +138,8 @@ INLINE void long_rows(unsigned type, int rows, const struct token *t, const char
 	}
 }
 
-INLINE void rows_of(unsigned type, int rows, const struct token *t, const char *a, int64_t stride, int64_t blocks, float *c) {
+INLINE void rows_of(unsigned type, int rows, const struct activation *t, const char *a, int64_t stride,
+                    int64_t blocks, float *c) {
 	if (is_long(type)) {
 		long_rows(type, rows, t, a, stride, blocks, c);
 	} else {
@@ -135,13 +147,13 @@ INLINE void rows_of(unsigned type, int rows, const struct token *t, const char *
 	}
 }
 
-INLINE void task(unsigned type, const struct product *p, int64_t row, int64_t from, int64_t to) {
-	struct token t;
+INLINE void task(unsigned type, const struct pali_gemm *p, int64_t row, int64_t from, int64_t to) {
+	struct activation t;
 	int64_t stride = p->lda * bytes_of(type), last = row + p->height < p->m ? row + p->height : p->m;
-	for (int64_t token = from; token < to; token++) {
-		float *c = p->c + token * p->ldc;
+	for (int64_t column = from; column < to; column++) {
+		float *c = p->c + column * p->ldc;
 		int64_t r = row;
-		read_token(&t, type, p->b + token * p->ldb * (is_long(type) ? 4 + 256 + 32 : HALF + GROUP), p->k);
+		read_activation(&t, type, p->b + column * p->ldb * activation_bytes(type), p->k);
 		for (; r + ROWS <= last; r += ROWS) {
 			rows_of(type, ROWS, &t, p->a + r * stride, stride, p->k, c + r);
 		}
@@ -151,10 +163,19 @@ INLINE void task(unsigned type, const struct product *p, int64_t row, int64_t fr
 	}
 }
 
-void pali_product_token(const struct product *p, int64_t row, int64_t from, int64_t to) {
+static void run(const struct pali_gemm *p, int64_t row, int64_t from, int64_t to) {
 #define CALL(type) task(type, p, row, from, to)
 	FOR_TYPE(p->type, CALL)
 #undef CALL
 }
+
+/* The more rows a task has, the longer a thread reads memory in order. */
+static bool plan(struct pali_gemm *p, int threads) {
+	int64_t share = (p->m + TASKS_PER_THREAD * threads - 1) / (TASKS_PER_THREAD * threads);
+	p->height = (share + HEIGHT_STEP - 1) / HEIGHT_STEP * HEIGHT_STEP;
+	return p->n < PALI_GEMM_MIN_COLUMNS && p->k * groups_of(p->type) * GROUP <= MAX_K;
+}
+
+const struct pali_gemm_kernel pali_gemv_avx512 = {has_blocks, plan, run};
 
 #endif

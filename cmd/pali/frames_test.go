@@ -233,7 +233,7 @@ func TestVideo(t *testing.T) {
 			t.Errorf("%q %s", args, d)
 		}
 	}
-	for how, want := range map[string]string{"broken": "ffmpeg: file:x: Invalid [31mdata", "huge": "--max-image-pixels"} {
+	for how, want := range map[string]string{"broken": "ffmpeg: file:x: Invalid [31mdata", "huge": "want at most 32768 (--max-image-side)"} {
 		if o := run(t, watch(film(how+".avi", how), "-m", "d")); o.code != 1 || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "\n") != 1 || o.stdout != "" {
 			t.Errorf("%s: %+v", how, o)
 		}

@@ -94,7 +94,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// --show=FORM shows the image before the lines, --show nothing where there is no terminal.
+// --show=FORM shows the image before the lines, --show nothing where there is not a terminal.
 func TestShow(t *testing.T) {
 	folder := workplace(t)
 	args := []string{"detect", "circle", "-m", "d", "-i", picture, "-t", "1"}
@@ -104,7 +104,7 @@ func TestShow(t *testing.T) {
 			t.Errorf("%s: %d, %.40q", flag, o.code, o.stdout)
 		}
 	}
-	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines || !strings.Contains(o.stderr, "no terminal") {
+	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines || !strings.Contains(o.stderr, "not a terminal") {
 		t.Errorf("--show: %+v", o)
 	}
 	for flag, want := range map[string]string{"--show=ascii": "--show=ascii", "--show": "--show and --json"} {

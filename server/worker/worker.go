@@ -58,7 +58,7 @@ type Request struct {
 	Strict    *Strict // nil: a free answer
 }
 
-// Strict asks for the form of tasks.Strict.
+// Strict asks for the form of tasks.Grammar.
 type Strict struct {
 	Things string // parted by ";"
 	Masks  bool

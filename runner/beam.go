@@ -28,7 +28,7 @@ type BeamDecoder interface {
 // MaxBeams is how many beams a search can follow.
 const MaxBeams = 16
 
-// Search answers a request with the most probable answer that a search with so many beams, 2 to
+// Search answers a request with the most probable answer that a search with that many beams, 2 to
 // MaxBeams, finds. q.Sampling and q.Constraint say nothing here. It needs a BeamDecoder.
 func (r *Runner) Search(ctx context.Context, q Request, beams int) (*Result, error) {
 	if beams < 2 || beams > MaxBeams {

@@ -79,7 +79,8 @@ func TestBeams(t *testing.T) {
 			}
 		}
 		if !slices.Equal(out.Tokens, c.Tokens) || math.Abs(sum-c.Score) > 1e-4 {
-			t.Errorf("case %d, %d beams, %d tokens: have %v (%.5f), want %v (%.5f)", i, c.Beams, c.Most, out.Tokens, sum, c.Tokens, c.Score)
+			t.Errorf("case %d, %d beams, %d tokens: have %v (%.5f), want %v (%.5f)",
+				i, c.Beams, c.Most, out.Tokens, sum, c.Tokens, c.Score)
 		}
 		if m.maxNewTokens != c.Most*c.Beams {
 			t.Errorf("case %d: room for %d tokens", i, m.maxNewTokens)

@@ -176,7 +176,8 @@ func TestImageCache(t *testing.T) {
 		encoded int
 		err     error
 	}{
-		{"", 1, nil}, {"", 1, nil}, {"a", 2, nil}, {"a", 2, nil}, {"missing", 2, missing}, {"a", 2, nil}, {"b", 3, nil}, {"a", 4, nil},
+		{"", 1, nil}, {"", 1, nil}, {"a", 2, nil}, {"a", 2, nil}, {"missing", 2, missing}, {"a", 2, nil},
+		{"b", 3, nil}, {"a", 4, nil},
 	} {
 		before := s.encoded
 		embeddings, took, err := c.Encode(context.Background(), step.key)
@@ -213,7 +214,8 @@ func TestScore(t *testing.T) {
 		t.Errorf("%v, %v", forced, err)
 	}
 	s.at = 0
-	if _, err := r.Score(context.Background(), q, []int32{200}); err == nil || !strings.Contains(err.Error(), "vocabulary") {
+	_, err = r.Score(context.Background(), q, []int32{200})
+	if err == nil || !strings.Contains(err.Error(), "vocabulary") {
 		t.Errorf("token 200 of 200: %v", err)
 	}
 	if _, err := r.Score(context.Background(), q, nil); err == nil {
@@ -288,7 +290,8 @@ func TestInvalidRequests(t *testing.T) {
 		{"no tokens", func(q *Request) { q.MaxTokens = 0 }, "max_tokens 0: want 1 to 65536", new(ValueError)},
 		{"tokens", func(q *Request) { q.MaxTokens = 1<<16 + 1 }, "max_tokens 65537: want 1 to 65536", new(ValueError)},
 		{"logprobs", func(q *Request) { q.TopLogprobs = 101 }, "logprobs 101: want 0 to 100", new(ValueError)},
-		{"temperature", func(q *Request) { q.Sampling.Temperature = math.NaN() }, "temperature NaN: want 0 or more", new(ValueError)},
+		{"temperature", func(q *Request) { q.Sampling.Temperature = math.NaN() },
+			"temperature NaN: want 0 or more", new(ValueError)},
 		{"infinite", func(q *Request) { q.Sampling.Temperature = math.Inf(1) }, "temperature +Inf", new(ValueError)},
 		{"top k", func(q *Request) { q.Sampling.TopK = -1 }, "top_k -1: want 0 or more", new(ValueError)},
 		{"top p", func(q *Request) { q.Sampling.TopP = 1.5 }, "top_p 1.5: want 0 to 1", new(ValueError)},

@@ -72,9 +72,8 @@ func (q *question) search(ctx context.Context, r *runner.Runner, each func(runne
 	return out, nil
 }
 
-// pixelReader returns the function that reads and preprocesses an image file for a
-// runner.ImageCache.
-func pixelReader(limits imageproc.Limits, side int, resize imageproc.Resize) func(path string) ([]float32, time.Duration, error) {
+// pixelReader returns a runner.ImageCache's Pixels, whose keys are the paths of images.
+func pixelReader(limits imageproc.Limits, side int, resize imageproc.Resize) func(string) ([]float32, time.Duration, error) {
 	return func(path string) ([]float32, time.Duration, error) {
 		img, err := imageproc.Open(path, limits)
 		if err != nil {

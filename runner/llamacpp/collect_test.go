@@ -273,7 +273,7 @@ func (r restated) text(images rows, prefix, answer []int32, layers, heads int) r
 		gating := of("mlp/gating_einsum") // [2,d,f]
 		gated := each(times(h, gating[:len(gating)/2], nil), times(h, gating[len(gating)/2:], nil), func(a, b float64) float64 { return gelu(a) * b })
 		used := 0
-		if l == layers-1 { // from here on only the rows behind which logits are wanted matter, and are computed
+		if l == layers-1 { // from here on only the rows whose logits are wanted matter, and are computed
 			used = known - 1
 		}
 		r.see(h[used:], at("ffn_gate"), at("ffn_up"))

@@ -76,7 +76,8 @@ func choose(name string) (ggml.Device, error) {
 	if name == "auto" {
 		return ggml.Processor(), nil
 	}
-	err := fmt.Errorf("no %s device: this program on %s/%s has %s", name, runtime.GOOS, runtime.GOARCH, strings.Join(have, ", "))
+	err := fmt.Errorf("no %s device: this program on %s/%s has %s",
+		name, runtime.GOOS, runtime.GOARCH, strings.Join(have, ", "))
 	if why := LibraryFaults()[name]; why != nil {
 		err = fmt.Errorf("%w; %w", err, why)
 	}

@@ -230,7 +230,7 @@ func (m *Model) embeddings(t testing.TB, pixels ...[]float32) []float32 {
 	return embeddings
 }
 
-// request encodes the case's images and asks for an answer of at most so many tokens.
+// request encodes the case's images and asks for an answer of at most that many tokens.
 func (c goldenCase) request(t testing.TB, m *Model, tokens int) runner.Request {
 	t.Helper()
 	pixels := m.pixels(t, casesFolder, c.Images, imageproc.Resize(c.Resize))

@@ -22,7 +22,7 @@ type Image struct {
 const grace = 5 * time.Second
 
 // Ask asks the worker. each is called with every token as it comes; an error from it, or the end of ctx, ends the answer and is returned. The image
-// embeddings of images that had none are put into images. An error of kind runner.Refused is the request's; ErrFailed is the model's; after a
+// embeddings of images that had none are put into images. A runner.InvalidRequestError is the request's; ErrFailed is the model's; after a
 // *Fault the worker is no more.
 func (p *Process) Ask(ctx context.Context, a Request, pictures []*Image, each func(runner.Step) error) (*runner.Result, error) {
 	q := &question{Process: p, ask: a, each: each, result: &runner.Result{}}

@@ -1,6 +1,7 @@
 package masks_test
 
-// This file: run lengths, polygons and images of bitmaps, all against the bitmap itself and against pycocotools (testdata/reference/cases/rle.json).
+// This file: run lengths, polygons and images of bitmaps, all against the bitmap itself and against
+// pycocotools (testdata/reference/cases/rle.json).
 
 import (
 	"encoding/json"
@@ -204,7 +205,8 @@ func corners(all [][]masks.Point) (n int) {
 	return n
 }
 
-// fillSlanted fills a polygon with edges of any direction by the even-odd rule, at points just beside the pixels' centres.
+// fillSlanted fills a polygon with edges of any direction by the even-odd rule, at points just
+// beside the pixels' centres.
 func fillSlanted(p []masks.Point, width, height int) []bool {
 	bits := make([]bool, width*height)
 	for i := range bits {
@@ -235,7 +237,8 @@ func TestFormsComeBack(t *testing.T) {
 	})
 }
 
-// A solid mask fills its box: its edges are those of the box, cut to whole pixels as the evaluator cuts them.
+// A solid mask fills its box: its edges are those of the box, cut to whole pixels as the evaluator
+// cuts them.
 func TestSolidMaskFillsItsBox(t *testing.T) {
 	solid := make([]float32, masks.Side*masks.Side)
 	for i := range solid {

@@ -90,7 +90,7 @@ func area(b [4]int) int { return max(0, b[2]-b[0]) * max(0, b[3]-b[1]) }
 // F1 is the harmonic mean of precision and recall at IoU 0.5: each box of the answer, in its order,
 // takes the true box of its label that it overlaps most and that none has taken, if their IoU is
 // 0.5 or more. It is 1 where there is nothing to find and nothing was found. ious are those of the
-// hits. Parts of the answer that are no objects count as so many more that were found wrongly.
+// hits. Parts of the answer that are not objects, unparsed, count as found wrongly.
 func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float64) {
 	found := len(answer) + unparsed
 	if len(truth)+found == 0 {

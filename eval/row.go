@@ -19,7 +19,7 @@ type Record struct {
 	Answer  string     `json:"answer"`
 	Tokens  int        `json:"tokens"`            // of the answer, with the end token where it came
 	Objects Detections `json:"objects,omitempty"` // of a detection or segmentation
-	// Unparsed are the parts of such an answer that are no objects.
+	// Unparsed are the parts of such an answer that are not objects.
 	Unparsed []string     `json:"unparsed,omitempty"`
 	Scores   Scores       `json:"scores"`
 	Against  *Divergences `json:"against,omitempty"`

@@ -4,12 +4,13 @@
 // Before it: a list of images, and a function that answers prompts about one. After it: a folder of
 // files.
 //
-//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Row ──▶ Journal ──Export──▶ files
+//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Record ──▶ Journal ──Export──▶ files
 //	        (the next ones meanwhile)      (one at a time)   (synced meanwhile)
 //
 // The journal keeps what the model said, by the contents of each image's file; whatever else the
-// files need is made of that, each time anew: a stopped run goes on, and a complete one is exported
-// again, in other formats or with another least score, without the model. This file: the journal.
+// files need is made of that, each time again: a stopped run goes on, and a complete one is
+// exported again, in other formats or with another least score, without the model. This file: the
+// journal.
 package dataset
 
 import (

@@ -43,7 +43,7 @@ type Summary struct {
 	Images   int      `json:"pictures"`
 	Objects  int      `json:"objects"`
 	Dropped  int      `json:"left_out"` // objects with too low a score, or without any area
-	Unparsed int      `json:"unparsed"` // parts of answers that are no objects
+	Unparsed int      `json:"unparsed"` // parts of answers that are not objects
 	Classes  []string `json:"classes"`
 }
 

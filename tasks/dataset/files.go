@@ -68,7 +68,8 @@ func (e *Export) write(path string, parts ...part) error {
 	return e.replace(path, size, io.MultiReader(all...))
 }
 
-// replace replaces a file by one of so many bytes. An empty one is none.
+// replace replaces the file at path by one of size bytes read from from. If size is 0, it removes
+// the file.
 func (e *Export) replace(path string, size int64, from io.Reader) error {
 	if size == 0 {
 		return e.remove(path)

@@ -48,7 +48,7 @@ func (c convolution) apply(x []float32, side int) ([]float32, int) {
 	for range wide * wide {
 		y = append(y, c.bias...)
 	}
-	var there []int // channels of a pixel that are not zero: behind a ReLU about half
+	var there []int // channels of a pixel that are not zero: about half after a ReLU
 	for row := range side {
 		for column := range side {
 			pixel := x[(row*side+column)*c.in:][:c.in]

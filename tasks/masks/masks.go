@@ -41,7 +41,7 @@ type layer struct {
 	In, Out  int // channels; In 0: the code book's width
 	Kernel   int
 	Upwards  bool // transposed, of stride 2: the side doubles
-	Relu     bool // behind it
+	Relu     bool // after it
 	Residual int  // +1: its input is kept; -1: what was kept is added to its output
 }
 

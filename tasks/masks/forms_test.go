@@ -259,3 +259,27 @@ func TestSolidMaskFillsItsBox(t *testing.T) {
 		}
 	})
 }
+
+func TestBitmapJSON(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		want := noisy(r, 1+r.IntN(40), 1+r.IntN(40))
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have masks.Bitmap
+		if err := json.Unmarshal(text, &have); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if d := cmp.Diff(want, &have); d != "" {
+			t.Fatalf("%s: %s", text, d)
+		}
+	}
+	if b, err := drawn("#.", "##").MarshalJSON(); err != nil || strings.TrimSpace(string(b)) != `{"size":[2,2],"counts":"021O"}` {
+		t.Errorf("%s, %v", b, err)
+	}
+	if err := json.Unmarshal([]byte(`{"size":[2,2],"counts":"9"}`), new(masks.Bitmap)); err == nil {
+		t.Error("run lengths of more pixels than there are")
+	}
+}

@@ -77,7 +77,8 @@ func LayTiles(width, height, side, modelSide int) ([][]image.Rectangle, error) {
 		side = TileSide(width, height, modelSide, defaultMaxTiles)
 	}
 	if n := TileCount(width, height, side); n > maxTiles {
-		return nil, fmt.Errorf("%d pixels: %d tiles, at most %d: want %d or more", side, n, maxTiles, TileSide(width, height, side, maxTiles))
+		return nil, fmt.Errorf("%d pixels: %d tiles, at most %d: want %d or more",
+			side, n, maxTiles, TileSide(width, height, side, maxTiles))
 	}
 	return Tiles(width, height, side), nil
 }

@@ -52,7 +52,8 @@ func referenceDetections(text string) Detections {
 	return found
 }
 
-// Mask draws an object's mask into a square, all of one size. It is empty for an object without one.
+// Mask draws an object's mask into a square, all of one size. It is empty for an object without
+// one.
 type Mask func(tasks.Detection) ([]bool, error)
 
 // maskSide is the side of the square on which the IoU of masks is taken, in pixels
@@ -73,7 +74,8 @@ func NewMask(decoder *masks.Decoder) Mask {
 // iouThreshold is the least IoU of a box that counts as found.
 const iouThreshold = 0.5
 
-// IoU is the area that two boxes share over the area that they cover together; 0 where they cover none.
+// IoU is the area that two boxes share over the area that they cover together; 0 where they cover
+// none.
 func IoU(a, b [4]int) float64 {
 	inter := max(0, min(a[2], b[2])-max(a[0], b[0])) * max(0, min(a[3], b[3])-max(a[1], b[1]))
 	union := area(a) + area(b) - inter
@@ -85,9 +87,10 @@ func IoU(a, b [4]int) float64 {
 
 func area(b [4]int) int { return max(0, b[2]-b[0]) * max(0, b[3]-b[1]) }
 
-// F1 is the harmonic mean of precision and recall at IoU 0.5: each box of the answer, in its order, takes the true box of its label that it overlaps
-// most and that none has taken, if their IoU is 0.5 or more. It is 1 where there is nothing to find and nothing was found. ious are those of the hits.
-// Parts of the answer that are no objects count as so many more that were found wrongly.
+// F1 is the harmonic mean of precision and recall at IoU 0.5: each box of the answer, in its order,
+// takes the true box of its label that it overlaps most and that none has taken, if their IoU is
+// 0.5 or more. It is 1 where there is nothing to find and nothing was found. ious are those of the
+// hits. Parts of the answer that are not objects, unparsed, count as found wrongly.
 func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float64) {
 	found := len(answer) + unparsed
 	if len(truth)+found == 0 {
@@ -109,7 +112,8 @@ func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float
 	return 2 * float64(len(ious)) / float64(len(truth)+found), ious
 }
 
-// MaskIoU is the number of pixels inside both masks over the number inside one or both; 0 where there are none. They are of one size.
+// MaskIoU is the number of pixels inside both masks over the number inside one or both; 0 where
+// there are none. They are of one size.
 func MaskIoU(a, b []bool) float64 {
 	both, any := 0, 0
 	for i := range a {

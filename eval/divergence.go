@@ -1,7 +1,6 @@
 package eval
 
-// This file: how far a model's distribution of the next token is from another's. Before it: the logits of both behind the same tokens. After it:
-// Against, which keeps the figures of an answer's positions.
+// This file: how far a model's distribution of the next token is from another's.
 
 import (
 	"cmp"
@@ -11,8 +10,9 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// Divergence is the Kullback-Leibler divergence of other's distribution from reference's, in nats: the sum over all tokens of p (log p - log q).
-// equal tells whether both think the same token the most probable, the first of equal ones. Both are logits [V].
+// Divergence is the Kullback-Leibler divergence of other's distribution from reference's, in nats:
+// the sum over all tokens of p (log p - log q). equal tells whether both think the same token the
+// most probable, the first of equal ones. Both are logits [V].
 func Divergence(reference, other []float32) (nats float64, equal bool, err error) {
 	if len(reference) != len(other) || len(reference) == 0 {
 		return 0, false, errors.New("eval: the two models have not the same vocabulary")

@@ -27,7 +27,8 @@ func asked(n int) (questions []Question, rows []Record) {
 	return questions, rows
 }
 
-// Whatever a stopped program left of the file, the run that goes on ends with the same bytes and the same rows.
+// Whatever a stopped program left of the file, the run that goes on ends with the same bytes and
+// the same rows.
 func TestJournalGoesOn(t *testing.T) {
 	questions, rows := asked(3)
 	path := filepath.Join(t.TempDir(), "j.jsonl")
@@ -191,7 +192,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// A question without a true answer is asked and not scored; masks are not measured without a decoder.
+// A question without a true answer is asked and not scored; masks are not measured without a
+// decoder.
 func TestScore(t *testing.T) {
 	mask := func(o tasks.Detection) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
 	loc := "<loc0000><loc0000><loc0100><loc0100>"

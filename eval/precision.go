@@ -1,6 +1,6 @@
 package eval
 
-// This file: mean average precision as COCO defines it. Before it: the objects of all detections. After it: Summarize.
+// This file: mean average precision as COCO defines it.
 
 import (
 	"cmp"
@@ -18,11 +18,13 @@ const (
 	recallSteps   = 100 // precision is read at multiples of 0.01, which are not the nearest floats to all hundredths
 )
 
-// AveragePrecision is the mean over the labels that have true objects, and over IoU thresholds, of the precision at 101 recalls. Boxes are ranked by
-// Score. at gives the thresholds; COCO's are 0.5, 0.55, ..., 0.95. It returns 0 and false where there are no true objects.
+// AveragePrecision is the mean over the labels that have true objects, and over IoU thresholds, of
+// the precision at 101 recalls. Boxes are ranked by Score. at gives the thresholds; COCO's are 0.5,
+// 0.55, ..., 0.95. It returns 0 and false where there are no true objects.
 //
-// The rules are pycocotools' (cocoeval.py): within a question the surest box first takes the true box of its label that it overlaps most and that
-// none has taken, of equal ones the last; at most 100 boxes of a label count; boxes of questions come in their order where their scores are equal.
+// The rules are pycocotools' (cocoeval.py): within a question the surest box first takes the true
+// box of its label that it overlaps most and that none has taken, of equal ones the last; at most
+// 100 boxes of a label count; boxes of questions come in their order where their scores are equal.
 func AveragePrecision(questions []Detected, at []float64) (float64, bool) {
 	labels := map[string]bool{}
 	for _, q := range questions {
@@ -49,7 +51,8 @@ func COCO() []float64 {
 	return at
 }
 
-// RankByPosition gives the boxes of each answer scores by their places in it, as if the model put the surest first: for comparing with its probabilities.
+// RankByPosition gives the boxes of each answer scores by their places in it, as if the model put
+// the surest first: for comparing with its probabilities.
 func RankByPosition(questions []Detected) []Detected {
 	out := slices.Clone(questions)
 	for i := range out {
@@ -61,10 +64,12 @@ func RankByPosition(questions []Detected) []Detected {
 	return out
 }
 
-// Point is a place on a precision-recall curve: what the boxes with this score or a higher one come to.
+// Point is a place on a precision-recall curve: what the boxes with this score or a higher one come
+// to.
 type Point struct{ Score, Recall, Precision float64 }
 
-// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold. A box finds only true boxes of its label.
+// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold.
+// A box finds only true boxes of its label.
 func Curve(questions []Detected, threshold float64) []Point {
 	var all []ranked
 	objects := 0
@@ -83,7 +88,8 @@ func Curve(questions []Detected, threshold float64) []Point {
 	return points
 }
 
-// PooledPrecision is the average precision of all labels together, at one IoU threshold: the area under Curve.
+// PooledPrecision is the average precision of all labels together, at one IoU threshold: the area
+// under Curve.
 func PooledPrecision(questions []Detected, threshold float64) float64 {
 	var precision, recall []float64
 	for _, p := range Curve(questions, threshold) {
@@ -103,7 +109,8 @@ func labelsOf(questions []Detected) []string {
 	return slices.Sorted(maps.Keys(labels))
 }
 
-// alongRanks sorts the boxes, the surest first, and returns precision and recall of those up to each.
+// alongRanks sorts the boxes, the surest first, and returns precision and recall of those up to
+// each.
 func alongRanks(all []ranked, objects int) (precision, recall []float64) {
 	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
 	precision, recall = make([]float64, len(all)), make([]float64, len(all))

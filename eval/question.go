@@ -1,6 +1,6 @@
 package eval
 
-// This file: questions about images, as rows of a JSONL file. Before it: the file. After it: whoever asks them.
+// This file: questions about images, as rows of a JSONL file.
 
 import (
 	"bufio"
@@ -20,8 +20,8 @@ const (
 	maxText      = 8 << 10 // bytes of a prefix or a suffix
 )
 
-// Question is a row {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as maestro and big_vision write them. Other members are
-// not looked at.
+// Question is a row {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as
+// maestro and big_vision write them. Other members are not looked at.
 type Question struct {
 	Image  string     `json:"image"`  // as the file has it
 	Prefix string     `json:"prefix"` // the prompt
@@ -71,7 +71,8 @@ func marshal(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadQuestions reads the rows of a file and sees that the images are there. Their paths are relative to the folder, or to the file's if that is "".
+// ReadQuestions reads the rows of a file and sees that the images are there. Their paths are
+// relative to the folder, or to the file's if that is "".
 func ReadQuestions(path, folder string) ([]Question, error) {
 	info, err := os.Stat(path) // before it is opened: opening a named pipe would wait for its writer
 	if err != nil {

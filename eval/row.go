@@ -1,6 +1,6 @@
 package eval
 
-// This file: one question, answered and scored. Before it: the answer. After it: journal.go keeps it, summary.go adds it up.
+// This file: one question, answered and scored.
 
 import (
 	"strings"
@@ -19,7 +19,7 @@ type Record struct {
 	Answer  string     `json:"answer"`
 	Tokens  int        `json:"tokens"`            // of the answer, with the end token where it came
 	Objects Detections `json:"objects,omitempty"` // of a detection or segmentation
-	// Unparsed are the parts of such an answer that are no objects.
+	// Unparsed are the parts of such an answer that are not objects.
 	Unparsed []string     `json:"unparsed,omitempty"`
 	Scores   Scores       `json:"scores"`
 	Against  *Divergences `json:"against,omitempty"`
@@ -38,8 +38,9 @@ type Scores struct {
 	MaskIoU *float64  `json:"mask_iou,omitempty"`
 }
 
-// Primary is the question's one score: exact for a text, F1 for a detection, the masks' IoU for a segmentation, the boxes' if masks are not measured. It
-// returns false where there is no true answer.
+// Primary is the question's one score: exact for a text, F1 for a detection, the masks' IoU for a
+// segmentation, the boxes' if masks are not measured. It returns false where there is no true
+// answer.
 func (s Scores) Primary() (float64, bool) {
 	for _, v := range []*float64{s.Exact, s.F1, s.MaskIoU, s.BoxIoU} {
 		if v != nil {
@@ -49,7 +50,8 @@ func (s Scores) Primary() (float64, bool) {
 	return 0, false
 }
 
-// Divergences compare a model with a reference on one question. The reference answers; the model is given the same answer, token by token.
+// Divergences compare a model with a reference on one question. The reference answers; the model is
+// given the same answer, token by token.
 type Divergences struct {
 	Answer string    `json:"answer"` // the reference's
 	KL     []float64 `json:"kl"`     // at each position of the reference's answer, in nats
@@ -57,7 +59,8 @@ type Divergences struct {
 	Equal  bool      `json:"equal_answer"` // the model's own answer is the reference's
 }
 
-// Timings say how long a question took, in milliseconds. The image's time is with its first question.
+// Timings say how long a question took, in milliseconds. The image's time is with its first
+// question.
 type Timings struct {
 	Vision        float64 `json:"vision_ms"`
 	Prefill       float64 `json:"prefill_ms"`
@@ -97,8 +100,8 @@ func group(prefix string) string {
 	return p.Task.Word
 }
 
-// Detected returns the objects of a detection, the true ones and the answer's. It returns false if the
-// question does not ask for boxes alone, or has no true answer.
+// Detected returns the objects of a detection, the true ones and the answer's. It returns false if
+// the question does not ask for boxes alone, or has no true answer.
 func (r *Record) Detected() (Detected, bool) {
 	if p := parse(r.Prefix); !p.Boxes() || p.Masks() || len(r.Suffix.Texts) == 0 {
 		return Detected{}, false
@@ -106,8 +109,8 @@ func (r *Record) Detected() (Detected, bool) {
 	return Detected{referenceDetections(r.Suffix.Texts[0]), r.Objects}, true
 }
 
-// Score scores the row's answer by its suffix. Of several true answers to a detection or a segmentation the first counts. Without a mask decoder the
-// IoU of masks is not measured.
+// Score scores the row's answer by its suffix. Of several true answers to a detection or a
+// segmentation the first counts. Without a mask decoder the IoU of masks is not measured.
 func (r *Record) Score(mask Mask) error {
 	r.Scores = Scores{}
 	if len(r.Suffix.Texts) == 0 {
@@ -140,7 +143,8 @@ func (r *Record) scoreText() {
 	}
 }
 
-// scoreSegment compares the first object with the first true one. Where one of them has none it scores 0, where both have none 1.
+// scoreSegment compares the first object with the first true one. Where one of them has none it
+// scores 0, where both have none 1.
 func (r *Record) scoreSegment(want Detections, mask Mask) error {
 	var box, overlap float64
 	r.Scores.BoxIoU = &box

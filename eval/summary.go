@@ -1,6 +1,6 @@
 package eval
 
-// This file: what the rows come to. Before it: the rows of all questions. After it: what pali eval prints.
+// This file: what the rows come to.
 
 import (
 	"maps"
@@ -41,7 +41,8 @@ type AgainstMeans struct {
 	Equal     float64 `json:"equal_answers"` // share of the questions
 }
 
-// Medians are times in milliseconds. They are medians, so that a busy moment of the machine does not count.
+// Medians are times in milliseconds. They are medians, so that a busy moment of the machine does
+// not count.
 type Medians struct {
 	Vision       float64 `json:"vision_ms"`        // of an image
 	Prefill      float64 `json:"prefill_ms"`       // of a question
@@ -184,7 +185,8 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// percentile returns the value below which a share of the values lies, interpolated between the two nearest; 0 where there are none.
+// percentile returns the value below which a share of the values lies, interpolated between the two
+// nearest; 0 where there are none.
 func percentile(values []float64, share float64) float64 {
 	if len(values) == 0 {
 		return 0

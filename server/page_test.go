@@ -131,7 +131,7 @@ func TestPageKnowsTheTasks(t *testing.T) {
 	}
 	all := regexp.MustCompile(`name="task" value="(\w+)"`).FindAllStringSubmatch(page, -1)
 	for _, m := range all {
-		if tasks.Find(m[1]) == nil {
+		if tasks.Find(m[1]) == nil && m[1] != freePrompt.Name {
 			t.Errorf("no route for %s", m[1])
 		}
 	}

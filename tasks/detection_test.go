@@ -27,8 +27,10 @@ func labelled(labels ...string) (all []Detection) {
 	return all
 }
 
-// The first seventeen are the situations that supervision's parser is tested with (test/detection/test_vlm.py at 7f7b25d), in our words: its two cases of a
-// bad image size are not a parser's here, and one with classes is two of ours. It drops a box without a label; here it is an object.
+// The first seventeen are the situations that supervision's parser is tested with
+// (test/detection/test_vlm.py at 7f7b25d), in our words: its two cases of a bad image size are not
+// a parser's here, and one with classes is two of ours. It drops a box without a label; here it is
+// an object.
 func TestParseDetections(t *testing.T) {
 	masked := []Detection{{Label: "cat", Loc: bins, Seg: sevens}}
 	for _, c := range []struct {
@@ -147,7 +149,8 @@ func TestParseThousandBoxes(t *testing.T) {
 	}
 }
 
-// Whatever the text: no panic, every bin and code in range, and every letter in an object or in unparsed.
+// Whatever the text: no panic, every bin and code in range, and every letter in an object or in
+// unparsed.
 func FuzzParseDetections(f *testing.F) {
 	for _, s := range []string{"", box + " cat ; " + box + seg + " dog", "a;" + box + "<loc0001>;b <loc", seg + box, box + "\u00a0猫\u2003"} {
 		f.Add(s)
@@ -190,7 +193,8 @@ func TestCanvas(t *testing.T) {
 	}
 }
 
-// A box of any image, put into bins as in training (big_vision pp/proj/paligemma/segmentation.py), comes back within half a bin; bins come back as they were.
+// A box of any image, put into bins as in training (big_vision pp/proj/paligemma/segmentation.py),
+// comes back within half a bin; bins come back as they were.
 func TestBoxesComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 30000).Draw(t, "width"), rapid.IntRange(1, 30000).Draw(t, "height")

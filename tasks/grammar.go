@@ -1,8 +1,8 @@
 package tasks
 
-// This file: the constraint of --strict, which lets a detection or a segmentation have no other form
-// than that of detection.go. Logits are masked, and nothing is rewritten: an answer that would have
-// had the form anyway stays the same.
+// This file: the constraint of --strict, which lets a detection or a segmentation have no other
+// form than that of detection.go. Logits are masked, and nothing is rewritten: an answer that would
+// have had the form anyway stays the same.
 
 import (
 	"fmt"
@@ -20,10 +20,10 @@ const segCodes = 16
 // separator stands between two objects, and between the labels of a prompt.
 const separator = " ; "
 
-// Grammar is the constraint on one answer: every object has four locations with y0 <= y1 and
-// x0 <= x1, for a segmentation sixteen segment codes, and one of the labels; objects are separated by
-// " ; "; there may be none. An object is begun only if there are tokens left to end it.
-// It implements runner.Constraint.
+// Grammar is the constraint on one answer: every object has four locations with y0 <= y1 and x0 <=
+// x1, for a segmentation sixteen segment codes, and one of the labels; objects are separated by " ;
+// "; there may be none. An object is begun only if there are tokens left to end it. It implements
+// runner.Constraint.
 type Grammar struct {
 	labels    []string     // as they follow a box: " red circle"
 	tokens    []tokenBytes // the tokens that labels and separators can be made of
@@ -107,8 +107,8 @@ func (g *Grammar) Clone() *Grammar {
 	return &Grammar{labels: g.labels, tokens: g.tokens, numbers: g.numbers, maxTokens: g.maxTokens, first: g.first}
 }
 
-// Mask sets the logits of all tokens that may not come next to minus infinity. left is the number of
-// tokens that may still come, this one included.
+// Mask sets the logits of all tokens that may not come next to minus infinity. left is the number
+// of tokens that may still come, this one included.
 func (g *Grammar) Mask(logits []float32, left int) {
 	g.allowed = g.allowed[:0]
 	allow := func(from, to int32) {

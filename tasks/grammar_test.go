@@ -10,7 +10,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// words is a vocabulary with pieces of all kinds: letters, bytes of a character, pieces that reach over the end of a label.
+// words is a vocabulary with pieces of all kinds: letters, bytes of a character, pieces that reach
+// over the end of a label.
 var words = []string{"", "", "", " ", ";", " ;", " ; ", "a", "b", "c", " a", " ab", "ab", "c ;", "bc ; ", "\xc3", "\xa9", "é", " x", "abcd", "; ", "x"}
 
 func grammarFor(t *testing.T, labels []string, masks bool) *Grammar {
@@ -113,7 +114,8 @@ func TestGrammarAtTheEdges(t *testing.T) {
 	}
 }
 
-// Every way to write a well-formed answer with the vocabulary's pieces is allowed: such an answer cannot change.
+// Every way to write a well-formed answer with the vocabulary's pieces is allowed: such an answer
+// cannot change.
 func TestGrammarAllowsEveryWellFormedAnswer(t *testing.T) {
 	loc := func(n int32) int32 { return int32(len(words)) + n }
 	for name, tokens := range map[string][]int32{

@@ -26,7 +26,8 @@ type TileMerger struct {
 
 // Ask calls ask for each tile of rows, and adds its answers. If the prompt asks for boxes and there
 // is more than one tile, the full image comes first. progress is called after each tile.
-func (m *TileMerger) Ask(rows [][]image.Rectangle, ask func(part image.Rectangle) (*runner.Result, error), progress func(done, total int)) error {
+func (m *TileMerger) Ask(rows [][]image.Rectangle, ask func(part image.Rectangle) (*runner.Result, error),
+	progress func(done, total int)) error {
 	n := len(rows) * len(rows[0])
 	askOne := func(part image.Rectangle) (text string, err error) {
 		r, err := ask(part)

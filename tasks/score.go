@@ -1,10 +1,10 @@
 package tasks
 
-// This file: how sure the model was of an object, given the answer's tokens with their probabilities
-// and where in its text the object lies.
+// This file: how sure the model was of an object, given the answer's tokens with their
+// probabilities and where in its text the object lies.
 //
-// With p(t) the probability of a token among all tokens at its place, after the prompt, the image and
-// the answer so far, and b_i the bin of corner i:
+// With p(t) the probability of a token among all tokens at its place, after the prompt, the image
+// and the answer so far, and b_i the bin of corner i:
 //
 //	near_i      = sum of p(<locB>) over the bins B with |B - b_i| <= 8
 //	score_box   = (near_1 near_2 near_3 near_4)^(1/4)

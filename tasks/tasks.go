@@ -38,9 +38,11 @@ type Task struct {
 var All = []Task{
 	{Name: "caption", Word: "caption", Short: "Describes an image in a sentence", Lang: true},
 	{Name: "describe", Word: "describe", Short: "Describes an image at length", Lang: true},
-	{Name: "ask", Word: "answer", Short: "Answers a question about one or more images", Lang: true, Question: true},
+	{Name: "ask", Word: "answer", Short: "Answers a question about one or more images",
+		Lang: true, Question: true},
 	{Name: "ocr", Word: "ocr", Short: "Reads the text in an image", Tiles: true},
-	{Name: "detect", Word: "detect", Short: "Finds things in an image: their boxes", Labels: true, Boxes: true, Tiles: true},
+	{Name: "detect", Word: "detect", Short: "Finds things in an image: their boxes",
+		Labels: true, Boxes: true, Tiles: true},
 	{Name: "segment", Word: "segment", Short: "Finds things in an image: their masks",
 		Labels: true, Boxes: true, Masks: true, Tiles: true},
 }
@@ -62,7 +64,8 @@ func Find(name string) *Task {
 
 // Languages are those that PaliGemma was pretrained with (big_vision
 // configs/proj/paligemma/transfers/coco35l.py), and Cuzco Quechua, which XM3600 adds.
-var Languages = strings.Fields("ar bn cs da de el en es fa fi fil fr he hi hr hu id it ja ko mi nl no pl pt quz ro ru sv sw te th tr uk vi zh")
+var Languages = strings.Fields("ar bn cs da de el en es fa fi fil fr he hi hr hu id it ja ko " +
+	"mi nl no pl pt quz ro ru sv sw te th tr uk vi zh")
 
 // Prompt is what the model is asked, with its parts.
 type Prompt struct {

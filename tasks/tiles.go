@@ -14,8 +14,9 @@ import (
 	"unicode/utf8"
 )
 
-// Tiles lays overlapping tiles over an image, row by row. A tile is a square of side pixels, or as long as the image where that is shorter; it shares
-// a quarter of its side or more with the next. They are evenly spaced, and all of one size.
+// Tiles lays overlapping tiles over an image, row by row. A tile is a square of side pixels, or as
+// long as the image where that is shorter; it shares a quarter of its side or more with the next.
+// They are evenly spaced, and all of one size.
 func Tiles(width, height, side int) [][]image.Rectangle {
 	across, down := starts(width, side), starts(height, side)
 	var rows [][]image.Rectangle
@@ -39,7 +40,8 @@ func starts(length, side int) []int {
 	return at
 }
 
-// tilesAlong returns how many tiles one direction takes, each beginning at most three quarters of a side after the one before.
+// tilesAlong returns how many tiles one direction takes, each beginning at most three quarters of a
+// side after the one before.
 func tilesAlong(length, side int) int {
 	if length <= side {
 		return 1
@@ -53,8 +55,8 @@ func TileCount(width, height, side int) int {
 	return tilesAlong(width, side) * tilesAlong(height, side)
 }
 
-// TileSide returns the shortest side, minSide or longer, with which at most maxCount tiles cover the
-// image.
+// TileSide returns the shortest side, minSide or longer, with which at most maxCount tiles cover
+// the image.
 func TileSide(width, height, minSide, maxCount int) int {
 	return minSide + sort.Search(max(width, height), func(more int) bool {
 		return TileCount(width, height, minSide+more) <= maxCount
@@ -75,35 +77,39 @@ func LayTiles(width, height, side, modelSide int) ([][]image.Rectangle, error) {
 		side = TileSide(width, height, modelSide, defaultMaxTiles)
 	}
 	if n := TileCount(width, height, side); n > maxTiles {
-		return nil, fmt.Errorf("%d pixels: %d tiles, at most %d: want %d or more", side, n, maxTiles, TileSide(width, height, side, maxTiles))
+		return nil, fmt.Errorf("%d pixels: %d tiles, at most %d: want %d or more",
+			side, n, maxTiles, TileSide(width, height, side, maxTiles))
 	}
 	return Tiles(width, height, side), nil
 }
 
-// TileDetection is an object of one of several answers about parts of an image. XYXY is in pixels of
-// the full image.
+// TileDetection is an object of one of several answers about parts of an image. XYXY is in pixels
+// of the full image.
 type TileDetection struct {
 	Detection
 	Part int  // which answer
 	Cut  bool // it reaches an edge of its tile: it may go on beyond
 }
 
-// TouchesEdge reports whether a box, in pixels of the whole image, reaches an edge of its tile that is not the image's: it comes within 1/32 of the side.
+// TouchesEdge reports whether a box, in pixels of the whole image, reaches an edge of its tile that
+// is not the image's: it comes within 1/32 of the side.
 func TouchesEdge(xyxy [4]float64, tile image.Rectangle, width, height int) bool {
 	x, y := float64(tile.Dx())/32, float64(tile.Dy())/32
 	return tile.Min.X > 0 && xyxy[0] < float64(tile.Min.X)+x || tile.Max.X < width && xyxy[2] > float64(tile.Max.X)-x ||
 		tile.Min.Y > 0 && xyxy[1] < float64(tile.Min.Y)+y || tile.Max.Y < height && xyxy[3] > float64(tile.Max.Y)-y
 }
 
-// Two boxes are of one object if their IoU is sameIoU or more, or if so much of the smaller one's area lies in the other.
+// Two boxes are of one object if their IoU is sameIoU or more, or if so much of the smaller one's
+// area lies in the other.
 const (
 	sameIoU    = 0.5
 	sameWithin = 0.8
 )
 
-// MergeDetections returns which objects stay, by their places in all and in their order, when the same object of several answers is counted once. Objects of one
-// label and of different answers are the same by the overlap of their boxes. Of these stays one that is not cut, before those that are; of such, the
-// one with the highest score.
+// MergeDetections returns which objects stay, by their places in all and in their order, when the
+// same object of several answers is counted once. Objects of one label and of different answers are
+// the same by the overlap of their boxes. Of these stays one that is not cut, before those that
+// are; of such, the one with the highest score.
 func MergeDetections(all []TileDetection) []int {
 	order := make([]int, len(all))
 	for i := range order {
@@ -133,8 +139,9 @@ func same(a, b [4]float64) bool {
 	return shared > 0 && (shared >= sameIoU*(size(a)+size(b)-shared) || shared >= sameWithin*min(size(a), size(b)))
 }
 
-// MergeText makes one text of those of tiles, row by row, in reading order. What two neighbours both read, since they overlap, comes once. Texts of
-// neighbours in a row that have as many lines are put together line by line; others follow each other.
+// MergeText makes one text of those of tiles, row by row, in reading order. What two neighbours
+// both read, since they overlap, comes once. Texts of neighbours in a row that have as many lines
+// are put together line by line; others follow each other.
 func MergeText(rows [][]string) string {
 	var lines []string
 	for _, row := range rows {
@@ -169,10 +176,12 @@ func joinRight(left, right []string) []string {
 	return out
 }
 
-// minShared is the fewest letters at the end of one line and the beginning of the next that are taken for the same letters of the image.
+// minShared is the fewest letters at the end of one line and the beginning of the next that are
+// taken for the same letters of the image.
 const minShared = 3
 
-// joinLine puts together two lines that read on: the longest end of the left one with which the right one begins comes once.
+// joinLine puts together two lines that read on: the longest end of the left one with which the
+// right one begins comes once.
 func joinLine(left, right string) string {
 	if left == right {
 		return left
@@ -185,7 +194,8 @@ func joinLine(left, right string) string {
 	return left + " " + right
 }
 
-// joinBelow puts lines after others: the longest end of the upper ones with which the lower ones begin comes once.
+// joinBelow puts lines after others: the longest end of the upper ones with which the lower ones
+// begin comes once.
 func joinBelow(upper, lower []string) []string {
 	for shared := min(len(upper), len(lower)); shared > 0; shared-- {
 		if slices.Equal(upper[len(upper)-shared:], lower[:shared]) {

@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Tiles cover the image from edge to edge, are of one size, and share a quarter of their side with the next.
+// Tiles cover the image from edge to edge, are of one size, and share a quarter of their side with
+// the next.
 func TestTiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 3000).Draw(t, "width"), rapid.IntRange(1, 3000).Draw(t, "height")

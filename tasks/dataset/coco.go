@@ -1,8 +1,9 @@
 package dataset
 
-// This file: COCO's object detection and segmentation in one JSON file (cocodataset.org, Data format). Images and categories are numbered from 1.
-// An object has its box as x, y, width, height in pixels, its mask as one polygon that holes and parts are joined to, and, beyond the
-// standard, its score: the annotations are also what pycocotools takes as results.
+// This file: COCO's object detection and segmentation in one JSON file (cocodataset.org, Data
+// format). Images and categories are numbered from 1. An object has its box as x, y, width, height
+// in pixels, its mask as one polygon that holes and parts are joined to, and, beyond the standard,
+// its score: the annotations are also what pycocotools takes as results.
 
 import (
 	"bytes"
@@ -121,5 +122,6 @@ func compact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// round3 rounds to a thousandth of a pixel: a bin is never finer in an image of more than one pixel.
+// round3 rounds to a thousandth of a pixel: a bin is never finer in an image of more than one
+// pixel.
 func round3(x float64) float64 { return math.Round(x*1000) / 1000 }

@@ -1,12 +1,16 @@
-// Package dataset labels many images and writes the files that other programs read: COCO, YOLO, Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
+// Package dataset labels many images and writes the files that other programs read: COCO, YOLO,
+// Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
 //
-// Before it: a list of images, and a function that answers prompts about one. After it: a folder of files.
+// Before it: a list of images, and a function that answers prompts about one. After it: a folder of
+// files.
 //
-//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Row ──▶ Journal ──Export──▶ files
+//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Record ──▶ Journal ──Export──▶ files
 //	        (the next ones meanwhile)      (one at a time)   (synced meanwhile)
 //
-// The journal keeps what the model said, by the contents of each image's file; whatever else the files need is made of that, each time anew: a stopped
-// run goes on, and a complete one is exported again, in other formats or with another least score, without the model. This file: the journal.
+// The journal keeps what the model said, by the contents of each image's file; whatever else the
+// files need is made of that, each time again: a stopped run goes on, and a complete one is
+// exported again, in other formats or with another least score, without the model. This file: the
+// journal.
 package dataset
 
 import (
@@ -98,7 +102,8 @@ type Journal struct {
 	at  map[Digest]int64
 }
 
-// OpenJournal opens or makes the journal at path, whose rows must all be of this run. Of o Begins is set here.
+// OpenJournal opens or makes the journal at path, whose rows must all be of this run. Of o Begins
+// is set here.
 func OpenJournal(path, run string, o journal.Options) (*Journal, error) {
 	j := &Journal{run: run, at: map[Digest]int64{}}
 	o.Begins = `{"run":"`

@@ -1,6 +1,7 @@
 package dataset_test
 
-// This file: what the other tests label with: images of every name, a model that answers by the image's contents, and a run of it all.
+// This file: what the other tests label with: images of every name, a model that answers by the
+// image's contents, and a run of it all.
 
 import (
 	"context"
@@ -26,7 +27,8 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// names are those of images: two of one name in two folders, two that differ in their ending, and what people and programs put into names.
+// names are those of images: two of one name in two folders, two that differ in their ending, and
+// what people and programs put into names.
 var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png", "comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
 
 // write makes an image of these sides, another for each seed.
@@ -96,7 +98,8 @@ func parsed() (all []tasks.Prompt) {
 	return all
 }
 
-// answers are those of a model that says what the image's sum says: no objects to some, several to others, parts that are none, no labels.
+// answers are those of a model that says what the image's sum says: no objects to some, several to
+// others, parts that are none, no labels.
 func answers(sum dataset.Digest) (all []dataset.Answer) {
 	r := rand.New(rand.NewPCG(uint64(sum[0])<<8|uint64(sum[1]), 1))
 	box := func() string {

@@ -1,7 +1,6 @@
 package dataset
 
-// This file: from the journal to files. Before it: Labeller. After it: a folder that other programs read; the formats are coco.go, yolo.go, voc.go,
-// labelme.go, tables.go, maskpng.go.
+// This file: from the journal to files.
 
 import (
 	"context"
@@ -44,7 +43,7 @@ type Summary struct {
 	Images   int      `json:"pictures"`
 	Objects  int      `json:"objects"`
 	Dropped  int      `json:"left_out"` // objects with too low a score, or without any area
-	Unparsed int      `json:"unparsed"` // parts of answers that are no objects
+	Unparsed int      `json:"unparsed"` // parts of answers that are not objects
 	Classes  []string `json:"classes"`
 }
 
@@ -110,8 +109,9 @@ func (e *Export) wanted() (all []format) {
 	return all
 }
 
-// Check refuses what is in the folder already: with fresh all that would be replaced, and always files of single images that are none of these, which
-// whoever reads the folder would take for labels too.
+// Check refuses what is in the folder already: with fresh all that would be replaced, and always
+// files of single images that are none of these, which whoever reads the folder would take for
+// labels too.
 func (e *Export) Check(sources []Source, fresh bool) error {
 	names := baseNames(sources)
 	for _, f := range e.wanted() {
@@ -145,7 +145,8 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 	return nil
 }
 
-// checkFolder refuses a folder with files of images that are not ours, and with fresh also with ours. Others may have put other files there.
+// checkFolder refuses a folder with files of images that are not ours, and with fresh also with
+// ours. Others may have put other files there.
 func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -169,7 +170,8 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 	})
 }
 
-// Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with the zero Sum is left out.
+// Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with
+// the zero Sum is left out.
 func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Summary, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -279,7 +281,8 @@ func (e *Export) removeStale(sources []Source, sums []Digest) error {
 	return nil
 }
 
-// each reads the images' rows, draws their masks, the next ones meanwhile, and gives them to the formats in order.
+// each reads the images' rows, draws their masks, the next ones meanwhile, and gives them to the
+// formats in order.
 func (e *Export) each(ctx context.Context, all []*labelledImage, writers []writer) error {
 	type drawn struct {
 		p   *labelledImage

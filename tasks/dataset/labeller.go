@@ -1,7 +1,7 @@
 package dataset
 
-// This file: the pipeline. Before it: a list of images. After it: a journal with a row for each. While the model answers about one image, the next
-// ones are read, decoded and resized, and the rows of those before are written.
+// This file: the pipeline. While the model answers about one image, the next ones are read, decoded
+// and resized, and the rows of those before are written.
 
 import (
 	"context"
@@ -18,15 +18,16 @@ type Prepared struct {
 // Labeller labels images.
 type Labeller struct {
 	Journal *Journal
-	// Prepare reads an image, and leaves it at that if it is known. An error is the image's: it is left out. Safe for concurrent use.
+	// Prepare reads an image, and leaves it at that if it is known. An error is the image's: it is
+	// left out. Safe for concurrent use.
 	Prepare func(s Source, known func(Digest) bool) (Prepared, error)
 	// Begin is called once before the first Answer.
 	Begin func() error
 	// Answer asks the model about one image. An error ends the run.
 	Answer    func(ctx context.Context, p Prepared) ([]Answer, error)
 	Lookahead int // how many images may be prepared at once, 1 or more
-	// OnError is called for each image that is left out, and Progress with the numbers of images that
-	// were answered and that were left out or known.
+	// OnError is called for each image that is left out, and Progress with the numbers of images
+	// that were answered and that were left out or known.
 	OnError  func(s Source, err error)
 	Progress func(answered, others int)
 }
@@ -38,7 +39,8 @@ type Outcome struct {
 	Busy, Took           time.Duration // in Answer, and from the first Answer until the last row was on the disk
 }
 
-// Run labels the images that the journal has no row for. Two images with the same contents are asked about once.
+// Run labels the images that the journal has no row for. Two images with the same contents are
+// asked about once.
 func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -126,7 +128,8 @@ func (l *Labeller) writeJournal(rows <-chan Record, failed func()) error {
 	return err
 }
 
-// inOrder calls do for 0 to n-1, at most ahead at once, and hands over the results in order, each in its channel. When ctx ends, no more are begun.
+// inOrder calls do for 0 to n-1, at most ahead at once, and hands over the results in order, each
+// in its channel. When ctx ends, no more are begun.
 func inOrder[T any](ctx context.Context, n, ahead int, do func(i int) T) <-chan chan T {
 	queue := make(chan chan T, ahead-1)
 	go func() {

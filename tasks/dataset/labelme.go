@@ -1,7 +1,8 @@
 package dataset
 
-// This file: LabelMe's JSON, a file for each image. An object with a mask is a polygon, holes and parts joined to it, else a rectangle; its score is in
-// the description. The image is named by its path from the file, and not copied: LabelMe opens the files wherever they are.
+// This file: LabelMe's JSON, a file for each image. An object with a mask is a polygon, holes and
+// parts joined to it, else a rectangle; its score is in the description. The image is named by its
+// path from the file, and not copied: LabelMe opens the files wherever they are.
 
 import (
 	"fmt"

@@ -1,7 +1,8 @@
 package dataset
 
-// This file: masks as PNGs with a palette, one for each image: 0 where nothing is, else the number of the class from 1, as COCO's file numbers them.
-// classes.txt lists them. Where objects overlap, the surest is on top.
+// This file: masks as PNGs with a palette, one for each image: 0 where nothing is, else the number
+// of the class from 1, as COCO's file numbers them. classes.txt lists them. Where objects overlap,
+// the surest is on top.
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
 package dataset
 
-// This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a row for each answer, as maestro and big_vision train
-// on it and pali eval asks it.
+// This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a
+// row for each answer, as maestro and big_vision train on it and pali eval asks it.
 
 import (
 	"encoding/csv"
@@ -16,7 +16,8 @@ type csvWriter struct {
 	csv   *csv.Writer
 }
 
-// columns of the CSV file. text is the object's part of the answer, or the answer; corners are in pixels.
+// columns of the CSV file. text is the object's part of the answer, or the answer; corners are in
+// pixels.
 var columns = strings.Split("image,width,height,prompt,text,label,score,score_box,score_label,x_min,y_min,x_max,y_max,mask_area", ",")
 
 func openCSV(e *Export, path string) (writer, error) {

@@ -1,6 +1,7 @@
 package dataset
 
-// This file: Pascal VOC's XML, a file for each image. Corners are whole pixels counted from 1, both inside the box, as the challenge has them.
+// This file: Pascal VOC's XML, a file for each image. Corners are whole pixels counted from 1, both
+// inside the box, as the challenge has them.
 
 import (
 	"encoding/xml"
@@ -67,7 +68,8 @@ func (w *vocWriter) add(img *labelledImage) error {
 func (w *vocWriter) end() error { return nil }
 func (w *vocWriter) abort()     {}
 
-// vocSide turns a span in pixels to the numbers of its first and its last pixel: one at least, and within the side.
+// vocSide turns a span in pixels to the numbers of its first and its last pixel: one at least, and
+// within the side.
 func vocSide(from, to float64, side int) (first, last int) {
 	first = min(int(math.Round(from))+1, side)
 	return first, min(max(int(math.Round(to)), first), side)

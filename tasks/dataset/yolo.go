@@ -1,8 +1,10 @@
 package dataset
 
-// This file: YOLO's folders, as Ultralytics reads them: images with copies of the images, labels with a text file for each, data.yaml. A line is an
-// object: its class from 0, and for yolo its box as centre and size, for yolo-seg its outline, all as shares of the image's sides. An image without
-// objects has no label file. Copies whose names would give two images the same label file are renamed.
+// This file: YOLO's folders, as Ultralytics reads them: images with copies of the images, labels
+// with a text file for each, data.yaml. A line is an object: its class from 0, and for yolo its box
+// as centre and size, for yolo-seg its outline, all as shares of the image's sides. An image
+// without objects has no label file. Copies whose names would give two images the same label file
+// are renamed.
 
 import (
 	"encoding/json"

@@ -1,9 +1,11 @@
-// Package masks draws the masks of a segmentation: 16 codes of an answer to 64 x 64 values, and these to pixels of the image.
+// Package masks draws the masks of a segmentation: 16 codes of an answer to 64 x 64 values, and
+// these to pixels of the image.
 //
-// Before it: a mask file, which convert.Masks makes from vae-oid.npz, and an object's segment codes (package tasks). After it: a Bitmap in the
-// image's size, as run lengths, polygons or a PNG.
+// Before it: a mask file, which convert.Masks makes from vae-oid.npz, and an object's segment codes
+// (package tasks). After it: a Bitmap in the image's size, as run lengths, polygons or a PNG.
 //
-// The network is the decoder of a VQ-VAE (arXiv 2301.02229), as big_vision's evaluator has it: evaluators/proj/paligemma/transfers/segmentation.py.
+// The network is the decoder of a VQ-VAE (arXiv 2301.02229), as big_vision's evaluator has it:
+// evaluators/proj/paligemma/transfers/segmentation.py.
 //
 //	16 codes -> rows of the code book [4,4,C] -> conv 1x1, ReLU [4,4,128] -> 2 residual blocks
 //	-> 4 transposed convs 4x4 of stride 2, ReLU: [8,8,128], [16,16,64], [32,32,32], [64,64,16] -> conv 1x1 [64,64,1]; above 0 is the object
@@ -33,13 +35,14 @@ const (
 	maxWidth = 4096
 )
 
-// layer is a convolution of the decoder, under the name that the checkpoint and the file have for it.
+// layer is a convolution of the decoder, under the name that the checkpoint and the file have for
+// it.
 type layer struct {
 	Name     string
 	In, Out  int // channels; In 0: the code book's width
 	Kernel   int
 	Upwards  bool // transposed, of stride 2: the side doubles
-	Relu     bool // behind it
+	Relu     bool // after it
 	Residual int  // +1: its input is kept; -1: what was kept is added to its output
 }
 
@@ -59,7 +62,8 @@ var decoderLayers = []layer{
 	{"decoder.12", 16, 1, 1, false, false, 0},
 }
 
-// shape returns the shape of the layer's weight, as PyTorch stores it: (out,in,k,k), and (in,out,k,k) if it is transposed. width is the code book's.
+// shape returns the shape of the layer's weight, as PyTorch stores it: (out,in,k,k), and
+// (in,out,k,k) if it is transposed. width is the code book's.
 func (l layer) shape(width int) []int {
 	in := l.In
 	if in == 0 {
@@ -156,7 +160,8 @@ func values(f *gguf.File, name string) ([]float32, error) {
 	return v, nil
 }
 
-// Decode turns the 16 codes of a mask, 0 to 127, row by row of a 4 x 4 grid, into 64 x 64 values, about -1 to 1, above 0 where the object is.
+// Decode turns the 16 codes of a mask, 0 to 127, row by row of a 4 x 4 grid, into 64 x 64 values,
+// about -1 to 1, above 0 where the object is.
 func (d *Decoder) Decode(codes []int) ([]float32, error) {
 	if len(codes) != PerMask {
 		return nil, fmt.Errorf("masks: %d codes, want %d", len(codes), PerMask)

@@ -1,6 +1,7 @@
 package masks_test
 
-// This file: decoded and pasted masks against big_vision's and Pillow's own (testdata/reference/cases/masks.npz, paste.npz, made by scripts/reference).
+// This file: decoded and pasted masks against big_vision's and Pillow's own
+// (testdata/reference/cases/masks.npz, paste.npz, made by scripts/reference).
 
 import (
 	"bytes"
@@ -176,7 +177,8 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// Each bit of the description in turn is another: what is still accepted must describe the same tensors.
+// Each bit of the description in turn is another: what is still accepted must describe the same
+// tensors.
 func TestFlippedBits(t *testing.T) {
 	data, err := os.ReadFile(converted(t, gguf.F16))
 	if err != nil {

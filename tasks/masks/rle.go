@@ -1,10 +1,11 @@
 package masks
 
-// This file: COCO's run lengths. Before it: a Bitmap. After it: "counts" of a JSON answer or of a COCO file, and back.
+// This file: COCO's run lengths.
 //
-// Runs go down the columns, from left to right, and begin with the pixels outside (maybe none). The compressed form is pycocotools' (maskApi.c,
-// rleToString): each count, from the fourth on less the one before the last, in groups of five bits, the lowest first; a group is a character from
-// "0" on, with 0x20 set where more follow; the last group's 0x10 is the sign.
+// Runs go down the columns, from left to right, and begin with the pixels outside (maybe none). The
+// compressed form is pycocotools' (maskApi.c, rleToString): each count, from the fourth on less the
+// one before the last, in groups of five bits, the lowest first; a group is a character from "0"
+// on, with 0x20 set where more follow; the last group's 0x10 is the sign.
 
 import (
 	"bytes"

@@ -45,7 +45,8 @@ var allowed = map[string][]string{
 	"tasks/dataset":              {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
 	"eval":                       {"tasks", "internal/journal"},
 	"server/worker":              {"paligemma", "answer", "runner"},
-	"server":                     {"paligemma", "answer", "internal/safedial", "mmproj/imageproc", "runner", "server/worker", "tasks", "tasks/masks"},
+	"server/engine":              {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
+	"server":                     {"paligemma", "answer", "internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/masks"},
 	"cmd/pali":                   nil, // any: the only place where things are wired together
 	"scripts/synthetic":          nil,
 	"scripts/quality":            {"eval", "gguf", "quant"},

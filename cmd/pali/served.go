@@ -15,6 +15,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/server"
+	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -32,10 +33,12 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if err := llamacpp.CheckPair(text, vision); err != nil {
 		return nil, err
 	}
-	m := &server.Model{Name: strings.TrimSuffix(filepath.Base(text), ".gguf")}
-	if m.Command, err = f.command(stderr, text, vision); err != nil {
+	m := &server.Model{Model: engine.Model{Name: strings.TrimSuffix(filepath.Base(text), ".gguf")}}
+	command, err := f.command(stderr, text, vision)
+	if err != nil {
 		return nil, err
 	}
+	m.Start = engine.Process(command)
 	if m.Masks, err = f.maskDecoder(text); err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func (f *serveFlags) maskDecoder(text string) (*masks.Decoder, error) {
 // describe tells a model's sizes, and the memory that a question about one image takes.
 func (f *serveFlags) describe(m *server.Model, text, vision string, cell gguf.Type) error {
 	var s stored
-	a := &m.About
+	a := &m.Info
 	err := withFile(text, func(file *gguf.File) error {
 		c, err := gemma.Check(file)
 		if err != nil {

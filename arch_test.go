@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"eval":                       {"tasks", "internal/journal"},
 	"server/worker":              {"paligemma", "answer", "runner"},
 	"server/engine":              {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
-	"server":                     {"paligemma", "answer", "internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/masks"},
+	"server":                     {"answer", "internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/masks"},
 	"cmd/pali":                   nil, // any: the only place where things are wired together
 	"scripts/synthetic":          nil,
 	"scripts/quality":            {"eval", "gguf", "quant"},

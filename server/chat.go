@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks"
@@ -140,7 +139,7 @@ func (s *Server) complete(ctx context.Context, q *request,
 		return nil, err
 	}
 	c := &completion{Reply: got, text: got.Text, finish: "length"}
-	if got.Tokens[len(got.Tokens)-1] == paligemma.EOS {
+	if engine.Ends(got.Steps[len(got.Steps)-1]) {
 		c.finish = "stop"
 	}
 	if q.form == nil {
@@ -176,7 +175,7 @@ func newLogprob(text string, logprob float64) logprobJSON {
 func logprobsOf(steps ...runner.Step) []logprobJSON {
 	all := []logprobJSON{}
 	for _, s := range steps {
-		if s.Token == paligemma.EOS {
+		if engine.Ends(s) {
 			continue
 		}
 		l := newLogprob(s.Text, s.Logprob)

@@ -1,21 +1,10 @@
 package server
 
-// This file: who may ask, and what every request goes through.
-//
-// A page of another site can make a browser send requests to this machine. The name that it uses
-// for this server is in Host, its own is in Origin: both must be this server's, or have been
-// allowed.
+// This file: what every request goes through before and after its route.
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"runtime/debug"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -68,88 +57,6 @@ func orDash(pattern string) string {
 		return "-"
 	}
 	return pattern
-}
-
-// checkOrigin refuses a request whose Host or Origin is not this server's, or that a page of
-// another site sent.
-func (s *Server) checkOrigin(r *http.Request) *failure {
-	if !s.allowedHost(r.Host) {
-		return failuref(http.StatusForbidden, "host",
-			"this server does not answer to this name: use localhost, or have the name allowed where it is started")
-	}
-	origin := r.Header.Get("Origin")
-	if !s.allowedOrigin(origin, r.Host) {
-		return failuref(http.StatusForbidden, "origin",
-			"a page of this origin may not ask: have the origin allowed where the server is started")
-	}
-	site := r.Header.Get("Sec-Fetch-Site")
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if origin == "" && (site == "cross-site" || site == "same-site") && !reads {
-		return failuref(http.StatusForbidden, "origin", "a page of another site may not ask")
-	}
-	return nil
-}
-
-// allowedHost tells whether a Host header names this server: localhost, a loopback address, a name
-// of Options.Hosts; if other machines can reach it any address, which no name server can have
-// pointed here.
-func (s *Server) allowedHost(host string) bool {
-	name, port, err := net.SplitHostPort(host)
-	if err != nil {
-		name, port = host, "80"
-		if n := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"); len(n) == len(host)-2 {
-			name = n
-		}
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return false
-	}
-	if a, err := netip.ParseAddr(name); err == nil {
-		return a.Zone() == "" && (a.IsLoopback() || s.Public)
-	}
-	name = strings.ToLower(name)
-	return name == "localhost" || slices.Contains(s.Hosts, name)
-}
-
-// allowedOrigin tells whether a page of this origin may ask: there is none, it is the server's own,
-// or one of Options.Origins.
-func (s *Server) allowedOrigin(origin, host string) bool {
-	if origin == "" || slices.Contains(s.Origins, origin) {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host == host && u.User == nil && u.Path == "" &&
-		u.RawQuery == "" && u.Fragment == ""
-}
-
-// crossOrigin sets the headers by which a page of Options.Origins may read the answer. It answers
-// OPTIONS, and then returns true.
-func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool) {
-	h := w.Header()
-	if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(s.Origins, origin) {
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Allow-Methods", "GET, POST")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-		h.Set("Access-Control-Expose-Headers", "Retry-After")
-		h.Set("Access-Control-Max-Age", "600")
-		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	}
-	if r.Method != http.MethodOptions {
-		return false
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return true
-}
-
-// authorized tells whether a request shows the key. /health needs none, nor does the page, which
-// asks for the key.
-func (s *Server) authorized(r *http.Request) bool {
-	if s.Key == "" || r.URL.Path == "/health" || isPage(r) {
-		return true
-	}
-	scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	have, want := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(s.Key))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(have[:], want[:]) == 1
 }
 
 // dispatch calls the route of a request. If there is none the error has the form of all others.

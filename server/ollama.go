@@ -266,7 +266,8 @@ func newOllama(m *Model, chat bool, text string) ollamaJSON {
 }
 
 // ollamaAnswer answers messages on either route, as a stream unless the client wants none.
-func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaRequest, all []message, chat bool) error {
+func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaRequest, all []message,
+	chat bool) error {
 	start := time.Now()
 	c, err := q.chat(r, all)
 	if err != nil {

@@ -49,16 +49,6 @@ func isPage(r *http.Request) bool {
 	return r.URL.Path == "/" && wantsPage(r) || ok && !strings.Contains(name, "/") && pageTypes[path.Ext(name)] != ""
 }
 
-// home answers with the page in a browser, and as Ollama does otherwise.
-func home(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Accept")
-	if !wantsPage(r) {
-		ollamaRoot(w)
-		return
-	}
-	sendPage(w, "index.html")
-}
-
 func pageFile(w http.ResponseWriter, r *http.Request) { sendPage(w, r.PathValue("file")) }
 
 // sendPage answers with a file of the page, or with an error if there is none.

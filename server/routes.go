@@ -65,3 +65,13 @@ func (s *Server) routes() []route {
 	}
 	return all
 }
+
+// home answers with the page in a browser, and as Ollama does otherwise.
+func home(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	if !wantsPage(r) {
+		ollamaRoot(w)
+		return
+	}
+	sendPage(w, "index.html")
+}

@@ -4,7 +4,7 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
-//	guard.go       Host, Origin, key                   who may ask
+//	guard.go       access.go                           who may ask: Host, Origin, key
 //	routes.go                                          which handler answers: all routes are listed there
 //	body.go        handle.go                           the bounded body, and the request that it holds
 //	native.go      openai*.go  ollama*.go  chat.go     a protocol's request to the engine's, its answer to a body
@@ -46,16 +46,13 @@ type Info struct {
 	Width        int // of an embedding
 }
 
-// Options says what a server serves, and how much of it.
+// Options says what a server serves, to whom, and how much of it.
 type Options struct {
 	engine.Options
+	Access
 	Version string
 	Models  []*Model  // one at least; the first is loaded by Load
 	MaxBody int64     // bytes of a request
-	Key     string    // what clients must show; "": nothing
-	Public  bool      // whether other machines can reach the server
-	Hosts   []string  // names of this server that clients may use beside localhost
-	Origins []string  // web origins, beside the server's own, whose pages may ask
 	URLs    bool      // whether images may be given by their address
 	Log     io.Writer // a line for each request; nil: none
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 )
@@ -39,6 +40,9 @@ type Reply struct {
 	*runner.Result
 	Queued, Load time.Duration // spent waiting for a slot, and for a worker with the model loaded
 }
+
+// Ends tells whether a step is the model's own end of an answer: one without it was cut short.
+func Ends(s runner.Step) bool { return s.Token == paligemma.EOS }
 
 // check refuses what cannot be asked. maxTokens is the longest answer that may be asked for.
 func (r *Request) check(maxTokens int) error {

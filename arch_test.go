@@ -57,7 +57,8 @@ var allowed = map[string][]string{
 	"tasks/dataset":              {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
 	"eval":                       {"runner", "tasks", "internal/journal"},
 	"server/worker":              {"paligemma", "answer", "runner"},
-	"server":                     {"paligemma", "answer", "internal/safedial", "mmproj/imageproc", "runner", "server/worker", "tasks", "tasks/masks"},
+	"server/engine":              {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
+	"server":                     {"answer", "internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/masks"},
 	"cmd/pali":                   nil, // any: the only place where things are wired together
 	"testdata/demo":              {},
 	"scripts/synthetic":          nil, // a module of its own

@@ -13,6 +13,7 @@ import (
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server"
+	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -34,10 +35,12 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if err != nil {
 		return nil, err
 	}
-	m := &server.Model{Name: store.Name(files.Text)}
-	if m.Command, err = f.command(stderr, files); err != nil {
+	m := &server.Model{Model: engine.Model{Name: store.Name(files.Text)}}
+	command, err := f.command(stderr, files)
+	if err != nil {
 		return nil, err
 	}
+	m.Start = engine.Process(command)
 	if m.Masks, err = openMasks(files); err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func describe(m *server.Model, info store.Info, cell gguf.Type) error {
 	if err != nil {
 		return err
 	}
-	a, c := &m.About, info.Text
+	a, c := &m.Info, info.Text
 	a.Architecture, a.Layers, a.Width, a.Type = c.Architecture, c.BlockCount, c.EmbeddingLength, info.TextFile.Type
 	a.Parameters = info.TextFile.Parameters + info.VisionFile.Parameters
 	a.Modified, a.Bytes = modified.ModTime(), info.TextFile.Bytes+info.VisionFile.Bytes

@@ -1,6 +1,6 @@
-package server
+package engine
 
-// This file: the workers. Before it: a turn in the queue. After it: a process with the model loaded.
+// This file: the pool of workers, each with a model loaded, within a bound of memory.
 
 import (
 	"context"
@@ -11,24 +11,25 @@ import (
 	"github.com/pali-gguf/pali/server/worker"
 )
 
-// pool holds all workers. One that a request holds is busy, any other is idle until its time is over or another model needs its memory. Safe for concurrent use.
+// pool holds all workers. One that serves a request is busy; any other is idle until its time is
+// over or another model needs its memory. Safe for concurrent use.
 type pool struct {
-	memory  int64 // that all may take; 0: no bound
+	memory  int64 // bytes that all workers may take; 0: no bound
 	metrics *metrics
 
 	mu      sync.Mutex
 	all     []*loaded     // the least recently used first
-	taken   int64         // memory of all, of those too that are starting or ending
-	changed chan struct{} // closed when one is put back or has ended
+	taken   int64         // bytes of all workers, of those too that are starting or ending
+	changed chan struct{} // closed when a worker is put back or has ended
 	closed  bool
 }
 
-// loaded is a worker.
+// loaded is a worker of the pool.
 type loaded struct {
-	*worker.Process
+	Worker
 	model   *Model
 	busy    bool
-	ending  bool      // it was told to end
+	ending  bool      // it was closed, and may not be dead yet
 	expires time.Time // zero: never
 	timer   *time.Timer
 }
@@ -46,9 +47,8 @@ func newPool(memory int64, m *metrics) *pool {
 	return &pool{memory: memory, metrics: m, changed: make(chan struct{})}
 }
 
-var errClosed = failuref(503, "stopping", "the server is stopping")
-
-// get returns a worker for a model, an idle one or a new one, and how long loading took. It is to be given back with put.
+// get returns a worker for a model, an idle one or a new one, and how long the start of a new one
+// took, the wait for its memory included. The caller gives the worker back with put.
 func (p *pool) get(ctx context.Context, m *Model) (*loaded, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -69,13 +69,13 @@ func (p *pool) get(ctx context.Context, m *Model) (*loaded, time.Duration, error
 	return l, time.Since(start), err
 }
 
-// take returns an idle worker. If there is none it sees to it that there is memory for one, and returns nothing; or, where that must be waited for, what to
-// wait for.
+// take returns an idle worker for a model; otherwise it reserves memory for one and returns nil, or
+// returns a channel to wait on before the next try.
 func (p *pool) take(m *Model) (*loaded, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, nil, errClosed
+		return nil, nil, ErrStopping
 	}
 	for _, l := range p.all {
 		if l.model == m && !l.busy && !l.ending && !l.dead() {
@@ -92,7 +92,8 @@ func (p *pool) take(m *Model) (*loaded, <-chan struct{}, error) {
 	return nil, nil, nil
 }
 
-// makeRoom ends the idle worker that was used least recently, if those that are ending do not leave enough memory.
+// makeRoom ends the least recently used idle worker, if those that are ending do not leave want
+// bytes.
 func (p *pool) makeRoom(want int64) {
 	left := p.taken + want
 	for _, l := range p.all {
@@ -108,16 +109,16 @@ func (p *pool) makeRoom(want int64) {
 	}
 }
 
-// end ends a worker. Nobody gets it any more.
+// end ends a worker: take no longer returns it.
 func (l *loaded) end() {
 	l.ending = true
 	l.Close()
 }
 
-// start starts a worker, whose memory take has counted.
+// start starts a worker whose memory take has reserved.
 func (p *pool) start(ctx context.Context, m *Model) (*loaded, error) {
-	process, err := worker.Start(ctx, m.Command)
-	var lost *worker.Fault
+	w, err := m.Start(ctx)
+	var lost *ErrWorkerLost
 	if errors.As(err, &lost) {
 		p.metrics.lost(lost.Cause)
 	}
@@ -129,7 +130,7 @@ func (p *pool) start(ctx context.Context, m *Model) (*loaded, error) {
 		return nil, err
 	}
 	p.metrics.started()
-	l := &loaded{Process: process, model: m, busy: true}
+	l := &loaded{Worker: w, model: m, busy: true}
 	l.timer = time.AfterFunc(time.Hour, func() { p.expire(l) })
 	l.timer.Stop()
 	p.mu.Lock()
@@ -142,7 +143,7 @@ func (p *pool) start(ctx context.Context, m *Model) (*loaded, error) {
 	return l, nil
 }
 
-// watch forgets a worker when it has ended, whatever ended it.
+// watch removes a worker from the pool when it has ended, for whatever reason.
 func (p *pool) watch(l *loaded) {
 	<-l.Dead()
 	p.mu.Lock()
@@ -156,28 +157,28 @@ func (p *pool) watch(l *loaded) {
 	p.change()
 }
 
-// put gives a worker back, which may be lost. It stays for keep, for ever if that is negative.
-func (p *pool) put(l *loaded, keep time.Duration) {
+// put gives a worker back, which may be dead. It stays for keepAlive, for ever if that is negative.
+func (p *pool) put(l *loaded, keepAlive time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.busy, l.expires = false, time.Time{}
 	if l.dead() {
-		return // watch sees to it
+		return // watch removes it
 	}
 	if p.remove(l) {
 		p.all = append(p.all, l)
 	}
 	switch {
-	case keep == 0 || p.closed:
+	case keepAlive == 0 || p.closed:
 		l.end()
-	case keep > 0:
-		l.expires = time.Now().Add(keep)
-		l.timer.Reset(keep)
+	case keepAlive > 0:
+		l.expires = time.Now().Add(keepAlive)
+		l.timer.Reset(keepAlive)
 	}
 	p.change()
 }
 
-// expire ends a worker whose time is over, unless a request took it in the same moment.
+// expire ends a worker whose time is over, unless a request took it at the same moment.
 func (p *pool) expire(l *loaded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,7 +187,7 @@ func (p *pool) expire(l *loaded) {
 	}
 }
 
-// remove takes a worker out of the list.
+// remove removes a worker from the list and tells whether it was there.
 func (p *pool) remove(l *loaded) bool {
 	for i, x := range p.all {
 		if x == l {
@@ -214,7 +215,8 @@ func (p *pool) drop(m *Model) {
 	}
 }
 
-// list returns the models that are loaded, each with the time when its last worker ends by itself: zero for never.
+// list returns the models that are loaded, each with the time when its last worker expires: zero
+// for never.
 func (p *pool) list() map[*Model]time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -232,7 +234,7 @@ func (p *pool) list() map[*Model]time.Time {
 	return out
 }
 
-// close ends all workers, and waits until they have ended. No other can be had after it.
+// close ends all workers, and waits until they have ended. After it get fails with ErrStopping.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true

@@ -1,14 +1,16 @@
-// Package toymodel is a worker for tests that needs no weights and no C: its answers tell the image and the prompt apart, and a prompt can ask for a
-// fault.
+// Package workertest is a worker for tests that needs no weights and no C: its answers depend on
+// the image and the prompt, and a prompt can ask for a fault.
 //
-// Before it: package server/worker, whose worker's side runs here. After it: the tests of server/worker and of server, whose binaries are the worker.
+// Before it: package server/worker, whose worker's side runs here. After it: the tests of
+// server/worker, server/engine and server, whose binaries are the worker.
 //
-// To a prompt the answer is the mean colour of each image and the prompt, "ff8000 caption en"; to "detect THING" it is one object whose bins come from
-// that colour. These prompts ask for more:
+// The answer to a prompt is the mean colour of each image and the prompt, "ff8000 caption en"; to
+// "detect THING" it is one object whose bins come from that colour. These prompts ask for more:
 //
-//	"slow MS TEXT"     each token takes so many milliseconds
-//	"fault NAME"       abort, segv, kill, exit, panic: the process ends so after two tokens; stop: it is stopped; hang: it goes no further; garbage, partial: it breaks the form
-//	"empty"            nothing
+//	"slow MS TEXT"     each token takes MS milliseconds
+//	"fault NAME"       after two tokens the process ends (abort, segv, kill, exit, panic), is stopped
+//	                   (stop), hangs (hang) or breaks the protocol (garbage, partial)
+//	"empty"            an empty answer
 //	"fail"             the model fails; "refuse": the request is refused
 package workertest
 
@@ -30,10 +32,19 @@ import (
 )
 
 // Vision are the sizes of its images: T is 4.
-var Vision = paligemma.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 8, FeedForwardLength: 16, BlockCount: 1, HeadCount: 1, ProjectionDim: 3}
+var Vision = paligemma.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 8, FeedForwardLength: 16,
+	BlockCount: 1, HeadCount: 1, ProjectionDim: 3}
 
-// connection is that of this process, which a fault spoils.
-var connection io.Writer
+// Command starts the running test binary as the worker: its TestMain must be this package's. env
+// are more variables of its environment. A request that shows no progress for stall is lost.
+func Command(stall time.Duration, env ...string) worker.Command {
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	env = append(append(os.Environ(), "PALI_TOY=1"), env...)
+	return worker.Command{Path: exe, Env: env, Load: 10 * time.Second, Stall: stall}
+}
 
 // TestMain runs a test binary, which is the worker instead where PALI_TOY is set.
 func TestMain(tests interface{ Run() int }) {
@@ -43,14 +54,14 @@ func TestMain(tests interface{ Run() int }) {
 	work()
 }
 
-// work is the worker's process: it ends when the connection does. PALI_TOY_LOAD is how long loading takes, or "fail".
+// work is the worker's process: it ends when the connection does. PALI_TOY_LOAD is how long loading
+// takes, or "fail".
 func work() {
 	conn, err := worker.Inherited()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	connection = conn
 	load := func() (*worker.Model, error) {
 		wait := os.Getenv("PALI_TOY_LOAD")
 		if wait == "fail" {
@@ -59,6 +70,7 @@ func work() {
 		d, _ := time.ParseDuration(wait)
 		time.Sleep(d)
 		m := New()
+		m.connection = conn
 		return &worker.Model{Runner: m.Runner(), Progress: func() int { return int(m.steps.Load()) }}, nil
 	}
 	if worker.Serve(conn, load, func() { os.Exit(0) }) != nil {
@@ -68,23 +80,24 @@ func work() {
 
 // Model is the toy. It implements runner.Encoder and runner.Decoder.
 type Model struct {
-	answer  []int32
-	at      int
-	slow    time.Duration
-	fault   string
-	stopped atomic.Bool
-	steps   atomic.Int64
+	connection io.Writer // of this process: a fault writes to it
+	answer     []int32
+	at         int
+	slow       time.Duration
+	fault      string
+	stopped    atomic.Bool
+	steps      atomic.Int64
 }
 
-// New makes one.
+// New makes a toy.
 func New() *Model { return &Model{} }
 
-// Runner returns it as a runner.
+// Runner returns the toy as a runner.
 func (m *Model) Runner() *runner.Runner {
 	return &runner.Runner{Encoder: m, Decoder: m, Vocabulary: vocabulary}
 }
 
-// Tokens: four control pieces, a piece for each byte, then locations and segment codes.
+// The tokens: four control pieces, a piece for each byte, then locations and segment codes.
 const firstByte, firstLoc = 4, 4 + 256
 
 var vocabulary = func() *runner.Vocabulary {
@@ -104,8 +117,8 @@ var vocabulary = func() *runner.Vocabulary {
 // Config returns Vision.
 func (m *Model) Config() paligemma.VisionConfig { return Vision }
 
-// Encode makes four equal rows: the mean of red, green and blue, from -1 to 1.
-func (m *Model) Encode(pixels []float32) (rows []float32, err error) {
+// Encode returns four equal embeddings: the mean of red, green and blue, from -1 to 1.
+func (m *Model) Encode(pixels []float32) (embeddings []float32, err error) {
 	var mean []float32
 	for plane := range slices.Chunk(pixels, len(pixels)/3) {
 		sum := 0.0
@@ -117,7 +130,7 @@ func (m *Model) Encode(pixels []float32) (rows []float32, err error) {
 	return slices.Repeat(mean, Vision.Tokens()), m.step()
 }
 
-// Tokenize gives a token for each byte.
+// Tokenize returns a token for each byte.
 func (m *Model) Tokenize(text string) (tokens []int32, err error) {
 	for _, b := range []byte(text) {
 		tokens = append(tokens, firstByte+int32(b))
@@ -148,13 +161,13 @@ func (m *Model) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) 
 	return m.logits(), m.step()
 }
 
-// Answer is what the toy answers to a prompt about images with these image embeddings.
+// Answer returns the toy's answer to a prompt about images with these embeddings.
 func Answer(images []float32, prompt string) string {
 	var colours []string
 	var mean [3]int
-	for rows := range slices.Chunk(images, Vision.Tokens()*3) {
+	for img := range slices.Chunk(images, Vision.Tokens()*3) {
 		for i := range mean {
-			mean[i] = int(math.Round((float64(rows[i]) + 1) * 127.5))
+			mean[i] = int(math.Round((float64(img[i]) + 1) * 127.5))
 		}
 		colours = append(colours, fmt.Sprintf("%02x%02x%02x", mean[0], mean[1], mean[2]))
 	}
@@ -163,7 +176,10 @@ func Answer(images []float32, prompt string) string {
 	}
 	task, thing, _ := strings.Cut(prompt, " ")
 	if task == "detect" || task == "segment" {
-		box := paligemma.LocPiece(mean[0]) + paligemma.LocPiece(mean[1]) + paligemma.LocPiece(1023-mean[2]) + paligemma.LocPiece(1023)
+		var box string
+		for _, bin := range []int{mean[0], mean[1], 1023 - mean[2], 1023} {
+			box += paligemma.LocPiece(bin)
+		}
 		if task == "segment" {
 			for i := range 16 {
 				box += paligemma.SegPiece(i)
@@ -174,7 +190,7 @@ func Answer(images []float32, prompt string) string {
 	return strings.Join(append(colours, prompt), " ")
 }
 
-// tokensOf turns an answer into tokens, EOS behind them.
+// tokensOf turns an answer into tokens, with EOS at the end.
 func tokensOf(text string) (out []int32) {
 	for text != "" {
 		var n int
@@ -192,7 +208,7 @@ func tokensOf(text string) (out []int32) {
 	return append(out, paligemma.EOS)
 }
 
-// logits prefer the next token of the answer, and that only.
+// logits returns logits of which the next token of the answer has the largest by far.
 func (m *Model) logits() []float32 {
 	l := make([]float32, vocabulary.Len())
 	l[m.answer[min(m.at, len(m.answer)-1)]] = 20
@@ -200,11 +216,11 @@ func (m *Model) logits() []float32 {
 	return l
 }
 
-// Step goes on.
+// Step returns the logits of the next token, whatever the last one was.
 func (m *Model) Step(int32) ([]float32, error) {
 	time.Sleep(m.slow)
 	if m.fault != "" && m.at == 2 {
-		suffer(m.fault)
+		misbehave(m.fault, m.connection)
 	}
 	return m.logits(), m.step()
 }
@@ -217,6 +233,6 @@ func (m *Model) step() error {
 	return nil
 }
 
-// Interrupt makes a step fail, until Resume.
+// Interrupt makes all steps fail until Resume.
 func (m *Model) Interrupt() { m.stopped.Store(true) }
 func (m *Model) Resume()    { m.stopped.Store(false) }

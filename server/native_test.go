@@ -113,11 +113,11 @@ func TestRefused(t *testing.T) {
 		status     int
 		want       string
 	}{
-		"no JSON":             {"/v1/caption", `{`, 400, "no JSON"},
+		"no JSON":             {"/v1/caption", `{`, 400, "not JSON"},
 		"two values":          {"/v1/caption", `{} {}`, 400, "more than one"},
-		"nothing":             {"/v1/caption", ``, 400, "no JSON"},
+		"nothing":             {"/v1/caption", ``, 400, "not JSON"},
 		"unknown field":       {"/v1/caption", `{"pictures":[]}`, 400, `unknown field \"pictures\"`},
-		"wrong type":          {"/v1/caption", `{"max_tokens":"many"}`, 400, "max_tokens: a string is no int"},
+		"wrong type":          {"/v1/caption", `{"max_tokens":"many"}`, 400, "max_tokens: must be of type int, not string"},
 		"no image":            {"/v1/caption", `{}`, 400, "no image"},
 		"no base64":           {"/v1/caption", `{"image":"!!"}`, 400, "base64"},
 		"no image file":       {"/v1/caption", `{"image":"SGVsbG8="}`, 400, "not an image"},
@@ -145,7 +145,7 @@ func TestRefused(t *testing.T) {
 		"refused by worker":   {"/v1/run", `{"prompt":"refuse",` + picture + `}`, 400, "this cannot be asked"},
 		"the model fails":     {"/v1/run", `{"prompt":"fail",` + picture + `}`, 500, "the model failed on this request"},
 		"the worker is lost":  {"/v1/run", `{"prompt":"fault abort",` + picture + `}`, 503, "worker_lost"},
-		"deep":                {"/v1/run", strings.Repeat("[", 10000), 400, "no JSON"},
+		"deep":                {"/v1/run", strings.Repeat("[", 10000), 400, "not JSON"},
 		"a million keys":      {"/v1/run", `{` + strings.Repeat(`"a":1,`, 1e5) + `"a":1}`, 400, "unknown field"},
 		"no UTF-8":            {"/v1/run", "{\"prompt\":\"\xff\"," + picture + "}", 200, ""},
 		"a field twice":       {"/v1/run", `{"prompt":"a","prompt":"b",` + picture + `}`, 200, ` b"`},

@@ -1,4 +1,4 @@
-package server
+package engine
 
 import (
 	"context"
@@ -10,44 +10,45 @@ import (
 	"time"
 )
 
-// Clients have their turns one after the other, however many questions each has.
+// Clients get slots in turn, however many requests each has.
 func TestQueueIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1, 100)
-		leave, err := q.enter(t.Context(), "first")
+		release, err := q.acquire(t.Context(), "first")
 		if err != nil {
 			t.Fatal(err)
 		}
 		order := make(chan string, 100)
 		for _, client := range strings.Split("aaaaabbc", "") {
 			go func() {
-				leave, err := q.enter(t.Context(), client)
+				release, err := q.acquire(t.Context(), client)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				order <- client
 				time.Sleep(time.Second)
-				leave()
+				release()
 			}()
 			synctest.Wait()
 		}
 		if n := q.length(); n != 8 {
 			t.Errorf("%d wait", n)
 		}
-		leave()
+		release()
 		var have []string
 		for range 8 {
 			have = append(have, <-order)
 		}
 		if got := strings.Join(have, ""); got != "abcabaaa" {
-			t.Errorf("turns %s", got)
+			t.Errorf("order %s", got)
 		}
-		time.Sleep(time.Minute) // the last turn ends
+		time.Sleep(time.Minute) // the last slot is released
 	})
 }
 
-// So many are let in and no more; who goes away leaves its place; no turn is lost or given twice.
+// A bounded number is admitted; a client that goes away frees its place; no slot is lost or given
+// twice.
 func TestQueueIsBounded(t *testing.T) {
 	q := newQueue(2, 3)
 	var out []func()
@@ -59,8 +60,8 @@ func TestQueueIsBounded(t *testing.T) {
 		out = append(out, leave)
 	}
 	_, err := q.admit()
-	var f *failure
-	if !errors.As(err, &f) || f.code != "queue_full" || f.retry < time.Second {
+	var full ErrQueueFull
+	if !errors.As(err, &full) || full.Retry < time.Second {
 		t.Fatalf("%v", err)
 	}
 	out[0]()
@@ -68,27 +69,27 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Error(err)
 	}
 
-	one, _ := q.enter(t.Context(), "a")
-	two, _ := q.enter(t.Context(), "a")
+	one, _ := q.acquire(t.Context(), "a")
+	two, _ := q.acquire(t.Context(), "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := q.enter(ctx, "a"); !errors.Is(err, context.Canceled) || q.length() != 0 {
+	if _, err := q.acquire(ctx, "a"); !errors.Is(err, context.Canceled) || q.length() != 0 {
 		t.Errorf("%v, %d wait", err, q.length())
 	}
 	one()
 	two()
-	for range 200 { // a turn that comes as its client goes
+	for range 200 { // a slot that comes as its client goes
 		ctx, cancel := context.WithCancel(t.Context())
 		all := slices.Collect(func(yield func(func()) bool) {
 			for range 2 {
-				leave, _ := q.enter(t.Context(), "a")
-				yield(leave)
+				release, _ := q.acquire(t.Context(), "a")
+				yield(release)
 			}
 		})
 		done := make(chan struct{})
 		go func() {
-			if leave, err := q.enter(ctx, "b"); err == nil {
-				leave()
+			if release, err := q.acquire(ctx, "b"); err == nil {
+				release()
 			}
 			close(done)
 		}()
@@ -100,7 +101,7 @@ func TestQueueIsBounded(t *testing.T) {
 		<-done
 		all[1]()
 	}
-	if q.free != 2 || q.waiting != 0 || len(q.lines) != 0 {
-		t.Errorf("%d free, %d wait, %d lines", q.free, q.waiting, len(q.lines))
+	if q.free != 2 || q.waiting != 0 || len(q.clients) != 0 {
+		t.Errorf("%d free, %d wait, %d clients", q.free, q.waiting, len(q.clients))
 	}
 }

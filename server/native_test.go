@@ -37,7 +37,8 @@ func TestTasks(t *testing.T) {
 		if a.Prompt != c.prompt || a.Text != answered(1, c.prompt) || b.Text != a.Text || len(a.Tokens) != len(a.Text)+1 {
 			t.Errorf("%s: %+v, as JSON %+v", c.task, a, b)
 		}
-		if b.Timings.Vision != 0 || b.Timings.PrefillTokens != a.Timings.PrefillTokens || a.Timings.DecodeTokens != len(a.Tokens) {
+		if b.Timings.Vision != 0 || b.Timings.PrefillTokens != a.Timings.PrefillTokens ||
+			a.Timings.DecodeTokens != len(a.Tokens) {
 			t.Errorf("%s: %+v, then %+v: the image was known", c.task, a.Timings, b.Timings)
 		}
 	}
@@ -53,11 +54,13 @@ func TestDetect(t *testing.T) {
 	var a tasks.Response
 	s.upload("/v1/detect", 1, "things", "cat", "things", "dog ; cow", "logprobs", "2").decode(t, &a)
 	c := colour(1)
-	if len(a.Objects) != 1 || a.Prompt != "detect cat ; dog ; cow" || len(a.Logprobs) != len(a.Tokens) || len(a.Logprobs[0].Top) != 2 {
+	if len(a.Objects) != 1 || a.Prompt != "detect cat ; dog ; cow" || len(a.Logprobs) != len(a.Tokens) ||
+		len(a.Logprobs[0].Top) != 2 {
 		t.Fatalf("%+v", a)
 	}
 	// The toy's answer has a thing for each ";": three parts, of which one has numbers.
-	if o := a.Objects[0]; o.Label != "cat" || o.Loc != [4]int{int(c.R), int(c.G), 1023 - int(c.B), 1023} || o.XYXY[2] != 40 || o.Score.Score < 0.9 || len(a.Unparsed) != 2 {
+	o, loc := a.Objects[0], [4]int{int(c.R), int(c.G), 1023 - int(c.B), 1023}
+	if o.Label != "cat" || o.Loc != loc || o.XYXY[2] != 40 || o.Score.Score < 0.9 || len(a.Unparsed) != 2 {
 		t.Errorf("%+v", a)
 	}
 	s.upload("/v1/detect", 1, "things", "cat", "min_score", "1").decode(t, &a)
@@ -73,12 +76,14 @@ func TestDetect(t *testing.T) {
 		t.Errorf("segment without a mask decoder: %+v", a)
 	}
 	body, kind := form(plain(colour(1)), "things", "cat")
-	g, err := s.send(t.Context(), "POST", "/v1/detect", body, "Content-Type", kind, "Accept", "image/png, application/json")
+	g, err := s.send(t.Context(), "POST", "/v1/detect", body,
+		"Content-Type", kind, "Accept", "image/png, application/json")
 	if err != nil || g.header.Get("Content-Type") != "image/png" {
 		t.Fatalf("%v: %+v", err, g)
 	}
-	if p, err := png.Decode(strings.NewReader(g.body)); err != nil || p.Bounds().Dx() != 40 || bytes.Equal([]byte(g.body), plain(colour(1))) {
-		t.Errorf("%v: %v", err, p.Bounds())
+	drawn, err := png.Decode(strings.NewReader(g.body))
+	if err != nil || drawn.Bounds().Dx() != 40 || bytes.Equal([]byte(g.body), plain(colour(1))) {
+		t.Errorf("%v: %v", err, drawn.Bounds())
 	}
 }
 
@@ -95,11 +100,18 @@ func TestStream(t *testing.T) {
 		}
 		text += piece.Text
 	}
+<<<<<<< HEAD
 	var a tasks.Response
 	if err := json.Unmarshal([]byte(all[len(all)-1]), &a); err != nil || a.Text != text || text != answered(3, "answer en é?") || len(all) < 10 {
+=======
+	var a answer.Answer
+	err := json.Unmarshal([]byte(all[len(all)-1]), &a)
+	if err != nil || a.Text != text || text != answered(3, "answer en é?") || len(all) < 10 {
+>>>>>>> server
 		t.Errorf("%v: %q, streamed %q", err, a.Text, text)
 	}
-	if g := s.upload("/v1/run", 3, "prompt", "fault hang", "stream", "true"); g.status != 200 || !strings.Contains(g.body, "worker_lost") {
+	g = s.upload("/v1/run", 3, "prompt", "fault hang", "stream", "true")
+	if g.status != 200 || !strings.Contains(g.body, "worker_lost") {
 		t.Errorf("a worker lost in a stream: %+v", g)
 	}
 }
@@ -107,12 +119,14 @@ func TestStream(t *testing.T) {
 // What cannot be asked is refused with its reason.
 func TestRefused(t *testing.T) {
 	s := serve(t)
-	picture := `"image":"` + uri(1) + `"`
-	for name, c := range map[string]struct {
-		path, body string
-		status     int
-		want       string
+	one, long := uri(1), strings.Repeat("a", 8193)
+	img := `"image":"` + one + `"`
+	for _, c := range []struct {
+		name, path, body string
+		status           int
+		want             string
 	}{
+<<<<<<< HEAD
 		"no JSON":             {"/v1/caption", `{`, 400, "not JSON"},
 		"two values":          {"/v1/caption", `{} {}`, 400, "more than one"},
 		"nothing":             {"/v1/caption", ``, 400, "not JSON"},
@@ -150,14 +164,55 @@ func TestRefused(t *testing.T) {
 		"no UTF-8":            {"/v1/run", "{\"prompt\":\"\xff\"," + picture + "}", 200, ""},
 		"a field twice":       {"/v1/run", `{"prompt":"a","prompt":"b",` + picture + `}`, 200, ` b"`},
 		"larger than allowed": {"/v1/run", strings.Repeat(" ", 1<<20) + `{}`, 413, "too_large"},
+=======
+		{"no JSON", "/v1/caption", `{`, 400, "not JSON"},
+		{"two values", "/v1/caption", `{} {}`, 400, "more than one"},
+		{"nothing", "/v1/caption", ``, 400, "not JSON"},
+		{"unknown field", "/v1/caption", `{"pictures":[]}`, 400, `unknown field \"pictures\"`},
+		{"wrong type", "/v1/caption", `{"max_tokens":"many"}`, 400, "max_tokens: must be of type int, not string"},
+		{"no image", "/v1/caption", `{}`, 400, "no image"},
+		{"no base64", "/v1/caption", `{"image":"!!"}`, 400, "base64"},
+		{"no image file", "/v1/caption", `{"image":"SGVsbG8="}`, 400, "not an image"},
+		{"data URI of text", "/v1/caption", `{"image":"data:text/plain,hello"}`, 400, "data URI"},
+		{"address", "/v1/caption", `{"image":"https://example.org/a.png"}`, 400, "not fetched"},
+		{"file", "/v1/caption", `{"image":"file:///etc/passwd"}`, 400, "data URI"},
+		{"17 images", "/v1/caption", `{"images":["` + strings.Repeat(one+`","`, 16) + one + `"]}`, 400, "at most 16"},
+		{"no such model", "/v1/caption", `{"model":"gpt-4o",` + img + `}`, 404, "/v1/models"},
+		{"language", "/v1/caption", `{"lang":"xx",` + img + `}`, 400, "language"},
+		{"no question", "/v1/ask", `{` + img + `}`, 400, "no question"},
+		{"nothing to detect", "/v1/detect", `{"things":[" ; "],` + img + `}`, 400, "nothing to detect"},
+		{"objects in two", "/v1/detect", `{"things":["cat"],"images":["` + one + `","` + one + `"]}`, 400, "found in one"},
+		{"stream of objects", "/v1/detect", `{"things":["cat"],"stream":true,` + img + `}`, 400, "complete"},
+		{"too many tokens", "/v1/caption", `{"max_tokens":1025,` + img + `}`, 400, "1 to 1024"},
+		{"no tokens", "/v1/caption", `{"max_tokens":0,` + img + `}`, 400, "1 to 1024"},
+		{"temperature", "/v1/caption", `{"temperature":-1,` + img + `}`, 400, "temperature"},
+		{"top_p", "/v1/caption", `{"top_p":2,` + img + `}`, 400, "top_p"},
+		{"min_p", "/v1/caption", `{"min_p":2,` + img + `}`, 400, "min_p"},
+		{"logprobs", "/v1/caption", `{"logprobs":101,` + img + `}`, 400, "log-prob"},
+		{"resize", "/v1/caption", `{"resize":"nearest",` + img + `}`, 400, "antialias"},
+		{"divisor", "/v1/detect", `{"things":["cat"],"loc_divisor":1000,` + img + `}`, 400, "1023"},
+		{"score", "/v1/detect", `{"things":["cat"],"min_score":2,` + img + `}`, 400, "min_score"},
+		{"prompt too long", "/v1/run", `{"prompt":"` + long + `",` + img + `}`, 400, "8193 bytes"},
+		{"strict in 5 tokens", "/v1/detect", `{"things":["cat"],"strict":true,"max_tokens":5,` + img + `}`, 400, "strict"},
+		{"refused by worker", "/v1/run", `{"prompt":"refuse",` + img + `}`, 400, "this cannot be asked"},
+		{"the model fails", "/v1/run", `{"prompt":"fail",` + img + `}`, 500, "the model failed on this request"},
+		{"the worker is lost", "/v1/run", `{"prompt":"fault abort",` + img + `}`, 503, "worker_lost"},
+		{"deep", "/v1/run", strings.Repeat("[", 10000), 400, "not JSON"},
+		{"a million keys", "/v1/run", `{` + strings.Repeat(`"a":1,`, 1e5) + `"a":1}`, 400, "unknown field"},
+		{"no UTF-8", "/v1/run", "{\"prompt\":\"\xff\"," + img + "}", 200, ""},
+		{"a field twice", "/v1/run", `{"prompt":"a","prompt":"b",` + img + `}`, 200, ` b"`},
+		{"larger than allowed", "/v1/run", strings.Repeat(" ", 1<<20) + `{}`, 413, "too_large"},
+>>>>>>> server
 	} {
-		g := s.do("POST", c.path, c.body, "Content-Type", "application/json")
-		if g.status != c.status || !strings.Contains(g.body, c.want) || strings.Contains(g.body, "/secret") {
-			t.Errorf("%s: %d %s", name, g.status, g.body[:min(len(g.body), 300)])
-		}
-		if g.status == 503 && g.header.Get("Retry-After") != "1" {
-			t.Errorf("%s: Retry-After %q", name, g.header.Get("Retry-After"))
-		}
+		t.Run(c.name, func(t *testing.T) {
+			g := s.do("POST", c.path, c.body, "Content-Type", "application/json")
+			if g.status != c.status || !strings.Contains(g.body, c.want) || strings.Contains(g.body, "/secret") {
+				t.Errorf("%d %s", g.status, g.body[:min(len(g.body), 300)])
+			}
+			if g.status == 503 && g.header.Get("Retry-After") != "1" {
+				t.Errorf("Retry-After %q", g.header.Get("Retry-After"))
+			}
+		})
 	}
 	if g := s.upload("/v1/caption", 1); g.status != 200 {
 		t.Errorf("after all of it: %+v", g)

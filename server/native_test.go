@@ -144,7 +144,7 @@ func TestRefused(t *testing.T) {
 		{"temperature", "/v1/caption", `{"temperature":-1,` + img + `}`, 400, "temperature"},
 		{"top_p", "/v1/caption", `{"top_p":2,` + img + `}`, 400, "top_p"},
 		{"min_p", "/v1/caption", `{"min_p":2,` + img + `}`, 400, "min_p"},
-		{"logprobs", "/v1/caption", `{"logprobs":101,` + img + `}`, 400, "log-prob"},
+		{"logprobs", "/v1/caption", `{"logprobs":101,` + img + `}`, 400, "logprobs 101"},
 		{"resize", "/v1/caption", `{"resize":"nearest",` + img + `}`, 400, "antialias"},
 		{"divisor", "/v1/detect", `{"things":["cat"],"loc_divisor":1000,` + img + `}`, 400, "1023"},
 		{"score", "/v1/detect", `{"things":["cat"],"min_score":2,` + img + `}`, 400, "min_score"},

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Resize names a way to bring an image to the encoder's square. All of them squeeze it; none keeps the aspect ratio.
@@ -44,6 +45,20 @@ func Preprocess(p *Image, side int, how Resize) []float32 {
 		panic(fmt.Sprintf("mmproj: Preprocess: unknown resize %q", how)) // a caller's mistake: flags go through ParseResize
 	}
 	return out
+}
+
+// PixelReader returns a function that reads the image file at path within limits and returns what
+// Preprocess makes of it, [3,side,side], with how long Preprocess took.
+func PixelReader(limits Limits, side int, how Resize) func(path string) ([]float32, time.Duration, error) {
+	return func(path string) ([]float32, time.Duration, error) {
+		p, err := Open(path, limits)
+		if err != nil {
+			return nil, 0, err
+		}
+		start := time.Now()
+		pixels := Preprocess(p, side, how)
+		return pixels, time.Since(start), nil
+	}
 }
 
 // planes splits a row of interleaved values, [side,3], into row y of the three planes of out, [3,side,side].

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -226,7 +227,7 @@ func TestRefuses(t *testing.T) {
 	sources := pictures(t, folder)
 	for want, prepare := range map[string]func(l *labelling, file func(name, text string)){
 		"another model":                   func(l *labelling, _ func(string, string)) { l.name = "2" },
-		"coco.json exists; use --force":   func(l *labelling, file func(string, string)) { os.Remove(filepath.Join(l.out, dataset.JournalName)) },
+		"coco.json exists":                func(l *labelling, file func(string, string)) { os.Remove(filepath.Join(l.out, dataset.JournalName)) },
 		"not a row of labels":             func(l *labelling, file func(string, string)) { file(dataset.JournalName, "notes\n") },
 		"belongs to none of these images": func(l *labelling, file func(string, string)) { file("yolo/labels/other.txt", "0 0 0 1 1\n") },
 		"one/a.png belongs to none":       func(l *labelling, _ func(string, string)) { l.sources = append(sources[:1:1], sources[2:]...) },
@@ -258,7 +259,9 @@ func TestRefuses(t *testing.T) {
 		}
 		before := faultfs.Files(t, l.out)
 		_, err := l.run()
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.HasSuffix(want, "exists") != errors.As(err, new(atomicfile.ExistsError)) ||
+			want == "another model" != errors.Is(err, dataset.ErrOtherRun) {
 			t.Errorf("want %q: %v", want, err)
 		}
 		if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && prepare != nil {

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali eval. Before it: package eval reads the questions. After it: evaluation.go asks them, package eval scores the answers.
+// This file: pali eval.
 
 import (
 	"bufio"
@@ -11,8 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
+	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 type evalFlags struct {
@@ -95,6 +99,98 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return printJSON(cmd.OutOrStdout(), s)
 	}
 	return printSummary(cmd.OutOrStdout(), s)
+}
+
+// evaluate asks the questions that the file of --per-question has no answer to, and returns the
+// records of all.
+func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
+	questions, err := eval.ReadQuestions(f.questions, f.images)
+	if err != nil {
+		return nil, err
+	}
+	model, reference, err := f.files()
+	if err != nil {
+		return nil, err
+	}
+	id := store.NewIdentity(f.resize, f.maxTokens, f.kv, f.device, f.gpuLayers)
+	if err := eval.WriteIdentity(id, questions); err != nil {
+		return nil, err
+	}
+	id.OptionalModels(model.Text, model.Vision, reference.Text, reference.Vision, model.Masks)
+	run, err := id.Text(8)
+	if err != nil {
+		return nil, err
+	}
+	j := &eval.Journal{}
+	if f.perQuestion != "" {
+		if j, err = eval.OpenJournal(f.perQuestion, run, questions, f.force); err != nil {
+			return nil, err
+		}
+		defer j.Close()
+	}
+	if n := len(j.Rows); n == len(questions) {
+		return j.Rows, nil
+	} else if n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", f.perQuestion, n, len(questions))
+	}
+	err = f.ask(cmd, run, questions[len(j.Rows):], j, model, reference)
+	return j.Rows, err
+}
+
+// files finds the files that the flags mean; reference has none without --against.
+func (f *evalFlags) files() (model, reference store.Files, err error) {
+	if f.model == "" {
+		return model, reference, usagef("no model: give a text GGUF or its folder with -m")
+	}
+	if model, err = store.Find(f.model, f.mmproj, f.masks); err == nil && f.against != "" {
+		reference, err = store.Find(f.against, f.againstMmproj, "")
+	}
+	if err == nil {
+		err = model.MasksErr
+	}
+	return model, reference, err
+}
+
+// ask loads the models and asks questions.
+func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Question, j *eval.Journal, model, reference store.Files) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	warnSlow(cmd.ErrOrStderr())
+	open := func(files store.Files) (*llamacpp.Model, *runner.ImageCache, error) {
+		m, err := llamacpp.Open(files.Text, files.Vision, options)
+		if err != nil {
+			return nil, nil, err
+		}
+		pixels := imageproc.PixelReader(f.limits, m.Config().ImageSize, imageproc.Resize(f.resize))
+		return m, &runner.ImageCache{Runner: m.Runner(), Pixels: pixels}, nil
+	}
+	a := eval.Asker{Run: run, MaxTokens: f.maxTokens}
+	m, images, err := open(model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	a.Model = images
+	if reference.Text != "" {
+		m, images, err := open(reference)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		a.Reference = images
+	}
+	if model.Masks != "" {
+		decoder, err := masks.Open(model.Masks)
+		if err != nil {
+			return err
+		}
+		a.Mask = eval.NewMask(decoder)
+	}
+	bar := progress.Count(cmd.ErrOrStderr(), "eval")
+	defer bar.Close()
+	return a.Ask(cmd.Context(), questions, j, bar.Set)
 }
 
 // printSummary writes the scores for people, in percent.

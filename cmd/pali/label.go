@@ -1,12 +1,9 @@
 package main
 
-// This file: pali label. Before it: the command line; images.go lists the images. After it: labelling.go asks the model, package tasks/dataset writes.
+// This file: the flags of pali label, and the prompts that they mean; labelling.go: what it does.
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -185,26 +182,16 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 	return []tasks.Prompt{p}, nil
 }
 
-// maxClasses bounds a file of classes in bytes.
-const maxClasses = 1 << 20
-
 // classPrompts asks for the classes of the file, --classes-per-prompt at once.
 func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
 	if f.classes == "" {
 		return nil, usagef("--task %s without --classes", f.task)
 	}
-	b, err := imageproc.ReadFile(f.classes, maxClasses)
+	classes, err := dataset.ReadClasses(f.classes)
 	if err != nil {
 		return nil, err
 	}
-	things, err := readClasses(strings.NewReader(string(b)))
-	if err == nil && len(things) == 0 {
-		err = errors.New("no classes: want one a line")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.classes, err)
-	}
-	for some := range slices.Chunk(things, f.classesPerPrompt) {
+	for some := range slices.Chunk(classes, f.classesPerPrompt) {
 		prompt, err := tasks.Find(f.task).Prompt("", "", some...)
 		if err != nil {
 			return nil, err
@@ -212,22 +199,6 @@ func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
 		all = append(all, prompt)
 	}
 	return all, nil
-}
-
-// readClasses reads things, one a line, each once.
-func readClasses(r io.Reader) (all []string, err error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxClasses)
-	for n := 1; lines.Scan(); n++ {
-		thing := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
-		if strings.Contains(thing, ";") {
-			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which separates things in a prompt", n, thing)
-		}
-		if thing != "" && !slices.Contains(all, thing) {
-			all = append(all, thing)
-		}
-	}
-	return all, lines.Err()
 }
 
 func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
@@ -238,7 +209,9 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	sources, err := gather(args, cmd.InOrStdin(), f.zero, f.recursive, f.output)
+	sources, err := dataset.FindSources(args, dataset.FindOptions{
+		Recursive: f.recursive, Skip: f.output, List: cmd.InOrStdin(), Zero: f.zero,
+	})
 	if err != nil {
 		return err
 	}

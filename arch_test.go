@@ -55,7 +55,8 @@ var allowed = map[string][]string{
 	"eval":          {"runner", "tasks", "tasks/masks", "internal/journal"},
 
 	// The library.
-	"": {},
+	"": {cgo, "paligemma", "mmproj/imageproc", "runner", "runner/llamacpp", "tasks", "tasks/masks", "internal/host",
+		"internal/store"},
 
 	// The server.
 	"server/worker":            {"paligemma", "runner", "tasks"},
@@ -79,7 +80,8 @@ var allowed = map[string][]string{
 		"internal/store"},
 	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp",
 		"bindings/kernels", "internal/estimate", "internal/store"},
-	"cmd/pali": nil, // any
+	"internal/demo": {cgo, "npz", "convert", "convert/sentencepiece", "quant", "testdata/demo"},
+	"cmd/pali":      nil, // any
 
 	// Tests and tools.
 	"internal/abitest":           {},

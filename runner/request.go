@@ -44,7 +44,7 @@ const (
 func (q Request) Validate() error {
 	switch {
 	case len(q.Prompt) > MaxPromptBytes:
-		return InvalidRequestError{LimitError{"bytes of prompt", int64(len(q.Prompt)), MaxPromptBytes}}
+		return InvalidRequestError{LimitError{What: "bytes of prompt", Have: int64(len(q.Prompt)), Max: MaxPromptBytes}}
 	case q.MaxTokens < 1 || q.MaxTokens > MaxAnswerTokens:
 		return invalidValue("max_tokens", q.MaxTokens, fmt.Sprintf("1 to %d", MaxAnswerTokens))
 	case q.TopLogprobs < 0 || q.TopLogprobs > MaxTopLogprobs:
@@ -104,9 +104,4 @@ type ValueError struct {
 func (e ValueError) Error() string { return fmt.Sprintf("%s %v: want %s", e.Field, e.Value, e.Want) }
 
 // LimitError is a size that is too large.
-type LimitError struct {
-	What      string // is counted: "images"
-	Have, Max int64
-}
-
-func (e LimitError) Error() string { return fmt.Sprintf("%d %s: at most %d", e.Have, e.What, e.Max) }
+type LimitError = paligemma.LimitError

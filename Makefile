@@ -27,7 +27,8 @@ export CGO_CFLAGS   := -O3 -w $(NATIVE) -ffp-contract=off
 export CGO_CXXFLAGS := -O3 -w $(NATIVE)
 export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 
-PURE   = . ./paligemma ./tensor ./npz ./gguf ./gemma ./mmproj ./mmproj/imageproc/... ./convert/... ./runner ./tasks/... ./eval ./answer ./server/... ./internal/...
+# The packages that need no C: those that import bindings neither themselves nor through others.
+PURE = $(shell CGO_ENABLED=0 $(GO) list -e -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -v /bindings/ | cut -d' ' -f1)
 
 .PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
 
@@ -55,6 +56,8 @@ test: test-go test-pure
 test-go: modules
 	$(GO) build ./...
 	$(GO) test -p 1 -timeout 15m ./...
+	$(GO) -C scripts vet ./...
+	$(GO) -C scripts test ./...
 
 # A build without C has other files; its tests must hold too.
 test-pure:
@@ -135,28 +138,34 @@ page-pictures: bin/pali
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet ./...
+	$(GO) vet ./... ./testdata/demo
 	$(GO) mod tidy -diff
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) ./... ./testdata/demo
+	$(GO) -C scripts vet ./...
+	$(GO) -C scripts mod tidy -diff
+	cd scripts && $(GO) run $(STATICCHECK) ./...
 
 # What scores of boxes are worth: rewrites docs/scores.md and its plot, in a minute.
 scores: bin/pali
 	bin/pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o bin/scores --force
 	grep '"detect' testdata/quality/questions.jsonl >bin/scores/questions.jsonl
 	bin/pali eval -m bin/scores --questions bin/scores/questions.jsonl --images testdata/quality --kv f32 -t 1 --per-question bin/scores/rows.jsonl --force
-	$(GO) run ./scripts/scores bin/scores/rows.jsonl -o docs
+	$(GO) -C scripts build -o ../bin/scores.program ./scores
+	bin/scores.program bin/scores/rows.jsonl -o docs
 
 # What each type costs the demo checkpoint: rewrites docs/quality.md and its plots. About four minutes on two cores; with all questions, half an hour:
 # make quality QUESTIONS=testdata/quality/questions.jsonl
 QUESTIONS ?= testdata/quality/short.jsonl
 quality: bin/pali
-	$(GO) run ./scripts/quality --questions $(QUESTIONS)
+	$(GO) -C scripts build -o ../bin/quality.program ./quality
+	bin/quality.program --questions $(QUESTIONS)
 
 # A full-size PaliGemma 3B with random weights (11.7 GB), for measuring (scripts/bench-convert.sh).
 OUT       ?= synthetic-3b.npz
 TOKENIZER ?= synthetic-tokenizer.model
 synthetic:
-	CGO_ENABLED=0 $(GO) run ./scripts/synthetic -o $(OUT) --tokenizer $(TOKENIZER)
+	CGO_ENABLED=0 $(GO) -C scripts build -o ../bin/synthetic ./synthetic
+	bin/synthetic -o $(OUT) --tokenizer $(TOKENIZER)
 
 # The same environment for a shell, so that go itself builds with the same flags:  eval "$$(make -s env)" && go test ./quant
 env:

@@ -1,11 +1,15 @@
 package pali_test
 
-// This file: the import rule, kept by a test. A package that is not in the table, an import that the table does not allow, and C outside bindings fail.
+// This file: the import rule, kept by a test. It covers every folder with Go in it. A package that is not in the table, an import
+// that the table does not allow, an allowance that nothing uses, and C outside bindings fail.
 
 import (
 	"encoding/json"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,77 +17,93 @@ import (
 
 const module = "github.com/pali-gguf/pali"
 
+// cgo in a package's row says that it needs C, itself or through what it imports; a package without it builds with CGO_ENABLED=0.
+const cgo = "C"
+
 // allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a package may import anything.
 var allowed = map[string][]string{
-	"":                           {},
-	"paligemma":                  {},
-	"tensor":                     {},
-	"npz":                        {"tensor"},
-	"gguf":                       {},
-	"gemma":                      {"paligemma", "gguf"},
-	"mmproj":                     {"paligemma", "gguf"},
-	"mmproj/imageproc":           {"mmproj/imageproc/jpeg"},
-	"mmproj/imageproc/jpeg":      {},
-	"convert/sentencepiece":      {"paligemma"},
-	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
-	"internal/atomicfile":        {},
-	"internal/terminal":          {},
-	"internal/safedial":          {},
-	"internal/kaggle":            {"internal/atomicfile", "internal/safedial"},
-	"internal/kaggle/kaggletest": {"internal/safedial"}, // for tests
-	"internal/journal":           {"internal/atomicfile"},
-	"bindings/ggml":              {},
-	"bindings/llama":             {},
-	"quant":                      {"paligemma", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
-	"mmproj/siglip":              {"paligemma", "gguf", "mmproj", "bindings/ggml"},
-	"runner":                     {"paligemma", "mmproj/imageproc"},
-	"runner/llamacpp":            {"paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
-	"tasks":                      {"paligemma"},
-	"tasks/masks":                {"gguf", "tensor"},
-	"tasks/draw":                 {"tasks/masks"},
-	"answer":                     {"mmproj/imageproc", "runner", "tasks", "tasks/draw", "tasks/masks"},
-	"tasks/dataset":              {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
-	"eval":                       {"tasks", "internal/journal"},
-	"server/worker":              {"paligemma", "answer", "runner"},
-	"server/engine":              {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
-	"server":                     {"answer", "internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/masks"},
-	"cmd/pali":                   nil, // any: the only place where things are wired together
-	"scripts/synthetic":          nil,
-	"scripts/quality":            {"eval", "gguf", "quant"},
-	"scripts/scores":             {"eval"},
-	"internal/badfiles":          {"paligemma", "gguf"},                    // for tests
-	"internal/ctest":             {},                                       // for tests
-	"internal/faultfs":           {"internal/atomicfile"},                  // for tests
-	"internal/tinymodel":         {"paligemma", "tensor", "npz"},           // for tests
-	"server/worker/workertest":   {"paligemma", "runner", "server/worker"}, // for tests
-}
+	// Words, formats and sizes.
+	"paligemma":             {},
+	"tensor":                {},
+	"gguf":                  {},
+	"npz":                   {"tensor"},
+	"gemma":                 {"paligemma", "gguf"},
+	"mmproj":                {"paligemma", "gguf"},
+	"mmproj/imageproc":      {"mmproj/imageproc/jpeg"},
+	"mmproj/imageproc/jpeg": {},
 
-// withC are the packages that may hold C, or import one that does. All others build with CGO_ENABLED=0.
-var withC = []string{"bindings/ggml", "bindings/llama", "mmproj/siglip", "runner/llamacpp", "quant", "cmd/pali", "scripts/quality"}
+	// C, and what calls it.
+	"bindings/ggml":    {cgo},
+	"bindings/llama":   {cgo},
+	"bindings/kernels": {cgo, "bindings/ggml"},
+	"mmproj/siglip":    {cgo, "paligemma", "gguf", "mmproj", "bindings/ggml", "bindings/kernels"},
+	"runner/llamacpp": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "runner",
+		"bindings/ggml", "bindings/kernels", "bindings/llama"},
+	"quant": {cgo, "paligemma", "tensor", "gguf", "gemma", "mmproj", "bindings/ggml", "internal/atomicfile", "internal/strips"},
+
+	// From a checkpoint to files.
+	"convert/sentencepiece": {"paligemma"},
+	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
+		"internal/atomicfile", "internal/strips"},
+
+	// From images and a prompt to an answer, its objects, its scores.
+	"runner":        {"paligemma"},
+	"tasks":         {"paligemma", "runner", "tasks/masks"},
+	"tasks/masks":   {"paligemma", "gguf", "tensor"},
+	"tasks/draw":    {"tasks", "tasks/masks"},
+	"tasks/dataset": {"runner", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
+	"eval":          {"runner", "tasks", "tasks/masks", "internal/journal"},
+
+	// The library.
+	"": {},
+
+	// The server.
+	"server/worker":            {"paligemma", "runner", "tasks"},
+	"server/worker/workertest": {"paligemma", "runner", "server/worker"}, // for tests
+	"server/engine":            {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
+	"server": {"internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/draw",
+		"tasks/masks"},
+
+	// What the command is made of, and where things are wired together.
+	"internal/atomicfile": {},
+	"internal/host":       {},
+	"internal/journal":    {"internal/atomicfile"},
+	"internal/kaggle":     {"internal/atomicfile", "internal/safedial"},
+	"internal/progress":   {"internal/terminal"},
+	"internal/safedial":   {},
+	"internal/strips":     {},
+	"internal/terminal":   {},
+	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
+	"internal/inspect":    {cgo, "tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/strips"},
+	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert", "convert/sentencepiece",
+		"internal/store"},
+	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp",
+		"bindings/kernels", "internal/estimate", "internal/store"},
+	"cmd/pali": nil, // any
+
+	// Tests and tools.
+	"internal/abitest":           {},
+	"internal/badfiles":          {"paligemma", "gguf"},
+	"internal/faultfs":           {"internal/atomicfile"},
+	"internal/kaggle/kaggletest": {"internal/safedial"},
+	"internal/tinymodel":         {"paligemma", "tensor", "npz"},
+	"testdata/demo":              {},  // what "pali demo" embeds: it must lie where its files do
+	"scripts/synthetic":          nil, // scripts is a module of its own
+	"scripts/quality":            nil,
+	"scripts/scores":             nil,
+}
 
 type goPackage struct {
 	ImportPath string
 	Imports    []string
+	Deps       []string
 	CgoFiles   []string
 }
 
 func TestImports(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,CgoFiles", "./...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen, used := 0, map[string][]string{}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; seen++ {
-		var p goPackage
-		if err := d.Decode(&p); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
+	used := map[string][]string{}
+	for _, p := range packages(t) {
 		checkImports(t, p, used)
-	}
-	if seen < 15 {
-		t.Errorf("%d packages seen", seen)
 	}
 	for name, may := range allowed {
 		for _, of := range may {
@@ -103,19 +123,60 @@ func checkImports(t *testing.T, p goPackage, used map[string][]string) {
 	if len(p.CgoFiles) > 0 && !strings.HasPrefix(name, "bindings/") {
 		t.Errorf("package %q holds C (%v); only bindings may", name, p.CgoFiles)
 	}
+	imports := []string{}
 	for _, path := range p.Imports {
-		if path != module && !strings.HasPrefix(path, module+"/") {
-			continue
-		}
-		of := ours(path)
-		used[name] = append(used[name], of)
-		if may != nil && !slices.Contains(may, of) {
-			t.Errorf("package %q imports %q, which the table does not allow", name, of)
-		}
-		if slices.Contains(withC, of) && !slices.Contains(withC, name) {
-			t.Errorf("package %q imports %q, which needs C", name, of)
+		if path == module || strings.HasPrefix(path, module+"/") {
+			imports = append(imports, ours(path))
 		}
 	}
+	if len(p.CgoFiles) > 0 || slices.ContainsFunc(p.Deps, func(path string) bool { return strings.HasPrefix(path, module+"/bindings/") }) {
+		imports = append(imports, cgo)
+	}
+	for _, of := range imports {
+		if used[name] = append(used[name], of); may != nil && !slices.Contains(may, of) {
+			t.Errorf("package %q imports %q, which the table does not allow", name, of)
+		}
+	}
+}
+
+// packages lists the packages of all folders below this one, of both modules. They are listed as a build with C sees them.
+func packages(t *testing.T) (all []goPackage) {
+	t.Helper()
+	folders := map[bool][]string{} // whether in scripts
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (path == "bin" || path == "lib" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+			return filepath.SkipDir
+		}
+		inScripts := strings.HasPrefix(path, "scripts/")
+		if folder := "./" + filepath.ToSlash(filepath.Dir(path)); strings.HasSuffix(path, ".go") && !slices.Contains(folders[inScripts], folder) {
+			folders[inScripts] = append(folders[inScripts], folder)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for inScripts, some := range folders {
+		cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,CgoFiles"}, some...)...)
+		if inScripts {
+			cmd = exec.Command("go", "-C", "scripts", "list", "-json=ImportPath,Imports,Deps,CgoFiles", "./...")
+		}
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+			var p goPackage
+			if err := d.Decode(&p); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 func ours(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, module), "/") }

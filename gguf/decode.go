@@ -116,7 +116,7 @@ func decode(r io.ReaderAt, size int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, place(f, d.pos, alignment)
+	return f, checkOffsets(f, d.pos, alignment)
 }
 
 // preamble reads the fixed 24 bytes and returns the numbers of tensors and keys, within their limits.

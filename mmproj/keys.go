@@ -1,10 +1,13 @@
 package mmproj
 
-// This file: the names of the keys and tensors. Before it: llama.cpp's tools/mtmd/clip-impl.h. After it: package convert writes them,
-// Check reads them, package siglip looks the tensors up.
+// This file: the names of the keys and tensors, which are those of llama.cpp's tools/mtmd/clip-impl.h, and the padding of
+// the MLP.
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/paligemma"
@@ -27,7 +30,7 @@ const (
 	KeyImageMean         = "clip.vision.image_mean"                   // []float32: one for each channel
 	KeyImageStd          = "clip.vision.image_std"                    // []float32: one for each channel
 
-	Architecture  = "clip"
+	Architecture  = paligemma.VisionArchitecture
 	ProjectorType = "paligemma"
 )
 
@@ -91,12 +94,42 @@ func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias, Shape: []int{c.ProjectionDim}})
 }
 
-// PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: with zeros up to the next multiple of 256 (every
-// block and super-block divides it) if that adds no more than a sixteenth, else to the next multiple of 32: 4304 becomes 4352, 344 becomes
-// 352. It is exact: a hidden unit with zero weights and bias is gelu(0) = 0, and meets zeros on its way out.
+// PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: with zeros up to the next
+// multiple of 256 (every block and super-block divides it) if that adds no more than a sixteenth, else to the next
+// multiple of 32: 4304 becomes 4352, 344 becomes 352. It is exact: a hidden unit with zero weights and bias is
+// gelu(0) = 0, and meets zeros on its way out.
 func PaddedWidth(n int) int {
 	if wide := (n + 255) / 256 * 256; (wide-n)*16 <= n {
 		return wide
 	}
 	return (n + 31) / 32 * 32
+}
+
+// PaddedAxis returns which axis of the tensor of this name, of either file, is the vision MLP's hidden width, which
+// files of block types have padded: 0, 1, or -1 for none.
+func PaddedAxis(name string) int {
+	layer, tensor, ok := strings.Cut(strings.TrimPrefix(name, "v.blk."), ".")
+	if _, err := strconv.ParseUint(layer, 10, 10); !ok || err != nil || !strings.HasPrefix(name, "v.blk.") {
+		return -1
+	}
+	switch "v.blk.%d." + tensor {
+	case FFNUpWeight, FFNUpBias:
+		return 0
+	case FFNDownWeight:
+		return 1
+	}
+	return -1
+}
+
+// IsPadded reports whether large is the shape of a tensor of this name whose shape without padding is small: PaddedAxis
+// is as much wider as PaddedWidth can make it, and all else is the same.
+func IsPadded(name string, small, large []int) bool {
+	axis := PaddedAxis(name)
+	if axis < 0 || len(small) != len(large) || len(small) <= axis {
+		return false
+	}
+	like := slices.Clone(small)
+	like[axis] = large[axis]
+	n, wide := small[axis], large[axis]
+	return slices.Equal(like, large) && wide%32 == 0 && n <= wide && wide-n < 256
 }

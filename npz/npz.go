@@ -3,15 +3,18 @@
 //	x.npz  =  zip file of members  params/img/embedding/kernel.npy ...   stored, or deflated
 //	member =  "\x93NUMPY", version, header length, {'descr': '<f4', 'fortran_order': False, 'shape': (14, 14, 3, 1152), }, elements
 //
-// Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it: package convert, which takes each array as a tensor.Tensor.
+// Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it: whoever reads the arrays,
+// each a tensor.Tensor.
 //
 // Element types are <f4 (F32), <f2 (F16), <i4 (I32), and |V2 or <V2, which is how NumPy, having no such type, saves bfloat16 (big_vision utils.py, recover_dtype).
 // Members are never written to disk, and nothing is allocated on the word of the file: every size is checked against the file's own length first.
 package npz
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -36,7 +39,7 @@ const (
 type Archive struct {
 	tensors []tensor.Tensor
 	byName  map[string]int
-	files   []*part // what Close closes; none for NewArchive
+	files   []*part // none for NewArchive
 }
 
 // Open opens a .npz file, or the pieces of one in the given order (x.npz.part0 x.npz.part1 ...). It reads the directory and every
@@ -98,15 +101,25 @@ func (a *Archive) Tensor(name string) (tensor.Tensor, bool) {
 	return a.tensors[i], true
 }
 
-// Close closes the files. It fails if the size or the modification time of one changed since Open: what was read may then be a mixture. A second call does nothing.
+// Unchanged fails if the size or the modification time of a file changed since Open: what was read may then be a
+// mixture. It fails on a closed archive; of one that NewArchive opened it knows nothing.
+func (a *Archive) Unchanged() error {
+	for _, p := range a.files {
+		if err := p.unchanged(); err != nil {
+			return fmt.Errorf("npz: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close closes the files that Open opened. Calls after the first do nothing.
 func (a *Archive) Close() error {
 	var first error
 	for _, p := range a.files {
-		if err := p.close(); err != nil && first == nil {
+		if err := p.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) && first == nil {
 			first = fmt.Errorf("npz: %w", err)
 		}
 	}
-	a.files = nil
 	return first
 }
 

@@ -1,10 +1,13 @@
-// Compares `pali bench` with upstream llama.cpp on the same text files in the same minutes, and prints a Markdown table: medians of each, and the ratio.
+// Compares `pali bench` with upstream llama.cpp on the same text files, in turn, and prints a
+// Markdown table with the medians of both and their ratio.
 //
 //   node scripts/bench-peer.mjs PACKAGE ROUNDS MODEL.gguf...
 //
-// PACKAGE is the folder of an installed node-llama-cpp, which carries upstream's prebuilt libraries; MODEL.gguf are text files with their mmproj files
-// beside them. Both run 264 positions of prefix and 24 tokens of answer with as many threads as pali takes; upstream's prefix is 264 tokens of text, and
-// causal. Each round is a process of its own, ours and theirs in turn; each process warms up once. PALI is the program, bin/pali if not set.
+// PACKAGE is the folder of an installed node-llama-cpp, which contains upstream's prebuilt
+// libraries; MODEL.gguf are text files with their mmproj files in the same folder. Both run 264
+// positions of prefix and 24 tokens of answer with the number of threads that pali chooses;
+// upstream's prefix is 264 tokens of text, and causal. Each round is a process of its own, ours and
+// theirs in turn; each process warms up once. PALI is the program, bin/pali by default.
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -12,7 +15,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const prefix = 264, answer = 24;
 const self = fileURLToPath(import.meta.url);
 
-// upstream measures one model in this process: tokens a second of prefix and answer.
+// upstream measures one model in this process: tokens per second of prefix and answer.
 async function upstream(folder, model, threads) {
 	const { getLlama } = await import(pathToFileURL(path.join(folder, "dist", "index.js")));
 	const llama = await getLlama({ gpu: false, build: "never", maxThreads: threads, logLevel: "error" });
@@ -41,7 +44,8 @@ async function upstream(folder, model, threads) {
 
 function ours(model) {
 	const pali = process.env.PALI ?? path.join(path.dirname(self), "..", "bin", "pali");
-	const out = execFileSync(pali, ["bench", "-m", model, "-r", "1", "--prompt-tokens", "8", "--max-tokens", String(answer), "--json"]);
+	const args = ["bench", "-m", model, "-r", "1", "--prompt-tokens", "8", "--max-tokens", String(answer), "--json"];
+	const out = execFileSync(pali, args);
 	const r = JSON.parse(out);
 	return { prefill: r.prefill.per_second, decode: r.decode.per_second, tokens: r.prefill_tokens, threads: r.threads };
 }

@@ -1,18 +1,23 @@
 #!/bin/sh
-# The official clients against a running server: openai and ollama of PyPI and of npm, then schemathesis on /openapi.json. Needs Python 3.10 or newer
-# with venv, Node.js with npm, and a network for what is not in bin/clients yet.
+# Runs the official clients against a server: openai and ollama of PyPI and of npm, then
+# schemathesis on /openapi.json. Needs Python 3.10 or newer with venv, Node.js with npm, and a
+# network for what is not in bin/clients yet.
 #
-# usage: scripts/clients.sh    (from make test-clients)
+#   scripts/clients.sh    (make test-clients)
 set -eu
 cd "$(dirname "$0")/.."
 place=bin/clients
 mkdir -p "$place"
-[ -x "$place/venv/bin/schemathesis" ] || { python3 -m venv "$place/venv" && "$place/venv/bin/pip" install -q openai ollama schemathesis; }
+[ -x "$place/venv/bin/schemathesis" ] || {
+	python3 -m venv "$place/venv"
+	"$place/venv/bin/pip" install -q openai ollama schemathesis
+}
 [ -d "$place/node_modules/openai" ] || npm install --prefix "$place" --no-audit --no-fund --silent openai ollama
-cp scripts/clients/clients.mjs "$place/" # beside its modules
+cp scripts/clients/clients.mjs "$place/" # Node.js looks for modules from the script's folder
 
-bin/pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o "$place/model" --force >/dev/null 2>&1
-bin/pali convert --masks testdata/demo/masks.npz --name demo -o "$place/model" --force >/dev/null 2>&1
+convert() { bin/pali convert "$@" -o "$place/model" --force >/dev/null 2>&1; }
+convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32
+convert --masks testdata/demo/masks.npz --name demo
 bin/pali serve -m "$place/model" -t 1 --listen 127.0.0.1:0 --quiet >"$place/address" &
 server=$!
 trap 'kill $server' EXIT
@@ -20,10 +25,14 @@ until grep -q http "$place/address"; do sleep 0.1; done
 address=$(sed 's/ .*//' "$place/address")
 until python3 -c "import urllib.request; urllib.request.urlopen('$address/health')" 2>/dev/null; do sleep 0.1; done
 
-pictures="testdata/demo/pictures/000.png testdata/demo/pictures/013.jpg testdata/demo/pictures/008.png"
-"$place/venv/bin/python" scripts/clients/clients.py "$address" bin/pali "$place/model" $pictures
-node "$place/clients.mjs" "$address" bin/pali "$place/model" $pictures
-# Valid data may be refused for what a schema cannot say (no picture's bytes), and OpenAI's and Ollama's clients may send more than is described.
-"$place/venv/bin/schemathesis" run "$address/openapi.json" --url "$address" --max-examples "${EXAMPLES:-30}" --seed 1 --no-color --generation-database none \
-	--checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method
+folder=testdata/demo/pictures
+images="$folder/000.png $folder/013.jpg $folder/008.png"
+"$place/venv/bin/python" scripts/clients/clients.py "$address" bin/pali "$place/model" $images
+node "$place/clients.mjs" "$address" bin/pali "$place/model" $images
+# Data that fits the schema may be refused for what a schema cannot say (bytes that are not an
+# image), and OpenAI's and Ollama's clients may send more than is described.
+checks=not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance
+checks=$checks,response_schema_conformance,unsupported_method
+"$place/venv/bin/schemathesis" run "$address/openapi.json" --url "$address" --max-examples "${EXAMPLES:-30}" \
+	--seed 1 --no-color --generation-database none --checks $checks
 kill -0 $server

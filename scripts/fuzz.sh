@@ -1,12 +1,14 @@
 #!/bin/sh
-# Runs every fuzz target of the module for a while, one after the other, and stops at the first that finds something.
+# Runs every fuzz target of the module for a while, one after the other, and stops at the first
+# failure.
 #
 #   scripts/fuzz.sh DURATION [PACKAGE...]
 #   scripts/fuzz.sh 30s
 #   scripts/fuzz.sh 10m ./npz ./gguf
 #
-# What a target finds lies in the testdata/fuzz of its package. Packages that hold no C run without it. Each new input is minimised
-# once only (-fuzzminimizetime 1x): Go's minimiser can take a whole run for itself.
+# Go stores a failing input in the package's testdata/fuzz. Packages without C run with
+# CGO_ENABLED=0. Each new input is minimised once only (-fuzzminimizetime 1x): Go's minimiser can
+# take up the whole duration.
 set -eu
 [ $# -ge 1 ] || {
 	sed -n '4,6p' "$0" | sed 's/^# *//' >&2
@@ -20,9 +22,9 @@ cd "$(dirname "$0")/.."
 count=0
 packages=$(go list -f '{{.ImportPath}} {{.Dir}}' "$@")
 while read -r package dir; do
-	# Only what has a target is built: with C, that takes minutes.
+	# Only packages with a target are built: with C, that takes minutes.
 	grep -q '^func Fuzz' "$dir"/*_test.go 2>/dev/null || continue
-	# Does it, or its tests, link C of this module or of the one that carries llama.cpp?
+	# Do the package or its tests link C, of this module or of the one that carries llama.cpp?
 	CGO_ENABLED=1
 	export CGO_ENABLED
 	case $(go list -deps -test -f '{{if .CgoFiles}}{{.ImportPath}}{{end}}' "$package") in
@@ -37,5 +39,5 @@ while read -r package dir; do
 done <<END
 $packages
 END
-[ $count -gt 0 ] || { echo "fuzz.sh: no fuzz target found" >&2; exit 1; }
+[ $count -gt 0 ] || { echo "fuzz.sh: no fuzz targets found" >&2; exit 1; }
 echo "$count fuzz targets, $duration each: nothing found"

@@ -1,25 +1,31 @@
 #!/bin/sh
-# Builds ggml's CUDA or Vulkan backend, from the sources in the Go module that carries llama.cpp, into lib/pali beside bin.
+# Builds ggml's CUDA or Vulkan backend into lib/pali, from the llama.cpp in the Go module ollama.
 #
 #   scripts/gpu.sh cuda|vulkan [MODULE_DIR]
 #   scripts/gpu.sh vulkan "$(go list -m -f '{{.Dir}}' github.com/ollama/ollama)"
-#   JOBS=2 ARCH="80;90" scripts/gpu.sh cuda           two jobs; CUDA architectures, else those of this machine's GPUs
-#   VULKAN_HEADERS=DIR scripts/gpu.sh vulkan          the folder that holds vulkan/vulkan.hpp, if not the compiler's own
+#   JOBS=2 ARCH="80;90" scripts/gpu.sh cuda       CUDA architectures (default: this machine's GPUs)
+#   VULKAN_HEADERS=DIR scripts/gpu.sh vulkan      the folder of vulkan/vulkan.hpp
 #
-# Linux only. Needs cmake, make, a C++ compiler and, for cuda, NVIDIA's toolkit (nvcc); for vulkan, glslc and the Vulkan loader with
-# headers from 1.3.272 on (Debian: libvulkan-dev glslc; Debian 12's headers are older). vulkan was built and run with Mesa's software
-# device, which ggml takes only if GGML_VK_VISIBLE_DEVICES=0 asks for it, and on no GPU yet (docs/performance.md has what came of it: that
-# device needs LP_NUM_THREADS=1 too, or logits are wrong at times); cuda is untested, the build too.
-# Build again whenever go.mod names another version of the module: before it uses a library ggml compares one number, which rarely changes.
+# Linux only. Needs cmake, make, a C++ compiler and, for cuda, NVIDIA's toolkit (nvcc); for vulkan,
+# glslc and the Vulkan loader with headers from 1.3.272 on (Debian: libvulkan-dev glslc; Debian 12's
+# headers are older). vulkan was built and run with Mesa's software device but not yet on a GPU;
+# ggml uses that device only with GGML_VK_VISIBLE_DEVICES=0, and it also needs LP_NUM_THREADS=1, or
+# logits are wrong at times (docs/performance.md). Neither the build nor the use of cuda has been
+# tested.
 #
-# There are two copies of ggml in the process then. The program holds one and exports none of its symbols (Go's linker keeps them
-# in), so the backend brings its own libggml-base, as in ollama's own packages. They meet only in tables of functions, and in
-# structs that both have from the same headers; the registry of devices is in the program's copy alone. Two things follow. What the
-# backend logs does not reach the program, but scripts/gpu/log.c, which writes warnings and errors to standard error. And no
-# libggml-cpu may lie in lib/pali, or it would be registered as a second processor.
+# Build again whenever go.mod changes the module's version: ggml checks only one number of a library
+# before it uses it, which rarely changes.
 #
-# The sources are copied first, into lib/build: the module folder is read-only, and its archive lacks the four shaders that ask
-# what glslc can do; ggml takes their absence for a yes. Ours are in scripts/gpu/feature-tests.
+# The process then contains two copies of ggml. The program has one and does not export its symbols
+# (Go's linker hides them), so the backend brings its own libggml-base, as in ollama's own packages.
+# The copies share only tables of functions and structs, which both have from the same headers; the
+# registry of devices is in the program's copy alone. Two things follow. The backend's log does not
+# reach the program but scripts/gpu/log.c, which writes warnings and errors to standard error. And
+# lib/pali must not contain libggml-cpu, or it would be registered as a second CPU.
+#
+# The sources are copied to lib/build first: the module's folder is read-only, and lacks the four
+# shaders that test the features of glslc; without them ggml assumes that glslc has these features.
+# Ours are in scripts/gpu/feature-tests.
 set -eu
 usage() {
 	sed -n '2,7p' "$0" | sed 's/^# \{0,1\}//' >&2
@@ -35,24 +41,25 @@ compiles() { "${CXX:-c++}" ${VULKAN_HEADERS:+-I"$VULKAN_HEADERS"} -E -x c++ - >/
 [ $# -ge 1 ] && [ $# -le 2 ] || usage
 kind=$1
 case $kind in cuda | vulkan) ;; *) usage ;; esac
-folder() { (cd "$1" 2>/dev/null && pwd) || fail "no folder \"$1\""; }
+folder() { (cd "$1" 2>/dev/null && pwd) || fail "not a folder: \"$1\""; }
 module=${2:+$(folder "$2")}
 VULKAN_HEADERS=${VULKAN_HEADERS:+$(folder "$VULKAN_HEADERS")}
-[ "$(uname -s)" = Linux ] || fail "this is for Linux; on macOS the program holds Metal already"
+[ "$(uname -s)" = Linux ] || fail "this script is for Linux; on macOS the program contains Metal already"
 need cmake "Debian: cmake"
 need "${CXX:-c++}" "Debian: build-essential"
 if [ "$kind" = cuda ]; then
-	need "${CUDACXX:-nvcc}" "NVIDIA's CUDA toolkit, its bin folder in PATH; Debian: nvidia-cuda-toolkit"
+	need "${CUDACXX:-nvcc}" "NVIDIA's CUDA toolkit, with its bin folder in PATH; Debian: nvidia-cuda-toolkit"
 else
 	need glslc "Debian: glslc"
 	echo '#include <vulkan/vulkan.hpp>' | compiles || fail "this needs vulkan/vulkan.hpp (Debian: libvulkan-dev)"
 	printf '#include <vulkan/vulkan_core.h>\n#ifndef VK_EXT_layer_settings\n#error\n#endif\n' | compiles ||
-		fail "this needs Vulkan headers from 1.3.272 on, and finds older ones (VULKAN_HEADERS=DIR says where others are)"
+		fail "this needs Vulkan headers from 1.3.272 on, and found older ones (set VULKAN_HEADERS=DIR for others)"
 fi
 cd "$(dirname "$0")/.."
 module=${module:-$(go list -m -f '{{.Dir}}' github.com/ollama/ollama)}
 ggml=$module/ml/backend/ggml/ggml
-[ -f "$ggml/src/ggml-$kind/CMakeLists.txt" ] || fail "no ggml in \"$module\": go mod download github.com/ollama/ollama"
+[ -f "$ggml/src/ggml-$kind/CMakeLists.txt" ] ||
+	fail "\"$module\" does not contain ggml: go mod download github.com/ollama/ollama"
 
 build=lib/build/$kind
 mkdir -p "$build" lib/pali
@@ -60,7 +67,7 @@ if [ -d "$build/ggml" ]; then chmod -R u+w "$build/ggml"; fi
 rm -rf "$build/ggml"
 cp -Rp "$ggml" "$build/ggml"
 chmod -R u+w "$build/ggml"
-find "$build/ggml" -name '*.go' -exec rm -f {} + # or ./... would take them for packages of this module
+find "$build/ggml" -name '*.go' -exec rm -f {} + # or ./... would include them
 if [ "$kind" = vulkan ]; then
 	cp -Rp scripts/gpu/feature-tests "$build/ggml/src/ggml-vulkan/vulkan-shaders/"
 fi
@@ -69,9 +76,10 @@ cmake -S scripts/gpu -B "$build/out" -DCMAKE_BUILD_TYPE=Release -DGGML_DIR="$PWD
 	${VULKAN_HEADERS:+-DVulkan_INCLUDE_DIR="$VULKAN_HEADERS"}
 cmake --build "$build/out" --target "ggml-$kind" --parallel "${JOBS:-$(getconf _NPROCESSORS_ONLN)}"
 
-# The program takes the name without a number; the backend asks for libggml-base by the one with it.
+# The program loads the backend by a name without a version; the backend needs libggml-base with
+# one.
 for file in libggml-base.so.0 "libggml-$kind.so"; do
 	cp -L "$build/out/lib/$file" "lib/pali/$file.partial"
 	mv "lib/pali/$file.partial" "lib/pali/$file"
 done
-echo "lib/pali: libggml-$kind.so. bin/pali doctor lists the devices that it finds."
+echo "lib/pali: libggml-$kind.so. bin/pali doctor lists the devices."

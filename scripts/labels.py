@@ -1,10 +1,11 @@
-"""Reads what `pali label` wrote with the libraries that people use, and compares each with the others.
+"""Reads the files of `pali label` with the libraries that people use, and compares the formats.
 
     pip install pycocotools supervision opencv-python-headless labelme pandas
-    python scripts/labels.py PICTURES OUT [QUESTIONS.jsonl]
+    python scripts/labels.py IMAGES OUT [QUESTIONS.jsonl]
 
-PICTURES is the folder that was labelled, OUT the folder that was written, in all formats. With questions whose answers are known, the average
-precision of the boxes is taken with pycocotools, over the pairs of a picture and a thing that the questions ask for.
+IMAGES is the folder of the labelled images, OUT the folder that was written, in all formats. With
+questions and their true answers, also prints the average precision of the boxes by pycocotools,
+over the pairs of an image and a label that the questions ask for.
 """
 
 import collections
@@ -23,7 +24,7 @@ from pycocotools.cocoeval import COCOeval
 
 
 def read(out):
-    """The COCO file, and its annotations by the pictures' names."""
+    """Returns the COCO file, and its annotations by file name."""
     coco = COCO(str(out / "coco.json"))
     by_name = collections.OrderedDict((i["file_name"], []) for i in coco.dataset["images"])
     for a in coco.dataset["annotations"]:
@@ -37,7 +38,7 @@ def corners(a):
 
 
 def compare(what, dataset, coco, by_name, bound):
-    """Labels must be equal, and corners within a bound of pixels."""
+    """Labels must be equal, and corners differ by at most bound pixels."""
     furthest, boxes = 0, 0
     for path, _, found in dataset:
         want = by_name[pathlib.Path(path).name]
@@ -47,11 +48,18 @@ def compare(what, dataset, coco, by_name, bound):
             furthest = max(furthest, np.abs(xyxy - corners(a)).max())
         boxes += len(want)
     assert len(dataset) == len(by_name) and furthest <= bound, (what, len(dataset), furthest)
-    print(f"{what}: {len(dataset)} pictures, {boxes} boxes, corners within {furthest:.4f} pixels")
+    print(f"{what}: {len(dataset)} images, {boxes} boxes, corners within {furthest:.4f} pixels")
 
 
-def masks(pictures, out, coco, by_name):
-    """pycocotools' masks against the areas, the PNGs, and supervision's of YOLO's outlines."""
+def yolo(folder):
+    """Opens a YOLO data set with supervision."""
+    parts = (str(folder / name) for name in ("images", "labels", "data.yaml"))
+    return sv.DetectionDataset.from_yolo(*parts)
+
+
+def masks(out, coco, by_name):
+    """Compares pycocotools' masks with the areas, the PNGs, and the masks that supervision draws
+    from YOLO."""
     drawn = 0
     for name, annotations in by_name.items():
         values = np.array(Image.open((out / "masks" / name).with_suffix(".png")))
@@ -68,17 +76,19 @@ def masks(pictures, out, coco, by_name):
     print(f"masks: {drawn}, equal in coco.json (pycocotools) and in masks (Pillow), to the pixel")
     folder = out / "yolo-seg"
     overlaps = []
-    for path, _, found in sv.DetectionDataset.from_yolo(str(folder / "images"), str(folder / "labels"), str(folder / "data.yaml")):
+    for path, _, found in yolo(folder):
         want = [a for a in by_name[pathlib.Path(path).name] if a["segmentation"]]
         assert len(found) == len(want), path
         for k, a in enumerate(want):
             mask = coco.annToMask(a).astype(bool)
             overlaps.append((mask & found.mask[k]).sum() / (mask | found.mask[k]).sum())
     if overlaps:
-        print(f"yolo-seg, supervision: {len(overlaps)} masks, mean IoU {np.mean(overlaps):.3f} (it draws the outline's own pixels too)")
+        mean = np.mean(overlaps)
+        print(f"yolo-seg, supervision: {len(overlaps)} masks, mean IoU {mean:.3f} (its masks include the outline)")
 
 
 def others(out, coco, by_name):
+    """Reads LabelMe's files, the CSV and the JSONL."""
     shapes = 0
     for name, annotations in by_name.items():
         f = LabelFile(str((out / "labelme" / name).with_suffix(".json")))
@@ -93,27 +103,34 @@ def others(out, coco, by_name):
 
 
 def precision(coco, by_name, questions):
-    """Average precision over what was asked."""
+    """Prints the average precision over the pairs that the questions ask for."""
     ids, names = {}, {i["file_name"]: i for i in coco.dataset["images"]}
     for c in coco.dataset["categories"]:
         ids[c["name"]] = c["id"]
     true, asked = [], set()
     for line in open(questions, encoding="utf-8"):
         q = json.loads(line)
-        task, _, things = q["prefix"].partition(" ")
+        task, _, labels = q["prefix"].partition(" ")
         if task not in ("detect", "segment"):
             continue
-        for thing in things.split(" ; "):
-            if thing not in ids or (q["image"], thing) in asked:
+        for label in labels.split(" ; "):
+            if label not in ids or (q["image"], label) in asked:
                 continue
-            asked.add((q["image"], thing))
-            for locs, label in re.findall(r"((?:<loc\d{4}>){4})(?:<seg\d{3}>)* ([^;]+)", q["suffix"]):
-                if label.strip() != thing:
+            asked.add((q["image"], label))
+            for locs, found in re.findall(r"((?:<loc\d{4}>){4})(?:<seg\d{3}>)* ([^;]+)", q["suffix"]):
+                if found.strip() != label:
                     continue
                 i = names[q["image"]]
                 y0, x0, y1, x1 = (int(v) / 1023 for v in re.findall(r"\d{4}", locs))
                 box = [x0 * i["width"], y0 * i["height"], (x1 - x0) * i["width"], (y1 - y0) * i["height"]]
-                true.append({"id": len(true) + 1, "image_id": i["id"], "category_id": ids[thing], "bbox": box, "area": box[2] * box[3], "iscrowd": 0})
+                true.append({
+                    "id": len(true) + 1,
+                    "image_id": i["id"],
+                    "category_id": ids[label],
+                    "bbox": box,
+                    "area": box[2] * box[3],
+                    "iscrowd": 0,
+                })
     results = [
         {k: a[k] for k in ("image_id", "category_id", "bbox", "score")}
         for name, annotations in by_name.items()
@@ -121,23 +138,25 @@ def precision(coco, by_name, questions):
         if (name, coco.cats[a["category_id"]]["name"]) in asked
     ]
     truth = COCO()
-    truth.dataset = {"images": coco.dataset["images"], "annotations": true, "categories": coco.dataset["categories"]}
+    truth.dataset = {k: coco.dataset[k] for k in ("images", "categories")} | {"annotations": true}
     truth.createIndex()
     e = COCOeval(truth, truth.loadRes(results), "bbox")
     e.evaluate()
     e.accumulate()
     e.summarize()
-    print(f"pycocotools: {len(true)} true boxes, {len(results)} found, AP {e.stats[0]:.3f}, AP at IoU 0.5 {e.stats[1]:.3f}")
+    ap, ap50 = e.stats[:2]
+    print(f"pycocotools: {len(true)} true boxes, {len(results)} found, AP {ap:.3f}, AP at IoU 0.5 {ap50:.3f}")
 
 
 def main():
-    pictures, out = sys.argv[1], pathlib.Path(sys.argv[2])
+    images, out = sys.argv[1], pathlib.Path(sys.argv[2])
     coco, by_name = read(out)
-    compare("coco, supervision", sv.DetectionDataset.from_coco(pictures, str(out / "coco.json")), coco, by_name, 0.001)
-    yolo = out / "yolo"
-    compare("yolo, supervision", sv.DetectionDataset.from_yolo(str(yolo / "images"), str(yolo / "labels"), str(yolo / "data.yaml")), coco, by_name, 0.01)
-    compare("voc, supervision", sv.DetectionDataset.from_pascal_voc(pictures, str(out / "voc")), coco, by_name, 0.5)
-    masks(pictures, out, coco, by_name)
+    from_coco = sv.DetectionDataset.from_coco(images, str(out / "coco.json"))
+    compare("coco, supervision", from_coco, coco, by_name, 0.001)
+    compare("yolo, supervision", yolo(out / "yolo"), coco, by_name, 0.01)
+    from_voc = sv.DetectionDataset.from_pascal_voc(images, str(out / "voc"))
+    compare("voc, supervision", from_voc, coco, by_name, 0.5)
+    masks(out, coco, by_name)
     others(out, coco, by_name)
     if len(sys.argv) > 3:
         precision(coco, by_name, sys.argv[3])

@@ -1,14 +1,16 @@
 #!/bin/sh
-# The page: its types and style, its tests in headless Chromium, its pictures in docs. Needs Node.js with npm, Chromium (Debian: apt-get install chromium),
-# and a network for what is not in bin/_page yet.
+# Checks the page's types and style (lint), tests it in headless Chromium (test), or takes its
+# screenshots for docs (pictures). Needs Node.js with npm, Chromium (Debian: apt-get install
+# chromium), and a network for what is not in bin/_page yet.
 #
-# usage: scripts/page.sh lint|test|pictures    (from make lint-page, test-page, page-pictures)
+#   scripts/page.sh lint|test|pictures    (make lint-page, test-page, page-pictures)
 set -eu
 cd "$(dirname "$0")/.."
-place=bin/_page # Go looks into no folder of such a name: a module of npm brings a Go package
+place=bin/_page # Go skips folders with such a name: one of the npm modules contains a Go package
 mkdir -p "$place"
-cp scripts/page/* "$place/" # beside its modules
-[ "$place/package-lock.json" -nt scripts/page/package.json ] || npm install --prefix "$place" --no-audit --no-fund --silent
+cp scripts/page/* "$place/" # Node.js looks for modules from the script's folder
+[ "$place/package-lock.json" -nt scripts/page/package.json ] ||
+	npm install --prefix "$place" --no-audit --no-fund --silent
 
 if [ "$1" = lint ]; then
 	"$place/node_modules/.bin/tsc" --project "$place/tsconfig.json"
@@ -16,9 +18,10 @@ if [ "$1" = lint ]; then
 fi
 
 chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)} ||
-	{ echo 'scripts/page.sh: no Chromium found: install it, or name it with CHROMIUM' >&2; exit 1; }
-bin/pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o "$place/model" --force >/dev/null 2>&1
-bin/pali convert --masks testdata/demo/masks.npz --name demo -o "$place/model" --force >/dev/null 2>&1
+	{ echo 'scripts/page.sh: Chromium was not found: install it, or name it with CHROMIUM' >&2; exit 1; }
+convert() { bin/pali convert "$@" -o "$place/model" --force >/dev/null 2>&1; }
+convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32
+convert --masks testdata/demo/masks.npz --name demo
 rm -f "$place/address"
 bin/pali serve -m "$place/model" -t 1 --listen 127.0.0.1:0 --quiet >"$place/address" &
 server=$!

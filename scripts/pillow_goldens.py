@@ -1,15 +1,18 @@
-"""Pictures and what Pillow makes of them: the goldens of package mmproj.
+"""Images and their pixels by Pillow: the goldens of the image processor's tests.
 
-    python scripts/pillow_goldens.py testdata/reference/cases/scene0.png testdata/reference/cases/words.png mmproj/imageproc/testdata/pillow
+    python scripts/pillow_goldens.py testdata/reference/cases/scene0.png testdata/reference/cases/words.png \\
+        mmproj/imageproc/testdata/pillow
 
 writes into the last folder
-    decode-NAME.EXT       small pictures of every kind that Pillow writes
+    decode-NAME.EXT       small images of every kind that Pillow writes
     decode-NAME.EXT.png   the RGB pixels that Pillow (libjpeg-turbo, libwebp, ...) decodes from it
-    bicubic-SIDE-NAME     NAME.png resized to SIDE x SIDE, columns first, then rows. Pillow up to version 12 does so by itself;
-                          13 begins with the rows for some sizes, so the passes are asked for one by one here, which both obey
-    exif-N.jpg            a picture stored in orientation N, all of them upright.png when seen
+    bicubic-SIDE-NAME     NAME.png resized to SIDE x SIDE, columns first, then rows. Pillow up to version
+                          12 always uses this order; 13 begins with the rows for some sizes, so the two
+                          passes are separate calls here
+    exif-N.jpg            an image stored in orientation N; each is upright.png when displayed
 
-Needs Pillow with libwebp. The committed files were made with Pillow 13.0.0, libjpeg-turbo 3.2.0, libwebp 1.6.0.
+Needs Pillow with libwebp. The committed files were made with Pillow 13.0.0, libjpeg-turbo 3.2.0,
+libwebp 1.6.0.
 """
 
 import io
@@ -19,16 +22,17 @@ import sys
 from PIL import Image
 
 
-def save_decoded(folder, name, picture, **options):
+def save_decoded(folder, name, image, **options):
     path = os.path.join(folder, "decode-" + name)
-    picture.save(path, **options)
+    image.save(path, **options)
     Image.open(path).convert("RGB").save(path + ".png", optimize=True)
 
 
-def save_relabelled(folder, name, picture, subsampling, have, want):
-    """A JPEG whose blocks are said to lie otherwise: jumbled to the eye, and of a kind that Pillow reads but does not write."""
+def save_relabelled(folder, name, image, subsampling, have, want):
+    """Saves a JPEG with other sampling factors in its header than its blocks have: the image is
+    jumbled, and of a kind that Pillow reads but does not write."""
     data = io.BytesIO()
-    picture.save(data, "JPEG", subsampling=subsampling, quality=90)
+    image.save(data, "JPEG", subsampling=subsampling, quality=90)
     old, new = bytes([0, 64, 0, 64, 3, 1, have]), bytes([0, 64, 0, 64, 3, 1, want])
     assert data.getvalue().count(old) == 1
     path = os.path.join(folder, "decode-" + name)
@@ -37,8 +41,8 @@ def save_relabelled(folder, name, picture, subsampling, have, want):
     Image.open(path).convert("RGB").save(path + ".png", optimize=True)
 
 
-def bicubic(picture, side):
-    return picture.resize((side, picture.height), Image.BICUBIC).resize((side, side), Image.BICUBIC)
+def bicubic(image, side):
+    return image.resize((side, image.height), Image.BICUBIC).resize((side, side), Image.BICUBIC)
 
 
 def main(scene, words, folder):
@@ -68,14 +72,15 @@ def main(scene, words, folder):
     save_decoded(folder, "rgb.bmp", small)
 
     tiny = scene.resize((31, 23), Image.LANCZOS)
-    for name, picture in (("scene.png", scene.resize((190, 120), Image.LANCZOS)), ("words.png", words.crop((0, 0, 90, 170))), ("tiny.png", tiny)):
-        picture.save(os.path.join(folder, name), optimize=True)
+    large = scene.resize((190, 120), Image.LANCZOS)
+    for name, image in (("scene.png", large), ("words.png", words.crop((0, 0, 90, 170))), ("tiny.png", tiny)):
+        image.save(os.path.join(folder, name), optimize=True)
         for side in (24, 56):
-            bicubic(picture, side).save(os.path.join(folder, f"bicubic-{side}-{name}"), optimize=True)
+            bicubic(image, side).save(os.path.join(folder, f"bicubic-{side}-{name}"), optimize=True)
 
     back = {1: None, 2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
             5: Image.TRANSPOSE, 6: Image.ROTATE_90, 7: Image.TRANSVERSE, 8: Image.ROTATE_270}
-    quarters = Image.new("RGB", (48, 32), (200, 30, 30))  # 16-pixel blocks of one colour: JPEG keeps them nearly exactly
+    quarters = Image.new("RGB", (48, 32), (200, 30, 30))  # blocks of 16 pixels, nearly exact in JPEG
     quarters.paste((30, 30, 200), (0, 0, 16, 16))
     quarters.paste((30, 200, 30), (32, 16, 48, 32))
     quarters.save(os.path.join(folder, "upright.png"))

@@ -15,7 +15,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks"
@@ -145,7 +144,7 @@ func (s *Server) complete(ctx context.Context, q *request,
 	if q.form == nil {
 		return c, nil
 	}
-	objects, _, err := answer.Objects(got.Result, q.canvas(tasks.LocDivisor), q.model.Masks)
+	objects, _, err := tasks.Detections(got.Result, q.canvas(tasks.LocDivisor), q.model.Masks)
 	if err != nil {
 		return nil, err
 	}

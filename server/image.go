@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/engine"
 )
 
@@ -18,7 +19,7 @@ type imageReader struct {
 // readAll reads images, each as read does. Of too many it reads one more than the engine allows,
 // which refuses them.
 func (ir *imageReader) readAll(ctx context.Context, texts []string) (all []*engine.Image, err error) {
-	for _, text := range texts[:min(len(texts), engine.MaxImages+1)] {
+	for _, text := range texts[:min(len(texts), runner.MaxImages+1)] {
 		data, err := ir.read(ctx, text)
 		if err != nil {
 			return nil, err

@@ -8,13 +8,14 @@ import (
 	"image/png"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/draw"
 )
 
 // taskRequest is the body of POST /v1/TASK as JSON. A form has the same fields, and its files are
@@ -60,26 +61,22 @@ func (q *taskRequest) takeForm(fields map[string][]string, files [][]byte) ([]by
 // textFields are the fields of a form that are texts; the others are JSON.
 var textFields = map[string]bool{"model": true, "lang": true, "question": true, "prompt": true, "resize": true}
 
-// task is a native route: prompt makes the model's prompt.
-type task struct {
-	name    string
-	objects bool // its answer is objects
-	masks   bool
-	prompt  func(q *taskRequest) (string, error)
-}
+// freePrompt is the route whose prompt the client writes, and whose answer is text.
+var freePrompt = tasks.Task{Name: "run"}
 
-var nativeTasks = []task{
-	{"caption", false, false, func(q *taskRequest) (string, error) { return tasks.Caption(q.Lang) }},
-	{"describe", false, false, func(q *taskRequest) (string, error) { return tasks.Describe(q.Lang) }},
-	{"ask", false, false, func(q *taskRequest) (string, error) { return tasks.Ask(q.Lang, q.Question) }},
-	{"ocr", false, false, func(*taskRequest) (string, error) { return tasks.OCR(), nil }},
-	{"run", false, false, func(q *taskRequest) (string, error) { return q.Prompt, nil }},
-	{"detect", true, false, func(q *taskRequest) (string, error) { return tasks.Detect(q.Things...) }},
-	{"segment", true, true, func(q *taskRequest) (string, error) { return tasks.Segment(q.Things...) }},
+// nativeTasks are the native routes.
+func nativeTasks() []tasks.Task { return append(slices.Clone(tasks.All), freePrompt) }
+
+// prompt makes the prompt of a request to the route of a task.
+func (q *taskRequest) prompt(t *tasks.Task) (tasks.Prompt, error) {
+	if t.Name == freePrompt.Name {
+		return tasks.Parse(q.Prompt), nil
+	}
+	return t.Prompt(q.Lang, q.Question, q.Things...)
 }
 
 // task returns the handler of a native route.
-func (s *Server) task(t task) func(http.ResponseWriter, *http.Request, *taskRequest) error {
+func (s *Server) task(t *tasks.Task) func(http.ResponseWriter, *http.Request, *taskRequest) error {
 	return func(w http.ResponseWriter, r *http.Request, q *taskRequest) error {
 		x, err := s.nativeRequest(r, t, q)
 		if err != nil {
@@ -89,7 +86,7 @@ func (s *Server) task(t task) func(http.ResponseWriter, *http.Request, *taskRequ
 		if err != nil {
 			return err
 		}
-		if q.Stream && t.objects {
+		if q.Stream && t.Boxes {
 			return invalid("stream: objects come when the answer is complete")
 		}
 		out := newNDJSON(w, false)
@@ -102,10 +99,13 @@ func (s *Server) task(t task) func(http.ResponseWriter, *http.Request, *taskRequ
 		if err != nil {
 			return out.fail(err)
 		}
-		a := answer.Of(runner.Request{Prompt: x.Prompt, TopLogprobs: x.TopLogprobs}, got.Result, got.Load)
+		a := tasks.NewResponse(x.Prompt, got.Result, got.Load)
+		if x.TopLogprobs > 0 {
+			a.Logprobs = tasks.Logprobs(got.Steps)
+		}
 		a.Timings = timingsOf(got)
-		if t.objects {
-			if err := a.Find(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
+		if t.Boxes {
+			if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
 				return err
 			}
 		}
@@ -121,16 +121,16 @@ func (s *Server) task(t task) func(http.ResponseWriter, *http.Request, *taskRequ
 }
 
 // nativeRequest makes the request to the engine.
-func (s *Server) nativeRequest(r *http.Request, t task, q *taskRequest) (*request, error) {
+func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (*request, error) {
 	m, err := s.model(q.Model)
 	if err != nil {
 		return nil, err
 	}
-	prompt, err := t.prompt(q)
+	prompt, err := q.prompt(t)
 	if err != nil {
 		return nil, invalid("%s", err)
 	}
-	x := newRequest(m, clientOf(r), prompt)
+	x := newRequest(m, clientOf(r), prompt.Text)
 	if x.Resize, err = imageproc.ParseResize(q.Resize); err != nil {
 		return nil, invalid("resize: want one of %v", imageproc.Resizes)
 	}
@@ -149,16 +149,15 @@ func (s *Server) nativeRequest(r *http.Request, t task, q *taskRequest) (*reques
 	}
 	x.Images = append(x.Images, named...)
 	switch {
-	case t.objects && len(x.Images) > 1:
+	case t.Boxes && len(x.Images) > 1:
 		return nil, invalid("%d images: objects are found in one", len(x.Images))
 	case q.LocDivisor != 1023 && q.LocDivisor != 1024:
 		return nil, invalid("loc_divisor %d: want 1023 or 1024", q.LocDivisor)
 	case !(q.MinScore >= 0 && q.MinScore <= 1):
 		return nil, invalid("min_score %v: want 0 to 1", q.MinScore)
 	}
-	if q.Strict && t.objects {
-		_, things, _ := strings.Cut(prompt, " ")
-		x.Strict = &engine.Strict{Things: things, Masks: t.masks}
+	if q.Strict && t.Boxes {
+		x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
 	}
 	return x, nil
 }
@@ -185,11 +184,11 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 
 // wantsPNG tells whether the image with its objects is wanted: Accept has image/png before
 // application/json.
-func wantsPNG(r *http.Request, t task) (bool, error) {
+func wantsPNG(r *http.Request, t *tasks.Task) (bool, error) {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		switch media, _, _ := mime.ParseMediaType(part); media {
 		case "image/png":
-			if !t.objects {
+			if !t.Boxes {
 				return false, failuref(http.StatusNotAcceptable, "accept", "the answer is text, not an image")
 			}
 			return true, nil
@@ -201,14 +200,14 @@ func wantsPNG(r *http.Request, t task) (bool, error) {
 }
 
 // sendPNG answers with the image, the objects drawn on it.
-func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Image, objects []answer.Object) error {
+func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Image, objects []tasks.Detection) error {
 	decoded, release, err := s.engine.Decode(r.Context(), img.Data)
 	if err != nil {
 		return err
 	}
 	defer release()
 	var b bytes.Buffer
-	if err := png.Encode(&b, answer.Draw(decoded, objects)); err != nil {
+	if err := png.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects)); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")

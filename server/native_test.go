@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 func uri(n int) string {
@@ -32,7 +32,7 @@ func TestTasks(t *testing.T) {
 			`,"temperature":0.5,"seed":3,"top_p":0.9`, "ocr"},
 		{"run", []string{"prompt", "{}"}, `,"prompt":"{}"`, "{}"},
 	} {
-		var a, b answer.Answer
+		var a, b tasks.Response
 		s.upload("/v1/"+c.task, 1, c.fields...).decode(t, &a)
 		s.do("POST", "/v1/"+c.task, `{"image":"`+uri(1)+`"`+c.json+`}`, "Content-Type", "application/json").decode(t, &b)
 		if a.Prompt != c.prompt || a.Text != answered(1, c.prompt) || b.Text != a.Text || len(a.Tokens) != len(a.Text)+1 {
@@ -43,7 +43,7 @@ func TestTasks(t *testing.T) {
 			t.Errorf("%s: %+v, then %+v: the image was known", c.task, a.Timings, b.Timings)
 		}
 	}
-	var two answer.Answer
+	var two tasks.Response
 	s.post("/v1/caption", map[string]any{"images": []string{uri(1), uri(2)}}).decode(t, &two)
 	if want := answered(1, "")[:7] + answered(2, "caption en"); two.Text != want {
 		t.Errorf("two images: %q, want %q", two.Text, want)
@@ -52,7 +52,7 @@ func TestTasks(t *testing.T) {
 
 func TestDetect(t *testing.T) {
 	s := serve(t)
-	var a answer.Answer
+	var a tasks.Response
 	s.upload("/v1/detect", 1, "things", "cat", "things", "dog ; cow", "logprobs", "2").decode(t, &a)
 	c := colour(1)
 	if len(a.Objects) != 1 || a.Prompt != "detect cat ; dog ; cow" || len(a.Logprobs) != len(a.Tokens) ||
@@ -101,7 +101,7 @@ func TestStream(t *testing.T) {
 		}
 		text += piece.Text
 	}
-	var a answer.Answer
+	var a tasks.Response
 	err := json.Unmarshal([]byte(all[len(all)-1]), &a)
 	if err != nil || a.Text != text || text != answered(3, "answer en é?") || len(all) < 10 {
 		t.Errorf("%v: %q, streamed %q", err, a.Text, text)
@@ -145,7 +145,7 @@ func TestRefused(t *testing.T) {
 		{"temperature", "/v1/caption", `{"temperature":-1,` + img + `}`, 400, "temperature"},
 		{"top_p", "/v1/caption", `{"top_p":2,` + img + `}`, 400, "top_p"},
 		{"min_p", "/v1/caption", `{"min_p":2,` + img + `}`, 400, "min_p"},
-		{"logprobs", "/v1/caption", `{"logprobs":101,` + img + `}`, 400, "log-prob"},
+		{"logprobs", "/v1/caption", `{"logprobs":101,` + img + `}`, 400, "logprobs 101"},
 		{"resize", "/v1/caption", `{"resize":"nearest",` + img + `}`, 400, "antialias"},
 		{"divisor", "/v1/detect", `{"things":["cat"],"loc_divisor":1000,` + img + `}`, 400, "1023"},
 		{"score", "/v1/detect", `{"things":["cat"],"min_score":2,` + img + `}`, 400, "min_score"},

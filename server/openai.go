@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 type modelJSON struct {
@@ -222,13 +222,13 @@ type chatWriter struct {
 
 // chatJSON is a completion, or a chunk of one.
 type chatJSON struct {
-	ID      string          `json:"id"`
-	Object  string          `json:"object"`
-	Created int64           `json:"created"`
-	Model   string          `json:"model"`
-	Choices []choiceJSON    `json:"choices"`
-	Usage   *usageJSON      `json:"usage,omitempty"`
-	Timings *answer.Timings `json:"timings,omitempty"`
+	ID      string         `json:"id"`
+	Object  string         `json:"object"`
+	Created int64          `json:"created"`
+	Model   string         `json:"model"`
+	Choices []choiceJSON   `json:"choices"`
+	Usage   *usageJSON     `json:"usage,omitempty"`
+	Timings *tasks.Timings `json:"timings,omitempty"`
 }
 
 type choiceJSON struct {

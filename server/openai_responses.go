@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 type responsesRequest struct {
@@ -132,7 +132,7 @@ type responseJSON struct {
 	Truncation string          `json:"truncation"`
 	Usage      *responseUsage  `json:"usage"`
 	Metadata   json.RawMessage `json:"metadata"`
-	Timings    *answer.Timings `json:"timings,omitempty"`
+	Timings    *tasks.Timings  `json:"timings,omitempty"`
 }
 
 type incompleteJSON struct {

@@ -139,7 +139,7 @@ func TestPageKnowsTheTasks(t *testing.T) {
 	}
 	all := regexp.MustCompile(`name="task" value="(\w+)"`).FindAllStringSubmatch(page, -1)
 	for _, m := range all {
-		if !slices.ContainsFunc(nativeTasks, func(o task) bool { return o.name == m[1] }) {
+		if !slices.ContainsFunc(nativeTasks(), func(o tasks.Task) bool { return o.Name == m[1] }) {
 			t.Errorf("no route for %s", m[1])
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/server/engine"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // request is a request to the engine.
@@ -20,9 +20,9 @@ type request struct {
 }
 
 // canvas says where the boxes of an answer lie: in the request's only image.
-func (q *request) canvas(divisor float64) answer.Frame {
+func (q *request) canvas(divisor float64) tasks.Canvas {
 	img := q.Images[0]
-	return answer.Frame{Width: img.Width, Height: img.Height, Divisor: divisor}
+	return tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: divisor}
 }
 
 func newRequest(m *Model, client, prompt string) *request {
@@ -37,8 +37,8 @@ func clientOf(r *http.Request) string {
 }
 
 // timingsOf returns the timings of a reply as the command line's --json has them.
-func timingsOf(r *engine.Reply) answer.Timings {
-	t := answer.TimingsOf(r.Timings, r.Load)
+func timingsOf(r *engine.Reply) tasks.Timings {
+	t := tasks.NewTimings(r.Timings, r.Load)
 	t.Queue = milliseconds(r.Queued)
 	return t
 }

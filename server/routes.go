@@ -60,8 +60,8 @@ func (s *Server) routes() []route {
 		{"POST /api/embeddings", failing(notImplemented)},
 		{"DELETE /api/delete", failing(notImplemented)},
 	}
-	for _, t := range nativeTasks {
-		all = append(all, route{"POST /v1/" + t.name, handle(s, true, s.task(t))})
+	for _, t := range nativeTasks() {
+		all = append(all, route{"POST /v1/" + t.Name, handle(s, true, s.task(&t))})
 	}
 	return all
 }

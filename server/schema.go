@@ -4,7 +4,7 @@ package server
 //
 // The schema is one of an object with a list of objects, {"objects": [{...}]}, whatever the list is
 // called, or of the list alone. The properties of its items choose what is reported of each object,
-// by the names of answer.Object's JSON; a required one that has another name cannot be answered.
+// by the names of tasks.Detection's JSON; a required one that has another name cannot be answered.
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/server/engine"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // objectForm is the form of an answer that is JSON.
@@ -27,7 +27,7 @@ type objectForm struct {
 	schema *jsonschema.Schema // nil: none was given
 }
 
-// ownFields are the fields of answer.Object.
+// ownFields are the fields of tasks.Detection.
 var ownFields = []string{"label", "score", "score_box", "score_label", "xyxy", "loc", "seg", "mask", "area", "polygons"}
 
 // anyForm is the form where JSON is wanted and no schema given.
@@ -140,24 +140,24 @@ func (f *objectForm) chooseFields(items *jsonschema.Schema) error {
 // check refuses a request that does not ask for objects which the form can hold. hasMasks says
 // whether the model has a mask decoder. If the form is strict it constrains the answer of q.
 func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
-	task, things, _ := strings.Cut(q.Prompt, " ")
-	if task != "detect" && task != "segment" || strings.TrimSpace(things) == "" || len(q.Images) > 1 {
+	p := tasks.Parse(q.Prompt)
+	if !p.Boxes() || len(p.Labels) == 0 || len(q.Images) > 1 {
 		return unsupported(`JSON answers prompts like "detect cat ; dog" and "segment cat" about one image; ` +
 			`any other answer is text`)
 	}
 	for _, name := range []string{"mask", "area", "polygons"} {
-		if f.schema != nil && slices.Contains(f.fields, name) && !(task == "segment" && hasMasks) {
+		if f.schema != nil && slices.Contains(f.fields, name) && (!p.Masks() || !hasMasks) {
 			return unsupported("masks: they come with \"segment\", from a model that has a mask decoder")
 		}
 	}
 	if f.strict {
-		q.Strict = &engine.Strict{Things: things, Masks: task == "segment"}
+		q.Strict = &engine.Strict{Labels: p.Labels, Masks: p.Masks()}
 	}
 	return nil
 }
 
 // write returns the objects in the form.
-func (f *objectForm) write(objects []answer.Object) (string, error) {
+func (f *objectForm) write(objects []tasks.Detection) (string, error) {
 	all := []map[string]json.RawMessage{}
 	for _, o := range objects {
 		var fields map[string]json.RawMessage

@@ -1,6 +1,6 @@
 package tensor
 
-// This file: 16-bit floats to 32-bit floats and back. Before it: raw bytes of a file. After it: convert and the GGUF writer's F16 and BF16.
+// This file: 16-bit floats to 32-bit floats and back.
 
 import (
 	"encoding/binary"
@@ -10,7 +10,7 @@ import (
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 
-// Widen turns len(dst) little-endian elements of type d (F32, F16 or BF16) into 32-bit floats. Exact for every value.
+// ToFloat32 turns len(dst) little-endian elements of type d (F32, F16 or BF16) into 32-bit floats. Exact for every value.
 func ToFloat32(dst []float32, src []byte, d DType) {
 	src = src[:len(dst)*d.Size()]
 	switch d {
@@ -35,11 +35,11 @@ func ToFloat32(dst []float32, src []byte, d DType) {
 			src = src[2:]
 		}
 	default:
-		panic("tensor: Widen: " + d.String() + " is not a float type")
+		panic("tensor: ToFloat32: " + d.String() + " is not a float type")
 	}
 }
 
-// Narrow turns 32-bit floats into len(src) little-endian elements of type d (F32, F16 or BF16), rounding to nearest, ties to even.
+// FromFloat32 turns 32-bit floats into len(src) little-endian elements of type d (F32, F16 or BF16), rounding to nearest, ties to even.
 func FromFloat32(dst []byte, src []float32, d DType) {
 	switch d {
 	case F32:
@@ -55,7 +55,7 @@ func FromFloat32(dst []byte, src []float32, d DType) {
 			binary.LittleEndian.PutUint16(dst[2*i:], ToBF16(v))
 		}
 	default:
-		panic("tensor: Narrow: " + d.String() + " is not a float type")
+		panic("tensor: FromFloat32: " + d.String() + " is not a float type")
 	}
 }
 
@@ -72,7 +72,7 @@ func PadRows(x []float32, rows, cols, width int) {
 	}
 }
 
-// Limit returns the smallest magnitude that Narrow turns into an infinity: half-way between the largest number and the next power of two.
+// Limit returns the smallest magnitude that FromFloat32 turns into an infinity: half-way between the largest number and the next power of two.
 func (d DType) Limit() float32 {
 	switch d {
 	case F16:
@@ -83,7 +83,7 @@ func (d DType) Limit() float32 {
 	return float32(math.Inf(1))
 }
 
-// Beyond returns the position of the first value that is not a number, or as large as limit or larger; -1 if there is none.
+// IndexOverflow returns the position of the first value that is not a number, or as large as limit or larger; -1 if there is none.
 func IndexOverflow(x []float32, limit float32) int {
 	bound := math.Float32bits(limit)
 	for i, v := range x {

@@ -40,7 +40,7 @@ func notImages() []Case {
 		text("npz", "PK\x03\x04", ".npz file, "+accepted),
 		text("pnm", "P6 1 1 255\n\x00\x00\x00", accepted),
 		text("png with its line end changed", "\x89PNG\n\x1a\n\x00\x00\x00\x0dIHDR", accepted),
-		text("more bytes than the limit", "\xff\xd8\xff"+strings.Repeat("\x00", 20<<20), "--max-image-bytes"),
+		text("more bytes than the limit", "\xff\xd8\xff"+strings.Repeat("\x00", 20<<20), "file too large"),
 	}
 }
 

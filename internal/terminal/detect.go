@@ -4,6 +4,7 @@ package terminal
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,12 @@ import (
 
 	"golang.org/x/term"
 )
+
+// IsTerminal reports whether w is an open terminal.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
 
 // FromEnvironment tells the form by the variables that terminals set. Inside tmux and screen they are those of the terminal outside, which does not get
 // the sequences.

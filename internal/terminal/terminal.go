@@ -15,7 +15,7 @@ import (
 	"image/png"
 	"io"
 
-	scale "golang.org/x/image/draw"
+	"github.com/disintegration/imaging"
 )
 
 // A Form is a way to show an image.
@@ -35,7 +35,9 @@ const mostWidth, mostHeight = 800, 600
 
 // Show writes the image, shrunk if it is large, and a newline.
 func Show(w io.Writer, f Form, p image.Image) error {
-	p = fit(p)
+	if size := p.Bounds().Size(); size.X > mostWidth || size.Y > mostHeight {
+		p = imaging.Fit(p, mostWidth, mostHeight, imaging.CatmullRom)
+	}
 	var b bytes.Buffer
 	switch f {
 	case Kitty:
@@ -51,18 +53,6 @@ func Show(w io.Writer, f Form, p image.Image) error {
 	b.WriteByte('\n')
 	_, err := w.Write(b.Bytes())
 	return err
-}
-
-// fit shrinks an image that is too large, in both directions alike.
-func fit(p image.Image) image.Image {
-	width, height := p.Bounds().Dx(), p.Bounds().Dy()
-	if width <= mostWidth && height <= mostHeight {
-		return p
-	}
-	share := min(mostWidth/float64(width), mostHeight/float64(height))
-	small := image.NewRGBA(image.Rect(0, 0, max(1, int(float64(width)*share)), max(1, int(float64(height)*share))))
-	scale.CatmullRom.Scale(small, small.Rect, p, p.Bounds(), draw.Src, nil)
-	return small
 }
 
 func pngOf(p image.Image) []byte {

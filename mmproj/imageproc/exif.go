@@ -6,6 +6,9 @@ package imageproc
 import (
 	"bytes"
 	"encoding/binary"
+	"image"
+
+	"github.com/disintegration/imaging"
 )
 
 const exifHeader = "Exif\x00\x00"
@@ -76,46 +79,17 @@ func exifOrientation(tiff []byte) int {
 	return 1
 }
 
-// upright applies an EXIF orientation, 1 to 8: what TIFF 6.0 calls the place of row 0 and column 0.
+// turns are the transforms that turn an image upright, by its EXIF orientation less 1: what TIFF 6.0 calls the place of row 0
+// and column 0. They move pixels and change none.
+var turns = [8]func(image.Image) *image.NRGBA{
+	imaging.Clone, imaging.FlipH, imaging.Rotate180, imaging.FlipV,
+	imaging.Transpose, imaging.Rotate270, imaging.Transverse, imaging.Rotate90,
+}
+
+// upright applies an EXIF orientation, 1 to 8.
 func upright(p *Image, orientation int) *Image {
 	if orientation == 1 {
 		return p
 	}
-	w, h := p.Width, p.Height
-	out := &Image{Width: w, Height: h, Pix: make([]uint8, len(p.Pix))}
-	if orientation >= 5 {
-		out.Width, out.Height = h, w
-	}
-	// The pixel at (x, y) of the result is stored at index start + x*right + y*down.
-	var start, right, down int
-	switch orientation {
-	case 2: // mirrored
-		start, right, down = w-1, -1, w
-	case 3: // turned by 180 degrees
-		start, right, down = w*h-1, -1, -w
-	case 4: // upside down in a mirror
-		start, right, down = w*(h-1), 1, -w
-	case 5: // rows and columns exchanged
-		start, right, down = 0, w, 1
-	case 6: // to be turned right by 90 degrees
-		start, right, down = w*(h-1), -w, 1
-	case 7: // rows and columns exchanged, turned by 180 degrees
-		start, right, down = w*h-1, -w, -1
-	case 8: // to be turned left by 90 degrees
-		start, right, down = w-1, w, -1
-	}
-	const tile = 32 // pixels: both images are walked in small squares, which stay in the cache
-	for y0 := 0; y0 < out.Height; y0 += tile {
-		for x0 := 0; x0 < out.Width; x0 += tile {
-			x1 := min(x0+tile, out.Width)
-			for y := y0; y < min(y0+tile, out.Height); y++ {
-				to, from := 3*(y*out.Width+x0), 3*(start+x0*right+y*down)
-				for range x1 - x0 {
-					out.Pix[to], out.Pix[to+1], out.Pix[to+2] = p.Pix[from], p.Pix[from+1], p.Pix[from+2]
-					to, from = to+3, from+3*right
-				}
-			}
-		}
-	}
-	return out
+	return fromNRGBA(turns[orientation-1](p.nrgba(0, p.Height)))
 }

@@ -1,10 +1,11 @@
 package imageproc
 
-// This file: animated images as frames: which of them, those of a GIF, and those of a folder. Before it: a path or bytes from a stranger. After it:
-// Preprocess, for each frame, as big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
+// This file: animated images as frames: which of them, those of a GIF, and those of a folder, as
+// big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -21,9 +22,11 @@ const (
 	animationBudget = 20      // pixels that a GIF's frames draw up to the last chosen one, in multiples of Limits.Pixels
 )
 
-// ChooseFrames returns which of total frames n are: the first, and then every stride-th. Where these are fewer than n, they are repeated from the first,
-// and cut after n. This is how the video transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py, deterministic_fs, and
-// pp/proj/paligemma/video.py, video_replicate_img). Stride 0 is total/n, or 1: frames of the whole film, evenly spaced.
+// ChooseFrames returns which of total frames n are: the first, and then every stride-th. Where
+// these are fewer than n, they are repeated from the first, and cut after n. This is how the video
+// transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py,
+// deterministic_fs, and pp/proj/paligemma/video.py, video_replicate_img). Stride 0 is total/n, or
+// 1: frames of the whole film, evenly spaced.
 func ChooseFrames(total, n, stride int) []int {
 	if stride == 0 {
 		stride = max(1, total/n)
@@ -36,27 +39,66 @@ func ChooseFrames(total, n, stride int) []int {
 	return frames
 }
 
-// OpenGIF reads frames of the GIF file at path: those that choose names of so many, as whole images. Errors name the path.
+// DefaultVideoFrames is how many frames of a video are taken if nobody says, as the video transfers
+// do.
+const DefaultVideoFrames = 16
+
+// FrameChoice says which frames of an animated image to take, as ChooseFrames does.
+type FrameChoice struct {
+	Count  int // 0: the image as a still one, a GIF's first frame, or DefaultVideoFrames of a video file
+	Stride int // 0: evenly spaced
+}
+
+// OpenFrames reads the frames of a GIF, of a folder or of a video file (video.go), or the image at
+// path where c.Count is 0 and it is no video. It returns the numbers of the frames, too; none of a
+// still image.
+func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (images []*Image, chosen []int, err error) {
+	choose := func(total int) []int {
+		chosen = ChooseFrames(total, cmp.Or(c.Count, DefaultVideoFrames), c.Stride)
+		return chosen
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir() && c.Count > 0:
+		images, _, err = OpenFolder(path, choose, l)
+	case err == nil && info.Mode().IsRegular() && isVideo(path):
+		images, err = openVideo(ctx, path, choose, l)
+	case c.Count > 0:
+		images, _, err = OpenGIF(path, choose, l)
+	default:
+		var p *Image
+		p, err = Open(path, l)
+		images = []*Image{p}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return images, chosen, nil
+}
+
+// OpenGIF reads the frames of the GIF file at path that choose selects, as whole images. Errors
+// name the path.
 func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	data, err := ReadFile(path, l.Bytes)
 	if err != nil {
 		return nil, nil, err
 	}
-	pictures, frames, err := decodeGIF(data, choose, l)
+	images, frames, err := decodeGIF(data, choose, l)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mmproj: %s: %w", path, err)
 	}
-	return pictures, frames, nil
+	return images, frames, nil
 }
 
-// OpenFolder reads images of a folder as frames, in the natural order of their names (2.png comes before 10.png): those that choose names of so many.
-// Files whose names begin with a dot are no frames. It also returns the paths.
+// OpenFolder reads the images of a folder that choose selects as frames, in the natural order of
+// their names (2.png comes before 10.png). Files whose names begin with a dot are not frames. It
+// also returns the paths.
 func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image, []string, error) {
 	names, err := frameNames(folder)
 	if err != nil {
 		return nil, nil, err
 	}
-	var pictures []*Image
+	var images []*Image
 	var paths []string
 	open := map[int]*Image{}
 	for _, i := range choose(len(names)) {
@@ -66,9 +108,9 @@ func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image
 				return nil, nil, err
 			}
 		}
-		pictures, paths = append(pictures, open[i]), append(paths, path)
+		images, paths = append(images, open[i]), append(paths, path)
 	}
-	return pictures, paths, nil
+	return images, paths, nil
 }
 
 // frameNames lists the files of a folder in natural order.
@@ -98,7 +140,8 @@ func frameNames(folder string) ([]string, error) {
 	return names, nil
 }
 
-// natural compares names with the numbers in them as numbers; names that are equal so are compared by their bytes.
+// natural compares names with the numbers in them as numbers; names that are equal so are compared
+// by their bytes.
 func natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {

@@ -164,9 +164,9 @@ func TestBadGIF(t *testing.T) {
 		"unknown block":      {string(head) + "\x55", DefaultLimits, "kind 0x55"},
 		"frame outside":      {string(head) + frame(4, 1) + ";", DefaultLimits, "want it inside 3x2"},
 		"frame without data": {string(head) + frame(1, 1) + ";", DefaultLimits, "frame 0"},
-		"bytes":              {string(data), Limits{10, 100, 100}, "--max-image-bytes"},
-		"pixels":             {string(data), Limits{1000, 5, 100}, "--max-image-pixels"},
-		"pixels of all":      {string(head) + strings.Repeat(frame(1, 1), 5) + ";", Limits{1000, 6, 100}, "four times --max-image-pixels"},
+		"bytes":              {string(data), Limits{10, 100, 100}, "file too large"},
+		"pixels":             {string(data), Limits{1000, 5, 100}, "too many pixels"},
+		"pixels of all":      {string(head) + strings.Repeat(frame(1, 1), 5) + ";", Limits{1000, 6, 100}, "four times those of an image"},
 		"pixels drawn":       {string(head) + strings.Repeat(frame(3, 2), 21) + ";", Limits{10_000, 6, 100}, "twenty times"},
 		"a PNG":              {"\x89PNG\r\n\x1a\n01234567890", DefaultLimits, "not a GIF"},
 	} {

@@ -1,9 +1,11 @@
 package imageproc
 
-// This file: the frames of a GIF, drawn over each other as its disposal methods say. Before it: frames.go. After it: whole images.
+// This file: the frames of a GIF, drawn over each other as its disposal methods say. Before it:
+// frames.go. After it: whole images.
 //
-// The blocks are found first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, section 14 and appendix A); then each image is decoded
-// alone, as a GIF of one, so that memory holds one of them and the chosen frames, however many there are.
+// The blocks are found first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt,
+// section 14 and appendix A); then each image is decoded alone, as a GIF of one, so that memory
+// holds one of them and the chosen frames, however many there are.
 
 import (
 	"bytes"
@@ -32,9 +34,10 @@ type gifFile struct {
 
 var errGIFEnd = errors.New("GIF: file ends too early")
 
-// DecodeGIF decodes frames of a GIF: those that choose names of so many, as whole images; it returns their numbers, too. Where nothing is drawn, and
-// where a frame was cleared, an image is black, as Decode's. The limits are those of one image; all frames together may have four times as many
-// pixels, and what is drawn up to the last of them twenty times.
+// decodeGIF decodes the frames of a GIF that choose selects, which gets the number of frames, as
+// whole images; it returns their numbers, too. Where nothing is drawn, and where a frame was
+// cleared, an image is black, as Decode's. The limits are those of one image; all frames together
+// may have four times as many pixels, and what is drawn up to the last of them twenty times.
 func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	if int64(len(data)) > l.Bytes {
 		return nil, nil, errTooManyBytes(int64(len(data)), l.Bytes)
@@ -153,9 +156,10 @@ func (r *gifReader) image(from int) (gifFrame, error) {
 
 // check keeps to the limits before anything is decoded.
 func (g *gifFile) check(chosen []int, l Limits) error {
-	distinct := int64(len(slices.Compact(slices.Sorted(slices.Values(chosen)))))
-	if have, most := distinct*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > most {
-		return fmt.Errorf("GIF: %d frames of %dx%d have %d pixels, want at most %d (four times --max-image-pixels)", distinct, g.width, g.height, have, most)
+	count := int64(len(distinct(chosen)))
+	if have, most := count*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > most {
+		return limitErrorf(LimitPixels, "GIF: %d frames of %dx%d have %d pixels, want at most %d (four times those of an image)",
+			count, g.width, g.height, have, most)
 	}
 	drawn := int64(0)
 	for i, f := range g.frames[:slices.Max(chosen)+1] {
@@ -165,7 +169,7 @@ func (g *gifFile) check(chosen []int, l Limits) error {
 		drawn += int64(f.rect.Dx()) * int64(f.rect.Dy())
 	}
 	if most := animationBudget * int64(l.Pixels); drawn > most {
-		return fmt.Errorf("GIF: its frames draw %d pixels, want at most %d (twenty times --max-image-pixels)", drawn, most)
+		return limitErrorf(LimitPixels, "GIF: its frames draw %d pixels, want at most %d (twenty times those of an image)", drawn, most)
 	}
 	return nil
 }
@@ -206,7 +210,8 @@ func (g *gifFile) alone(f gifFrame) []byte {
 	return slices.Concat(g.head, f.control, f.image, []byte{0x3b})
 }
 
-// paint draws an image in its place. Its transparent pixels, and those beyond its palette, are left as they are.
+// paint draws an image in its place. Its transparent pixels, and those beyond its palette, are left
+// as they are.
 func (p *Image) paint(m *image.Paletted) {
 	var table [256][3]uint8
 	var opaque [256]bool

@@ -1,7 +1,8 @@
 package imageproc
 
-// This file: the front door for images. Before it: a path or bytes from a stranger. After it: Preprocess, which makes the
-// encoder's pixels. Everything is checked from the file's header before anything is decoded.
+// This file: the front door for images. Before it: a path or bytes from a stranger. After it:
+// Preprocess, which makes the encoder's pixels. Everything is checked from the file's header before
+// anything is decoded.
 
 import (
 	"bytes"
@@ -25,20 +26,43 @@ type Image struct {
 	Pix           []uint8 // [Height,Width,3], RGB
 }
 
-// Limits bounds what one image may cost. For each pixel, decoding takes 4 to 12 bytes of memory, 15 for a progressive JPEG
-// with four inks and 19 for an interlaced PNG of 16 bits with alpha, and turning it upright 3 more: a phone's photo of 12
-// megapixels takes 55 MB, the worst image within the default limits 1.1 GB and a few seconds.
+// Limits bounds what one image may cost. For each pixel, decoding takes 4 to 12 bytes of memory, 15
+// for a progressive JPEG with four inks and 19 for an interlaced PNG of 16 bits with alpha, and
+// turning it upright 11 more: a phone's photo of 12 megapixels takes 55 MB, the worst image within
+// the default limits 1.1 GB and a few seconds.
 type Limits struct {
-	Bytes  int64 // size of the file; flag --max-image-bytes
-	Pixels int   // width times height; flag --max-image-pixels
-	Side   int   // width, and height; flag --max-image-side
+	Bytes  int64 // size of the file
+	Pixels int   // width times height
+	Side   int   // width, and height
+}
+
+// Limit names one of Limits.
+type Limit string
+
+// The limits.
+const (
+	LimitBytes  Limit = "bytes"
+	LimitPixels Limit = "pixels"
+	LimitSide   Limit = "side"
+)
+
+// LimitError is an image, or the frames of an animated one, that Limits do not allow.
+type LimitError struct {
+	Limit Limit
+	text  string
+}
+
+func (e LimitError) Error() string { return e.text }
+
+func limitErrorf(l Limit, format string, args ...any) error {
+	return LimitError{l, fmt.Sprintf(format, args...)}
 }
 
 // DefaultLimits lets through any photo of a current phone or camera.
 var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
 
-// OpenPicture reads the image file at path. Only regular files are opened, and no more than l.Bytes+1 bytes are read.
-// Errors name the path.
+// Open reads the image file at path. Only regular files are opened, and no more than l.Bytes+1
+// bytes are read. Errors name the path.
 func Open(path string, l Limits) (*Image, error) {
 	data, err := ReadFile(path, l.Bytes)
 	if err != nil {
@@ -51,14 +75,16 @@ func Open(path string, l Limits) (*Image, error) {
 	return p, nil
 }
 
-// Decode decodes a JPEG, PNG, GIF (its first frame), BMP or WebP image, told apart by their first bytes.
+// Decode decodes a JPEG, PNG, GIF (its first frame), BMP or WebP image, told apart by their first
+// bytes.
 //
-// It follows TensorFlow's decode_image, which made the images the model was trained on, to the bit: grey is repeated, 16-bit
-// samples keep their high byte, alpha is dropped without compositing, colour profiles are not looked at. Three things differ on
-// purpose, since people expect boxes and answers about the image as they see it: the EXIF orientation is applied, the first
-// frame of a GIF lies in its place on the whole canvas, and a BMP's palette gives its colours.
+// It follows TensorFlow's decode_image, which made the images the model was trained on, to the bit:
+// grey is repeated, 16-bit samples keep their high byte, alpha is dropped without compositing,
+// colour profiles are not looked at. Three things differ on purpose, since people expect boxes and
+// answers about the image as they see it: the EXIF orientation is applied, the first frame of a GIF
+// lies in its place on the whole canvas, and a BMP's palette gives its colours.
 //
-// A limit passed is an error naming the limit and its flag, before any pixel is decoded.
+// A limit passed is a LimitError, before any pixel is decoded.
 func Decode(data []byte, l Limits) (*Image, error) {
 	p, err := decode(data, l)
 	if err != nil {
@@ -96,7 +122,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 }
 
 func errTooManyBytes(have, want int64) error {
-	return fmt.Errorf("file too large: have %d bytes, want at most %d (--max-image-bytes)", have, want)
+	return limitErrorf(LimitBytes, "file too large: have %d bytes, want at most %d", have, want)
 }
 
 // decode is Decode without the prefix of its errors.
@@ -136,15 +162,16 @@ func checkSize(c image.Config, l Limits) error {
 		return fmt.Errorf("size: have %dx%d, want at least one pixel", c.Width, c.Height)
 	}
 	if c.Width > l.Side || c.Height > l.Side {
-		return fmt.Errorf("side too long: have %dx%d, want at most %d (--max-image-side)", c.Width, c.Height, l.Side)
+		return limitErrorf(LimitSide, "side too long: have %dx%d, want at most %d", c.Width, c.Height, l.Side)
 	}
 	if int64(c.Width)*int64(c.Height) > int64(l.Pixels) {
-		return fmt.Errorf("too many pixels: have %dx%d, want at most %d (--max-image-pixels)", c.Width, c.Height, l.Pixels)
+		return limitErrorf(LimitPixels, "too many pixels: have %dx%d, want at most %d", c.Width, c.Height, l.Pixels)
 	}
 	return nil
 }
 
-// decodeGuarded runs a decoder of a library. Its panic, which only a broken file can cause, becomes an error.
+// decodeGuarded runs a decoder of a library. Its panic, which only a broken file can cause, becomes
+// an error.
 func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
 	defer func() {
 		if r := recover(); r != nil {

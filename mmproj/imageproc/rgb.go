@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+
+	"github.com/disintegration/imaging"
 )
 
 // toRGB converts a decoded image. The canvas is black where a GIF's first frame does not cover it.
@@ -46,11 +48,25 @@ func (p *Image) row(y int) []uint8 { return p.Pix[3*p.Width*y:][:3*p.Width] }
 
 // Crop returns the part of the image that lies in r, which must lie within the image, as a copy.
 func (p *Image) Crop(r image.Rectangle) *Image {
-	part := &Image{Width: r.Dx(), Height: r.Dy(), Pix: make([]uint8, 0, 3*r.Dx()*r.Dy())}
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		part.Pix = append(part.Pix, p.row(y)[3*r.Min.X:3*r.Max.X]...)
+	rows := p.nrgba(r.Min.Y, r.Max.Y)
+	return fromNRGBA(imaging.Crop(rows, image.Rect(r.Min.X, 0, r.Max.X, r.Dy())))
+}
+
+// nrgba returns rows y0 to y1 (exclusive) as an opaque image of the standard library.
+func (p *Image) nrgba(y0, y1 int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, p.Width, y1-y0))
+	from := p.Pix[3*p.Width*y0 : 3*p.Width*y1]
+	for i, j := 0, 0; i < len(from); i, j = i+3, j+4 {
+		m.Pix[j], m.Pix[j+1], m.Pix[j+2], m.Pix[j+3] = from[i], from[i+1], from[i+2], 0xff
 	}
-	return part
+	return m
+}
+
+// fromNRGBA takes an opaque image.
+func fromNRGBA(m *image.NRGBA) *Image {
+	p := &Image{Width: m.Rect.Dx(), Height: m.Rect.Dy(), Pix: make([]uint8, 3*m.Rect.Dx()*m.Rect.Dy())}
+	p.copySamples(m.Pix, m.Stride, 4, [3]int{0, 1, 2})
+	return p
 }
 
 // copySamples fills the image from interleaved samples; step is the size of a pixel there, rgb where in it the colours lie.

@@ -1,11 +1,12 @@
-// What the backend's own copy of ggml logs (scripts/gpu.sh says why there are two): warnings and errors go to standard error, the rest
-// nowhere. The program's copy keeps the same levels. Before it: the library is loaded. After it: ggml_log_internal, in ggml.c.
+// This file: the log of the backend's own copy of ggml (scripts/gpu.sh explains why there are two).
+// It writes warnings and errors to standard error and drops the rest; the program's copy keeps the
+// same levels.
 #include <stdio.h>
 
 #include "ggml.h"
 
 static void warn(enum ggml_log_level level, const char *text, void *unused) {
-	static _Thread_local int kept; // whether the last message of this thread was; its continuations follow it
+	static _Thread_local int kept; // whether this thread's last message was written: so are its continuations
 	(void)unused;
 	if (level != GGML_LOG_LEVEL_CONT) {
 		kept = level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR;

@@ -1,4 +1,5 @@
-// This file: a browser on the page, for the tests and for the pictures in docs. Before it: scripts/page.sh, which starts a server with the demo model.
+// This file: the page in a browser, for the tests and for the screenshots in docs. scripts/page.sh
+// starts the server with the demo model.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -7,41 +8,51 @@ import { chromium } from "playwright-core";
 export const address = process.env.PALI_PAGE;
 export const root = process.env.PALI_ROOT;
 
-/** The path of a demo picture. */
-export const picture = (name) => path.join(root, "testdata/demo/pictures", name);
+/** Returns the path of a demo image. */
+export const imagePath = (name) => path.join(root, "testdata/demo/pictures", name);
 
-/** Starts the browser. Root's may not have the kernel's sandbox. */
+/** Starts the browser. Run by root, Chromium refuses to start with its sandbox. */
 export const start = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 
-/** Opens the page. Whatever it says is wrong goes to wrong. */
+/** Opens the page. Its errors, and requests to other addresses, are collected in wrong. */
 export async function open(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, permissions: ["clipboard-read", "clipboard-write"], ...options });
+  const permissions = ["clipboard-read", "clipboard-write"];
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, permissions, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(20000);
   const wrong = [];
   page.on("pageerror", (e) => wrong.push(String(e)));
-  page.on("console", (m) => m.type() === "error" && !m.text().includes("status of 400") && wrong.push(m.text())); // 400: a question that is refused
-  page.on("request", (r) => r.url().startsWith(address) || r.url().startsWith("blob:" + address) || wrong.push("asks for " + r.url()));
+  page.on("console", (m) => {
+    const refused = m.text().includes("status of 400"); // a test of an invalid question
+    if (m.type() === "error" && !refused) wrong.push(m.text());
+  });
+  page.on("request", (r) => {
+    const ours = r.url().startsWith(address) || r.url().startsWith("blob:" + address);
+    if (!ours) wrong.push("asks for " + r.url());
+  });
   await page.goto(address);
   await page.waitForSelector("#state[data-state=ok]");
   return { context, page, wrong };
 }
 
-/** Drops files on the page, as from the desktop, and waits until the pictures are there. */
+/** Drops files on the page, as from the desktop, and waits until the images are there. */
 export async function drop(page, ...names) {
   const files = names.map((n) => [path.basename(n), readFileSync(n).toString("base64")]);
   const data = await page.evaluateHandle((files) => {
     const t = new DataTransfer();
-    for (const [name, base64] of files) t.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: name.endsWith("png") ? "image/png" : "image/jpeg" }));
+    for (const [name, base64] of files) {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      t.items.add(new File([bytes], name, { type: name.endsWith("png") ? "image/png" : "image/jpeg" }));
+    }
     return t;
   }, files);
-  const cards = (await page.locator(".card").count()) + names.filter((n) => /\.(png|jpg)$/.test(n)).length;
+  const count = (await page.locator(".result").count()) + names.filter((n) => /\.(png|jpg)$/.test(n)).length;
   await page.dispatchEvent("body", "dragover", { dataTransfer: data });
   await page.dispatchEvent("body", "drop", { dataTransfer: data });
-  await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, cards);
+  await page.waitForFunction((n) => document.querySelectorAll(".result").length === n, count);
 }
 
-/** Asks, and waits until all is answered. text is put into the field of the task. */
+/** Asks, with text in the task's field, and waits until all images are answered. */
 export async function ask(page, task, text) {
   await page.check(`input[name=task][value=${task}]`, { force: true });
   const field = { ask: "#ask-text", detect: "#things", segment: "#things", run: "#prompt" }[task];

@@ -1,4 +1,4 @@
-// This file: what else than types is held in the page's modules and in its tests. Names that are not defined are found by the types.
+// This file: rules for the page's modules and tests. Undefined names are left to the type checker.
 
 import js from "@eslint/js";
 
@@ -16,7 +16,11 @@ export default [
       "no-var": "error",
       "prefer-const": "error",
       eqeqeq: "error",
-      "no-restricted-properties": ["error", ...markup.map((property) => ({ property, message: "texts go in by textContent" })), { object: "document", property: "write" }],
+      "no-restricted-properties": [
+        "error",
+        ...markup.map((property) => ({ property, message: "set textContent instead" })),
+        { object: "document", property: "write" },
+      ],
     },
   },
 ];

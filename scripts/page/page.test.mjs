@@ -1,10 +1,11 @@
-// This file: the page in a browser, with the demo model. Before it: scripts/page.sh test. Answers are compared with those of the routes themselves.
+// This file: tests of the page in a browser with the demo model, run by scripts/page.sh test. Its
+// answers are compared with those of the routes themselves.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { address, ask, drop, open, picture, start } from "./browser.mjs";
+import { address, ask, drop, imagePath, open, start } from "./browser.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -12,7 +13,7 @@ let browser;
 before(async () => (browser = await start()));
 after(() => browser.close());
 
-/** A test with a page of its own, which may say nothing wrong. */
+/** A test with a page of its own, which must not report an error. */
 function onPage(name, options, body) {
   test(name, { timeout: 60000 }, async () => {
     const { context, page, wrong } = await open(browser, options);
@@ -22,31 +23,32 @@ function onPage(name, options, body) {
   });
 }
 
-/** What the server itself answers. */
+/** Returns the server's own answer. */
 async function direct(task, name, fields) {
   const form = new FormData();
-  form.append("image", new Blob([readFileSync(picture(name))]), name);
+  form.append("image", new Blob([readFileSync(imagePath(name))]), name);
   for (const [k, v] of Object.entries(fields)) form.append(k, v);
   const response = await fetch(`${address}/v1/${task}`, { method: "POST", body: form });
   return response.json();
 }
 
-/** The colour of the first canvas at a place, in shares of its sides. */
+/** Returns the colour of the first canvas at x and y, which are fractions of its width and height. */
 const pixel = (page, x, y) =>
   page.evaluate(async ([x, y]) => {
     await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-    const c = document.querySelector(".card canvas");
-    return [...c.getContext("2d").getImageData(Math.round(x * c.width), Math.round(y * c.height), 1, 1).data].slice(0, 3);
+    const c = document.querySelector(".result canvas");
+    const { data } = c.getContext("2d").getImageData(Math.round(x * c.width), Math.round(y * c.height), 1, 1);
+    return [...data].slice(0, 3);
   }, [x, y]);
 
 const shown = (page) => page.locator(".objects li:not([hidden]) button").allInnerTexts();
 const tidy = (texts) => texts.map((t) => t.replace(/\s+/g, " ").trim());
 const clipboard = async (page) => JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
 
-onPage("a dropped picture is detected in: list, boxes on the canvas, JSON, COCO", {}, async (page) => {
+onPage("objects in a dropped image: list, boxes on the canvas, JSON, COCO", {}, async (page) => {
   const want = await direct("detect", "000.png", { things: "circle ; purple triangle" });
-  assert.ok(want.objects.length >= 2, "the demo finds two things");
-  await drop(page, picture("000.png"));
+  assert.ok(want.objects.length >= 2, "the demo finds two objects");
+  await drop(page, imagePath("000.png"));
   const o = want.objects[0];
   const [w, h] = [419, 455];
   const at = [o.xyxy[0] / w, (o.xyxy[1] + o.xyxy[3]) / 2 / h];
@@ -54,13 +56,13 @@ onPage("a dropped picture is detected in: list, boxes on the canvas, JSON, COCO"
   await ask(page, "detect", "circle ; purple triangle");
   const sorted = [...want.objects].sort((a, b) => b.score - a.score);
   assert.deepEqual(tidy(await shown(page)), sorted.map((o) => `${o.label} ${o.score.toFixed(2)}`));
-  const swatch = await page.locator(".objects li", { hasText: o.label }).first().locator(".swatch").evaluate((e) => getComputedStyle(e).backgroundColor);
-  const colour = swatch.match(/\d+/g).map(Number);
+  const swatch = page.locator(".objects li", { hasText: o.label }).first().locator(".swatch");
+  const colour = (await swatch.evaluate((e) => getComputedStyle(e).backgroundColor)).match(/\d+/g).map(Number);
   const after = await pixel(page, ...at);
   assert.notDeepEqual(after, before);
   assert.ok(after.every((v, i) => Math.abs(v - colour[i]) < 3), `${after} is the box's colour ${colour}`);
-  const name = await page.locator(".card canvas").getAttribute("aria-label");
-  assert.match(name, /^Picture 000\.png: \d objects?: /);
+  const name = await page.locator(".result canvas").getAttribute("aria-label");
+  assert.match(name, /^Image 000\.png: \d objects?: /);
 
   await page.click("[data-do=json]");
   const json = await clipboard(page);
@@ -78,10 +80,10 @@ onPage("a dropped picture is detected in: list, boxes on the canvas, JSON, COCO"
   assert.match(await page.locator(".speed p").innerText(), /tokens\/s$/);
 });
 
-onPage("masks are drawn, hover and click tie list and picture, the slider hides, the picture is downloaded", {}, async (page) => {
+onPage("masks are drawn, list and image share hover and click, slider, download", {}, async (page) => {
   const want = await direct("segment", "000.png", { things: "yellow circle" });
   const o = want.objects[0];
-  await drop(page, picture("000.png"));
+  await drop(page, imagePath("000.png"));
   const centre = [(o.xyxy[0] + o.xyxy[2]) / 2 / 419, (o.xyxy[1] + o.xyxy[3]) / 2 / 455];
   const before = await pixel(page, ...centre);
   await ask(page, "segment", "yellow circle");
@@ -89,7 +91,7 @@ onPage("masks are drawn, hover and click tie list and picture, the slider hides,
   await page.click("[data-do=coco]");
   assert.deepEqual((await clipboard(page)).annotations[0].segmentation, o.mask);
 
-  const canvas = await page.locator(".card canvas").boundingBox();
+  const canvas = await page.locator(".result canvas").boundingBox();
   await page.mouse.move(canvas.x + centre[0] * canvas.width, canvas.y + centre[1] * canvas.height);
   await page.waitForSelector(".objects li.active");
   await page.mouse.click(canvas.x + centre[0] * canvas.width, canvas.y + centre[1] * canvas.height);
@@ -112,48 +114,51 @@ onPage("masks are drawn, hover and click tie list and picture, the slider hides,
   assert.equal((await shown(page)).length, 1);
 });
 
-onPage("text is streamed, several pictures are side by side, a pasted one too, errors are shown, a question is stopped", {}, async (page) => {
-  await drop(page, picture("000.png"), picture("001.jpg"));
-  const boxes = await Promise.all([0, 1].map((i) => page.locator(".card").nth(i).boundingBox()));
+onPage("streamed text, several images side by side, a pasted image, errors, a stopped question", {}, async (page) => {
+  await drop(page, imagePath("000.png"), imagePath("001.jpg"));
+  const boxes = await Promise.all([0, 1].map((i) => page.locator(".result").nth(i).boundingBox()));
   assert.equal(boxes[0].y, boxes[1].y);
   assert.ok(boxes[1].x >= boxes[0].x + boxes[0].width);
   await page.evaluate(() => {
     window.seen = new Set();
-    new MutationObserver(() => window.seen.add(document.querySelector(".card .text").textContent)).observe(document.querySelector(".card .text"), { childList: true });
+    const text = document.querySelector(".result .text");
+    new MutationObserver(() => window.seen.add(text.textContent)).observe(text, { childList: true });
   });
   await ask(page, "caption");
   const want = await Promise.all(["000.png", "001.jpg"].map((n) => direct("caption", n, {})));
-  assert.deepEqual(await page.locator(".card .text").allInnerTexts(), want.map((a) => a.text));
+  assert.deepEqual(await page.locator(".result .text").allInnerTexts(), want.map((a) => a.text));
   assert.ok((await page.evaluate(() => window.seen.size)) > 2, "the text came in pieces");
   assert.match(await page.locator("#live").innerText(), /^001\.jpg: /);
   await page.click("#copy-all-json");
   assert.deepEqual((await clipboard(page)).map((a) => a.text), want.map((a) => a.text));
 
-  const bytes = readFileSync(picture("002.png")).toString("base64");
+  const bytes = readFileSync(imagePath("002.png")).toString("base64");
   await page.evaluate((b) => {
     const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(atob(b), (c) => c.charCodeAt(0))], "<img src=x onerror=alert(1)>.png", { type: "image/png" }));
+    const file = [Uint8Array.from(atob(b), (c) => c.charCodeAt(0))];
+    data.items.add(new File(file, "<img src=x onerror=alert(1)>.png", { type: "image/png" }));
     window.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
   }, bytes);
-  await page.locator(".card").nth(2).waitFor();
+  await page.locator(".result").nth(2).waitFor();
   assert.equal(await page.locator("h3").nth(2).innerText(), "<img src=x onerror=alert(1)>.png");
-  await page.locator(".card .chosen input").first().uncheck();
+  await page.locator(".result .chosen input").first().uncheck();
   await page.locator("details summary").click();
   await page.fill("#max-tokens", "5000");
   await ask(page, "run", "caption en");
-  assert.deepEqual(await page.locator(".card .error").allInnerTexts(), ["", "5000 tokens: want 1 to 1024", "5000 tokens: want 1 to 1024"]);
+  const refused = "5000 tokens: want 1 to 1024";
+  assert.deepEqual(await page.locator(".result .error").allInnerTexts(), ["", refused, refused]);
   await page.fill("#max-tokens", "20");
   await page.route("**/v1/run", () => {}); // no answer comes
   await page.click("#send");
   await page.click("#stop");
   await page.waitForSelector("#send[aria-disabled=false]");
-  assert.deepEqual((await page.locator(".card .error").allInnerTexts()).slice(1), ["stopped", "stopped"]);
+  assert.deepEqual((await page.locator(".result .error").allInnerTexts()).slice(1), ["stopped", "stopped"]);
   await drop(page, new URL("page.test.mjs", import.meta.url).pathname);
-  await page.waitForFunction(() => document.querySelector("#problem").textContent.startsWith("Not a picture"));
+  await page.waitForFunction(() => document.querySelector("#problem").textContent.startsWith("Not an image"));
 });
 
-onPage("history outlives the page, is shown again, and is forgotten", {}, async (page) => {
-  await drop(page, picture("000.png"));
+onPage("the history outlives the page, shows its entries again, and is deleted", {}, async (page) => {
+  await drop(page, imagePath("000.png"));
   await ask(page, "detect", "circle");
   const want = await shown(page);
   await page.reload();
@@ -174,16 +179,18 @@ onPage("history outlives the page, is shown again, and is forgotten", {}, async 
   await page.click("#open-history");
   assert.equal(await page.locator("#entries li").count(), 0);
   const kept = await page.evaluate(async (base) => {
-    const past = await import(base + "/page/past.js");
+    const history = await import(base + "/page/history.js");
     const answer = { prompt: "", text: "", timings: {} };
-    for (let i = 0; i < past.MOST + 3; i++) await past.add({ time: i, name: "", picture: new Blob(["x"]), answer });
-    await past.add({ time: -1, name: "", picture: new Blob([new Uint8Array(past.BYTES - 2)]), answer });
-    return (await past.list()).map((e) => e.time);
+    const small = new Blob(["x"]);
+    for (let i = 0; i < history.MAX_ENTRIES + 3; i++) await history.add({ time: i, name: "", picture: small, answer });
+    const large = new Blob([new Uint8Array(history.MAX_BYTES - 2)]);
+    await history.add({ time: -1, name: "", picture: large, answer });
+    return (await history.list()).map((e) => e.time);
   }, address);
-  assert.deepEqual(kept, [-1, 62, 61], "the oldest go first, by number and by bytes");
+  assert.deepEqual(kept, [-1, 62, 61], "the oldest are deleted first, by number and by bytes");
 });
 
-onPage("theme: the system's, then what is chosen, and it stays", { colorScheme: "light" }, async (page) => {
+onPage("the theme is the system's, then the chosen one, which stays", { colorScheme: "light" }, async (page) => {
   const back = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await back();
   await page.emulateMedia({ colorScheme: "dark" });
@@ -198,8 +205,11 @@ onPage("theme: the system's, then what is chosen, and it stays", { colorScheme: 
   assert.equal(await back(), light, "it follows the system again");
 });
 
-onPage("the keyboard alone does it all", {}, async (page) => {
-  const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.dataset.do || document.activeElement.name || document.activeElement.tagName);
+onPage("everything works with the keyboard alone", {}, async (page) => {
+  const focused = () => page.evaluate(() => {
+    const e = document.activeElement;
+    return e.id || e.dataset.do || e.name || e.tagName;
+  });
   const tabTo = async (name) => {
     for (let i = 0; i < 40 && (await focused()) !== name; i++) await page.keyboard.press("Tab");
     assert.equal(await focused(), name);
@@ -210,8 +220,8 @@ onPage("the keyboard alone does it all", {}, async (page) => {
   await tabTo("files");
   const choosing = page.waitForEvent("filechooser");
   await page.keyboard.press("Space");
-  await (await choosing).setFiles(picture("000.png"));
-  await page.locator(".card").waitFor();
+  await (await choosing).setFiles(imagePath("000.png"));
+  await page.locator(".result").waitFor();
   await tabTo("task");
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowRight");
   await tabTo("things");
@@ -219,12 +229,14 @@ onPage("the keyboard alone does it all", {}, async (page) => {
   await page.keyboard.press("Enter");
   await page.waitForSelector(".objects button");
   await page.waitForSelector("#send[aria-disabled=false]");
-  for (let i = 0; i < 20 && !(await page.evaluate(() => document.activeElement.closest(".objects"))); i++) await page.keyboard.press("Tab");
+  const inList = () => page.evaluate(() => document.activeElement.closest(".objects") !== null);
+  for (let i = 0; i < 20 && !(await inList()); i++) await page.keyboard.press("Tab");
   await page.waitForSelector(".objects li.active");
   await page.keyboard.press("ArrowDown");
-  assert.equal(await page.evaluate(() => [...document.querySelectorAll(".objects button")].indexOf(document.activeElement)), 1);
+  const second = page.locator(".objects button").nth(1);
+  assert.ok(await second.evaluate((b) => b === document.activeElement));
   await page.keyboard.press("Space");
-  assert.equal(await page.locator(".objects button").nth(1).getAttribute("aria-pressed"), "true");
+  assert.equal(await second.getAttribute("aria-pressed"), "true");
   await page.keyboard.press("Escape");
   assert.equal(await page.locator(".objects button[aria-pressed=true]").count(), 0);
   await tabTo("json");
@@ -237,18 +249,20 @@ onPage("the keyboard alone does it all", {}, async (page) => {
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 320]) {
-    onPage(`axe finds nothing serious, nothing scrolls sideways: ${colorScheme}, ${width} pixels`, { colorScheme, viewport: { width, height: 800 }, bypassCSP: true, hasTouch: width === 320 }, async (page) => {
+    const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true, hasTouch: width === 320 };
+    onPage(`axe finds nothing serious, no sideways scroll: ${colorScheme}, ${width} pixels`, options, async (page) => {
       const look = async () => {
         await page.evaluate(axe);
         const found = await page.evaluate(() => window.axe.run());
         const serious = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
         assert.deepEqual(serious.map((v) => [v.id, v.nodes.map((n) => n.html)]), []);
         assert.ok(found.passes.length > 20);
-        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "no scrolling sideways");
+        const fits = await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
+        assert.ok(fits, "no scrolling sideways");
       };
       assert.equal(await page.locator(".camera").isVisible(), width === 320);
       await look();
-      await drop(page, picture("000.png"), picture("001.jpg"));
+      await drop(page, imagePath("000.png"), imagePath("001.jpg"));
       await page.locator("details summary").click();
       await ask(page, "segment", "circle ; triangle");
       await look();

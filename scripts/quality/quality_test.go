@@ -27,7 +27,7 @@ func TestQuality(t *testing.T) {
 		pali: filepath.Join(folder, "pali"), data: filepath.Join(root, "testdata"), work: filepath.Join(folder, "work"), out: folder,
 		questions: filepath.Join(folder, "questions.jsonl"), jobs: 2, resume: true,
 	}
-	if out, err := exec.Command("go", "build", "-o", f.pali, root+"/cmd/pali").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "-C", root, "build", "-o", f.pali, "./cmd/pali").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	all, err := os.ReadFile(filepath.Join(f.data, "quality", "questions.jsonl"))

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Blocks as llama.cpp's own library makes them, for package quant's test:
+"""Blocks and types of llama.cpp's own library, for the tests of package quant:
 
     blocks.py libggml-base.so > quant/testdata/blocks.txt
     blocks.py libllama.so MODEL-F32.gguf > quant/testdata/types-ARCHITECTURE.txt
 
-The first prints the SHA-256 of the blocks that ggml_quantize_chunk makes of the same rows as quant/reference_test.go, for each type, without
-weights and with them. The second prints the type that llama_model_quantize gives to each matrix of a model, for each file type.
-The library may come from any build of llama.cpp for a processor without fused multiplication, as the npm package
-@node-llama-cpp/linux-x64 has it; its folder must be in LD_LIBRARY_PATH. Needs NumPy.
+The first prints the SHA-256 of the blocks that ggml_quantize_chunk makes of the same rows as
+quant/reference_test.go, for each type, without weights and with them. The second prints the type
+that llama_model_quantize chooses for each matrix of a model, for each file type. Any build of
+llama.cpp without fused multiply-add will do, such as that of the npm package
+@node-llama-cpp/linux-x64; its folder must be in LD_LIBRARY_PATH. Needs NumPy.
 """
 import ctypes
 import hashlib
@@ -18,18 +19,19 @@ import tempfile
 
 import numpy as np
 
-# Name, number, elements and bytes of a block: ggml.h, ggml-common.h.
-BLOCKS = [("Q8_0", 8, 32, 34), ("Q6_K", 14, 256, 210), ("Q5_K", 13, 256, 176), ("Q5_1", 7, 32, 24), ("Q5_0", 6, 32, 22), ("Q4_K", 12, 256, 144),
-          ("Q4_1", 3, 32, 20), ("Q4_0", 2, 32, 18), ("IQ4_NL", 20, 32, 18), ("IQ4_XS", 23, 256, 136), ("Q3_K", 11, 256, 110)]
+# Name and number of a type, elements and bytes of its blocks: ggml.h, ggml-common.h.
+BLOCKS = [("Q8_0", 8, 32, 34), ("Q6_K", 14, 256, 210), ("Q5_K", 13, 256, 176), ("Q5_1", 7, 32, 24),
+          ("Q5_0", 6, 32, 22), ("Q4_K", 12, 256, 144), ("Q4_1", 3, 32, 20), ("Q4_0", 2, 32, 18),
+          ("IQ4_NL", 20, 32, 18), ("IQ4_XS", 23, 256, 136), ("Q3_K", 11, 256, 110)]
 # enum llama_ftype (llama.h).
-FILES = [("q8_0", 7), ("q6_k", 18), ("q5_k_m", 17), ("q5_k_s", 16), ("q5_1", 9), ("q5_0", 8), ("q4_k_m", 15), ("q4_k_s", 14), ("q4_1", 3), ("q4_0", 2),
-         ("iq4_nl", 25), ("iq4_xs", 30), ("q3_k_m", 12)]
+FILES = [("q8_0", 7), ("q6_k", 18), ("q5_k_m", 17), ("q5_k_s", 16), ("q5_1", 9), ("q5_0", 8), ("q4_k_m", 15),
+         ("q4_k_s", 14), ("q4_1", 3), ("q4_0", 2), ("iq4_nl", 25), ("iq4_xs", 30), ("q3_k_m", 12)]
 TYPES = {0: "F32", 1: "F16"} | {number: name for name, number, _, _ in BLOCKS}
 ROWS, COLS = 64, 1024
 
 
 def draws(n):
-    """The top 24 bits of a linear congruential generator, so many."""
+    """Returns n values of a linear congruential generator, 24 bits each."""
     state, out = 1, np.empty(n, np.int64)
     for i in range(n):
         state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
@@ -38,7 +40,8 @@ def draws(n):
 
 
 def rows():
-    """Values like a model's: sums of four draws, around 0; the second half as halves. Then a weight for each column."""
+    """Returns rows like a model's, f32 [ROWS,COLS]: sums of four draws, around 0, the second half
+    rounded to 16-bit floats; and a weight for each column, f32 [COLS]."""
     d = draws(ROWS * COLS * 4 + COLS)
     x = ((d[:-COLS].reshape(ROWS, COLS, 4).sum(2) - 2**25) * 2.0**-30).astype(np.float32)
     x[ROWS // 2:] = x[ROWS // 2:].astype(np.float16)
@@ -52,14 +55,15 @@ def blocks(library):
     for name, number, elements, size in BLOCKS:
         for kind, w in (("plain", None), ("weighted", weights.ctypes.data_as(ctypes.c_void_p))):
             out = np.zeros(x.size // elements * size, np.uint8)
-            f(ctypes.c_int(number), x.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(0),
-              ctypes.c_int64(ROWS), ctypes.c_int64(COLS), w)
+            f(ctypes.c_int(number), x.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p),
+              ctypes.c_int64(0), ctypes.c_int64(ROWS), ctypes.c_int64(COLS), w)
             print(name, kind, hashlib.sha256(out.tobytes()).hexdigest())
 
 
 class Params(ctypes.Structure):
-    """The beginning of llama_model_quantize_params, and room for the rest."""
-    _fields_ = [("nthread", ctypes.c_int32), ("ftype", ctypes.c_int32), ("output", ctypes.c_int32), ("embedding", ctypes.c_int32), ("rest", ctypes.c_char * 1024)]
+    """The first fields of llama_model_quantize_params, and room for the others."""
+    _fields_ = [("nthread", ctypes.c_int32), ("ftype", ctypes.c_int32), ("output", ctypes.c_int32),
+                ("embedding", ctypes.c_int32), ("rest", ctypes.c_char * 1024)]
 
 
 def types(library, model):
@@ -80,7 +84,7 @@ def types(library, model):
 
 
 def tensors(path):
-    """The types of the tensors of a GGUF file, by name."""
+    """Returns the types of a GGUF file's tensors, by name."""
     with open(path, "rb") as f:
         text = lambda: f.read(struct.unpack("<Q", f.read(8))[0]).decode("utf-8", "replace")
         sizes = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}

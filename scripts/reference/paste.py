@@ -1,10 +1,13 @@
-"""Masks pasted into boxes as big_vision's evaluator does it: PIL, BILINEAR, above 0 (evaluators/proj/paligemma/transfers/segmentation.py, run).
+"""Masks pasted into boxes as big_vision's evaluator does it: resized by PIL, BILINEAR, inside where
+above 0 (run in evaluators/proj/paligemma/transfers/segmentation.py).
 
     python paste.py --big-vision DIR CHECKPOINT.npz MASKS.npz OUT.npz
 
-CHECKPOINT.npz is a mask checkpoint, MASKS.npz what `reference.py masks` made of it. OUT.npz: of paste i, mask i32 [1], loc i32 [4] (y0, x0, y1, x1),
-size i32 [2] (height, width), and the picture packed to bits, u8 as i32 [n] (np.packbits of [height,width]). The evaluator keeps no pasted mask, only
-its IoU with the truth: each paste must have, with 20 random truths, the IoUs that the evaluator's own loop reports. Needs what reference.py needs, and Pillow.
+CHECKPOINT.npz is a mask checkpoint, MASKS.npz the output of `reference.py masks` for it. OUT.npz
+has, for paste i, mask i32 [1], loc i32 [4] (y0, x0, y1, x1), size i32 [2] (height, width), and
+bits, u8 as i32 [n] (np.packbits of the pasted mask [height,width]). The evaluator does not return
+pasted masks, only their IoU with the truth: with 20 random truths each paste must have the IoUs
+that the evaluator's own loop reports. Needs the packages of reference.py, and Pillow.
 """
 
 import argparse
@@ -19,7 +22,7 @@ LOC0, SEG0 = 1000, 3000  # any token ids
 
 
 def evaluator(checkpoint):
-    """The evaluator, without its input pipeline, its tokenizer and other machines."""
+    """Makes the evaluator without its input pipeline, its tokenizer and its other hosts."""
     names = ("big_vision.evaluators.common", "big_vision.pp.tokenizer")
     sys.modules |= {name: types.ModuleType(name) for name in names}
     import big_vision.evaluators.proj.paligemma.transfers.segmentation as seg
@@ -32,7 +35,12 @@ def evaluator(checkpoint):
 
 
 def iou(e, loc, codes, truth):
-    batch = {"_mask": np.ones(1, bool), "objects/mask": truth[None, :, :, None], "objects/bbox": np.array([[0, 0, 1, 1]])}
+    """Returns the evaluator's IoU of one pasted mask with the truth."""
+    batch = {
+        "_mask": np.ones(1, bool),
+        "objects/mask": truth[None, :, :, None],
+        "objects/bbox": np.array([[0, 0, 1, 1]]),
+    }
     e.get_data_iter = lambda: [batch]
     e.decode = lambda *_: np.r_[LOC0 + loc, SEG0 + codes][None]
     return dict(e.run(None))["miou"]
@@ -63,7 +71,11 @@ for i in range(40):
     for _ in range(20):
         truth = (other.random((h, w)) < other.random()) | (np.indices((h, w)).sum(0) == 0)  # not empty
         assert iou(e, loc, codes[m], truth) == (truth & whole).sum() / (truth | whole).sum(), f"paste {i}"
-    out |= {f"{i}/mask": np.array([m], np.int32), f"{i}/loc": loc.astype(np.int32), f"{i}/size": np.array([h, w], np.int32),
-            f"{i}/bits": np.packbits(whole).astype(np.int32)}
+    out |= {
+        f"{i}/mask": np.array([m], np.int32),
+        f"{i}/loc": loc.astype(np.int32),
+        f"{i}/size": np.array([h, w], np.int32),
+        f"{i}/bits": np.packbits(whole).astype(np.int32),
+    }
 np.savez_compressed(a.out, **out)
 print(PIL.__version__)

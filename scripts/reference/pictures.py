@@ -1,8 +1,10 @@
-"""Small picture files of every kind that Pali reads, for the comparison with TensorFlow's decoder (decode.py makes the sums).
+"""Writes small image files of every kind that Pali reads, for the comparison with TensorFlow's
+decoder (decode.py prints the hashes).
 
     python scripts/reference/pictures.py mmproj/imageproc/testdata/tensorflow
 
-Needs NumPy, Pillow and libjpeg-turbo's cjpeg. The committed files were made with Pillow 13.0.0 and cjpeg 2.1.5.
+Needs NumPy, Pillow and libjpeg-turbo's cjpeg. The committed files were made with Pillow 13.0.0 and
+cjpeg 2.1.5.
 """
 import io
 import os
@@ -19,7 +21,7 @@ W, H = 35, 27
 
 
 def drawing(high=255, channels=3, width=W, height=H):
-    """Slopes, an edge and a little noise."""
+    """Returns gradients, an edge and a little noise, int [height,width,channels] in 0..high."""
     y, x = np.mgrid[0:height, 0:width]
     planes = [np.sin(x / (5 + c) + y / (9 - c)) * 0.4 + 0.5 + 0.3 * (x + c > y) for c in range(channels)]
     noise = np.random.default_rng(1).normal(0, 0.03, (height, width, channels))
@@ -30,9 +32,9 @@ def rgb():
     return Image.fromarray(drawing().astype(np.uint8))
 
 
-def pillow(picture, kind, **options):
+def pillow(image, kind, **options):
     out = io.BytesIO()
-    picture.save(out, kind, **options)
+    image.save(out, kind, **options)
     return out.getvalue()
 
 
@@ -46,7 +48,7 @@ def cjpeg(*options, scans=None):
 
 
 def segments(data):
-    """A JPEG cut before each marker segment; samples stay with their scan's header."""
+    """Splits a JPEG before each marker segment; entropy-coded data stays with its scan's header."""
     parts, at = [data[:2]], 2
     while data[at + 1] != 0xD9:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
@@ -59,14 +61,14 @@ def segments(data):
 
 
 def first_scans(data, count):
-    """A progressive file that ends, properly, after its first scans."""
+    """Returns a progressive JPEG that ends after its first count scans, with the end marker."""
     parts = segments(data)
     scans = [i for i, part in enumerate(parts) if part[1] == 0xDA]
     return b"".join(parts[: scans[count]]) + b"\xff\xd9"
 
 
 def adobe(data, change):
-    """A JPEG whose Adobe segment is changed by a function, or left out."""
+    """Returns a JPEG whose Adobe segment change has replaced; empty: removed."""
     return b"".join(change(p) if p[1] == 0xEE else p for p in segments(data))
 
 
@@ -78,13 +80,15 @@ def jpegs():
     yield "progressive-411", cjpeg("-progressive", "-quality", "85", "-sample", "4x1")
     yield "progressive-grey", pillow(rgb().convert("L"), "JPEG", quality=85, progressive=True)
     yield "progressive-bits", cjpeg("-quality", "90", "-sample", "2x2", scans=(
-        "0:0-0,0,1; 1:0-0,0,0; 2:0-0,0,2; 2:0-0,2,1; 2:0-0,1,0; 0:0-0,1,0; 0:1-9,0,3; 0:10-63,0,1; 0:1-9,3,2; 0:10-63,1,0; 0:1-9,2,1; 0:1-9,1,0;"
+        "0:0-0,0,1; 1:0-0,0,0; 2:0-0,0,2; 2:0-0,2,1; 2:0-0,1,0; 0:0-0,1,0; 0:1-9,0,3; 0:10-63,0,1;"
+        " 0:1-9,3,2; 0:10-63,1,0; 0:1-9,2,1; 0:1-9,1,0;"
         "1:1-63,0,4; 1:1-63,4,3; 1:1-63,3,2; 1:1-63,2,1; 1:1-63,1,0; 2:1-1,0,0; 2:2-63,0,0;"))
     yield "progressive-cmyk", pillow(rgb().convert("CMYK"), "JPEG", quality=85, progressive=True)
     whole = cjpeg("-progressive", "-quality", "85", "-sample", "2x2")
-    yield "incomplete-dc", first_scans(whole, 1)  # libjpeg smooths what these lack
+    yield "incomplete-dc", first_scans(whole, 1)  # libjpeg smooths over the missing coefficients
     yield "incomplete-ac", first_scans(whole, 5)
-    yield "scans-apart", cjpeg("-quality", "85", "-sample", "2x2", "-restart", "4B", scans="0:0-63,0,0; 1:0-63,0,0; 2:0-63,0,0;")
+    scans = "0:0-63,0,0; 1:0-63,0,0; 2:0-63,0,0;"
+    yield "scans-apart", cjpeg("-quality", "85", "-sample", "2x2", "-restart", "4B", scans=scans)
     yield "scans-mixed", cjpeg("-quality", "85", "-sample", "2x1", scans="0,2:0-63,0,0; 1:0-63,0,0;")
     yield "factors", cjpeg("-quality", "85", "-sample", "2x2,1x2,2x1")
     yield "rgb", cjpeg("-quality", "85", "-rgb")
@@ -92,8 +96,9 @@ def jpegs():
     yield "cmyk", cmyk
     yield "cmyk-unmarked", adobe(cmyk, lambda part: b"")
     yield "ycck", adobe(cmyk, lambda part: part[:15] + b"\x02")
-    # Coefficients far too large, which the 16-bit registers of libjpeg-turbo's transform cannot hold.
-    yield "overflow", b"".join(p[:5] + bytes(255 - v for v in p[5:]) if p[1] == 0xDB else p for p in segments(cjpeg("-quality", "95")))
+    # Coefficients that overflow the 16-bit registers of libjpeg-turbo's transform.
+    parts = segments(cjpeg("-quality", "95"))
+    yield "overflow", b"".join(p[:5] + bytes(255 - v for v in p[5:]) if p[1] == 0xDB else p for p in parts)
 
 
 def chunk(kind, body):
@@ -115,11 +120,13 @@ def png(colour, depth, interlaced=0, extra=b""):
     header = struct.pack(">IIBBBBB", 15, 11, depth, colour, 0, 0, interlaced)
     if colour == 3:
         extra = chunk(b"PLTE", bytes(range(3 << depth))) + extra
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    data = chunk(b"IDAT", zlib.compress(rows, 9))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + data + chunk(b"IEND", b"")
 
 
 def pngs():
-    for name, colour, depth in ("grey-1", 0, 1), ("grey-4", 0, 4), ("rgb-16", 2, 16), ("grey-alpha-8", 4, 8), ("rgb-alpha-16", 6, 16):
+    kinds = ("grey-1", 0, 1), ("grey-4", 0, 4), ("rgb-16", 2, 16), ("grey-alpha-8", 4, 8), ("rgb-alpha-16", 6, 16)
+    for name, colour, depth in kinds:
         yield name, png(colour, depth)
         yield name + "-interlaced", png(colour, depth, 1)
     yield "grey-16-transparent", png(0, 16, 0, chunk(b"gAMA", struct.pack(">I", 100000)) + chunk(b"tRNS", b"\x80\x00"))
@@ -143,8 +150,9 @@ def others():
 
 def main(folder):
     os.makedirs(folder, exist_ok=True)
-    named = [(name + ".jpg", data) for name, data in jpegs()] + [(name + ".png", data) for name, data in pngs()] + list(others())
-    for name, data in named:
+    named = [(name + ".jpg", data) for name, data in jpegs()]
+    named += [(name + ".png", data) for name, data in pngs()]
+    for name, data in named + list(others()):
         with open(os.path.join(folder, name), "wb") as f:
             f.write(data)
 

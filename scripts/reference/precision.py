@@ -1,9 +1,11 @@
-"""What pycocotools makes of boxes: average precisions.
+"""Average precisions of boxes by pycocotools.
 
     python precision.py OUT.json
 
-OUT.json is a list of sets, each {"questions": [{"truth": [{"label", "loc"}], "answer": [{"label", "loc", "score"}]}], "ap50", "map"}: a question is an
-image, loc is y0, x0, y1, x1. Random boxes of a few labels, with misses, doubles, equal scores and empty answers. Needs numpy and pycocotools.
+OUT.json is a list of sets, each {"questions": [{"truth": [{"label", "loc"}], "answer": [{"label",
+"loc", "score"}]}], "ap50", "map"}: a question is an image, loc is y0, x0, y1, x1. The boxes are
+random, of a few labels, with misses, duplicates, equal scores and empty answers. Needs numpy and
+pycocotools.
 """
 
 import contextlib
@@ -22,7 +24,7 @@ def box(rng):
 
 
 def near(rng, b):
-    """A box that is more or less b."""
+    """Returns a box near b."""
     spread = rng.choice([0, 10, 40, 150])
     y0, x0, y1, x1 = (min(1023, max(0, v + rng.randint(-spread, spread))) for v in b)
     return [min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1)]
@@ -36,7 +38,8 @@ def questions(rng, n, labels):
         for t in truth:
             for _ in range(rng.choice([0, 1, 1, 1, 2])):
                 label = rng.choice(labels) if rng.random() < 0.1 else t["label"]
-                answer.append({"label": label, "loc": near(rng, t["loc"]), "score": rng.choice([0.5, 0.25, rng.random(), rng.random()])})
+                loc, score = near(rng, t["loc"]), rng.choice([0.5, 0.25, rng.random(), rng.random()])
+                answer.append({"label": label, "loc": loc, "score": score})
         for _ in range(rng.choice([0, 0, 1])):
             answer.append({"label": rng.choice(labels), "loc": box(rng), "score": rng.random()})
         rng.shuffle(answer)
@@ -52,10 +55,24 @@ def precision(rows):
     for i, r in enumerate(rows):
         for o in r["truth"]:
             b = flat(o["loc"])
-            annotations.append({"id": len(annotations) + 1, "image_id": i, "category_id": labels.index(o["label"]), "bbox": b, "area": b[2] * b[3], "iscrowd": 0})
-        answer += [{"image_id": i, "category_id": labels.index(o["label"]), "bbox": flat(o["loc"]), "score": o["score"]} for o in r["answer"]]
+            annotations.append({
+                "id": len(annotations) + 1,
+                "image_id": i,
+                "category_id": labels.index(o["label"]),
+                "bbox": b,
+                "area": b[2] * b[3],
+                "iscrowd": 0,
+            })
+        for o in r["answer"]:
+            found = {"image_id": i, "category_id": labels.index(o["label"]), "bbox": flat(o["loc"])}
+            answer.append(found | {"score": o["score"]})
     with contextlib.redirect_stdout(io.StringIO()):
-        truth.dataset = {"info": {}, "images": [{"id": i} for i in range(len(rows))], "annotations": annotations, "categories": [{"id": i} for i in range(len(labels))]}
+        truth.dataset = {
+            "info": {},
+            "images": [{"id": i} for i in range(len(rows))],
+            "annotations": annotations,
+            "categories": [{"id": i} for i in range(len(labels))],
+        }
         truth.createIndex()
         e = COCOeval(truth, truth.loadRes(answer), "bbox")
         e.evaluate()
@@ -65,7 +82,8 @@ def precision(rows):
 
 
 rng = random.Random(3)
-sets = [precision(questions(rng, n, labels)) for n, labels in ((1, ["a"]), (5, ["a"]), (20, ["a", "b"]), (20, ["a", "b", "c", "d", "e"]), (60, ["a", "b", "c"]), (60, list("abcdefgh")))]
+sizes = ((1, "a"), (5, "a"), (20, "ab"), (20, "abcde"), (60, "abc"), (60, "abcdefgh"))
+sets = [precision(questions(rng, n, list(labels))) for n, labels in sizes]
 with open(sys.argv[1], "w") as f:
     f.write("[\n" + ",\n".join(json.dumps(s) for s in sets) + "\n]\n")
 print([(s["map"], s["ap50"]) for s in sets])

@@ -1,4 +1,4 @@
-"""Bitmaps and the compressed run lengths that pycocotools makes of them.
+"""Bitmaps and their compressed run lengths by pycocotools.
 
     python rle.py OUT.json
 
@@ -21,8 +21,10 @@ for i in range(40):
     if i % 4 == 3:
         m ^= (rng.random((h, w)) < 0.2).astype(np.uint8)
     r = mask.encode(np.asfortranarray(m))
-    out.append({"rows": ["".join(".#"[v] for v in row) for row in m], "counts": r["counts"].decode(), "area": int(mask.area(r))})
-m = np.zeros((300, 200), np.uint8)  # counts of several groups
+    rows = ["".join(".#"[v] for v in row) for row in m]
+    out.append({"rows": rows, "counts": r["counts"].decode(), "area": int(mask.area(r))})
+m = np.zeros((300, 200), np.uint8)  # counts of several 5-bit groups
 m[17:250, 3:190] = 1
-out.append({"rows": ["".join(".#"[v] for v in row) for row in m], "counts": mask.encode(np.asfortranarray(m))["counts"].decode(), "area": int(m.sum())})
+counts = mask.encode(np.asfortranarray(m))["counts"].decode()
+out.append({"rows": ["".join(".#"[v] for v in row) for row in m], "counts": counts, "area": int(m.sum())})
 json.dump(out, open(sys.argv[1], "w"))

@@ -3,7 +3,6 @@ package engine
 // This file: a request, what is refused of it, and its answer.
 
 import (
-	"math"
 	"time"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
@@ -11,12 +10,6 @@ import (
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server/worker"
 )
-
-// MaxImages is the largest number of images in one request.
-const MaxImages = worker.MaxImages
-
-// maxPrompt is the length of the longest prompt in bytes.
-const maxPrompt = 8 << 10
 
 // Strict constrains an answer to boxes with the labels asked for.
 type Strict = worker.Strict
@@ -46,28 +39,17 @@ func Ends(s runner.Step) bool { return s.Token == paligemma.EOS }
 
 // check refuses what cannot be asked. maxTokens is the longest answer that may be asked for.
 func (r *Request) check(maxTokens int) error {
-	s := r.Sampling
-	switch {
+	switch n := len(r.Images); {
 	case r.Model == nil:
 		return ErrNoModel
-	case len(r.Images) == 0:
+	case n == 0:
 		return ErrNoImage
-	case len(r.Images) > MaxImages:
-		return runner.InvalidRequestf("%d images: at most %d", len(r.Images), MaxImages)
-	case len(r.Prompt) > maxPrompt:
-		return runner.InvalidRequestf("a prompt of %d bytes: at most %d", len(r.Prompt), maxPrompt)
+	case n > runner.MaxImages:
+		return runner.InvalidRequestError{Err: runner.LimitError{What: "images", Have: int64(n), Max: runner.MaxImages}}
 	case r.MaxTokens < 1 || r.MaxTokens > maxTokens:
 		return runner.InvalidRequestf("%d tokens: want 1 to %d", r.MaxTokens, maxTokens)
-	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0):
-		return runner.InvalidRequestf("temperature %v: want 0 or more", s.Temperature)
-	case s.TopK < 0:
-		return runner.InvalidRequestf("top_k %d: want 0 or more", s.TopK)
-	case !(s.TopP >= 0 && s.TopP <= 1):
-		return runner.InvalidRequestf("top_p %v: want 0 to 1", s.TopP)
-	case !(s.MinP >= 0 && s.MinP <= 1):
-		return runner.InvalidRequestf("min_p %v: want 0 to 1", s.MinP)
-	case r.TopLogprobs < 0 || r.TopLogprobs > 100:
-		return runner.InvalidRequestf("%d log-probabilities: want 0 to 100", r.TopLogprobs)
 	}
-	return nil
+	return runner.Request{
+		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, TopLogprobs: r.TopLogprobs,
+	}.Validate()
 }

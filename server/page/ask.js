@@ -1,17 +1,17 @@
-// This file: questions to the server. Before it: main.js, with a picture and what is asked. After it: the routes of server/ours.go.
+// This file: requests to the server's routes.
 
 /**
  * @typedef {object} Question
  * @property {"caption"|"ask"|"ocr"|"detect"|"segment"|"run"} task
- * @property {string} model "": the server's first
+ * @property {string} model its name; "": the server's first
  * @property {string} lang of caption and ask
- * @property {string} text the question, the things parted by ";", or the prompt
+ * @property {string} text the question, the things separated by ";", or the prompt
  * @property {number} maxTokens
  * @property {boolean} strict of detect and segment
  */
 
 /**
- * @typedef {object} Detected as package answer writes it; what is not used here is kept
+ * @typedef {object} Detected an object of the JSON answer; fields that are not listed here are kept
  * @property {string} label
  * @property {number} score
  * @property {number[]} xyxy pixels: x0, y0, x1, y1
@@ -40,8 +40,8 @@
  * @property {Timings} timings
  */
 
-/** An error that the server tells. */
-export class Refused extends Error {
+/** An error response of the server. */
+export class RequestError extends Error {
   /**
    * @param {number} status
    * @param {string} code
@@ -56,8 +56,8 @@ export class Refused extends Error {
 
 let key = "";
 
-/** @param {string} k what is shown to the server from now on */
-export function useKey(k) {
+/** @param {string} k the API key for all following requests */
+export function setKey(k) {
   key = k;
 }
 
@@ -68,21 +68,21 @@ function headers() {
 
 /**
  * @param {Question} q
- * @returns {boolean} whether the answer is objects
+ * @returns {boolean} whether the answer is a list of objects
  */
 export function findsObjects(q) {
   return q.task === "detect" || q.task === "segment";
 }
 
 /**
- * The form that asks about a picture.
+ * Makes the form data of a request.
  * @param {Question} q
- * @param {Blob} picture
+ * @param {Blob} image
  * @returns {FormData}
  */
-function formOf(q, picture) {
+function formOf(q, image) {
   const form = new FormData();
-  form.append("image", picture, "picture"); // its name is nobody's business
+  form.append("image", image, "image"); // the file's own name stays private
   if (q.model) form.append("model", q.model);
   form.append("max_tokens", String(q.maxTokens));
   if (q.task === "caption" || q.task === "ask") form.append("lang", q.lang);
@@ -98,24 +98,25 @@ function formOf(q, picture) {
 }
 
 /**
- * Asks about one picture.
+ * Asks about one image.
  * @param {Question} q
- * @param {Blob} picture
+ * @param {Blob} image
  * @param {AbortSignal} signal
- * @param {(piece: string) => void} each is told each piece of a text as it comes
+ * @param {(piece: string) => void} each is called with each piece of a streamed text
  * @returns {Promise<Answer>}
  */
-export async function ask(q, picture, signal, each) {
-  const response = await fetch("/v1/" + q.task, { method: "POST", headers: headers(), body: formOf(q, picture), signal });
-  if (!response.ok) throw await refusal(response);
+export async function ask(q, image, signal, each) {
+  const body = formOf(q, image);
+  const response = await fetch("/v1/" + q.task, { method: "POST", headers: headers(), body, signal });
+  if (!response.ok) throw await errorOf(response);
   if (findsObjects(q) || !response.body) return response.json();
   for await (const line of lines(response.body)) {
     const value = JSON.parse(line);
-    if (value.error) throw new Refused(response.status, value.error.code, value.error.message);
+    if (value.error) throw new RequestError(response.status, value.error.code, value.error.message);
     if (value.timings) return value;
     each(value.text);
   }
-  throw new Refused(0, "cut", "the server ended its answer too early");
+  throw new RequestError(0, "cut", "the connection ended before the answer did");
 }
 
 /**
@@ -138,25 +139,25 @@ async function* lines(body) {
 
 /**
  * @param {Response} response
- * @returns {Promise<Refused>}
+ * @returns {Promise<RequestError>}
  */
-async function refusal(response) {
+async function errorOf(response) {
   try {
     const { error } = await response.json();
-    return new Refused(response.status, error.code, error.message);
+    return new RequestError(response.status, error.code, error.message);
   } catch {
-    return new Refused(response.status, "unknown", "the server answered with status " + response.status);
+    return new RequestError(response.status, "unknown", "the server answered with status " + response.status);
   }
 }
 
 /**
- * Asks for JSON.
+ * Gets JSON.
  * @param {string} path
  * @returns {Promise<any>}
  */
 async function get(path) {
   const response = await fetch(path, { headers: headers() });
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) throw await errorOf(response);
   return response.json();
 }
 
@@ -166,13 +167,13 @@ export async function models() {
   return data.map((/** @type {{id: string}} */ m) => m.id);
 }
 
-/** @returns {Promise<string[]>} the names of those that are loaded */
+/** @returns {Promise<string[]>} the names of the loaded models */
 export async function loaded() {
   const { models } = await get("/api/ps");
   return models.map((/** @type {{name: string}} */ m) => m.name);
 }
 
-/** @returns {Promise<"ok"|"loading"|"stopping">} how the server does */
+/** @returns {Promise<"ok"|"loading"|"stopping">} the server's state */
 export async function health() {
   const response = await fetch("/health");
   return (await response.json()).status;

@@ -1,13 +1,14 @@
-// This file: objects on a picture. Before it: an answer. After it: a canvas, on the screen or as a PNG. The look is that of tasks/draw.
+// This file: detected objects drawn on an image, on the screen or as a PNG, as the program does.
 
 /** @typedef {import("./ask.js").Detected} Detected */
 
-// Okabe and Ito's colours (Color Universal Design, 2008), in the order of tasks/draw.
+// Okabe and Ito's colours (Color Universal Design, 2008), in the program's order.
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"];
-const WHITE_INK = new Set(["#0072b2"]); // where white has the larger contrast
+const WHITE_INK = new Set(["#0072b2"]); // colours on which white text has more contrast than black
 
 /**
- * The colour of a label: always the same, and the same as in the pictures that the program draws (FNV-1a, 32 bits).
+ * Returns the colour of a label: by its hash (FNV-1a, 32 bits), so that it is the same in every
+ * image, here and in those that the program draws.
  * @param {string} label
  * @returns {string}
  */
@@ -20,7 +21,7 @@ export function colour(label) {
 /**
  * @param {Detected} o
  * @param {number} scale
- * @returns {Path2D|null} its mask: filled by the even-odd rule
+ * @returns {Path2D|null} the outline of its mask, for the even-odd rule; null without a mask
  */
 function outline(o, scale) {
   if (!o.polygons) return null;
@@ -33,25 +34,25 @@ function outline(o, scale) {
 }
 
 /**
- * Draws a picture and objects on it.
+ * Draws an image and objects on it.
  * @param {CanvasRenderingContext2D} ctx
- * @param {ImageBitmap} picture
+ * @param {ImageBitmap} image
  * @param {Detected[]} objects
  * @param {object} how
- * @param {number} how.scale pixels of the canvas to one of the picture
- * @param {number} how.unit pixels of the canvas to a line's width
- * @param {Detected|null} [how.active] the one that is looked at: others are pale
+ * @param {number} how.scale canvas pixels per image pixel
+ * @param {number} how.unit line width in canvas pixels
+ * @param {Detected|null} [how.active] the highlighted object: the others are drawn pale
  */
-export function paint(ctx, picture, objects, { scale, unit, active = null }) {
+export function paint(ctx, image, objects, { scale, unit, active = null }) {
   ctx.clearRect(0, 0, ctx.canvas.width, ctx.canvas.height);
   ctx.imageSmoothingQuality = "high";
-  ctx.drawImage(picture, 0, 0, picture.width * scale, picture.height * scale);
+  ctx.drawImage(image, 0, 0, image.width * scale, image.height * scale);
   const last = active && objects.includes(active) ? [...objects.filter((o) => o !== active), active] : objects;
-  for (const paintOne of [mask, box, plate]) {
+  for (const draw of [drawMask, drawBox, drawLabel]) {
     for (const o of last) {
       ctx.save();
-      if (active && o !== active) ctx.globalAlpha = paintOne === plate ? 0 : 0.3;
-      paintOne(ctx, o, scale, o === active ? unit * 2 : unit);
+      if (active && o !== active) ctx.globalAlpha = draw === drawLabel ? 0 : 0.3;
+      draw(ctx, o, scale, o === active ? unit * 2 : unit);
       ctx.restore();
     }
   }
@@ -60,7 +61,7 @@ export function paint(ctx, picture, objects, { scale, unit, active = null }) {
 /** @typedef {(ctx: CanvasRenderingContext2D, o: Detected, scale: number, unit: number) => void} Painter */
 
 /** @type {Painter} */
-function mask(ctx, o, scale, unit) {
+function drawMask(ctx, o, scale, unit) {
   const path = outline(o, scale);
   if (!path) return;
   const alpha = ctx.globalAlpha;
@@ -73,7 +74,7 @@ function mask(ctx, o, scale, unit) {
 }
 
 /** @type {Painter} */
-function box(ctx, o, scale, unit) {
+function drawBox(ctx, o, scale, unit) {
   const [x0, y0, x1, y1] = o.xyxy.map((v) => Math.round(v * scale));
   for (const [style, width] of /** @type {[string, number][]} */ ([["#000", 2 * unit], [colour(o.label), unit]])) {
     ctx.strokeStyle = style;
@@ -83,7 +84,7 @@ function box(ctx, o, scale, unit) {
 }
 
 /** @type {Painter} */
-function plate(ctx, o, scale, unit) {
+function drawLabel(ctx, o, scale, unit) {
   const text = o.label + " " + o.score.toFixed(2);
   const size = Math.max(12, 4 * unit + 4);
   ctx.font = `600 ${size}px system-ui, sans-serif`;
@@ -103,9 +104,10 @@ function plate(ctx, o, scale, unit) {
 }
 
 /**
- * The object at a place: of several the smallest, and one whose mask holds it before one whose box does.
+ * Finds the object at a point: the smallest whose mask contains it, or else the smallest whose box
+ * does.
  * @param {Detected[]} objects
- * @param {number} x of the picture, in pixels
+ * @param {number} x in image pixels
  * @param {number} y
  * @returns {Detected|null}
  */
@@ -125,17 +127,20 @@ export function objectAt(objects, x, y) {
 }
 
 /**
- * The picture with objects on it, in its own size.
- * @param {ImageBitmap} picture
+ * Draws an image and objects on it as a PNG, in the image's own size.
+ * @param {ImageBitmap} image
  * @param {Detected[]} objects
  * @returns {Promise<Blob>}
  */
-export function png(picture, objects) {
+export function png(image, objects) {
   const canvas = document.createElement("canvas");
-  canvas.width = picture.width;
-  canvas.height = picture.height;
+  canvas.width = image.width;
+  canvas.height = image.height;
   const ctx = canvas.getContext("2d");
-  if (!ctx) return Promise.reject(new Error("the browser gives no canvas"));
-  paint(ctx, picture, objects, { scale: 1, unit: Math.max(2, Math.sqrt(picture.width * picture.height) / 220) });
-  return new Promise((done, failed) => canvas.toBlob((b) => (b ? done(b) : failed(new Error("the picture could not be written"))), "image/png"));
+  if (!ctx) return Promise.reject(new Error("this browser has no 2D canvas"));
+  const unit = Math.max(2, Math.sqrt(image.width * image.height) / 220);
+  paint(ctx, image, objects, { scale: 1, unit });
+  return new Promise((done, failed) => {
+    canvas.toBlob((b) => (b ? done(b) : failed(new Error("the image could not be encoded"))), "image/png");
+  });
 }

@@ -1,18 +1,18 @@
-// This file: answers in other programs' forms. Before it: cards. After it: the clipboard. COCO's is the form of tasks/dataset.
+// This file: answers as JSON text, to be copied: the program's own form and COCO's.
 
 /** @typedef {import("./ask.js").Answer} Answer */
 
 /**
- * @typedef {object} Result an answer, and what it is about
- * @property {string} name of the picture's file
- * @property {number} width of the picture, in pixels
+ * @typedef {object} Labelled an answer and its image
+ * @property {string} name of the image's file
+ * @property {number} width of the image, in pixels
  * @property {number} height
- * @property {Answer} answer only the objects that are shown
+ * @property {Answer} answer with only those objects that are shown
  */
 
 /**
- * @param {Result[]} results
- * @returns {string} what the command line prints with --json, a list where there are several
+ * @param {Labelled[]} results
+ * @returns {string} what the command line prints with --json; a list of them for several images
  */
 export function asJSON(results) {
   const all = results.map((r) => ({ image: r.name, ...r.answer }));
@@ -20,11 +20,12 @@ export function asJSON(results) {
 }
 
 /** @param {number} x */
-const short = (x) => Math.round(x * 1000) / 1000;
+const round3 = (x) => Math.round(x * 1000) / 1000;
 
 /**
- * COCO's object detection in one JSON text: images and categories are numbered from 1. A mask is its run lengths, which are exact.
- * @param {Result[]} results
+ * Writes COCO's format for object detection. Ids of images, categories and annotations begin at 1.
+ * Masks are run lengths, which are exact.
+ * @param {Labelled[]} results
  * @returns {string}
  */
 export function asCOCO(results) {
@@ -41,8 +42,8 @@ export function asCOCO(results) {
         id: annotations.length + 1,
         image_id: i + 1,
         category_id: names.indexOf(o.label) + 1,
-        bbox: [x0, y0, x1 - x0, y1 - y0].map(short),
-        area: o.area ?? short((x1 - x0) * (y1 - y0)),
+        bbox: [x0, y0, x1 - x0, y1 - y0].map(round3),
+        area: o.area ?? round3((x1 - x0) * (y1 - y0)),
         segmentation: o.mask ?? [],
         iscrowd: 0,
         score: o.score,
@@ -50,5 +51,6 @@ export function asCOCO(results) {
     }
   }
   const categories = names.map((name, i) => ({ id: i + 1, name, supercategory: "" }));
-  return JSON.stringify({ info: { description: "labelled by pali" }, licenses: [], categories, images, annotations }, null, 2);
+  const info = { description: "labelled by pali" };
+  return JSON.stringify({ info, licenses: [], categories, images, annotations }, null, 2);
 }

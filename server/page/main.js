@@ -1,15 +1,16 @@
-// This file: the page's parts put together. Before it: index.html. After it: ask.js, card.js, history.js.
+// This file: the page's event handlers, which connect its parts with the server and the history.
 
-import { ask, health, loaded, models, Refused, useKey } from "./ask.js";
-import { Card, find } from "./card.js";
+import { ask, health, loaded, models, RequestError, setKey } from "./ask.js";
 import { asCOCO, asJSON } from "./forms.js";
-import * as past from "./past.js";
-import { wire } from "./theme.js";
+import * as history from "./history.js";
+import { find, Result } from "./result.js";
+import * as theme from "./theme.js";
 
 /** @typedef {import("./ask.js").Question} Question */
 
-/** The most pictures at a time. */
-const MOST = 16;
+/** The largest number of images at a time. */
+const MAX_IMAGES = 16;
+const TOO_MANY = `At most ${MAX_IMAGES} images at a time: remove some`;
 
 /** @param {string} id */
 const byId = (id) => find(document, "#" + id, HTMLElement);
@@ -20,102 +21,104 @@ const select = (id) => find(document, "#" + id, HTMLSelectElement);
 /** @param {string} id */
 const dialog = (id) => find(document, "#" + id, HTMLDialogElement);
 
-/** @type {Card[]} */
-const cards = [];
+/** @type {Result[]} */
+const results = [];
 /** @type {AbortController|null} */
 let asking = null;
 
-/** @param {string} text is read out */
-function say(text) {
+/** @param {string} text for screen readers */
+function announce(text) {
   byId("live").textContent = text;
 }
 
-/** @param {string} text is shown beside the question */
-function complain(text) {
+/** @param {string} text shown beside the question; empty: none */
+function showProblem(text) {
   byId("problem").textContent = text;
 }
 
-// Pictures.
+// Images.
 
 /**
- * Adds pictures.
+ * Adds images, and names the files that could not be added.
  * @param {Iterable<File>} files
  */
 async function addFiles(files) {
-  const wrong = [];
-  complain("");
+  const failed = [];
+  showProblem("");
   for (const file of files) {
-    const name = file.name || "picture";
-    const card = cards.length < MOST && (await cardOf(file, name));
-    if (!card) wrong.push(name);
+    const name = file.name || "image";
+    const result = results.length < MAX_IMAGES && (await addImage(file, name));
+    if (!result) failed.push(name);
   }
-  if (wrong.length) complain(cards.length < MOST ? `Not a picture that this browser can read: ${wrong.join(", ")}` : `At most ${MOST} pictures at a time: remove some`);
-  else say(`${cards.length} ${cards.length === 1 ? "picture" : "pictures"}`);
+  if (failed.length === 0) announce(`${results.length} ${results.length === 1 ? "image" : "images"}`);
+  else if (results.length >= MAX_IMAGES) showProblem(TOO_MANY);
+  else showProblem("Not an image that this browser can read: " + failed.join(", "));
 }
 
 /**
+ * Adds one image.
  * @param {Blob} file
  * @param {string} name
- * @returns {Promise<Card|null>} null: it is no picture
+ * @returns {Promise<Result|null>} null: the file is not an image
  */
-async function cardOf(file, name) {
+async function addImage(file, name) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
     return null;
   }
-  const card = new Card(file, name, bitmap);
-  card.setLowest(lowest());
-  card.element.addEventListener("click", (e) => act(card, e));
-  cards.push(card);
-  byId("cards").append(card.element);
-  arrange();
-  return card;
+  const result = new Result(file, name, bitmap);
+  result.setMinimumScore(minimumScore());
+  result.element.addEventListener("click", (e) => handleButton(result, e));
+  results.push(result);
+  byId("results").append(result.element);
+  update();
+  return result;
 }
 
 /**
- * Does what a button of a card says.
- * @param {Card} card
+ * Handles a click on a button of a result.
+ * @param {Result} result
  * @param {Event} e
  */
-function act(card, e) {
+function handleButton(result, e) {
   const button = e.target instanceof HTMLElement ? e.target.closest("button[data-do]") : null;
   if (!(button instanceof HTMLElement)) return;
-  const result = card.result;
-  if (button.dataset.do === "remove") remove(card);
-  else if (result && button.dataset.do === "json") copy(asJSON([result]), button);
-  else if (result && button.dataset.do === "coco") copy(asCOCO([result]), button);
-  else if (button.dataset.do === "png") download(card);
+  const labelled = result.labelled;
+  if (button.dataset.do === "remove") remove(result);
+  else if (labelled && button.dataset.do === "json") copy(asJSON([labelled]), button);
+  else if (labelled && button.dataset.do === "coco") copy(asCOCO([labelled]), button);
+  else if (button.dataset.do === "png") download(result);
 }
 
-/** @param {Card} card */
-function remove(card) {
-  const at = cards.indexOf(card);
-  cards.splice(at, 1);
-  card.close();
-  arrange();
-  const next = cards[Math.min(at, cards.length - 1)];
+/** @param {Result} result */
+function remove(result) {
+  const at = results.indexOf(result);
+  results.splice(at, 1);
+  result.close();
+  update();
+  const next = results[Math.min(at, results.length - 1)];
   (next ? find(next.element, ".remove", HTMLElement) : input("files")).focus();
-  say(card.name + " removed");
+  announce(result.name + " removed");
 }
 
-/** Shows what fits the number of pictures and answers. */
-function arrange() {
-  byId("empty").hidden = cards.length > 0;
-  byId("cards").classList.toggle("several", cards.length > 1);
-  byId("all").hidden = cards.filter((c) => c.answer).length < 2;
-  const all = cards.flatMap((c) => c.answer?.objects ?? []);
+/** Shows what depends on the images, the answers and the minimum score. */
+function update() {
+  byId("empty").hidden = results.length > 0;
+  byId("results").classList.toggle("several", results.length > 1);
+  byId("all").hidden = results.filter((r) => r.answer).length < 2;
+  const all = results.flatMap((r) => r.answer?.objects ?? []);
   byId("score-field").hidden = all.length === 0;
-  const shown = cards.flatMap((c) => c.shown).length;
-  byId("score-text").textContent = `${lowest().toFixed(2)}: ${shown} of ${all.length}`;
+  const shown = results.flatMap((r) => r.shown).length;
+  byId("score-text").textContent = `${minimumScore().toFixed(2)}: ${shown} of ${all.length}`;
 }
 
 /** @returns {number} */
-const lowest = () => input("score").valueAsNumber;
+const minimumScore = () => input("score").valueAsNumber;
 
 /**
- * Copies a text, or shows it where the browser does not let a page copy.
+ * Copies a text, or shows it where the browser does not allow a page to copy.
  * @param {string} text
  * @param {HTMLElement} button that asked for it
  */
@@ -129,18 +132,18 @@ async function copy(text, button) {
     area.select();
     return;
   }
-  say("Copied");
+  announce("Copied");
   const before = button.dataset.says ?? button.textContent ?? "";
   button.dataset.says = before;
   button.textContent = "Copied";
   setTimeout(() => (button.textContent = before), 1500);
 }
 
-/** @param {Card} card */
-async function download(card) {
+/** @param {Result} result */
+async function download(result) {
   const a = document.createElement("a");
-  a.href = URL.createObjectURL(await card.png());
-  a.download = card.name.replace(/\.[^.]*$/, "") + "-pali.png";
+  a.href = URL.createObjectURL(await result.png());
+  a.download = result.name.replace(/\.[^.]*$/, "") + "-pali.png";
   a.click();
   setTimeout(() => URL.revokeObjectURL(a.href), 60000);
 }
@@ -153,7 +156,7 @@ function task() {
   return /** @type {Question["task"]} */ (checked.value);
 }
 
-/** Shows the fields that the task has. */
+/** Shows the fields of the chosen task and hides the others. */
 function showFields() {
   for (const field of document.querySelectorAll("[data-for]")) {
     if (!(field instanceof HTMLElement)) continue;
@@ -168,45 +171,53 @@ function showFields() {
 function question() {
   const t = task();
   const field = { ask: "ask-text", detect: "things", segment: "things", run: "prompt", caption: "", ocr: "" }[t];
-  return { task: t, model: select("model").value, lang: select("lang").value, text: field && input(field).value, maxTokens: input("max-tokens").valueAsNumber, strict: input("strict").checked };
+  return {
+    task: t,
+    model: select("model").value,
+    lang: select("lang").value,
+    text: field && input(field).value,
+    maxTokens: input("max-tokens").valueAsNumber,
+    strict: input("strict").checked,
+  };
 }
 
-/** Asks about all pictures that are chosen, one after the other. */
+/** Asks about all chosen images, one after the other. */
 async function askAll() {
   if (asking) return;
-  const chosen = cards.filter((c) => c.chosen);
-  complain(chosen.length ? "" : cards.length ? "No picture is chosen" : "Choose a picture first");
+  const chosen = results.filter((r) => r.chosen);
+  showProblem(chosen.length ? "" : results.length ? "Choose at least one image" : "Choose an image first");
   if (!chosen.length) return;
   const q = question();
   asking = new AbortController();
   const { signal } = asking;
-  busy(true);
-  for (const card of chosen) card.begin();
-  for (const card of chosen) {
-    if (signal.aborted) card.fail("stopped");
-    else await askOne(card, q, signal);
-    arrange();
+  setBusy(true);
+  for (const result of chosen) result.begin();
+  for (const result of chosen) {
+    if (signal.aborted) result.fail("stopped");
+    else await askOne(result, q, signal);
+    update();
   }
   asking = null;
-  busy(false);
+  setBusy(false);
   showState();
 }
 
 /**
- * @param {Card} card
+ * Asks about one image, again where a key was missing, and shows the answer or the error.
+ * @param {Result} result
  * @param {Question} q
  * @param {AbortSignal} signal
  */
-async function askOne(card, q, signal) {
+async function askOne(result, q, signal) {
   for (;;) {
     try {
-      card.end(await ask(q, card.file, signal, (piece) => card.more(piece)));
-      say(card.words);
-      keep(card);
+      result.finish(await ask(q, result.file, signal, (piece) => result.append(piece)));
+      announce(result.summary);
+      store(result);
       return;
     } catch (e) {
-      if (e instanceof Refused && e.status === 401 && (await askKey())) continue;
-      card.fail(reason(e));
+      if (e instanceof RequestError && e.status === 401 && (await askKey())) continue;
+      result.fail(reason(e));
       return;
     }
   }
@@ -214,16 +225,16 @@ async function askOne(card, q, signal) {
 
 /**
  * @param {unknown} e
- * @returns {string}
+ * @returns {string} why there is no answer
  */
 function reason(e) {
-  if (e instanceof Refused) return e.message;
+  if (e instanceof RequestError) return e.message;
   if (e instanceof DOMException && e.name === "AbortError") return "stopped";
   return "the server cannot be reached";
 }
 
-/** @param {boolean} on */
-function busy(on) {
+/** @param {boolean} on whether a question is being answered */
+function setBusy(on) {
   byId("send").setAttribute("aria-disabled", String(on));
   byId("stop").hidden = !on;
   if (!on && document.activeElement === document.body) byId("send").focus();
@@ -231,7 +242,10 @@ function busy(on) {
 
 // The server.
 
-/** @returns {Promise<boolean>} whether a key was given */
+/**
+ * Asks the user for the server's key.
+ * @returns {Promise<boolean>} whether one was given
+ */
 function askKey() {
   const d = dialog("key-dialog");
   d.returnValue = "";
@@ -241,7 +255,7 @@ function askKey() {
       const key = input("key").value;
       const given = d.returnValue === "given" && key !== "";
       if (given) {
-        useKey(key);
+        setKey(key);
         sessionStorage.setItem("pali-key", key);
       }
       done(given);
@@ -254,11 +268,11 @@ async function showModels() {
   try {
     for (const name of await models()) select("model").append(new Option(name, name));
   } catch (e) {
-    if (e instanceof Refused && e.status === 401 && (await askKey())) await showModels();
+    if (e instanceof RequestError && e.status === 401 && (await askKey())) await showModels();
   }
 }
 
-/** @returns {Promise<[string, string]>} the server's state, and in words */
+/** @returns {Promise<[string, string]>} the server's state, for page.css and in words */
 async function state() {
   try {
     const h = await health();
@@ -266,20 +280,21 @@ async function state() {
     if (h === "stopping") return ["stopping", "The server is stopping"];
     const name = select("model").value;
     if (!name || (await loaded()).includes(name)) return ["ok", name ? name + " is ready" : "Ready"];
-    return ["idle", name + " is loaded when it is asked"];
+    return ["idle", name + " loads with the first question"];
   } catch (e) {
-    return e instanceof Refused && e.status === 401 ? ["idle", "The server wants a key"] : ["gone", "The server does not answer"];
+    if (e instanceof RequestError && e.status === 401) return ["idle", "The server requires a key"];
+    return ["gone", "The server does not answer"];
   }
 }
 
-/** Shows how the server does, and whether the model is loaded. */
+/** Shows the server's state, and whether the model is loaded. */
 async function showState() {
   const [name, text] = await state();
   byId("state").dataset.state = name;
   if (byId("state-text").textContent !== text) byId("state-text").textContent = text;
 }
 
-/** Looks again and again while the page is seen. */
+/** Updates the server's state regularly while the page is visible. */
 async function watch() {
   if (!document.hidden && !asking) await showState();
   setTimeout(watch, byId("state").dataset.state === "loading" ? 1000 : 10000);
@@ -287,31 +302,34 @@ async function watch() {
 
 // History.
 
-/** @param {Card} card */
-async function keep(card) {
-  if (!input("keep-history").checked || !card.answer) return;
+/**
+ * Adds an answer to the history, if it is to be kept.
+ * @param {Result} result
+ */
+async function store(result) {
+  if (!input("keep-history").checked || !result.answer) return;
   try {
-    await past.add({ time: Date.now(), name: card.name, picture: card.file, answer: card.answer });
+    await history.add({ time: Date.now(), name: result.name, picture: result.file, answer: result.answer });
   } catch {
-    input("keep-history").checked = false; // a browser that keeps nothing
+    input("keep-history").checked = false; // this browser does not store anything
   }
 }
 
 /**
- * Shows an answer of the past.
- * @param {past.Entry} entry
+ * Shows an entry of the history as a result.
+ * @param {history.Entry} entry
  */
-async function recall(entry) {
+async function showEntry(entry) {
   dialog("history").close();
-  const card = cards.length < MOST && (await cardOf(entry.picture, entry.name));
-  if (!card) return complain(`At most ${MOST} pictures at a time: remove some`);
-  card.end(entry.answer);
-  arrange();
-  card.element.scrollIntoView({ block: "nearest" });
-  say(card.words);
+  const result = results.length < MAX_IMAGES && (await addImage(entry.picture, entry.name));
+  if (!result) return showProblem(TOO_MANY);
+  result.finish(entry.answer);
+  update();
+  result.element.scrollIntoView({ block: "nearest" });
+  announce(result.summary);
 }
 
-// Wiring.
+// Event handlers.
 
 function wireQuestion() {
   const form = find(document, "#question", HTMLFormElement);
@@ -326,8 +344,8 @@ function wireQuestion() {
   byId("tasks").addEventListener("change", showFields);
   byId("stop").addEventListener("click", () => asking?.abort());
   input("score").addEventListener("input", () => {
-    for (const c of cards) c.setLowest(lowest());
-    arrange();
+    for (const r of results) r.setMinimumScore(minimumScore());
+    update();
   });
   select("model").addEventListener("change", showState);
   const languages = new Intl.DisplayNames(["en"], { type: "language" });
@@ -336,11 +354,11 @@ function wireQuestion() {
     o.text = languages.of(o.value) ?? o.value;
   }
   for (const [id, form] of /** @type {const} */ ([["copy-all-json", asJSON], ["copy-all-coco", asCOCO]])) {
-    byId(id).addEventListener("click", () => copy(form(cards.flatMap((c) => c.result ?? [])), byId(id)));
+    byId(id).addEventListener("click", () => copy(form(results.flatMap((r) => r.labelled ?? [])), byId(id)));
   }
 }
 
-function wirePictures() {
+function wireImages() {
   for (const id of ["files", "camera"]) {
     input(id).addEventListener("change", () => {
       addFiles([...(input(id).files ?? [])]);
@@ -370,19 +388,30 @@ function wirePictures() {
 }
 
 function wireDialogs() {
-  for (const [button, id] of [["close-history", "history"], ["close-text", "text-dialog"]]) byId(button).addEventListener("click", () => dialog(id).close());
-  find(document, "#key-form", HTMLFormElement).addEventListener("submit", () => (dialog("key-dialog").returnValue = "given"));
-  past.wire({ dialog: dialog("history"), open: byId("open-history"), keep: input("keep-history"), clear: byId("clear-history"), entries: byId("entries"), none: byId("no-history"), show: recall });
-  wire(byId("theme"));
+  for (const [button, id] of [["close-history", "history"], ["close-text", "text-dialog"]]) {
+    byId(button).addEventListener("click", () => dialog(id).close());
+  }
+  const keyForm = find(document, "#key-form", HTMLFormElement);
+  keyForm.addEventListener("submit", () => (dialog("key-dialog").returnValue = "given"));
+  history.wire({
+    dialog: dialog("history"),
+    open: byId("open-history"),
+    keep: input("keep-history"),
+    clear: byId("clear-history"),
+    entries: byId("entries"),
+    none: byId("no-history"),
+    show: showEntry,
+  });
+  theme.wire(byId("theme"));
 }
 
 async function start() {
   wireQuestion();
-  wirePictures();
+  wireImages();
   wireDialogs();
   showFields();
-  arrange();
-  useKey(sessionStorage.getItem("pali-key") ?? "");
+  update();
+  setKey(sessionStorage.getItem("pali-key") ?? "");
   await showModels();
   await watch();
 }

@@ -1,31 +1,33 @@
-// This file: dark or light. Before it: the system's setting, and what was chosen here before. After it: data-theme of the page, which page.css reads.
+// This file: dark or light. The system's setting holds until another is chosen here; page.css reads
+// the choice from the page's data-theme.
 
 const KEY = "pali-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
-/** @returns {string|null} what was chosen: "dark", "light"; null: as the system */
+/** @returns {string|null} the chosen theme, "dark" or "light"; null: the system's */
 function chosen() {
   try {
     return localStorage.getItem(KEY);
   } catch {
-    return null; // a browser that keeps nothing
+    return null; // this browser does not store anything
   }
 }
 
-/** @returns {boolean} */
+/** @returns {boolean} whether the page is dark now */
 export function dark() {
   const c = chosen() ?? document.documentElement.dataset.theme;
   return c === "dark" || (c !== "light" && system.matches);
 }
 
-/** Shows the theme. */
+/** Applies the chosen theme, if any, to the page. */
 function apply() {
   const c = chosen();
   if (c === "dark" || c === "light") document.documentElement.dataset.theme = c;
 }
 
 /**
- * Changes between dark and light. What the system has too is not kept, so that the page follows it again.
+ * Switches between dark and light. A choice equal to the system's is not stored, so that the page
+ * follows the system again.
  * @param {boolean} toDark
  */
 export function setDark(toDark) {
@@ -35,14 +37,14 @@ export function setDark(toDark) {
     if (toDark === system.matches) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, name);
   } catch {
-    // it lasts as long as the page
+    // the choice lasts as long as the page
   }
   if (toDark === system.matches) delete root.dataset.theme;
   else root.dataset.theme = name;
 }
 
 /**
- * Makes a button the switch.
+ * Makes a button the theme switch.
  * @param {HTMLElement} button of the role "switch"
  */
 export function wire(button) {

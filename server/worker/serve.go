@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // Model is what a worker runs.
@@ -157,10 +157,10 @@ func (s *session) generate(q received) (*runner.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := runner.Request{Images: embeddings, Prompt: q.Prompt, MaxTokens: q.MaxTokens, Sampling: q.Sampling,
+	r := runner.Request{Embeddings: embeddings, Prompt: q.Prompt, MaxTokens: q.MaxTokens, Sampling: q.Sampling,
 		TopLogprobs: q.TopLogprobs}
 	if q.Strict != nil {
-		c, err := answer.Strict(s.Vocabulary, q.Strict.Things, q.Strict.Masks, q.MaxTokens)
+		c, err := tasks.NewGrammar(s.Vocabulary, q.Strict.Labels, q.Strict.Masks, q.MaxTokens)
 		if err != nil {
 			return nil, runner.InvalidRequestf("strict: %w", err)
 		}
@@ -184,11 +184,11 @@ func (s *session) embeddings(q received) (all []float32, took time.Duration, err
 		img := q.body[:n]
 		q.body = q.body[n:]
 		if !encoded {
-			start := time.Now()
-			if img, err = s.EncodePixels(q.ctx, img); err != nil {
+			var one time.Duration
+			if img, one, err = s.Encode(q.ctx, img); err != nil {
 				return nil, 0, err
 			}
-			took += time.Since(start)
+			took += one
 			if err := s.out.send(kindImage, nil, img); err != nil {
 				return nil, 0, err
 			}

@@ -40,9 +40,6 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// MaxImages is the largest number of images in one request.
-const MaxImages = 16
-
 // Kinds of frames.
 const (
 	kindReady    = 'r'
@@ -67,7 +64,7 @@ type Request struct {
 
 // Strict asks for the form of tasks.Grammar.
 type Strict struct {
-	Things string // separated by ";"
+	Labels []string
 	Masks  bool
 }
 
@@ -100,7 +97,7 @@ func floats(c paligemma.VisionConfig, encoded bool) int {
 
 // maxFloats returns the largest number of floats of a frame's body.
 func maxFloats(c paligemma.VisionConfig) int {
-	return MaxImages * max(floats(c, false), floats(c, true))
+	return runner.MaxImages * max(floats(c, false), floats(c, true))
 }
 
 // shorten keeps the text of an error short.

@@ -70,7 +70,7 @@ func TestGenerate(t *testing.T) {
 	if err != nil || again.Timings.Vision != 0 || cmp.Diff(r.Steps, again.Steps) != "" {
 		t.Errorf("%v: %+v", err, again)
 	}
-	strict := worker.Request{Prompt: "detect cat", MaxTokens: 50, Strict: &worker.Strict{Things: "cat"}}
+	strict := worker.Request{Prompt: "detect cat", MaxTokens: 50, Strict: &worker.Strict{Labels: []string{"cat"}}}
 	r, err = p.Generate(t.Context(), strict, []*worker.Image{red}, ignore)
 	either := []string{"<loc0255><loc0255><loc1023><loc1023> cat", "<loc0255><loc0000><loc1023><loc1023> cat"}
 	if err != nil || !slices.Contains(either, r.Text) {
@@ -96,7 +96,7 @@ func TestGenerateFails(t *testing.T) {
 			func(err error) bool { return refused(err) && err.Error() == "this cannot be asked" }},
 		{"failed", time.Minute, worker.Request{Prompt: "fail", MaxTokens: 5}, ignore,
 			func(err error) bool { return errors.Is(err, worker.ErrFailed) }},
-		{"strict", time.Minute, worker.Request{Prompt: "detect cat", MaxTokens: 5, Strict: &worker.Strict{Things: "cat"}},
+		{"strict", time.Minute, worker.Request{Prompt: "detect cat", MaxTokens: 5, Strict: &worker.Strict{Labels: []string{"cat"}}},
 			ignore, refused},
 		{"client gone", 50 * time.Millisecond, slow, ignore,
 			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},

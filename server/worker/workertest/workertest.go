@@ -101,15 +101,15 @@ func (m *Model) Runner() *runner.Runner {
 const firstByte, firstLoc = 4, 4 + 256
 
 var vocabulary = func() *runner.Vocabulary {
-	pieces, types := []string{"<pad>", "<eos>", "<bos>", "<unk>"}, []int32{3, 3, 3, 3}
+	pieces, types := []string{"<pad>", "<eos>", "<bos>", "<unk>"}, slices.Repeat([]int32{paligemma.PieceControl}, 4)
 	for b := range 256 {
-		pieces, types = append(pieces, fmt.Sprintf("<0x%02X>", b)), append(types, 6)
+		pieces, types = append(pieces, fmt.Sprintf("<0x%02X>", b)), append(types, paligemma.PieceByte)
 	}
 	for i := range paligemma.Locations {
-		pieces, types = append(pieces, paligemma.LocPiece(i)), append(types, 1)
+		pieces, types = append(pieces, paligemma.LocPiece(i)), append(types, paligemma.PieceNormal)
 	}
 	for i := range paligemma.SegmentCodes {
-		pieces, types = append(pieces, paligemma.SegPiece(i)), append(types, 1)
+		pieces, types = append(pieces, paligemma.SegPiece(i)), append(types, paligemma.PieceNormal)
 	}
 	return runner.NewVocabulary(pieces, types)
 }()
@@ -139,13 +139,13 @@ func (m *Model) Tokenize(text string) (tokens []int32, err error) {
 }
 
 // Prefill decides what the answer is.
-func (m *Model) Prefill(images []float32, tokens []int32, room int) ([]float32, error) {
+func (m *Model) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
 	var b []byte
 	for _, t := range tokens[1 : len(tokens)-1] {
 		b = append(b, byte(t-firstByte))
 	}
 	prompt := string(b)
-	m.answer, m.at, m.slow, m.fault = tokensOf(Answer(images, prompt)), 0, 0, ""
+	m.answer, m.at, m.slow, m.fault = tokensOf(Answer(embeddings, prompt)), 0, 0, ""
 	words := strings.Fields(prompt)
 	switch {
 	case prompt == "fail":

@@ -92,7 +92,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A request that is cancelled, while it waits or in the middle of its answer, costs no worker and no slot.
+// A request that is cancelled, while it waits or in the middle of its answer, costs no worker and
+// no slot.
 func TestCancelled(t *testing.T) {
 	e := newEngine(t, func(*Options) {})
 	m := toy("toy")

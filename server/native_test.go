@@ -28,7 +28,8 @@ func TestTasks(t *testing.T) {
 		{"caption", []string{"lang", "de"}, `,"lang":"de"`, "caption de"},
 		{"describe", []string{"max_tokens", "50"}, `,"max_tokens":50`, "describe en"},
 		{"ask", []string{"question", "how many?"}, `,"question":"how many?"`, "answer en how many?"},
-		{"ocr", []string{"temperature", "0.5", "seed", "3", "top_p", "0.9"}, `,"temperature":0.5,"seed":3,"top_p":0.9`, "ocr"},
+		{"ocr", []string{"temperature", "0.5", "seed", "3", "top_p", "0.9"},
+			`,"temperature":0.5,"seed":3,"top_p":0.9`, "ocr"},
 		{"run", []string{"prompt", "{}"}, `,"prompt":"{}"`, "{}"},
 	} {
 		var a, b tasks.Response

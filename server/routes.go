@@ -61,7 +61,8 @@ func (s *Server) routes() []route {
 		{"DELETE /api/delete", failing(notImplemented)},
 	}
 	for _, t := range nativeTasks() {
-		all = append(all, route{"POST /v1/" + t.Name, handle(s, true, s.task(&t))})
+		do := func(w http.ResponseWriter, r *http.Request, q *taskRequest) error { return s.task(w, r, &t, q) }
+		all = append(all, route{"POST /v1/" + t.Name, handle(s, true, do)})
 	}
 	return all
 }

@@ -92,7 +92,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A request that is cancelled, while it waits or in the middle of its answer, costs no worker and no slot.
+// A request that is cancelled, while it waits or in the middle of its answer, costs no worker and
+// no slot.
 func TestCancelled(t *testing.T) {
 	e := newEngine(t, func(*Options) {})
 	m := toy("toy")
@@ -126,7 +127,8 @@ func TestCancelled(t *testing.T) {
 		wg.Wait()
 		ask(t, e, m, uint8(i), "next")
 	}
-	if e.queue.free != 1 || e.queue.admitted != 0 || e.queue.length() != 0 || e.metrics.starts != 1 || len(e.metrics.faults) > 0 {
+	if e.queue.free != 1 || e.queue.admitted != 0 || e.queue.length() != 0 || e.metrics.starts != 1 ||
+		len(e.metrics.faults) > 0 {
 		t.Errorf("%d free, %d admitted, %d wait, %d workers, faults %v",
 			e.queue.free, e.queue.admitted, e.queue.length(), e.metrics.starts, e.metrics.faults)
 	}
@@ -189,7 +191,10 @@ func TestCache(t *testing.T) {
 	if n, _ := c.size(); n != 3 {
 		t.Errorf("%d images", n)
 	}
-	if cacheKeyOf(toy("other"), []byte{0}, "antialias") == key(0) || cacheKeyOf(toy("toy"), []byte{0}, "bicubic") == key(0) {
-		t.Error("another model or another resize has the same key")
+	if cacheKeyOf(toy("other"), []byte{0}, "antialias") == key(0) {
+		t.Error("another model has the same key")
+	}
+	if cacheKeyOf(toy("toy"), []byte{0}, "bicubic") == key(0) {
+		t.Error("another resize has the same key")
 	}
 }

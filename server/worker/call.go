@@ -95,7 +95,7 @@ func (c *call) receive(ctx context.Context) (*runner.Result, error) {
 	}
 }
 
-// cancel makes the worker end the request, within cancelTimeout. Generate will return why.
+// cancel makes the worker end the request, within cancelTimeout. receive returns why then.
 func (c *call) cancel(why error) {
 	if c.cancelled != nil {
 		return

@@ -192,11 +192,11 @@ func TestF32Bits(t *testing.T) {
 	}
 }
 
-func BenchmarkToFloat32(b *testing.B) {
+func BenchmarkWiden(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { ToFloat32(v, raw, d) })
 }
 
-func BenchmarkFromFloat32(b *testing.B) {
+func BenchmarkNarrow(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { FromFloat32(raw, v, d) })
 }
 

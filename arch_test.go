@@ -78,8 +78,8 @@ var allowed = map[string][]string{
 	"internal/inspect":    {cgo, "tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/strips"},
 	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert", "convert/sentencepiece",
 		"internal/store"},
-	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp",
-		"bindings/kernels", "internal/estimate", "internal/store"},
+	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "bindings/kernels",
+		"internal/estimate", "internal/store"},
 	"internal/demo": {cgo, "npz", "convert", "convert/sentencepiece", "quant", "testdata/demo"},
 	"cmd/pali":      nil, // any
 

@@ -25,6 +25,7 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 // keyRun is the key of a state that says which run it belongs to.
@@ -65,8 +66,19 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resum
 	if resumed > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", f.statePath(), resumed, len(c.questions))
 	}
-	f.collect, f.kv, f.device = c.collector, "f32", "cpu"
-	model, err := f.open(cmd.ErrOrStderr())
+	f.kv, f.device = "f32", "cpu"
+	options, err := f.options()
+	if err != nil {
+		return nil, 0, err
+	}
+	files, err := store.Find(f.model, f.mmproj, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	warnSlow(cmd.ErrOrStderr())
+	model, err := llamacpp.Open(files.Text, files.Vision, llamacpp.Options{
+		Threads: options.Threads, KV: options.KV, Device: options.Device, Collect: c.collector,
+	})
 	if err != nil {
 		return nil, 0, err
 	}

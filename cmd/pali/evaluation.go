@@ -14,12 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
@@ -217,11 +217,12 @@ func (e *evaluation) compare(ctx context.Context, q eval.Question, request runne
 // evalModel is a model with the image that it was last asked about.
 type evalModel struct {
 	runner.ImageCache
-	files *llamacpp.Model
+	files *pali.Model
 }
 
-func openEvalModel(text, projector string, o llamacpp.Options, limits imageproc.Limits, resize imageproc.Resize) (*evalModel, error) {
-	m, err := llamacpp.Open(text, projector, o)
+func openEvalModel(text, projector string, o pali.Options, limits imageproc.Limits, resize imageproc.Resize) (*evalModel, error) {
+	o.Vision = projector
+	m, err := pali.Open(text, o)
 	if err != nil {
 		return nil, err
 	}

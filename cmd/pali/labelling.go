@@ -13,12 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/journal"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -33,7 +33,7 @@ type labelling struct {
 	side            int              // of the pixels that the model sees
 	name            string           // names what the answers depend on
 	decoder         *masks.Decoder   // nil without a mask file
-	model           *llamacpp.Model  // nil until there is something to ask
+	model           *pali.Model      // nil until there is something to ask
 	runner          *runner.Runner
 	encoded         int // images that the vision model has seen
 	bad             []badImage

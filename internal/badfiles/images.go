@@ -1,7 +1,7 @@
 package badfiles
 
-// This file: images that try to crash, to fill the memory or to take all day, and strange ones that must be read.
-// After it: package mmproj's tests. The limits they are written for are mmproj.DefaultLimits.
+// This file: images that try to crash the reader, to fill the memory or to take very long, and
+// unusual ones that must be read. They are made for the limits imageproc.DefaultLimits.
 
 import (
 	"bytes"
@@ -11,24 +11,26 @@ import (
 	"strings"
 )
 
-// Images returns bad and strange image files. A case whose Want is empty is strange but good: it must be read.
+// Images returns bad and unusual image files. A case whose Want is empty is unusual but good: it
+// must be read.
 func Images() []Case {
-	return slices.Concat(notImages(), jpegs(), progressiveCuts(), jpegEXIFs(), pngs(), pngSizes(), gifs(), bmps(), webps())
+	return slices.Concat(notImages(), jpegs(), progressiveCuts(), jpegEXIFs(), pngs(), pngSizes(), gifs(), bmps(),
+		webps())
 }
 
-// notImages are files that are something else, most of which people do try.
+// notImages returns files of other kinds, most of which people do try.
 func notImages() []Case {
 	const accepted = "want JPEG, PNG, GIF, BMP or WebP"
 	text := func(name, data, want string) Case { return Case{name, []byte(data), want} }
 	return []Case{
 		text("empty file", "", "empty file, "+accepted),
 		text("one byte", "\x89", accepted),
-		text("plain text", "a cat on a mat\n", "not an image that is known here, "+accepted),
+		text("plain text", "a cat on a mat\n", "not a known image format, "+accepted),
 		text("zeros", strings.Repeat("\x00", 4096), accepted),
 		text("svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`, "SVG file, "+accepted),
 		text("svg with declaration", `<?xml version="1.0"?><svg/>`, "SVG file, "+accepted),
 		text("html saved as an image", "\r\n <!DOCTYPE html><html></html>", "HTML file, "+accepted),
-		text("html behind a byte order mark", "\xef\xbb\xbf<html></html>", "HTML file, "+accepted),
+		text("html after a byte order mark", "\xef\xbb\xbf<html></html>", "HTML file, "+accepted),
 		text("pdf", "%PDF-1.7\n", "PDF file, "+accepted),
 		text("tiff, little endian", "II*\x00\x08\x00\x00\x00", "TIFF file, "+accepted),
 		text("tiff, big endian", "MM\x00*\x00\x00\x00\x08", "TIFF file, "+accepted),
@@ -40,11 +42,11 @@ func notImages() []Case {
 		text("npz", "PK\x03\x04", ".npz file, "+accepted),
 		text("pnm", "P6 1 1 255\n\x00\x00\x00", accepted),
 		text("png with its line end changed", "\x89PNG\n\x1a\n\x00\x00\x00\x0dIHDR", accepted),
-		text("more bytes than the limit", "\xff\xd8\xff"+strings.Repeat("\x00", 20<<20), "--max-image-bytes"),
+		text("more bytes than the limit", "\xff\xd8\xff"+strings.Repeat("\x00", 20<<20), "file too large"),
 	}
 }
 
-// drawing is a small image with several colours, the same every time.
+// drawing returns a small image with several colours, always the same.
 func drawing(w, h int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -55,7 +57,8 @@ func drawing(w, h int) *image.RGBA {
 	return m
 }
 
-// must writes an image with one of the standard library's encoders, which fail only when their arguments are wrong.
+// must returns what write, one of the standard library's encoders, writes; these fail only if their
+// arguments are wrong.
 func must(write func(*bytes.Buffer) error) []byte {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {

@@ -1,7 +1,7 @@
 package gguf
 
-// This file: where the tensors' data lie. Before it: decode.go, with offsets as the file has them. After it: positions in the file, and
-// the certainty that every byte after the metadata belongs to one tensor or is padding.
+// This file: where the tensors' data are in the file. After the check every byte that follows the
+// metadata belongs to one tensor or is padding.
 
 import (
 	"fmt"
@@ -25,8 +25,9 @@ func alignment(f *File) (int64, error) {
 	return int64(a), nil
 }
 
-// place turns the tensors' offsets into positions in the file and checks that they cover everything after the metadata, which ends at
-// position end: in order, without holes or overlaps, with zeros as padding.
+// place turns the tensors' offsets into positions in the file and checks that they cover everything
+// after the metadata, which ends at position end: in order, without holes or overlaps, with zeros
+// as padding.
 func place(f *File, end, alignment int64) error {
 	start := pad(end, alignment)
 	for i := range f.Tensors {
@@ -49,7 +50,8 @@ func place(f *File, end, alignment int64) error {
 	return f.zeros(end, f.Size)
 }
 
-// zeros checks the padding from one position up to another: less than maxAlignment bytes.
+// zeros checks that the padding of f in [from, to), less than maxAlignment bytes, is
+// zero.
 func (f *File) zeros(from, to int64) error {
 	if from >= to {
 		return nil

@@ -1,7 +1,6 @@
 package gguf
 
-// This file: an opened GGUF file, its keys and its tensors. Before it: a path or an io.ReaderAt. After it: packages gemma and mmproj,
-// and readers of the tensors' bytes.
+// This file: an opened GGUF file, its keys and its tensors.
 
 import (
 	"errors"
@@ -10,7 +9,8 @@ import (
 	"os"
 )
 
-// File is the description of a GGUF file, checked by the rules in the package's comment. Its methods but Close are safe for concurrent use.
+// File is the description of a GGUF file, checked by the rules in the package's comment. Its
+// methods, except Close, are safe for concurrent use.
 type File struct {
 	KVs     []KV     // in the file's order
 	Tensors []Tensor // in the file's order, which is also the order of their data
@@ -22,9 +22,10 @@ type File struct {
 	byTensor []int32 // positions in Tensors, ordered by name
 }
 
-// Open reads the description of the file at path, a regular file, and keeps the file open for Data until Close.
+// Open reads the description of the file at path, a regular file, and keeps the file open for Data
+// until Close.
 func Open(path string) (*File, error) {
-	// Looked at before it is opened: opening a named pipe would wait for its writer.
+	// Checked before it is opened: opening a named pipe would wait for its writer.
 	info, err := os.Stat(path)
 	if err == nil {
 		err = checkRegular(info)
@@ -70,7 +71,8 @@ func checkRegular(info os.FileInfo) error {
 	return nil
 }
 
-// reason drops the operation and the path from an operating system's error: Open's message has the path already.
+// reason drops the operation and the path from an operating system's error: Open's message has the
+// path already.
 func reason(err error) error {
 	if e, ok := err.(*os.PathError); ok {
 		return e.Err
@@ -78,7 +80,8 @@ func reason(err error) error {
 	return err
 }
 
-// Read reads the description of a file of size bytes. It reads nothing of the tensors' data but the padding between them.
+// Read reads the description of the file r of size bytes. Of the data section it reads only the
+// padding between the tensors.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	f, err := decode(r, size)
 	if err != nil {
@@ -87,7 +90,7 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// watched is an open file that tells, when it is closed, whether it has changed.
+// watched is an open file whose Close fails if the file has changed.
 type watched struct {
 	*os.File
 	was os.FileInfo
@@ -101,7 +104,8 @@ func (w *watched) Close() error {
 	return errors.Join(err, w.File.Close())
 }
 
-// Close closes the file that Open opened, and fails if it changed since; after Read it does nothing. Only its first call can fail.
+// Close closes the file that Open opened, and fails if it changed since; after Read it does
+// nothing. Only its first call can fail.
 func (f *File) Close() error {
 	if f.closer == nil {
 		return nil
@@ -111,7 +115,7 @@ func (f *File) Close() error {
 	return c.Close()
 }
 
-// Lookup returns the value of a key. Its type is one of those that KV names.
+// Lookup returns the value of key. Its type is one of those that KV lists.
 func (f *File) Lookup(key string) (any, bool) {
 	i, ok := find(f.byKey, func(i int) string { return f.KVs[i].Key }, key)
 	if !ok {
@@ -120,7 +124,8 @@ func (f *File) Lookup(key string) (any, bool) {
 	return f.KVs[i].Value, true
 }
 
-// Get returns the value of a key that must be there, with type T, one of those that KV names.
+// Get returns the value of key in f. It fails if there is none or its type is not T, one of those
+// that KV lists.
 func Get[T any](f *File, key string) (T, error) {
 	var zero T
 	v, ok := f.Lookup(key)
@@ -134,7 +139,7 @@ func Get[T any](f *File, key string) (T, error) {
 	return t, nil
 }
 
-// Tensor returns the tensor of that name.
+// Tensor returns the tensor called name.
 func (f *File) Tensor(name string) (Tensor, bool) {
 	i, ok := find(f.byTensor, func(i int) string { return f.Tensors[i].Name }, name)
 	if !ok {
@@ -143,5 +148,5 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// Data returns the bytes of one of the file's tensors, without padding.
+// Data returns the bytes of t, one of the tensors of f, without padding.
 func (f *File) Data(t Tensor) *io.SectionReader { return io.NewSectionReader(f.r, t.Offset, t.Bytes()) }

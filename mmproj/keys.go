@@ -1,7 +1,7 @@
 package mmproj
 
-// This file: the names of the keys and tensors. Before it: llama.cpp's tools/mtmd/clip-impl.h. After it: package convert writes them,
-// Check reads them, package siglip looks the tensors up.
+// This file: the names of the keys and tensors, as far as possible as in llama.cpp's
+// tools/mtmd/clip-impl.h.
 
 import (
 	"fmt"
@@ -61,7 +61,8 @@ const (
 	ProjectionBias   = "mm.input_projection.bias"   // [E]
 )
 
-// Tensors lists the tensors of a file with these sizes, in the order in which package convert writes them. Their types are left F32.
+// Tensors returns the tensors of a file of the sizes c, in the order of a file. Their types are
+// left F32.
 func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 	d, f := c.EmbeddingLength, c.FeedForwardLength
 	out := []gguf.Tensor{
@@ -91,9 +92,11 @@ func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias, Shape: []int{c.ProjectionDim}})
 }
 
-// PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: with zeros up to the next multiple of 256 (every
-// block and super-block divides it) if that adds no more than a sixteenth, else to the next multiple of 32: 4304 becomes 4352, 344 becomes
-// 352. It is exact: a hidden unit with zero weights and bias is gelu(0) = 0, and meets zeros on its way out.
+// PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: n
+// padded with zeros to the next multiple of 256 (every block and super-block divides it) if that
+// adds at most a sixteenth, else to the next multiple of 32: 4304 becomes 4352, 344 becomes 352.
+// This changes no result: a hidden unit with zero weights and bias is gelu(0) = 0, and is
+// multiplied by zeros afterwards.
 func PaddedWidth(n int) int {
 	if wide := (n + 255) / 256 * 256; (wide-n)*16 <= n {
 		return wide

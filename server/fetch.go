@@ -2,7 +2,7 @@ package server
 
 // This file: images by address, with --allow-urls. Before it: a stranger's address. After it: bytes from a public server, or an error.
 //
-// Package publicnet refuses what is not public, each redirect's address too. No proxy, no cookies, no credentials.
+// Package safedial refuses what is not public, each redirect's address too. No proxy, no cookies, no credentials.
 
 import (
 	"context"

@@ -79,7 +79,7 @@ func (s *Server) decode(ctx context.Context, data []byte) (*imageproc.Image, err
 	decoded, err := imageproc.Decode(data, s.Limits)
 	if err != nil {
 		<-s.decoders
-		return nil, invalid("%s", strings.TrimPrefix(err.Error(), "mmproj: "))
+		return nil, invalid("%v", err)
 	}
 	return decoded, nil
 }

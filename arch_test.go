@@ -22,47 +22,75 @@ const cgo = "C"
 
 // allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a package may import anything.
 var allowed = map[string][]string{
-	"":                           {},
-	"paligemma":                  {},
-	"tensor":                     {},
-	"npz":                        {"tensor"},
-	"gguf":                       {},
-	"gemma":                      {"paligemma", "gguf"},
-	"mmproj":                     {"paligemma", "gguf"},
-	"mmproj/imageproc":           {"mmproj/imageproc/jpeg"},
-	"mmproj/imageproc/jpeg":      {},
-	"convert/sentencepiece":      {"paligemma"},
-	"convert":                    {"paligemma", "tensor", "npz", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks", "internal/atomicfile"},
-	"internal/atomicfile":        {},
-	"internal/terminal":          {},
-	"internal/safedial":          {},
-	"internal/kaggle":            {"internal/atomicfile", "internal/safedial"},
-	"internal/kaggle/kaggletest": {"internal/safedial"}, // for tests
-	"internal/journal":           {"internal/atomicfile"},
-	"bindings/ggml":              {cgo},
-	"bindings/llama":             {cgo},
-	"quant":                      {cgo, "paligemma", "tensor", "gguf", "gemma", "mmproj", "internal/atomicfile", "bindings/ggml"},
-	"mmproj/siglip":              {cgo, "paligemma", "gguf", "mmproj", "bindings/ggml"},
-	"runner":                     {"paligemma", "mmproj/imageproc"},
-	"runner/llamacpp":            {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "quant", "runner", "bindings/ggml", "bindings/llama"},
-	"tasks":                      {"paligemma"},
-	"tasks/masks":                {"gguf", "tensor"},
-	"tasks/draw":                 {"tasks/masks"},
-	"answer":                     {"mmproj/imageproc", "runner", "tasks", "tasks/draw", "tasks/masks"},
-	"tasks/dataset":              {"tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
-	"eval":                       {"tasks", "internal/journal"},
-	"server/worker":              {"paligemma", "answer", "runner"},
-	"server":                     {"paligemma", "answer", "internal/safedial", "mmproj/imageproc", "runner", "server/worker", "tasks", "tasks/masks"},
-	"cmd/pali":                   nil, // any: the only place where things are wired together
-	"testdata/demo":              {},
-	"scripts/synthetic":          nil, // a module of its own
+	// Words, formats and sizes.
+	"paligemma":             {},
+	"tensor":                {},
+	"gguf":                  {},
+	"npz":                   {"tensor"},
+	"gemma":                 {"paligemma", "gguf"},
+	"mmproj":                {"paligemma", "gguf"},
+	"mmproj/imageproc":      {"mmproj/imageproc/jpeg"},
+	"mmproj/imageproc/jpeg": {},
+
+	// C, and what calls it.
+	"bindings/ggml":    {cgo},
+	"bindings/llama":   {cgo},
+	"bindings/kernels": {cgo, "bindings/ggml"},
+	"mmproj/siglip":    {cgo, "paligemma", "gguf", "mmproj", "bindings/ggml", "bindings/kernels"},
+	"runner/llamacpp": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "runner",
+		"bindings/ggml", "bindings/kernels", "bindings/llama"},
+	"quant": {cgo, "paligemma", "tensor", "gguf", "gemma", "mmproj", "bindings/ggml", "internal/atomicfile", "internal/strips"},
+
+	// From a checkpoint to files.
+	"convert/sentencepiece": {"paligemma"},
+	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
+		"internal/atomicfile", "internal/strips"},
+
+	// From images and a prompt to an answer, its objects, its scores.
+	"runner":        {"paligemma"},
+	"tasks":         {"paligemma", "runner", "tasks/masks"},
+	"tasks/masks":   {"paligemma", "gguf", "tensor"},
+	"tasks/draw":    {"tasks", "tasks/masks"},
+	"tasks/dataset": {"runner", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
+	"eval":          {"runner", "tasks", "tasks/masks", "internal/journal"},
+
+	// The library.
+	"": {},
+
+	// The server.
+	"server/worker":            {"paligemma", "runner", "tasks"},
+	"server/worker/workertest": {"paligemma", "runner", "server/worker"}, // for tests
+	"server/engine":            {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
+	"server": {"internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/draw",
+		"tasks/masks"},
+
+	// What the command is made of, and where things are wired together.
+	"internal/atomicfile": {},
+	"internal/host":       {},
+	"internal/journal":    {"internal/atomicfile"},
+	"internal/kaggle":     {"internal/atomicfile", "internal/safedial"},
+	"internal/progress":   {"internal/terminal"},
+	"internal/safedial":   {},
+	"internal/strips":     {},
+	"internal/terminal":   {},
+	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
+	"internal/inspect":    {cgo, "tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/strips"},
+	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert", "convert/sentencepiece",
+		"internal/store"},
+	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp",
+		"bindings/kernels", "internal/estimate", "internal/store"},
+	"cmd/pali": nil, // any
+
+	// Tests and tools.
+	"internal/abitest":           {},
+	"internal/badfiles":          {"paligemma", "gguf"},
+	"internal/faultfs":           {"internal/atomicfile"},
+	"internal/kaggle/kaggletest": {"internal/safedial"},
+	"internal/tinymodel":         {"paligemma", "tensor", "npz"},
+	"testdata/demo":              {},  // what "pali demo" embeds: it must lie where its files do
+	"scripts/synthetic":          nil, // scripts is a module of its own
 	"scripts/quality":            nil,
 	"scripts/scores":             nil,
-	"internal/badfiles":          {"paligemma", "gguf"},                    // for tests
-	"internal/ctest":             {},                                       // for tests
-	"internal/faultfs":           {"internal/atomicfile"},                  // for tests
-	"internal/tinymodel":         {"paligemma", "tensor", "npz"},           // for tests
-	"server/worker/workertest":   {"paligemma", "runner", "server/worker"}, // for tests
 }
 
 type goPackage struct {

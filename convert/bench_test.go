@@ -5,7 +5,6 @@ package convert
 import (
 	"bytes"
 	"context"
-	"io"
 	"testing"
 
 	"github.com/pali-gguf/pali/gguf"
@@ -47,13 +46,14 @@ func BenchmarkConvert(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			p, err := newPlan(checkpoint, [2]Encoder{policy(c.to), policy(c.to)})
+			l, err := newLayout(checkpoint, oneType(c.to), oneType(c.to))
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.SetBytes(p.bytes())
+			l.text.to, l.vision.to = nowhere{}, nowhere{}
+			b.SetBytes(l.bytes())
 			for b.Loop() {
-				if err := p.run(context.Background(), func(int) io.WriterAt { return nowhere{} }, Options{Text: policy(c.to), Vision: policy(c.to), Threads: 2}); err != nil {
+				if err := l.run(context.Background(), 2, newWriter, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

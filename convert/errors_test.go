@@ -63,7 +63,7 @@ func TestMisshapen(t *testing.T) {
 				a.Values = make([]float32, product(a.Shape))
 				c, err := readCheckpoint(archive(t, arrays))
 				if err == nil {
-					_, err = vocabulary(v, c.text.VocabSize)
+					_, err = vocabulary(v, c.textConfig.VocabSize)
 				}
 				if err == nil {
 					t.Errorf("%s: shape %v was accepted", a.Name, a.Shape)
@@ -100,7 +100,7 @@ func TestImpossible(t *testing.T) {
 	}{
 		{"4 query heads, want a multiple of the 3 key/value heads", func(o *tinymodel.Options) { o.Text.HeadCountKV = 3 }},
 		{"head dim 15, want an even number", func(o *tinymodel.Options) { o.Text.KeyLength = 15 }},
-		{"img/head gives 95 values, want the decoder's embedding length 96", func(o *tinymodel.Options) { o.Vision.ProjectionDim = 95 }},
+		{"the projector gives 95 values, want the decoder's embedding length 96", func(o *tinymodel.Options) { o.Vision.ProjectionDim = 95 }},
 		{"would make a file that cannot be read: gemma: ", func(o *tinymodel.Options) { o.Text.HeadCount, o.Text.KeyLength = 300, 2 }},
 		{"would make a file that cannot be read: mmproj: ", func(o *tinymodel.Options) {
 			o.Vision.EmbeddingLength, o.Vision.HeadCount, o.Vision.BlockCount = 600, 300, 1
@@ -226,8 +226,8 @@ func TestTokenizer(t *testing.T) {
 }
 
 // unlucky encodes nothing; norms gives norms a type that llama.cpp cannot use.
-type unlucky struct{ policy }
-type norms struct{ policy }
+type unlucky struct{ oneType }
+type norms struct{ oneType }
 
 func (unlucky) Encode(gguf.Tensor, []byte, []float32) (int, error) { return -1, errors.New("no luck") }
 func (norms) Choose(tensors []gguf.Tensor) error {
@@ -245,8 +245,8 @@ func TestOptions(t *testing.T) {
 		{"name \"\": want", func(o *Options) { o.Name = "" }},
 		{"name \"../x\": want", func(o *Options) { o.Name = "../x" }},
 		{"name \"a\\nb\": want", func(o *Options) { o.Name = "a\nb" }},
-		{"token_embd.weight: no luck", func(o *Options) { o.Text, o.Threads = unlucky{policy(gguf.Q8_0)}, 1 }},
-		{"the checkpoint would make a file that cannot be read: gemma: blk.0.attn_norm.weight: type F16, want", func(o *Options) { o.Text = norms{policy(gguf.F16)} }},
+		{"token_embd.weight: no luck", func(o *Options) { o.Text, o.Threads = unlucky{oneType(gguf.Q8_0)}, 1 }},
+		{"the checkpoint would make a file that cannot be read: gemma: blk.0.attn_norm.weight: type F16, want", func(o *Options) { o.Text = norms{oneType(gguf.F16)} }},
 	} {
 		o := options(t, gguf.F32)
 		c.change(&o)
@@ -290,17 +290,18 @@ func TestReadsToTheEnd(t *testing.T) {
 		tail io.Reader
 		want string
 	}{{iotest.ErrReader(late), late.Error()}, {strings.NewReader("x"), "goes on after its last element"}} {
-		p, err := newPlan(c, [2]Encoder{policy(gguf.F32), policy(gguf.F32)})
+		l, err := newLayout(c, oneType(gguf.F32), oneType(gguf.F32))
 		if err != nil {
 			t.Fatal(err)
 		}
-		j := &p.jobs[3].tensor
+		j := &l.jobs[3].tensor
 		open := j.Open
 		j.Open = func() (io.ReadCloser, error) {
 			r, err := open()
 			return io.NopCloser(io.MultiReader(r, end.tail)), err
 		}
-		err = p.run(context.Background(), func(int) io.WriterAt { return nowhere{} }, Options{Text: policy(gguf.F32), Vision: policy(gguf.F32), Threads: 1})
+		l.text.to, l.vision.to = nowhere{}, nowhere{}
+		err = l.run(context.Background(), 1, newWriter, nil)
 		if err == nil || !strings.HasPrefix(err.Error(), "convert: "+j.Name+": ") || !strings.HasSuffix(err.Error(), end.want) {
 			t.Errorf("have %v, want %s", err, end.want)
 		}
@@ -313,10 +314,7 @@ func TestChangingInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := npz.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := openFile(t, path)
 	o := options(t, gguf.F32)
 	o.Progress = func(done, total int64) {
 		if done == total {
@@ -392,7 +390,7 @@ func TestDefaultName(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := FileNames("demo", [2]string{"Q4_0", "BF16"}); got != [2]string{"demo-Q4_0.gguf", "mmproj-demo-BF16.gguf"} {
-		t.Errorf("file names %v", got)
+	if text, vision := FileNames("demo", "Q4_0", "BF16"); text != "demo-Q4_0.gguf" || vision != "mmproj-demo-BF16.gguf" {
+		t.Errorf("file names %s, %s", text, vision)
 	}
 }

@@ -48,12 +48,13 @@ func readAll(t *testing.T, c *Checkpoint, threads int) map[string][]float32 {
 	for _, x := range c.Tensors() {
 		have[x.Name], cols[x.Name] = make([]float32, x.Len()), x.Shape[len(x.Shape)-1]
 	}
-	err := c.Read(context.Background(), threads, func(r RowRange) error {
+	do := func(r RowRange) error {
 		mutex.Lock()
 		defer mutex.Unlock()
 		copy(have[r.Tensor][r.First*cols[r.Tensor]:], r.Values)
 		return nil
-	}, nil)
+	}
+	err := c.Read(context.Background(), threads, func() func(RowRange) error { return do }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +71,12 @@ func TestReadFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	if err := c.Read(context.Background(), 2, func(RowRange) error { return broken }, nil); !errors.Is(err, broken) {
+	if err := c.Read(context.Background(), 2, func() func(RowRange) error { return func(RowRange) error { return broken } }, nil); !errors.Is(err, broken) {
 		t.Errorf("an error from do: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := c.Read(ctx, 2, func(RowRange) error { return nil }, nil); !errors.Is(err, context.Canceled) {
+	if err := c.Read(ctx, 2, func() func(RowRange) error { return func(RowRange) error { return nil } }, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzShapes changes the arrays of a checkpoint of the smallest sizes as the data says, three bytes a change: which array, what (an axis
-// more, an axis less, another name, another axis size), how much. What readCheckpoint accepts must have a plan, and the plan must read every byte.
+// more, an axis less, another name, another axis size), how much. What readCheckpoint accepts must have a layout, and the layout must read every byte.
 func FuzzShapes(f *testing.F) {
 	f.Add([]byte{}, false, false)
 	f.Add([]byte{3, 0, 1, 7, 1, 0, 20, 2, 0, 25, 5, 9}, true, false)
@@ -37,20 +37,20 @@ func FuzzShapes(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p, err := newPlan(c, [2]Encoder{policy(gguf.F16), policy(gguf.Q8_0)})
+		l, err := newLayout(c, oneType(gguf.F16), oneType(gguf.Q8_0))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, j := range p.jobs {
+		for _, j := range l.jobs {
 			at := int64(0)
-			for _, piece := range j.pieces {
-				if int64(piece.first*j.tensor.DType.Size()) != at {
-					t.Errorf("%s: a piece at byte %d, want %d", j.tensor.Name, piece.first*j.tensor.DType.Size(), at)
+			for _, span := range j.spans {
+				if int64(span.first*j.tensor.DType.Size()) != at {
+					t.Errorf("%s: a span at byte %d, want %d", j.tensor.Name, span.first*j.tensor.DType.Size(), at)
 				}
-				at += int64(piece.bytes)
+				at += int64(span.bytes)
 			}
 			if at != j.tensor.Bytes() {
-				t.Errorf("%s: pieces of %d bytes, want %d", j.tensor.Name, at, j.tensor.Bytes())
+				t.Errorf("%s: spans of %d bytes, want %d", j.tensor.Name, at, j.tensor.Bytes())
 			}
 		}
 	})

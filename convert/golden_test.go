@@ -46,7 +46,7 @@ func TestGolden(t *testing.T) {
 		{"gemma2", tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", DType: tensor.BF16}, gguf.BF16, gguf.F16},
 	} {
 		o := options(t, c.text)
-		o.Vision = policy(c.vision)
+		o.Vision = oneType(c.vision)
 		f := mustRun(t, archive(t, tinymodel.Arrays(c.o)), o)
 		golden(t, "tiny-"+c.name+"-text.txt", listing(t, f.text))
 		golden(t, "tiny-"+c.name+"-mmproj.txt", listing(t, f.vision))

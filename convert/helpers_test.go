@@ -54,21 +54,32 @@ func opened(t testing.TB, data []byte) *npz.Archive {
 	return a
 }
 
+// openFile opens an archive and closes it at the test's end.
+func openFile(t testing.TB, path string) *npz.Archive {
+	t.Helper()
+	a, err := npz.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
 // options is a conversion to one type into a new folder.
 func options(t testing.TB, typ gguf.Type) Options {
-	return Options{Name: "tiny", Text: policy(typ), Vision: policy(typ), OutDir: t.TempDir()}
+	return Options{Name: "tiny", Text: oneType(typ), Vision: oneType(typ), OutDir: t.TempDir()}
 }
 
-// policy stores every matrix in one type, as package quant would without what it knows of types and tensors.
-type policy gguf.Type
+// oneType stores every matrix in one type, as package quant would without what it knows of types and tensors.
+type oneType gguf.Type
 
-func (p policy) Name() string { return gguf.Type(p).String() }
-func (p policy) FileType() uint32 {
+func (p oneType) Name() string { return gguf.Type(p).String() }
+func (p oneType) FileType() uint32 {
 	return map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.BF16: 32, gguf.Q8_0: 7, gguf.Q4_0: 2}[gguf.Type(p)]
 }
-func (p policy) Blocks() bool    { return gguf.Type(p).Blocked() }
-func (p policy) Keys() []gguf.KV { return nil }
-func (p policy) Choose(tensors []gguf.Tensor) error {
+func (p oneType) Blocks() bool    { return gguf.Type(p).Blocked() }
+func (p oneType) Keys() []gguf.KV { return nil }
+func (p oneType) Choose(tensors []gguf.Tensor) error {
 	for i := range tensors {
 		if t := &tensors[i]; len(t.Shape) == 2 && t.Name != mmproj.PositionEmbd {
 			t.Type = gguf.Type(p)
@@ -80,7 +91,7 @@ func (p policy) Choose(tensors []gguf.Tensor) error {
 // holds says below which magnitude a value must be.
 var holds = map[gguf.Type]float64{gguf.F32: math.Inf(1), gguf.F16: 65520, gguf.BF16: 0x1.ffp127, gguf.Q8_0: 1000, gguf.Q4_0: 1000}
 
-func (p policy) Encode(t gguf.Tensor, dst []byte, src []float32) (unfit int, err error) {
+func (p oneType) Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error) {
 	cols := t.Shape[len(t.Shape)-1]
 	if len(src)%cols != 0 || int64(len(dst)) != t.Type.RowBytes(cols)*int64(len(src)/cols) {
 		return -1, fmt.Errorf("%d bytes for %d values in rows of %d", len(dst), len(src), cols)
@@ -105,7 +116,7 @@ type files struct {
 }
 
 // mustRun converts and opens both files.
-func mustRun(t testing.TB, a *npz.Archive, o Options) files {
+func mustRun(t testing.TB, a Source, o Options) files {
 	t.Helper()
 	r, err := Run(context.Background(), a, vocab(t), o)
 	if err != nil {
@@ -127,7 +138,7 @@ func mustRun(t testing.TB, a *npz.Archive, o Options) files {
 }
 
 // fails converts and returns the error's text; it checks that nothing is left in the folder.
-func fails(t testing.TB, a *npz.Archive, v *sentencepiece.Model, o Options) string {
+func fails(t testing.TB, a Source, v *sentencepiece.Model, o Options) string {
 	t.Helper()
 	r, err := Run(context.Background(), a, v, o)
 	if err == nil {

@@ -1,6 +1,6 @@
 package convert
 
-// This file: vae-oid.npz, the mask VQ-VAE, to a mask file. Before it: an opened archive. After it: package tasks/masks, whose names and shapes these are.
+// This file: vae-oid.npz, the mask VQ-VAE, to a mask file. Names and shapes are those of package tasks/masks.
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
-	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/tasks/masks"
 	"github.com/pali-gguf/pali/tensor"
 )
@@ -28,10 +27,10 @@ type MaskOptions struct {
 	fs atomicfile.FS // nil: the real one; tests let it fail
 }
 
-// Masks converts the decoder of the mask checkpoint in src; the arrays of its encoder are not needed. The file appears under its name when it is
-// complete. The same input gives the same bytes. Masks closes src, whose Close fails if the checkpoint's file changed meanwhile.
-func Masks(src *npz.Archive, o MaskOptions) (path string, err error) {
-	defer src.Close()
+// Masks converts the decoder of the mask checkpoint in src; the arrays of its encoder are not needed. The file appears
+// under its name when it is complete, unless src changed meanwhile. The same input gives the same bytes. Masks does not
+// close src.
+func Masks(src Source, o MaskOptions) (path string, err error) {
 	if err := checkName(o.Name); err != nil {
 		return "", err
 	}
@@ -48,7 +47,7 @@ func Masks(src *npz.Archive, o MaskOptions) (path string, err error) {
 	if err := m.write(set.WriterAt(0)); err != nil {
 		return "", err
 	}
-	if err := src.Close(); err != nil {
+	if err := src.Unchanged(); err != nil {
 		return "", err
 	}
 	return path, set.Commit()
@@ -63,7 +62,7 @@ type maskFile struct {
 }
 
 // readMasks lays a mask file out, asks whether its reader will accept it, and reads its few megabytes.
-func readMasks(src *npz.Archive, name string, weights gguf.Type) (*maskFile, error) {
+func readMasks(src Source, name string, weights gguf.Type) (*maskFile, error) {
 	if weights != gguf.F32 && weights != gguf.F16 {
 		return nil, fmt.Errorf("convert: a mask file of type %v: want F32 or F16", weights)
 	}
@@ -114,7 +113,7 @@ func (m *maskFile) write(to io.WriterAt) error {
 }
 
 // maskArray reads the array of a tensor in the tensor's type.
-func maskArray(src *npz.Archive, want gguf.Tensor) ([]byte, error) {
+func maskArray(src Source, want gguf.Tensor) ([]byte, error) {
 	name := want.Name
 	if name == masks.CodeBook {
 		name = maskBook

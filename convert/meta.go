@@ -1,8 +1,6 @@
 package convert
 
-// This file: the keys of the two files.
-// Before it: the sizes (shapes.go), the vocabulary and the types asked for. After it: package gguf lays the files out; packages gemma and
-// mmproj, whose names these are, read the keys back.
+// This file: the keys of the two files. Their names are those of packages gemma and mmproj.
 
 import (
 	"strings"
@@ -23,15 +21,14 @@ const (
 	attentionCap  float32 = 50 // soft caps of Gemma 2: c * tanh(x / c)
 	logitCap      float32 = 30
 
-	unknownID           = 3 // <unk> of Gemma's vocabulary
-	quantizationVersion = 2 // of ggml's block formats (ggml.h, GGML_QNT_VERSION)
+	unknownID = 3 // <unk> of Gemma's vocabulary
 )
 
 func kv(key string, value any) gguf.KV { return gguf.KV{Key: key, Value: value} }
 
 // general returns the keys that every GGUF file has, for tools that list models. The licence is known of the published sizes only.
 func general(c *checkpoint, architecture, kind, name string, fileType uint32) []gguf.KV {
-	v, published := paligemma.Lookup(c.text, c.parameters)
+	v, published := paligemma.Lookup(c.textConfig, c.parameters)
 	kvs := []gguf.KV{
 		kv(gemma.KeyArchitecture, architecture),
 		kv(gemma.KeyType, kind),
@@ -49,12 +46,12 @@ func general(c *checkpoint, architecture, kind, name string, fileType uint32) []
 	return append(kvs,
 		kv("general.tags", []string{"image-text-to-text"}),
 		kv(gemma.KeyFileType, fileType),
-		kv(gemma.KeyQuantizationVersion, uint32(quantizationVersion)))
+		kv(gemma.KeyQuantizationVersion, gemma.QuantizationVersion))
 }
 
 // textKVs returns the decoder file's keys. All that llama.cpp reads is written out, also where its default would do.
 func textKVs(c *checkpoint, name string, fileType uint32, pieces []sentencepiece.Piece) []gguf.KV {
-	t := c.text
+	t := c.textConfig
 	a := t.Architecture
 	kvs := append(general(c, a, "model", name, fileType),
 		kv(gemma.KeyContextLength.Of(a), uint32(contextLength)),
@@ -100,9 +97,9 @@ func tokenizerKVs(pieces []sentencepiece.Piece) []gguf.KV {
 	}
 }
 
-// visionKVs returns the mmproj file's keys; hidden is the stored width of the MLP.
-func visionKVs(c *checkpoint, name string, fileType uint32, hidden int) []gguf.KV {
-	v := c.vision
+// visionKVs returns the mmproj file's keys; paddedFFNWidth is the stored width of the MLP.
+func visionKVs(c *checkpoint, name string, fileType uint32, paddedFFNWidth int) []gguf.KV {
+	v := c.visionConfig
 	half := []float32{0.5, 0.5, 0.5} // pixels of 0..1 become -1..1
 	return append(general(c, mmproj.Architecture, "mmproj", name, fileType),
 		kv(mmproj.KeyHasVision, true),
@@ -111,7 +108,7 @@ func visionKVs(c *checkpoint, name string, fileType uint32, hidden int) []gguf.K
 		kv(mmproj.KeyImageSize, uint32(v.ImageSize)),
 		kv(mmproj.KeyPatchSize, uint32(v.PatchSize)),
 		kv(mmproj.KeyEmbeddingLength, uint32(v.EmbeddingLength)),
-		kv(mmproj.KeyFeedForwardLength, uint32(hidden)),
+		kv(mmproj.KeyFeedForwardLength, uint32(paddedFFNWidth)),
 		kv(mmproj.KeyBlockCount, uint32(v.BlockCount)),
 		kv(mmproj.KeyHeadCount, uint32(v.HeadCount)),
 		kv(mmproj.KeyProjectionDim, uint32(v.ProjectionDim)),

@@ -1,7 +1,6 @@
 package convert
 
 // This file: the names of the two files.
-// Before it: the checkpoint's path, or the name that the user gave. After it: run.go.
 
 import (
 	"fmt"
@@ -67,10 +66,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// FileNames returns the names of the decoder's and of the vision encoder's file, of a model's name and the names of the two types.
-func FileNames(name string, types [2]string) [2]string {
-	return [2]string{
-		textFile:   fmt.Sprintf("%s-%s.gguf", name, types[textFile]),
-		visionFile: fmt.Sprintf("mmproj-%s-%s.gguf", name, types[visionFile]),
-	}
+// FileNames returns the names of the decoder's and of the vision encoder's file: of the model's name and the names of
+// their types.
+func FileNames(name, textType, visionType string) (text, vision string) {
+	return fmt.Sprintf("%s-%s.gguf", name, textType), fmt.Sprintf("mmproj-%s-%s.gguf", name, visionType)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/strips"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/paligemma"
@@ -167,13 +168,18 @@ func compare(t *testing.T, f *gguf.File, want map[string]matrix) {
 // The tables name every tensor once, and take every index of an array that they take apart.
 func TestTables(t *testing.T) {
 	seen := map[string]bool{}
-	for _, l := range []layout{{}, {layers: [2]int{2, 3}}} {
-		for _, a := range l.expect(true) {
-			for want, row := range a.rows {
-				if _, index := row.inner(); index != want {
-					t.Errorf("%s: index %d, want %d", row.To, index, want)
+	for _, unstacked := range []int{0, 3} {
+		c, err := newCheckpoint(&BigVision, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.text.unstacked, c.vision.unstacked = unstacked, unstacked
+		for _, a := range c.expect(true) {
+			for want, m := range a.mappings {
+				if _, index := m.inner(); index != want {
+					t.Errorf("%s: index %d, want %d", m.To, index, want)
 				}
-				name := fmt.Sprint(l.layers, a.file, row.name(a.layer))
+				name := fmt.Sprint(unstacked, a.half.Root, m.name(a.layer))
 				if seen[name] {
 					t.Errorf("%s twice", name)
 				}
@@ -226,7 +232,7 @@ func TestFilesAreAccepted(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, vision := tinymodel.Options{Architecture: architecture}.Sizes()
-			if vision.FeedForwardLength = f.HiddenTo; m.TextConfig != text || v != vision || f.Text != text || f.Vision != vision {
+			if vision.FeedForwardLength = f.PaddedFFNWidth; m.TextConfig != text || v != vision || f.Text != text || f.Vision != vision {
 				t.Errorf("%v: sizes %+v %+v, want %+v %+v", typ, m.TextConfig, v, text, vision)
 			}
 			same := func(have, want []gguf.Tensor) {
@@ -255,7 +261,7 @@ func TestLarge(t *testing.T) {
 	o.Text, o.Vision = o.Sizes()
 	o.Text.EmbeddingLength, o.Text.BlockCount, o.Vision.ProjectionDim = 2048, 1, 2048
 	want := newReference(o)
-	if table := want.text["token_embd.weight"]; 4*len(table.values) <= cutBytes || len(table.values) <= 2*stripSize {
+	if table := want.text["token_embd.weight"]; 4*len(table.values) <= spanBytes || len(table.values) <= 2*strips.Size {
 		t.Fatal("the model is too small for this test")
 	}
 	for _, typ := range []gguf.Type{gguf.F32, gguf.F16} {
@@ -308,7 +314,7 @@ func TestPadding(t *testing.T) {
 		if n, err := gguf.Get[uint32](f.vision, mmproj.KeyFeedForwardLength); n != uint32(c.wide) || err != nil {
 			t.Errorf("feed_forward_length %d (%v), want %d", n, err, c.wide)
 		}
-		if f.HiddenFrom != c.hidden || f.HiddenTo != c.wide || f.VisionTypes[gguf.Q8_0] != 6*2+1 {
+		if f.FFNWidth != c.hidden || f.PaddedFFNWidth != c.wide || f.VisionTypes[gguf.Q8_0] != 6*2+1 {
 			t.Errorf("summary %+v", *f.Result)
 		}
 		f = mustRun(t, archive(t, tinymodel.Arrays(o)), options(t, gguf.Q4_0))

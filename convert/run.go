@@ -1,22 +1,21 @@
 package convert
 
 // This file: one conversion from beginning to end, and what it reports.
-// Before it: opened archives and a vocabulary. After it: two files, with masks three, or none and an error.
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
-	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/internal/strips"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Policy says how one of the files is stored. A *quant.Plan is one. Encode is called from several goroutines at once, the others from one.
+// Encoder says how one of the files is stored. A *quant.Plan is one. Encode is called from several goroutines at once,
+// the others from one.
 type Encoder interface {
 	Name() string     // of the type, in the file's name: "Q4_0"
 	FileType() uint32 // general.file_type (llama.h, enum llama_ftype)
@@ -26,19 +25,20 @@ type Encoder interface {
 	Choose(tensors []gguf.Tensor) error
 	// Keys returns keys that the file gets beside its own, after Choose.
 	Keys() []gguf.KV
-	// Encode writes src, some rows of t, to dst. It returns the position of a value that t's type cannot hold, -1 if it holds all.
-	Encode(t gguf.Tensor, dst []byte, src []float32) (unfit int, err error)
+	// Encode writes src, some rows of t, to dst. It returns the position of a value that t's type cannot hold, -1 if
+	// it holds all.
+	Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error)
 }
 
 // Options says what to make.
 type Options struct {
 	Name         string // of the model; the files' names begin with it. See DefaultName
 	Text, Vision Encoder
-	OutDir       string       // "": the current folder
-	Force        bool         // replace files that are there
-	Threads      int          // that rearrange and encode; 0: one for each processor
-	Masks        *npz.Archive // mask checkpoint, for a mask file beside the two; nil: none
-	MaskType     gguf.Type    // of the mask file's weights: F32 or F16
+	OutDir       string    // "": the current folder
+	Force        bool      // replace files that are there
+	Threads      int       // that rearrange and encode; 0: one for each processor
+	Masks        Source    // mask checkpoint, for a mask file beside the two; nil: none
+	MaskType     gguf.Type // of the mask file's weights: F32 or F16
 	// Progress is called now and then, from one goroutine at a time, with the bytes of the checkpoint read so far and in all.
 	Progress func(done, total int64)
 
@@ -47,21 +47,20 @@ type Options struct {
 
 // Result says what was made.
 type Result struct {
-	TextPath, VisionPath   string
-	TextBytes, VisionBytes int64
-	MaskPath               string // "": no mask file was asked for
-	Text                   paligemma.TextConfig
-	Vision                 paligemma.VisionConfig // with the width that the MLP is stored with
-	Parameters             int64                  // of the checkpoint
-	TextTypes, VisionTypes map[gguf.Type]int      // how many tensors are stored in each type
-	HiddenFrom, HiddenTo   int                    // width of the vision MLP in the checkpoint and in the file
+	TextPath, VisionPath     string
+	TextBytes, VisionBytes   int64
+	MaskPath                 string // "": no mask file was asked for
+	Text                     paligemma.TextConfig
+	Vision                   paligemma.VisionConfig // with the width that the MLP is stored with
+	Parameters               int64                  // of the checkpoint
+	TextTypes, VisionTypes   map[gguf.Type]int      // how many tensors are stored in each type
+	FFNWidth, PaddedFFNWidth int                    // of the vision MLP in the checkpoint and in the file
 }
 
-// Run converts the checkpoint in src. The files appear under their names when all are complete; on any error, and when ctx ends,
-// none does. The same input gives the same bytes. Run closes src and o.Masks, whose Close fails if the checkpoint's file changed meanwhile.
-func Run(ctx context.Context, src *npz.Archive, vocab *sentencepiece.Model, o Options) (*Result, error) {
-	defer o.close(src)
-	p, r, err := prepare(src, vocab, o)
+// Run converts the checkpoint in src. The files appear under their names when all are complete; on any error, and when
+// ctx ends, none does; nor where src or o.Masks changed meanwhile. The same input gives the same bytes. Run closes neither.
+func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
+	l, r, err := prepare(src, vocab, o)
 	if err != nil {
 		return nil, err
 	}
@@ -80,109 +79,80 @@ func Run(ctx context.Context, src *npz.Archive, vocab *sentencepiece.Model, o Op
 	}
 	defer set.Abort()
 	if third != nil {
-		if err := third.write(set.WriterAt(len(targets) - 1)); err != nil {
+		if err := third.write(set.WriterAt(2)); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.write(ctx, set, o); err != nil {
+	l.text.to, l.vision.to = set.WriterAt(0), set.WriterAt(1)
+	if err := l.write(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := o.close(src); err != nil {
+	if err := src.Unchanged(); err != nil {
 		return nil, err
+	}
+	if o.Masks != nil {
+		if err := o.Masks.Unchanged(); err != nil {
+			return nil, err
+		}
 	}
 	return r, set.Commit()
 }
 
-// Measure returns what Run would, but for the masks, and writes nothing. It reads the checkpoint's directory only, and closes src.
-func Measure(src *npz.Archive, vocab *sentencepiece.Model, o Options) (*Result, error) {
+// Measure returns what Run would, but for the masks, and writes nothing. It reads no elements of src.
+func Measure(src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	_, r, err := prepare(src, vocab, o)
-	if closed := src.Close(); err == nil {
-		err = closed
-	}
 	return r, err
 }
 
 // prepare does all of a conversion that comes before the first byte is written.
-func prepare(src *npz.Archive, vocab *sentencepiece.Model, o Options) (*plan, *Result, error) {
+func prepare(src Source, vocab *sentencepiece.Model, o Options) (*layout, *Result, error) {
 	if err := checkName(o.Name); err != nil {
 		return nil, nil, err
 	}
-	policies := [2]Encoder{textFile: o.Text, visionFile: o.Vision}
 	c, err := readCheckpoint(src)
 	if err != nil {
 		return nil, nil, err
 	}
-	pieces, err := vocabulary(vocab, c.text.VocabSize)
+	pieces, err := vocabulary(vocab, c.textConfig.VocabSize)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := newPlan(c, policies)
+	l, err := newLayout(c, o.Text, o.Vision)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.layOut(c, o.Name, policies, pieces); err != nil {
+	if err := l.layOut(c, o.Name, pieces); err != nil {
 		return nil, nil, err
 	}
-	if err := verify(p.layouts); err != nil {
+	if err := l.verify(); err != nil {
 		return nil, nil, err
 	}
-	r := p.result(c)
-	names := FileNames(o.Name, [2]string{textFile: o.Text.Name(), visionFile: o.Vision.Name()})
-	r.TextPath, r.VisionPath = filepath.Join(o.OutDir, names[textFile]), filepath.Join(o.OutDir, names[visionFile])
-	return p, r, nil
-}
-
-// close closes the checkpoint and the mask checkpoint.
-func (o *Options) close(src *npz.Archive) error {
-	err := src.Close()
-	if o.Masks != nil {
-		err = errors.Join(err, o.Masks.Close())
-	}
-	return err
-}
-
-// layOut lays the two files out and tells every target where it lies.
-func (p *plan) layOut(c *checkpoint, name string, policies [2]Encoder, pieces []sentencepiece.Piece) error {
-	for file := range p.layouts {
-		kvs := visionKVs(c, name, policies[file].FileType(), p.hidden)
-		if file == textFile {
-			kvs = textKVs(c, name, policies[file].FileType(), pieces)
-		}
-		var err error
-		if p.layouts[file], err = gguf.NewLayout(append(kvs, policies[file].Keys()...), p.tensors(file)); err != nil {
-			return fmt.Errorf("convert: %w", err)
-		}
-		for i, t := range p.targets[file] {
-			t.tensor.Offset = p.layouts[file].Tensors[i].Offset
-		}
-	}
-	return nil
+	r := l.result(c)
+	text, vision := FileNames(o.Name, o.Text.Name(), o.Vision.Name())
+	r.TextPath, r.VisionPath = filepath.Join(o.OutDir, text), filepath.Join(o.OutDir, vision)
+	return l, r, nil
 }
 
 // result fills in what is known before anything is written.
-func (p *plan) result(c *checkpoint) *Result {
+func (l *layout) result(c *checkpoint) *Result {
 	r := &Result{
-		TextBytes: p.layouts[textFile].Size, VisionBytes: p.layouts[visionFile].Size,
-		Text: c.text, Vision: c.vision, Parameters: c.parameters,
-		TextTypes: map[gguf.Type]int{}, VisionTypes: map[gguf.Type]int{},
-		HiddenFrom: c.vision.FeedForwardLength, HiddenTo: p.hidden,
+		TextBytes: l.text.gguf.Size, VisionBytes: l.vision.gguf.Size,
+		Text: c.textConfig, Vision: c.visionConfig, Parameters: c.parameters,
+		TextTypes: l.text.types(), VisionTypes: l.vision.types(),
+		FFNWidth: c.visionConfig.FeedForwardLength, PaddedFFNWidth: l.paddedFFNWidth,
 	}
-	r.Vision.FeedForwardLength = p.hidden
-	for _, t := range p.targets[textFile] {
-		r.TextTypes[t.tensor.Type]++
-	}
-	for _, t := range p.targets[visionFile] {
-		r.VisionTypes[t.tensor.Type]++
-	}
+	r.Vision.FeedForwardLength = l.paddedFFNWidth
 	return r
 }
 
 // write writes the headers and all tensors.
-func (p *plan) write(ctx context.Context, set *atomicfile.Set, o Options) error {
-	for file, l := range p.layouts {
-		if _, err := set.WriterAt(file).WriteAt(l.Header, 0); err != nil {
+func (l *layout) write(ctx context.Context, o Options) error {
+	for _, out := range []*output{&l.text, &l.vision} {
+		if _, err := out.to.WriteAt(out.gguf.Header, 0); err != nil {
 			return fmt.Errorf("convert: header: %w", err)
 		}
 	}
-	return p.run(ctx, set.WriterAt, o)
+	return l.run(ctx, o.Threads, newWriter, o.Progress)
 }
+
+func newWriter() strips.Worker[strip] { return &writer{} }

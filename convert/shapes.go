@@ -1,7 +1,6 @@
 package convert
 
 // This file: the model's sizes, inferred from the shapes of a checkpoint's arrays, and every shape checked against them.
-// Before it: source.go, which found the arrays. After it: plan.go, and the keys of meta.go.
 
 import (
 	"fmt"
@@ -16,21 +15,32 @@ import (
 // maxAxis bounds every axis but the layers'; the largest published one is the vocabulary, 257152.
 const maxAxis = 1 << 20
 
-// checkpoint is a complete checkpoint: its arrays in the archive's order and the sizes they imply.
+// The letters whose sizes make the two configurations.
+var (
+	textLetters   = strings.Fields("v d l n k h f")
+	visionLetters = strings.Fields("y x c d t l n h f e")
+)
+
+// checkpoint is a complete checkpoint: its arrays in the source's order and the sizes they imply.
 type checkpoint struct {
-	arrays     []array
-	gemma2     bool
-	layers     [2]int            // of each tower, if they are not stacked; 0 if they are
-	sizes      [2]map[string]int // of each tower: axis letter to size
-	text       paligemma.TextConfig
-	vision     paligemma.VisionConfig
-	parameters int64 // of both towers and the projector
+	schema       *Schema
+	prefix       string            // of every key
+	renamed      map[string]string // by an array's key: the key that it has in this checkpoint
+	gemma2       bool
+	text, vision *half
+	arrays       []array
+
+	textConfig   paligemma.TextConfig
+	visionConfig paligemma.VisionConfig
+	parameters   int64 // of both halves
 }
+
+func (c *checkpoint) halves() []*half { return []*half{c.text, c.vision} }
 
 // axes returns the letters of the array as it is stored, its layers' axis included.
 func (a array) axes() []string {
-	axes := a.rows[0].axes()
-	if a.rows[0].layered() && a.layer < 0 {
+	axes := a.mappings[0].axes()
+	if a.mappings[0].layered() && a.layer < 0 {
 		return append([]string{"l"}, axes...)
 	}
 	return axes
@@ -38,48 +48,49 @@ func (a array) axes() []string {
 
 // inferSizes gives every letter the size that most arrays agree on; the first array wins a tie.
 func (c *checkpoint) inferSizes() {
-	votes := [2]map[string]map[int]int{{}, {}}
-	for file := range c.sizes {
-		c.sizes[file] = map[string]int{}
+	type axis struct {
+		half   *half
+		letter string
 	}
+	votes := map[axis]map[int]int{} // arrays that have a size
 	for _, a := range c.arrays {
 		axes := a.axes()
 		if len(axes) != len(a.tensor.Shape) {
 			continue
 		}
 		for i, letter := range axes {
-			if _, isIndex := number(letter); isIndex {
+			if _, isIndex := parseIndex(letter); isIndex {
 				continue
 			}
-			votesFor := votes[a.file][letter]
-			if votesFor == nil {
-				votesFor = map[int]int{}
-				votes[a.file][letter] = votesFor
+			have := votes[axis{a.half, letter}]
+			if have == nil {
+				have = map[int]int{}
+				votes[axis{a.half, letter}] = have
 			}
 			size := a.tensor.Shape[i]
-			votesFor[size]++
-			if votesFor[size] > votesFor[c.sizes[a.file][letter]] {
-				c.sizes[a.file][letter] = size
+			have[size]++
+			if have[size] > have[a.half.sizes[letter]] {
+				a.half.sizes[letter] = size
 			}
 		}
 	}
-	for file, n := range c.layers {
-		if n > 0 {
-			c.sizes[file]["l"] = n
+	for _, h := range c.halves() {
+		if h.unstacked > 0 {
+			h.sizes["l"] = h.unstacked
 		}
 	}
 }
 
-// misfits names every array whose shape or type is not what the letters say.
-func (c *checkpoint) misfits() []string {
+// shapeErrors names every array whose shape or type is not what the letters say.
+func (c *checkpoint) shapeErrors() []string {
 	var out []string
 	for _, a := range c.arrays {
 		fits := len(a.axes()) == len(a.tensor.Shape)
 		var want []string
 		for i, letter := range a.axes() {
-			size, known := c.sizes[a.file][letter]
-			if _, isIndex := number(letter); isIndex {
-				size, known = len(a.rows), true
+			size, known := a.half.sizes[letter]
+			if _, isIndex := parseIndex(letter); isIndex {
+				size, known = len(a.mappings), true
 			}
 			if known {
 				want = append(want, fmt.Sprint(size))
@@ -99,15 +110,18 @@ func (c *checkpoint) misfits() []string {
 }
 
 // configure fills in the two configurations and checks what ties their sizes together.
-func (c *checkpoint) configure() error {
-	t, v := c.sizes[textFile], c.sizes[visionFile]
-	for _, sizes := range c.sizes {
-		for _, letter := range slices.Sorted(maps.Keys(sizes)) {
-			n := sizes[letter]
-			if n < 1 || n > maxAxis || letter == "l" && n > maxLayers {
-				return fmt.Errorf("convert: axis %s: have %d, want 1 to %d (layers: to %d)", letter, n, maxAxis, maxLayers)
-			}
+func (c *checkpoint) configure(src Source) error {
+	t, v := c.text.sizes, c.vision.sizes
+	if c.schema.Derive != nil {
+		if err := c.schema.Derive(src, t, v); err != nil {
+			return fmt.Errorf("convert: %s: %w", c.schema.Name, err)
 		}
+	}
+	if err := checkAxes(t, textLetters); err != nil {
+		return err
+	}
+	if err := checkAxes(v, visionLetters); err != nil {
+		return err
 	}
 	side := 1
 	for side*side < v["t"] {
@@ -121,7 +135,7 @@ func (c *checkpoint) configure() error {
 		{v["c"] == 3, fmt.Sprintf("patches of %d channels, want 3", v["c"])},
 		{side*side == v["t"], fmt.Sprintf("%d image positions, want a square number", v["t"])},
 		{v["n"]*v["h"] == v["d"], fmt.Sprintf("vision heads: have %d of %d, want them to fill the width %d", v["n"], v["h"], v["d"])},
-		{v["e"] == t["d"], fmt.Sprintf("img/head gives %d values, want the decoder's embedding length %d", v["e"], t["d"])},
+		{v["e"] == t["d"], fmt.Sprintf("the projector gives %d values, want the decoder's embedding length %d", v["e"], t["d"])},
 		{t["n"]%t["k"] == 0, fmt.Sprintf("%d query heads, want a multiple of the %d key/value heads", t["n"], t["k"])},
 		{t["h"]%2 == 0, fmt.Sprintf("head dim %d, want an even number (rotary halves)", t["h"])},
 	} {
@@ -129,15 +143,30 @@ func (c *checkpoint) configure() error {
 			return fmt.Errorf("convert: %s", rule.what)
 		}
 	}
-	c.text = paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: t["d"], BlockCount: t["l"], FeedForwardLength: t["f"],
-		HeadCount: t["n"], HeadCountKV: t["k"], KeyLength: t["h"], VocabSize: t["v"]}
+	c.textConfig = paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: t["d"], BlockCount: t["l"],
+		FeedForwardLength: t["f"], HeadCount: t["n"], HeadCountKV: t["k"], KeyLength: t["h"], VocabSize: t["v"]}
 	if c.gemma2 {
-		c.text.Architecture = paligemma.Gemma2
+		c.textConfig.Architecture = paligemma.Gemma2
 	}
-	c.vision = paligemma.VisionConfig{ImageSize: side * v["x"], PatchSize: v["x"], EmbeddingLength: v["d"], FeedForwardLength: v["f"],
-		BlockCount: v["l"], HeadCount: v["n"], ProjectionDim: v["e"]}
+	c.visionConfig = paligemma.VisionConfig{ImageSize: side * v["x"], PatchSize: v["x"], EmbeddingLength: v["d"],
+		FeedForwardLength: v["f"], BlockCount: v["l"], HeadCount: v["n"], ProjectionDim: v["e"]}
 	for _, a := range c.arrays {
 		c.parameters += int64(a.tensor.Len())
+	}
+	return nil
+}
+
+// checkAxes checks the sizes of all letters, and that those that must be known are.
+func checkAxes(sizes map[string]int, letters []string) error {
+	all := maps.Clone(sizes)
+	for _, letter := range letters {
+		all[letter] += 0
+	}
+	for _, letter := range slices.Sorted(maps.Keys(all)) {
+		n := all[letter]
+		if n < 1 || n > maxAxis || letter == "l" && n > maxLayers {
+			return fmt.Errorf("convert: axis %s: have %d, want 1 to %d (layers: to %d)", letter, n, maxAxis, maxLayers)
+		}
 	}
 	return nil
 }

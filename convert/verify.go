@@ -1,7 +1,7 @@
 package convert
 
 // This file: the question whether the readers of the files will accept them, asked before anything is written.
-// Before it: the laid-out headers. After it: pipeline.go fills in the data, which no reader's answer depends on.
+// No reader's answer depends on the tensors' data.
 
 import (
 	"fmt"
@@ -13,18 +13,20 @@ import (
 )
 
 // verify reads the two headers back.
-func verify(layouts [2]*gguf.Layout) error {
-	for file, l := range layouts {
-		f, err := l.File()
-		if err == nil && file == textFile {
-			_, err = gemma.Check(f)
-		}
-		if err == nil && file == visionFile {
-			_, err = mmproj.Check(f)
-		}
-		if err != nil {
-			return unreadable(err)
-		}
+func (l *layout) verify() error {
+	text, err := l.text.gguf.File()
+	if err == nil {
+		_, err = gemma.Check(text)
+	}
+	if err != nil {
+		return unreadable(err)
+	}
+	vision, err := l.vision.gguf.File()
+	if err == nil {
+		_, err = mmproj.Check(vision)
+	}
+	if err != nil {
+		return unreadable(err)
 	}
 	return nil
 }

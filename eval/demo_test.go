@@ -25,6 +25,7 @@ func demoMask(t *testing.T) Mask {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: gguf.F32, OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -33,17 +34,7 @@ func demoMask(t *testing.T) Mask {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(o Object) ([]bool, error) {
-		if len(o.Seg) == 0 {
-			return make([]bool, 256*256), nil
-		}
-		values, err := d.Decode(o.Seg)
-		if err != nil {
-			return nil, err
-		}
-		b, _ := masks.Paste(values, o.Loc, tasks.LocDivisor, 256, 256)
-		return b.Bits, nil
-	}
+	return NewMask(d)
 }
 
 // evaluate.py's names of what we name otherwise.
@@ -65,7 +56,7 @@ func TestScoresAsEvaluate(t *testing.T) {
 			t.Fatalf("line %d is another question", q.Line)
 		}
 		r := Record{Prefix: q.Prefix, Suffix: q.Suffix, Answer: answers[i].Answer}
-		r.Objects, r.Unparsed = Objects(r.Answer, nil)
+		r.Objects, r.Unparsed = tasks.ParseDetections(r.Answer)
 		if err := r.Score(mask); err != nil {
 			t.Fatal(err)
 		}

@@ -1,20 +1,81 @@
 package eval
 
-// This file: boxes and masks against the true ones. Before it: the objects of an answer. After it: Score. The definitions are those of
+// This file: boxes and masks against the true ones. The definitions are those of
 // scripts/demo/evaluate.py.
 
-// Object is an object of an answer.
-type Object struct {
+import (
+	"encoding/json"
+
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// Detections are the objects of an answer. A journal keeps of each what the scores need.
+type Detections []tasks.Detection
+
+// detectionJSON is a detection in a journal.
+type detectionJSON struct {
 	Label string  `json:"label"`
 	Loc   [4]int  `json:"loc"` // bins y0, x0, y1, x1
 	Seg   []int   `json:"seg,omitempty"`
 	Score float64 `json:"score"` // how sure the model was
 }
 
-// hit is the least IoU of a box that counts as found.
-const hit = 0.5
+// MarshalJSON writes the label, bins, codes and score of each.
+func (d Detections) MarshalJSON() ([]byte, error) {
+	all := make([]detectionJSON, 0, len(d))
+	for _, o := range d {
+		all = append(all, detectionJSON{o.Label, o.Loc, o.Seg, o.Score.Score})
+	}
+	return marshal(all)
+}
 
-// IoU is the area that two boxes share over the area that they cover together; 0 where they cover none.
+// UnmarshalJSON reads what MarshalJSON writes.
+func (d *Detections) UnmarshalJSON(text []byte) error {
+	var all []detectionJSON
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	*d = nil
+	for _, o := range all {
+		*d = append(*d, tasks.Detection{Label: o.Label, Loc: o.Loc, Seg: o.Seg, Score: tasks.Score{Score: o.Score}})
+	}
+	return nil
+}
+
+// referenceDetections reads the objects of a true answer, each with a score of 1.
+func referenceDetections(text string) Detections {
+	found, _ := tasks.ParseDetections(text)
+	for i := range found {
+		found[i].Score.Score = 1
+	}
+	return found
+}
+
+// Mask draws an object's mask into a square, all of one size. It is empty for an object without
+// one.
+type Mask func(tasks.Detection) ([]bool, error)
+
+// maskSide is the side of the square on which the IoU of masks is taken, in pixels
+// (scripts/demo/evaluate.py).
+const maskSide = 256
+
+// NewMask returns the Mask that draws with a decoder.
+func NewMask(decoder *masks.Decoder) Mask {
+	return func(d tasks.Detection) ([]bool, error) {
+		b, err := d.DrawMask(decoder, tasks.Canvas{Width: maskSide, Height: maskSide, Divisor: tasks.LocDivisor})
+		if b == nil || err != nil {
+			return make([]bool, maskSide*maskSide), err
+		}
+		return b.Bits, nil
+	}
+}
+
+// iouThreshold is the least IoU of a box that counts as found.
+const iouThreshold = 0.5
+
+// IoU is the area that two boxes share over the area that they cover together; 0 where they cover
+// none.
 func IoU(a, b [4]int) float64 {
 	inter := max(0, min(a[2], b[2])-max(a[0], b[0])) * max(0, min(a[3], b[3])-max(a[1], b[1]))
 	union := area(a) + area(b) - inter
@@ -26,10 +87,11 @@ func IoU(a, b [4]int) float64 {
 
 func area(b [4]int) int { return max(0, b[2]-b[0]) * max(0, b[3]-b[1]) }
 
-// F1 is the harmonic mean of precision and recall at IoU 0.5: each box of the answer, in its order, takes the true box of its label that it overlaps
-// most and that none has taken, if their IoU is 0.5 or more. It is 1 where there is nothing to find and nothing was found. ious are those of the hits.
-// Parts of the answer that are no objects count as so many more that were found wrongly.
-func F1(truth, answer []Object, unparsed int) (f1 float64, ious []float64) {
+// F1 is the harmonic mean of precision and recall at IoU 0.5: each box of the answer, in its order,
+// takes the true box of its label that it overlaps most and that none has taken, if their IoU is
+// 0.5 or more. It is 1 where there is nothing to find and nothing was found. ious are those of the
+// hits. Parts of the answer that are not objects, unparsed, count as found wrongly.
+func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float64) {
 	found := len(answer) + unparsed
 	if len(truth)+found == 0 {
 		return 1, nil
@@ -42,7 +104,7 @@ func F1(truth, answer []Object, unparsed int) (f1 float64, ious []float64) {
 				best, at = IoU(a.Loc, t.Loc), i
 			}
 		}
-		if best >= hit {
+		if best >= iouThreshold {
 			taken[at] = true
 			ious = append(ious, best)
 		}
@@ -50,7 +112,8 @@ func F1(truth, answer []Object, unparsed int) (f1 float64, ious []float64) {
 	return 2 * float64(len(ious)) / float64(len(truth)+found), ious
 }
 
-// MaskIoU is the number of pixels inside both masks over the number inside one or both; 0 where there are none. They are of one size.
+// MaskIoU is the number of pixels inside both masks over the number inside one or both; 0 where
+// there are none. They are of one size.
 func MaskIoU(a, b []bool) float64 {
 	both, any := 0, 0
 	for i := range a {

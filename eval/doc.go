@@ -1,7 +1,9 @@
-// Package eval scores answers: texts, boxes, masks, and how far a model's distributions are from another's.
+// Package eval scores answers: texts, boxes, masks, and how far a model's distributions are from
+// another's.
 //
-// Before it: questions with their true answers (question.go), and what a model answered (package runner, through pali eval). After it: a row for each
-// question (row.go), kept in a journal so that a stopped run goes on (journal.go), and what they come to (summary.go).
+// Before it: questions with their true answers (question.go), and what a model answered (package
+// runner, through pali eval). After it: a row for each question (row.go), kept in a journal so that
+// a stopped run goes on (journal.go), and what they come to (summary.go).
 //
 //	text.go        equal to a truth; ANLS; relaxed accuracy
 //	vqa.go         VQA accuracy
@@ -9,6 +11,7 @@
 //	precision.go   mean average precision
 //	divergence.go  Kullback-Leibler divergence
 //
-// The definitions are those of big_vision's evaluators (evaluators/proj/paligemma/transfers, commit 5f95305c) where it has one, those of
-// scripts/demo/evaluate.py for detections and segmentations, and COCO's for the average precision. All values are shares from 0 to 1.
+// The definitions are those of big_vision's evaluators (evaluators/proj/paligemma/transfers, commit
+// 5f95305c) where it has one, those of scripts/demo/evaluate.py for detections and segmentations,
+// and COCO's for the average precision. All values are shares from 0 to 1.
 package eval

@@ -1,7 +1,6 @@
 package eval
 
-// This file: the rows on disk, a JSON line each, so that a stopped run goes on. Before it: a row that has been scored. After it: summary.go, and
-// whoever reads the file. internal/journal keeps the file.
+// This file: the rows on disk, a JSON line each, so that a stopped run goes on.
 
 import (
 	"encoding/json"
@@ -10,7 +9,8 @@ import (
 	"github.com/pali-gguf/pali/internal/journal"
 )
 
-// Journal is an open file of rows. Its zero value has no file and only keeps the rows. It is not safe for concurrent use.
+// Journal is an open file of rows. Its zero value has no file and only keeps the rows. It is not
+// safe for concurrent use.
 type Journal struct {
 	Rows []Record // in the file, in its order
 
@@ -20,8 +20,8 @@ type Journal struct {
 // begins is how every row begins.
 const begins = `{"run":"`
 
-// OpenJournal opens or makes the file at path and reads its rows, which must be of this run and begin with the first question. With fresh, what the
-// file holds is forgotten.
+// OpenJournal opens or makes the file at path and reads its rows, which must be of this run and
+// begin with the first question. With fresh, what the file holds is forgotten.
 func OpenJournal(path, run string, questions []Question, fresh bool) (*Journal, error) {
 	j := &Journal{}
 	f, err := journal.Open(path, journal.Options{Begins: begins, Fresh: fresh}, func(_ int64, line []byte) error { return j.readRow(line, run, questions) })

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // asked makes questions and their rows.
@@ -21,12 +22,13 @@ func asked(n int) (questions []Question, rows []Record) {
 		q := Question{Image: "a.png", Prefix: fmt.Sprintf("detect <%d>", i), Suffix: References{Texts: []string{"x", "<y>"}, List: true}, Line: i + 1}
 		questions = append(questions, q)
 		rows = append(rows, Record{Run: "r", Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix, Answer: "\"é\n",
-			Objects: []Object{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: one}}, Scores: Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}}})
+			Objects: Detections{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: tasks.Score{Score: one}}}, Scores: Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}}})
 	}
 	return questions, rows
 }
 
-// Whatever a stopped program left of the file, the run that goes on ends with the same bytes and the same rows.
+// Whatever a stopped program left of the file, the run that goes on ends with the same bytes and
+// the same rows.
 func TestJournalGoesOn(t *testing.T) {
 	questions, rows := asked(3)
 	path := filepath.Join(t.TempDir(), "j.jsonl")
@@ -190,9 +192,10 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// A question without a true answer is asked and not scored; masks are not measured without a decoder.
+// A question without a true answer is asked and not scored; masks are not measured without a
+// decoder.
 func TestScore(t *testing.T) {
-	mask := func(o Object) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
+	mask := func(o tasks.Detection) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
 	loc := "<loc0000><loc0000><loc0100><loc0100>"
 	var rows []Record
 	for _, c := range []struct {
@@ -211,7 +214,7 @@ func TestScore(t *testing.T) {
 		{"segment a", "", References{[]string{loc + " a"}, false}, mask, `{"box_iou":0,"mask_iou":0}`},
 		{"segment a", "", References{[]string{""}, false}, mask, `{"box_iou":1,"mask_iou":1}`},
 	} {
-		r := Record{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: truth(c.answer)}
+		r := Record{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: referenceDetections(c.answer)}
 		if err := r.Score(c.mask); err != nil {
 			t.Fatal(err)
 		}

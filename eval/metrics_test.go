@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // lines reads a file of JSON lines.
@@ -106,31 +108,31 @@ func TestTextsAsBigVision(t *testing.T) {
 }
 
 func TestDetectionByHand(t *testing.T) {
-	object := func(label string, y0, x0, y1, x1 int) Object {
-		return Object{Label: label, Loc: [4]int{y0, x0, y1, x1}, Score: 1}
+	object := func(label string, y0, x0, y1, x1 int) tasks.Detection {
+		return tasks.Detection{Label: label, Loc: [4]int{y0, x0, y1, x1}, Score: tasks.Score{Score: 1}}
 	}
 	a, half, b := object("a", 0, 0, 100, 100), object("a", 0, 0, 100, 50), object("b", 0, 0, 100, 100)
 	for _, c := range []struct {
 		name          string
-		truth, answer []Object
+		truth, answer []tasks.Detection
 		f1            float64
 		ious          []float64
 	}{
 		{"nothing to find", nil, nil, 1, nil},
-		{"nothing found", []Object{a}, nil, 0, nil},
-		{"found what is not there", nil, []Object{a}, 0, nil},
-		{"found", []Object{a}, []Object{a}, 1, []float64{1}},
-		{"IoU 0.5 is a hit", []Object{a}, []Object{half}, 1, []float64{0.5}},
-		{"another label", []Object{a}, []Object{b}, 0, nil},
-		{"twice: the second has nothing left", []Object{a}, []Object{half, a}, 2.0 / 3, []float64{0.5}},
-		{"the nearest", []Object{half, a}, []Object{a}, 2.0 / 3, []float64{1}},
-		{"turned inside out", []Object{a}, []Object{object("a", 100, 100, 0, 0)}, 0, nil},
+		{"nothing found", []tasks.Detection{a}, nil, 0, nil},
+		{"found what is not there", nil, []tasks.Detection{a}, 0, nil},
+		{"found", []tasks.Detection{a}, []tasks.Detection{a}, 1, []float64{1}},
+		{"IoU 0.5 is a hit", []tasks.Detection{a}, []tasks.Detection{half}, 1, []float64{0.5}},
+		{"another label", []tasks.Detection{a}, []tasks.Detection{b}, 0, nil},
+		{"twice: the second has nothing left", []tasks.Detection{a}, []tasks.Detection{half, a}, 2.0 / 3, []float64{0.5}},
+		{"the nearest", []tasks.Detection{half, a}, []tasks.Detection{a}, 2.0 / 3, []float64{1}},
+		{"turned inside out", []tasks.Detection{a}, []tasks.Detection{object("a", 100, 100, 0, 0)}, 0, nil},
 	} {
 		if f1, ious := F1(c.truth, c.answer, 0); !near(f1, c.f1) || !slices.Equal(ious, c.ious) {
 			t.Errorf("%s: have %v %v, want %v %v", c.name, f1, ious, c.f1, c.ious)
 		}
 	}
-	if f1, _ := F1([]Object{a}, []Object{a}, 2); !near(f1, 0.5) {
+	if f1, _ := F1([]tasks.Detection{a}, []tasks.Detection{a}, 2); !near(f1, 0.5) {
 		t.Errorf("two parts that are no objects: %v", f1)
 	}
 	if have := IoU([4]int{0, 0, 10, 10}, [4]int{5, 5, 15, 15}); !near(have, 25.0/175) {
@@ -146,8 +148,8 @@ func TestDetectionByHand(t *testing.T) {
 func TestCurve(t *testing.T) {
 	a, b := [4]int{0, 0, 100, 100}, [4]int{500, 500, 600, 600}
 	found := []Detected{
-		{[]Object{{Label: "cat", Loc: a}, {Label: "dog", Loc: b}}, []Object{{Label: "cat", Loc: b, Score: 0.8}, {Label: "dog", Loc: b, Score: 0.9}}},
-		{[]Object{{Label: "cat", Loc: a}}, []Object{{Label: "owl", Loc: a, Score: 0.1}, {Label: "cat", Loc: a, Score: 0.7}}},
+		{[]tasks.Detection{{Label: "cat", Loc: a}, {Label: "dog", Loc: b}}, []tasks.Detection{{Label: "cat", Loc: b, Score: tasks.Score{Score: 0.8}}, {Label: "dog", Loc: b, Score: tasks.Score{Score: 0.9}}}},
+		{[]tasks.Detection{{Label: "cat", Loc: a}}, []tasks.Detection{{Label: "owl", Loc: a, Score: tasks.Score{Score: 0.1}}, {Label: "cat", Loc: a, Score: tasks.Score{Score: 0.7}}}},
 	}
 	want := []Point{{0.9, 1. / 3, 1}, {0.8, 1. / 3, 0.5}, {0.7, 2. / 3, 2. / 3}, {0.1, 2. / 3, 0.5}}
 	if d := cmp.Diff(want, Curve(found, 0.5)); d != "" {
@@ -159,7 +161,7 @@ func TestCurve(t *testing.T) {
 	}
 	// By place both first boxes are wrong.
 	want = []Point{{0, 0, 0}, {0, 0, 0}, {-1, 1. / 3, 1. / 3}, {-1, 2. / 3, 0.5}}
-	if d := cmp.Diff(want, Curve(RankByPosition(found), 0.5)); d != "" || found[0].Answer[1].Score != 0.9 {
+	if d := cmp.Diff(want, Curve(RankByPosition(found), 0.5)); d != "" || found[0].Answer[1].Score.Score != 0.9 {
 		t.Error(d)
 	}
 }
@@ -223,12 +225,12 @@ func TestDivergence(t *testing.T) {
 	}
 }
 
-func TestTask(t *testing.T) {
+func TestGroup(t *testing.T) {
 	for prefix, want := range map[string]string{
 		"caption en": "caption en", "describe de\n": "describe de", "answer en how many?": "answer", "detect a ; b": "detect", "ocr": "ocr",
 		"What is this?": "other", "": "other", "detection": "other",
 	} {
-		if have := Task(prefix); have != want {
+		if have := group(prefix); have != want {
 			t.Errorf("%q: have %q, want %q", prefix, have, want)
 		}
 	}

@@ -1,26 +1,30 @@
 package eval
 
-// This file: mean average precision as COCO defines it. Before it: the objects of all detections. After it: Summarize.
+// This file: mean average precision as COCO defines it.
 
 import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // Detected is one question's true objects and those of the answer.
-type Detected struct{ Truth, Answer []Object }
+type Detected struct{ Truth, Answer []tasks.Detection }
 
 const (
-	mostDetections = 100 // of a label in one answer
-	recallSteps    = 100 // precision is read at multiples of 0.01, which are not the nearest floats to all hundredths
+	maxDetections = 100 // of a label in one answer
+	recallSteps   = 100 // precision is read at multiples of 0.01, which are not the nearest floats to all hundredths
 )
 
-// AveragePrecision is the mean over the labels that have true objects, and over IoU thresholds, of the precision at 101 recalls. Boxes are ranked by
-// Score. at gives the thresholds; COCO's are 0.5, 0.55, ..., 0.95. It returns 0 and false where there are no true objects.
+// AveragePrecision is the mean over the labels that have true objects, and over IoU thresholds, of
+// the precision at 101 recalls. Boxes are ranked by Score. at gives the thresholds; COCO's are 0.5,
+// 0.55, ..., 0.95. It returns 0 and false where there are no true objects.
 //
-// The rules are pycocotools' (cocoeval.py): within a question the surest box first takes the true box of its label that it overlaps most and that
-// none has taken, of equal ones the last; at most 100 boxes of a label count; boxes of questions come in their order where their scores are equal.
+// The rules are pycocotools' (cocoeval.py): within a question the surest box first takes the true
+// box of its label that it overlaps most and that none has taken, of equal ones the last; at most
+// 100 boxes of a label count; boxes of questions come in their order where their scores are equal.
 func AveragePrecision(questions []Detected, at []float64) (float64, bool) {
 	labels := map[string]bool{}
 	for _, q := range questions {
@@ -47,22 +51,25 @@ func COCO() []float64 {
 	return at
 }
 
-// InOrder gives the boxes of each answer scores by their places in it, as if the model put the surest first: for comparing with its probabilities.
+// RankByPosition gives the boxes of each answer scores by their places in it, as if the model put
+// the surest first: for comparing with its probabilities.
 func RankByPosition(questions []Detected) []Detected {
 	out := slices.Clone(questions)
 	for i := range out {
 		out[i].Answer = slices.Clone(out[i].Answer)
 		for place := range out[i].Answer {
-			out[i].Answer[place].Score = -float64(place)
+			out[i].Answer[place].Score.Score = -float64(place)
 		}
 	}
 	return out
 }
 
-// Point is a place on a precision-recall curve: what the boxes with this score or a higher one come to.
+// Point is a place on a precision-recall curve: what the boxes with this score or a higher one come
+// to.
 type Point struct{ Score, Recall, Precision float64 }
 
-// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold. A box finds only true boxes of its label.
+// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold.
+// A box finds only true boxes of its label.
 func Curve(questions []Detected, threshold float64) []Point {
 	var all []ranked
 	objects := 0
@@ -81,7 +88,8 @@ func Curve(questions []Detected, threshold float64) []Point {
 	return points
 }
 
-// PooledPrecision is the average precision of all labels together, at one IoU threshold: the area under Curve.
+// PooledPrecision is the average precision of all labels together, at one IoU threshold: the area
+// under Curve.
 func PooledPrecision(questions []Detected, threshold float64) float64 {
 	var precision, recall []float64
 	for _, p := range Curve(questions, threshold) {
@@ -101,7 +109,8 @@ func labelsOf(questions []Detected) []string {
 	return slices.Sorted(maps.Keys(labels))
 }
 
-// alongRanks sorts the boxes, the surest first, and returns precision and recall of those up to each.
+// alongRanks sorts the boxes, the surest first, and returns precision and recall of those up to
+// each.
 func alongRanks(all []ranked, objects int) (precision, recall []float64) {
 	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
 	precision, recall = make([]float64, len(all)), make([]float64, len(all))
@@ -147,16 +156,16 @@ func meanPrecision(precision, recall []float64) float64 {
 	return sum / (recallSteps + 1)
 }
 
-func withLabel(objects []Object, label string) []Object {
-	return slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return o.Label != label })
+func withLabel(objects []tasks.Detection, label string) []tasks.Detection {
+	return slices.DeleteFunc(slices.Clone(objects), func(o tasks.Detection) bool { return o.Label != label })
 }
 
 // match ranks the boxes of one answer and gives each a true one if it can.
-func match(truth, answer []Object, threshold float64) []ranked {
-	slices.SortStableFunc(answer, func(a, b Object) int { return cmp.Compare(b.Score, a.Score) })
+func match(truth, answer []tasks.Detection, threshold float64) []ranked {
+	slices.SortStableFunc(answer, func(a, b tasks.Detection) int { return cmp.Compare(b.Score.Score, a.Score.Score) })
 	taken := make([]bool, len(truth))
 	var out []ranked
-	for _, a := range answer[:min(len(answer), mostDetections)] {
+	for _, a := range answer[:min(len(answer), maxDetections)] {
 		best, at := threshold, -1
 		for i, t := range truth {
 			if v := IoU(a.Loc, t.Loc); !taken[i] && v >= best {
@@ -166,7 +175,7 @@ func match(truth, answer []Object, threshold float64) []ranked {
 		if at >= 0 {
 			taken[at] = true
 		}
-		out = append(out, ranked{a.Score, at >= 0})
+		out = append(out, ranked{a.Score.Score, at >= 0})
 	}
 	return out
 }

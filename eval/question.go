@@ -1,6 +1,6 @@
 package eval
 
-// This file: questions about images, as rows of a JSONL file. Before it: the file. After it: whoever asks them.
+// This file: questions about images, as rows of a JSONL file.
 
 import (
 	"bufio"
@@ -20,8 +20,8 @@ const (
 	maxText      = 8 << 10 // bytes of a prefix or a suffix
 )
 
-// Question is a row {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as maestro and big_vision write them. Other members are
-// not looked at.
+// Question is a row {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as
+// maestro and big_vision write them. Other members are not looked at.
 type Question struct {
 	Image  string     `json:"image"`  // as the file has it
 	Prefix string     `json:"prefix"` // the prompt
@@ -31,7 +31,7 @@ type Question struct {
 	Path string `json:"-"` // of the image
 }
 
-// Truths are the true answers to a question.
+// References are the true answers to a question.
 type References struct {
 	Texts []string // none: no answer is given
 	List  bool     // they are given as a list, be it of one
@@ -59,6 +59,11 @@ func (t References) MarshalJSON() ([]byte, error) {
 	case len(t.Texts) == 1:
 		v = t.Texts[0]
 	}
+	return marshal(v)
+}
+
+// marshal writes a value as JSON without escaping < and >.
+func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -66,7 +71,8 @@ func (t References) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadQuestions reads the rows of a file and sees that the images are there. Their paths are relative to the folder, or to the file's if that is "".
+// ReadQuestions reads the rows of a file and sees that the images are there. Their paths are
+// relative to the folder, or to the file's if that is "".
 func ReadQuestions(path, folder string) ([]Question, error) {
 	info, err := os.Stat(path) // before it is opened: opening a named pipe would wait for its writer
 	if err != nil {

@@ -1,15 +1,15 @@
 package eval
 
-// This file: one question, answered and scored. Before it: the answer. After it: journal.go keeps it, summary.go adds it up.
+// This file: one question, answered and scored.
 
 import (
-	"slices"
 	"strings"
 
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// Row is a question with its answer and its scores: a line of the journal.
+// Record is a question with its answer and its scores: a line of the journal.
 type Record struct {
 	Run     string     `json:"run"`  // Options that give other answers give another run
 	Line    int        `json:"line"` // of the question in its file
@@ -18,8 +18,8 @@ type Record struct {
 	Suffix  References `json:"suffix"`
 	Answer  string     `json:"answer"`
 	Tokens  int        `json:"tokens"`            // of the answer, with the end token where it came
-	Objects []Object   `json:"objects,omitempty"` // of a detection or segmentation
-	// Unparsed are the parts of such an answer that are no objects.
+	Objects Detections `json:"objects,omitempty"` // of a detection or segmentation
+	// Unparsed are the parts of such an answer that are not objects.
 	Unparsed []string     `json:"unparsed,omitempty"`
 	Scores   Scores       `json:"scores"`
 	Against  *Divergences `json:"against,omitempty"`
@@ -38,9 +38,10 @@ type Scores struct {
 	MaskIoU *float64  `json:"mask_iou,omitempty"`
 }
 
-// One is the question's one score: exact for a text, F1 for a detection, the masks' IoU for a segmentation, the boxes' if masks are not measured. It
-// returns false where there is no true answer.
-func (s Scores) One() (float64, bool) {
+// Primary is the question's one score: exact for a text, F1 for a detection, the masks' IoU for a
+// segmentation, the boxes' if masks are not measured. It returns false where there is no true
+// answer.
+func (s Scores) Primary() (float64, bool) {
 	for _, v := range []*float64{s.Exact, s.F1, s.MaskIoU, s.BoxIoU} {
 		if v != nil {
 			return *v, true
@@ -49,7 +50,8 @@ func (s Scores) One() (float64, bool) {
 	return 0, false
 }
 
-// Against compares a model with a reference on one question. The reference answers; the model is given the same answer, token by token.
+// Divergences compare a model with a reference on one question. The reference answers; the model is
+// given the same answer, token by token.
 type Divergences struct {
 	Answer string    `json:"answer"` // the reference's
 	KL     []float64 `json:"kl"`     // at each position of the reference's answer, in nats
@@ -57,7 +59,8 @@ type Divergences struct {
 	Equal  bool      `json:"equal_answer"` // the model's own answer is the reference's
 }
 
-// Timings say how long a question took, in milliseconds. The image's time is with its first question.
+// Timings say how long a question took, in milliseconds. The image's time is with its first
+// question.
 type Timings struct {
 	Vision        float64 `json:"vision_ms"`
 	Prefill       float64 `json:"prefill_ms"`
@@ -66,59 +69,59 @@ type Timings struct {
 	Pictures      int     `json:"pictures"` // that Vision is the time of: 0 or 1
 }
 
-// languages are the tasks whose prompt ends with a language.
-var languages = []string{"cap", "caption", "describe"}
+// SetAnswer sets the record's answer, and its objects if the question asks for boxes.
+func (r *Record) SetAnswer(out *runner.Result) {
+	r.Answer, r.Tokens = out.Text, len(out.Tokens)
+	if !parse(r.Prefix).Boxes() {
+		return
+	}
+	r.Objects, r.Unparsed = tasks.ParseDetections(out.Text)
+	for i, d := range r.Objects {
+		r.Objects[i].Score = tasks.ScoreObject(out.Steps, d.From, d.To)
+	}
+}
 
-// known are the other tasks that PaliGemma's prompts begin with.
-var known = []string{"ocr", "answer", "question", "detect", "segment"}
+// parse reads a question's prompt, whatever the blanks between its words.
+func parse(prefix string) tasks.Prompt {
+	return tasks.Parse(strings.Join(strings.Fields(prefix), " "))
+}
 
-// Task names what a prompt asks for: "caption en", "answer", "detect"; "other" where it begins with none of PaliGemma's tasks.
-func Task(prefix string) string {
-	words := strings.Fields(prefix)
+// group names what a prompt asks for: "caption en", "answer", "detect"; "other" if it begins with
+// none of PaliGemma's tasks.
+func group(prefix string) string {
+	p := parse(prefix)
 	switch {
-	case len(words) > 0 && slices.Contains(languages, words[0]):
-		return words[0] + " " + words[len(words)-1]
-	case len(words) > 0 && slices.Contains(known, words[0]):
-		return words[0]
+	case p.Task == nil:
+		return "other"
+	case p.Task.Lang && !p.Task.Question:
+		words := strings.Fields(prefix)
+		return p.Task.Word + " " + words[len(words)-1]
 	}
-	return "other"
+	return p.Task.Word
 }
 
-// Objects reads the objects of an answer, and what is none. tokens are those of the answer, or nil: then each object is as sure as can be.
-func Objects(answer string, tokens []tasks.Token) (objects []Object, unparsed []string) {
-	boxes, unparsed := tasks.ParseBoxes(answer)
-	for _, b := range boxes {
-		o := Object{Label: b.Label, Loc: b.Loc, Seg: b.Seg, Score: 1}
-		if tokens != nil {
-			o.Score = tasks.ScoreObject(tokens, b.From, b.To).Score
-		}
-		objects = append(objects, o)
+// Detected returns the objects of a detection, the true ones and the answer's. It returns false if
+// the question does not ask for boxes alone, or has no true answer.
+func (r *Record) Detected() (Detected, bool) {
+	if p := parse(r.Prefix); !p.Boxes() || p.Masks() || len(r.Suffix.Texts) == 0 {
+		return Detected{}, false
 	}
-	return objects, unparsed
+	return Detected{referenceDetections(r.Suffix.Texts[0]), r.Objects}, true
 }
 
-// truth reads the objects of a true answer.
-func truth(text string) []Object {
-	objects, _ := Objects(text, nil)
-	return objects
-}
-
-// Mask draws an object's mask into a square, all of one size. It is empty for an object without one.
-type Mask func(Object) ([]bool, error)
-
-// Score scores the row's answer by its suffix. Of several true answers to a detection or a segmentation the first counts. Without a mask decoder the
-// IoU of masks is not measured.
+// Score scores the row's answer by its suffix. Of several true answers to a detection or a
+// segmentation the first counts. Without a mask decoder the IoU of masks is not measured.
 func (r *Record) Score(mask Mask) error {
 	r.Scores = Scores{}
 	if len(r.Suffix.Texts) == 0 {
 		return nil
 	}
-	switch Task(r.Prefix) {
-	case "detect":
-		f1, hits := F1(truth(r.Suffix.Texts[0]), r.Objects, len(r.Unparsed))
+	switch p := parse(r.Prefix); {
+	case p.Masks():
+		return r.scoreSegment(referenceDetections(r.Suffix.Texts[0]), mask)
+	case p.Boxes():
+		f1, hits := F1(referenceDetections(r.Suffix.Texts[0]), r.Objects, len(r.Unparsed))
 		r.Scores.F1, r.Scores.Hits = &f1, hits
-	case "segment":
-		return r.scoreSegment(truth(r.Suffix.Texts[0]), mask)
 	default:
 		r.scoreText()
 	}
@@ -126,22 +129,23 @@ func (r *Record) Score(mask Mask) error {
 }
 
 func (r *Record) scoreText() {
-	truths, s := r.Suffix, &r.Scores
+	references, s := r.Suffix, &r.Scores
 	score := func(f func([]string, string) float64) *float64 {
-		v := f(truths.Texts, r.Answer)
+		v := f(references.Texts, r.Answer)
 		return &v
 	}
 	s.Exact = score(Exact)
-	if truths.List {
+	if references.List {
 		s.ANLS, s.Relaxed = score(ANLS), score(Relaxed)
 	}
-	if len(truths.Texts) >= fewestVQA {
+	if len(references.Texts) >= fewestVQA {
 		s.VQA = score(VQA)
 	}
 }
 
-// scoreSegment compares the first object with the first true one. Where one of them has none it scores 0, where both have none 1.
-func (r *Record) scoreSegment(want []Object, mask Mask) error {
+// scoreSegment compares the first object with the first true one. Where one of them has none it
+// scores 0, where both have none 1.
+func (r *Record) scoreSegment(want Detections, mask Mask) error {
 	var box, overlap float64
 	r.Scores.BoxIoU = &box
 	if mask != nil {

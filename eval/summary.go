@@ -1,6 +1,6 @@
 package eval
 
-// This file: what the rows come to. Before it: the rows of all questions. After it: what pali eval prints.
+// This file: what the rows come to.
 
 import (
 	"maps"
@@ -41,7 +41,8 @@ type AgainstMeans struct {
 	Equal     float64 `json:"equal_answers"` // share of the questions
 }
 
-// Medians are times in milliseconds. They are medians, so that a busy moment of the machine does not count.
+// Medians are times in milliseconds. They are medians, so that a busy moment of the machine does
+// not count.
 type Medians struct {
 	Vision       float64 `json:"vision_ms"`        // of an image
 	Prefill      float64 `json:"prefill_ms"`       // of a question
@@ -69,7 +70,7 @@ func Summarize(rows []Record) Summary {
 	s := Summary{Questions: len(rows), Score: overall(rows), Scores: []TaskScore{}, Against: against(rows), Timings: timings(rows)}
 	byTask := map[string][]Record{}
 	for _, r := range rows {
-		byTask[Task(r.Prefix)] = append(byTask[Task(r.Prefix)], r)
+		byTask[group(r.Prefix)] = append(byTask[group(r.Prefix)], r)
 	}
 	for _, task := range slices.Sorted(maps.Keys(byTask)) {
 		s.Scores = append(s.Scores, taskScores(task, byTask[task])...)
@@ -100,8 +101,8 @@ func taskScores(task string, rows []Record) []TaskScore {
 	segments := 0
 	for _, r := range rows {
 		hits = append(hits, r.Scores.Hits...)
-		if r.Scores.F1 != nil {
-			found = append(found, Detected{truth(r.Suffix.Texts[0]), r.Objects})
+		if d, ok := r.Detected(); ok {
+			found = append(found, d)
 		}
 		if r.Scores.BoxIoU != nil && r.Scores.MaskIoU == nil {
 			segments++
@@ -127,7 +128,7 @@ func taskScores(task string, rows []Record) []TaskScore {
 func overall(rows []Record) *Mean {
 	var values []float64
 	for _, r := range rows {
-		if v, ok := r.Scores.One(); ok {
+		if v, ok := r.Scores.Primary(); ok {
 			values = append(values, v)
 		}
 	}
@@ -184,7 +185,8 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// percentile returns the value below which a share of the values lies, interpolated between the two nearest; 0 where there are none.
+// percentile returns the value below which a share of the values lies, interpolated between the two
+// nearest; 0 where there are none.
 func percentile(values []float64, share float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -1,6 +1,6 @@
 package eval
 
-// This file: texts against the true ones. Before it: an answer. After it: Score.
+// This file: texts against the true ones.
 
 import (
 	"math"
@@ -19,8 +19,9 @@ func Exact(truths []string, answer string) float64 {
 	return 0
 }
 
-// ANLS is the average normalized Levenshtein similarity of one question: the answer's likeness to the truth that it is most like, 0 below a half.
-// Both are lowercased, as for DocVQA (vqa.py, anls_metric; arXiv 1907.00490, equation 1).
+// ANLS is the average normalized Levenshtein similarity of one question: the answer's likeness to
+// the truth that it is most like, 0 below a half. Both are lowercased, as for DocVQA (vqa.py,
+// anls_metric; arXiv 1907.00490, equation 1).
 func ANLS(truths []string, answer string) float64 {
 	best := 0.0
 	for _, t := range truths {
@@ -61,8 +62,8 @@ func editDistance(a, b []rune) int {
 	return row[len(b)]
 }
 
-// Relaxed is 1 if the answer is within 5 % of a truth that is a number other than 0, or the same text as a truth. Both are lowercased
-// (chartqa.py, _relaxed_match; arXiv 2203.10244, section 5.1).
+// Relaxed is 1 if the answer is within 5 % of a truth that is a number other than 0, or the same
+// text as a truth. Both are lowercased (chartqa.py, _relaxed_match; arXiv 2203.10244, section 5.1).
 func Relaxed(truths []string, answer string) float64 {
 	answer = strings.ToLower(answer)
 	for _, t := range truths {
@@ -81,7 +82,8 @@ func relaxed(truth, answer string) bool {
 	return truth == answer
 }
 
-// numeral is what Python's float() reads, lowercased and with the digits 0 to 9. D stands for a run of digits, which single underscores may part.
+// numeral is what Python's float() reads, lowercased and with the digits 0 to 9. D stands for a run
+// of digits, which single underscores may part.
 var numeral = regexp.MustCompile(strings.ReplaceAll(`^[+-]?(?:(?:D\.?|D?\.D)(?:e[+-]?D)?|inf|infinity|nan)$`, "D", `(?:[0-9](?:_?[0-9])*)`))
 
 // number reads a number as chartqa.py does: "12%" is 0.12.

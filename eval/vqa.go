@@ -1,7 +1,7 @@
 package eval
 
-// This file: VQA accuracy, the mean over all ways of leaving one of the people's answers out. Before it: an answer, and what people answered.
-// After it: Score. The definition is big_vision's vqav2.py, which follows the official code with its oddities.
+// This file: VQA accuracy, the mean over all ways of leaving one of the people's answers out. The
+// definition is big_vision's vqav2.py, which follows the official code with its oddities.
 
 import (
 	"regexp"
@@ -11,11 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// fewestVQA is the least number of people's answers for which a right answer can have the accuracy 1. VQA's own questions have ten.
+// fewestVQA is the least number of people's answers for which a right answer can have the accuracy
+// 1. VQA's own questions have ten.
 const fewestVQA = 4
 
-// VQA is the mean, over the truths left out one at a time, of a third of the number of other truths that the answer equals, at most 1.
-// Where the truths differ from each other, all texts are normalized first.
+// VQA is the mean, over the truths left out one at a time, of a third of the number of other truths
+// that the answer equals, at most 1. Where the truths differ from each other, all texts are
+// normalized first.
 func VQA(truths []string, answer string) float64 {
 	blanks := strings.NewReplacer("\n", " ", "\t", " ")
 	people := make([]string, len(truths))
@@ -50,7 +52,8 @@ const marks = ";/[]\"{}()=+\\_-><@`,?!"
 
 var digitComma = regexp.MustCompile(`\p{Nd},\p{Nd}`)
 
-// normalizeVQA drops or blanks punctuation, lowercases, drops articles, and replaces words by the table of vqawords.go.
+// normalizeVQA drops or blanks punctuation, lowercases, drops articles, and replaces words by the
+// table of vqawords.go.
 func normalizeVQA(text string) string {
 	out, joined := text, digitComma.MatchString(text)
 	for _, m := range marks {

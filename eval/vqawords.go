@@ -1,13 +1,15 @@
 package eval
 
-// This file: the words that VQA accuracy replaces, from its official evaluation (https://visualqa.org/evaluation.html): numbers, contractions that
-// have lost an apostrophe, and its few irregular entries. Those with a capital are left out: they meet lowercased words only.
+// This file: the words that VQA accuracy replaces, from its official evaluation
+// (https://visualqa.org/evaluation.html): numbers, contractions that have lost an apostrophe, and
+// its few irregular entries. Those with a capital are left out: they meet lowercased words only.
 
 import "strings"
 
 var vqaWords = newVQAWords()
 
-// contractions are the right forms; each stands for itself without apostrophes. somebody'd and she's, which the table does not mend, are not among them.
+// contractions are the right forms; each stands for itself without apostrophes. somebody'd and
+// she's, which the table does not mend, are not among them.
 const contractions = `
 	ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's isn't it'd it'll ma'am mightn't
 	might've mustn't must've needn't not've o'clock oughtn't shan't should've shouldn't somebody'll somebody's someone'd someone'll someone's

@@ -43,7 +43,7 @@ type Model struct {
 
 	Pieces  []string  // V
 	Scores  []float32 // V
-	Types   []int32   // V: Normal to Byte
+	Types   []int32   // V: paligemma.PieceNormal to PieceByte
 	Unknown int32     // the piece for what no other piece covers
 }
 
@@ -99,15 +99,15 @@ func architecture(f *gguf.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch arch {
-	case paligemma.Gemma, paligemma.Gemma2:
+	switch kind := paligemma.KindOf(arch); kind {
+	case paligemma.TextFile:
 		return arch, nil
-	case "clip":
-		return "", errors.New("this is a vision (mmproj) file; give it with --mmproj and the text file with -m")
-	case "paligemma-masks":
-		return "", errors.New("this is a mask file; give it with --masks and the text file with -m")
+	case "":
+		return "", fmt.Errorf("%s: have %.40q, want %s or %s: this is not a PaliGemma",
+			KeyArchitecture, arch, paligemma.Gemma, paligemma.Gemma2)
+	default:
+		return "", paligemma.FileKindError{Have: kind, Want: paligemma.TextFile}
 	}
-	return "", fmt.Errorf("%s: have %.40q, want %s or %s: this is not a PaliGemma", KeyArchitecture, arch, paligemma.Gemma, paligemma.Gemma2)
 }
 
 // rules returns the keys that llama.cpp reads for the architecture arch, and the values it may find
@@ -121,7 +121,7 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyType, Optional: true, Check: gguf.Equal("model")},
 		{Key: KeyName, Optional: true, Check: checkModelName},
 		{Key: KeyFileType, Optional: true, Check: gguf.Is[uint32]},
-		{Key: KeyQuantizationVersion, Optional: true, Check: gguf.Equal[uint32](2)},
+		{Key: KeyQuantizationVersion, Optional: true, Check: gguf.Equal(QuantizationVersion)},
 
 		{Key: KeyContextLength.Of(arch), Check: size(maxContext)},
 		{Key: KeyEmbeddingLength.Of(arch), Check: size(maxWidth)},

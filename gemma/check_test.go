@@ -372,8 +372,8 @@ func TestVocabulary(t *testing.T) {
 // TestOtherKinds: the error names the kind of a file of another kind.
 func TestOtherKinds(t *testing.T) {
 	kvs, tensors := badfiles.TinyVision()
-	refused(t, kvs, tensors, "this is a vision (mmproj) file; give it with --mmproj")
-	refused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
+	refused(t, kvs, tensors, "this is the mmproj file, want the text file")
+	refused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is the mask file, want the text file")
 	refused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, `have "llama", want gemma or gemma2`)
 	refused(t, badfiles.With(kvs, "general.architecture", strings.Repeat("x", 10000)), tensors, "this is not a PaliGemma")
 	refused(t, nil, nil, "missing key general.architecture")

@@ -9,13 +9,13 @@ const (
 	KeyName                = "general.name"                 // string
 	KeySizeLabel           = "general.size_label"           // string: "3B"
 	KeyFileType            = "general.file_type"            // uint32: llama.cpp's enum llama_ftype
-	KeyQuantizationVersion = "general.quantization_version" // uint32: 2, the version of ggml's block formats
+	KeyQuantizationVersion = "general.quantization_version" // uint32: QuantizationVersion, of ggml's block formats
 
 	KeyTokenizerModel  = "tokenizer.ggml.model"            // string: "llama", llama.cpp's name for SentencePiece
 	KeyTokenizerPre    = "tokenizer.ggml.pre"              // string: "default"
 	KeyTokens          = "tokenizer.ggml.tokens"           // []string, V pieces
 	KeyScores          = "tokenizer.ggml.scores"           // []float32, V
-	KeyTokenTypes      = "tokenizer.ggml.token_type"       // []int32, V: Normal to Byte
+	KeyTokenTypes      = "tokenizer.ggml.token_type"       // []int32, V: paligemma.PieceNormal to PieceByte
 	KeyBOS             = "tokenizer.ggml.bos_token_id"     // uint32: 2
 	KeyEOS             = "tokenizer.ggml.eos_token_id"     // uint32: 1
 	KeyUnknown         = "tokenizer.ggml.unknown_token_id" // uint32: 3
@@ -28,6 +28,9 @@ const (
 	TokenizerModelName = "llama"
 	TokenizerPreName   = "default"
 )
+
+// QuantizationVersion is the value of KeyQuantizationVersion (ggml.h, GGML_QNT_VERSION).
+const QuantizationVersion uint32 = 2
 
 // Key is the name of a key without the architecture that precedes it:
 // KeyBlockCount.Of(paligemma.Gemma2) is "gemma2.block_count".
@@ -54,14 +57,4 @@ const (
 	KeySlidingWindow    Key = "attention.sliding_window" // uint32: tokens
 	KeyAttentionSoftcap Key = "attn_logit_softcapping"   // float32
 	KeyFinalSoftcap     Key = "final_logit_softcapping"  // float32; llama.cpp divides by it
-)
-
-// Types of pieces; SentencePiece and llama.cpp use the same numbers.
-const (
-	Normal      int32 = 1
-	Unknown     int32 = 2
-	Control     int32 = 3
-	UserDefined int32 = 4
-	Unused      int32 = 5
-	Byte        int32 = 6
 )

@@ -46,7 +46,7 @@ func (m *Model) checkVocabulary(f *gguf.File) error {
 	}
 	for b, ok := range bytes {
 		if !ok {
-			return fmt.Errorf("no piece %s of type byte (%d)", BytePiece(byte(b)), Byte)
+			return fmt.Errorf("no piece %s of type byte (%d)", BytePiece(byte(b)), paligemma.PieceByte)
 		}
 	}
 	unknown, err := gguf.Get[uint32](f, KeyUnknown)
@@ -74,12 +74,12 @@ func (m *Model) checkPiece(i int, bytes *[256]bool) error {
 		return fmt.Errorf("%.40q holds a NUL", p)
 	case math.IsNaN(score) || math.IsInf(score, 0):
 		return fmt.Errorf("%.40q: a score of %v", p, score)
-	case t < Normal || t > Byte:
-		return fmt.Errorf("%.40q: type %d, want %d to %d", p, t, Normal, Byte)
-	case t == Byte:
+	case t < paligemma.PieceNormal || t > paligemma.PieceByte:
+		return fmt.Errorf("%.40q: type %d, want %d to %d", p, t, paligemma.PieceNormal, paligemma.PieceByte)
+	case t == paligemma.PieceByte:
 		b, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(p, "<0x"), ">"), 16, 8)
 		if err != nil || p != BytePiece(byte(b)) {
-			return fmt.Errorf("%.40q has type byte (%d), want a text like %s", p, Byte, BytePiece(10))
+			return fmt.Errorf("%.40q has type byte (%d), want a text like %s", p, paligemma.PieceByte, BytePiece(10))
 		}
 		bytes[b] = true
 	}
@@ -95,9 +95,9 @@ func (m *Model) checkExtraPieces() error {
 		if i < paligemma.Locations {
 			want = paligemma.LocPiece(i)
 		}
-		if p, t := m.Pieces[at+i], m.Types[at+i]; p != want || t != UserDefined {
+		if p, t := m.Pieces[at+i], m.Types[at+i]; p != want || t != paligemma.PieceUserDefined {
 			return fmt.Errorf("piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary ends with %d locations and %d segment codes",
-				at+i, p, t, want, UserDefined, paligemma.Locations, paligemma.SegmentCodes)
+				at+i, p, t, want, paligemma.PieceUserDefined, paligemma.Locations, paligemma.SegmentCodes)
 		}
 	}
 	return nil

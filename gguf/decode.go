@@ -119,7 +119,7 @@ func decode(r io.ReaderAt, size int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, place(f, d.pos, alignment)
+	return f, checkOffsets(f, d.pos, alignment)
 }
 
 // preamble reads the first 24 bytes and returns the numbers of tensors and keys, which are within

@@ -10,16 +10,16 @@ import (
 )
 
 // File is the description of a GGUF file, checked by the rules in the package's comment. Its
-// methods, except Close, are safe for concurrent use.
+// methods are safe for concurrent use.
 type File struct {
 	KVs     []KV     // in the file's order
 	Tensors []Tensor // in the file's order, which is also the order of their data
 	Size    int64    // bytes
 
 	r        io.ReaderAt
-	closer   io.Closer
-	byKey    []int32 // positions in KVs, ordered by key
-	byTensor []int32 // positions in Tensors, ordered by name
+	file     *stableFile // nil after Read
+	byKey    []int32     // positions in KVs, ordered by key
+	byTensor []int32     // positions in Tensors, ordered by name
 }
 
 // Open reads the description of the file at path, a regular file, and keeps the file open for Data
@@ -57,7 +57,7 @@ func open(r *os.File) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.closer = &watched{r, info}
+	f.file = &stableFile{r, info}
 	return f, nil
 }
 
@@ -90,29 +90,39 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// watched is an open file whose Close fails if the file has changed.
-type watched struct {
+// stableFile is an open file and what it was when it was opened.
+type stableFile struct {
 	*os.File
 	was os.FileInfo
 }
 
-func (w *watched) Close() error {
-	info, err := w.Stat()
-	if err == nil && (info.Size() != w.was.Size() || !info.ModTime().Equal(w.was.ModTime())) {
-		err = fmt.Errorf("gguf: %s changed while it was read", w.Name())
+func (s *stableFile) unchanged() error {
+	info, err := s.Stat()
+	if err == nil && (info.Size() != s.was.Size() || !info.ModTime().Equal(s.was.ModTime())) {
+		err = fmt.Errorf("gguf: %s changed while it was read", s.Name())
 	}
-	return errors.Join(err, w.File.Close())
+	return err
 }
 
-// Close closes the file that Open opened, and fails if it changed since; after Read it does
-// nothing. Only its first call can fail.
-func (f *File) Close() error {
-	if f.closer == nil {
+// Unchanged fails if the file's size or modification time changed since Open: what was read may
+// then be a mixture. It fails on a closed file, and does nothing after Read.
+func (f *File) Unchanged() error {
+	if f.file == nil {
 		return nil
 	}
-	c := f.closer
-	f.closer = nil
-	return c.Close()
+	return f.file.unchanged()
+}
+
+// Close closes the file that Open opened; after Read it does nothing. Calls after the first do
+// nothing.
+func (f *File) Close() error {
+	if f.file == nil {
+		return nil
+	}
+	if err := f.file.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // Lookup returns the value of key. Its type is one of those that KV lists.

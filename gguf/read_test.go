@@ -173,7 +173,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// A file that is written to while it is open is noticed when it is closed.
+// A file that is written to while it is open is noticed.
 func TestChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.gguf")
 	for name, change := range map[string]func() error{
@@ -191,8 +191,14 @@ func TestChanged(t *testing.T) {
 		if err := change(); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Close(); (err == nil) != (name == "nothing") || err != nil && err.Error() != "gguf: "+path+" changed while it was read" {
+		if err := f.Unchanged(); (err == nil) != (name == "nothing") || err != nil && err.Error() != "gguf: "+path+" changed while it was read" {
 			t.Errorf("%s: %v", name, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := f.Unchanged(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s: of a closed file: %v", name, err)
 		}
 	}
 }

@@ -61,14 +61,12 @@ func checkArchitecture(f *gguf.File) error {
 	if err != nil {
 		return err
 	}
-	switch arch {
-	case Architecture:
-	case paligemma.Gemma, paligemma.Gemma2:
-		return errors.New("this is a text file; give it with -m and the vision (mmproj) file with --mmproj")
-	case "paligemma-masks":
-		return errors.New("this is a mask file; give it with --masks and the vision (mmproj) file with --mmproj")
-	default:
+	switch kind := paligemma.KindOf(arch); kind {
+	case paligemma.VisionFile:
+	case "":
 		return fmt.Errorf("%s: have %.40q, want %q: this is not a vision (mmproj) file", KeyArchitecture, arch, Architecture)
+	default:
+		return paligemma.FileKindError{Have: kind, Want: paligemma.VisionFile}
 	}
 	if t, ok := f.Lookup(KeyProjectorType); ok && t != any(ProjectorType) {
 		return fmt.Errorf("%s: have %.40q, want %q: this is another model's vision file", KeyProjectorType, fmt.Sprint(t), ProjectorType)

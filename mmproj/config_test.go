@@ -182,10 +182,10 @@ func TestCheckFlippedBits(t *testing.T) {
 func TestCheckOtherKinds(t *testing.T) {
 	for _, a := range []string{paligemma.Gemma, paligemma.Gemma2} {
 		kvs, tensors := badfiles.TinyText(a)
-		wantRefused(t, kvs, tensors, "this is a text file; give it with -m")
+		wantRefused(t, kvs, tensors, "this is the text file, want the mmproj file")
 	}
 	kvs, tensors := badfiles.TinyVision()
-	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is a mask file")
+	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is the mask file, want the mmproj file")
 	wantRefused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, "this is not a vision (mmproj) file")
 	wantRefused(t, badfiles.With(kvs, "clip.projector_type", "gemma3"), tensors, `have "gemma3", want "paligemma": this is another model's vision file`)
 	wantRefused(t, nil, nil, "missing key general.architecture")
@@ -210,5 +210,49 @@ func TestPaddedWidth(t *testing.T) {
 		if got := mmproj.PaddedWidth(have); got != want {
 			t.Errorf("PaddedWidth(%d) = %d, want %d", have, got, want)
 		}
+	}
+}
+
+// The padded axis of each tensor is the one that has the MLP's width in its shape.
+func TestPaddedAxis(t *testing.T) {
+	c := paligemma.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 173, BlockCount: 12, HeadCount: 4, ProjectionDim: 96}
+	for _, x := range mmproj.Tensors(c) {
+		if have, want := mmproj.PaddedAxis(x.Name), slices.Index(x.Shape, 173); have != want {
+			t.Errorf("%s %v: axis %d, want %d", x.Name, x.Shape, have, want)
+		}
+	}
+	for _, name := range []string{"", "blk.0.ffn_down.weight", "v.blk.ffn_down.weight", "v.blk.x.ffn_down.weight", "v.blk.0.ffn_down.weights", "0.ffn_up.bias"} {
+		if axis := mmproj.PaddedAxis(name); axis != -1 {
+			t.Errorf("%q: axis %d", name, axis)
+		}
+	}
+}
+
+func TestIsPadded(t *testing.T) {
+	const up, bias, down = "v.blk.3.ffn_up.weight", "v.blk.3.ffn_up.bias", "v.blk.3.ffn_down.weight"
+	for _, c := range []struct {
+		name, tensor string
+		small, large []int
+		want         bool
+	}{
+		{"rows", up, []int{4304, 1152}, []int{4352, 1152}, true},
+		{"a vector", bias, []int{344}, []int{352}, true},
+		{"columns", down, []int{1152, 4304}, []int{1152, 4352}, true},
+		{"the other axis", down, []int{4304, 1152}, []int{4352, 1152}, false},
+		{"both axes", up, []int{4304, 1152}, []int{4352, 1184}, false},
+		{"nothing to pad", up, []int{4352, 1152}, []int{4352, 1152}, true},
+		{"narrower", up, []int{4352, 1152}, []int{4320, 1152}, false},
+		{"no multiple of a block", bias, []int{344}, []int{350}, false},
+		{"too much", bias, []int{344}, []int{608}, false},
+		{"another tensor", "v.blk.3.attn_q.weight", []int{4304, 1152}, []int{4352, 1152}, false},
+		{"the decoder's", "blk.3.ffn_up.weight", []int{4304, 1152}, []int{4352, 1152}, false},
+		{"other dimensions", up, []int{344}, []int{352, 1}, false},
+		{"none", down, []int{}, []int{}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if have := mmproj.IsPadded(c.tensor, c.small, c.large); have != c.want {
+				t.Errorf("have %v", have)
+			}
+		})
 	}
 }

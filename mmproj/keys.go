@@ -1,10 +1,13 @@
 package mmproj
 
-// This file: the names of the keys and tensors, as far as possible as in llama.cpp's
-// tools/mtmd/clip-impl.h.
+// This file: the names of the keys and tensors, as far as possible those of llama.cpp's
+// tools/mtmd/clip-impl.h, and the padding of the MLP.
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/paligemma"
@@ -27,7 +30,7 @@ const (
 	KeyImageMean         = "clip.vision.image_mean"                   // []float32: one for each channel
 	KeyImageStd          = "clip.vision.image_std"                    // []float32: one for each channel
 
-	Architecture  = "clip"
+	Architecture  = paligemma.VisionArchitecture
 	ProjectorType = "paligemma"
 )
 
@@ -102,4 +105,34 @@ func PaddedWidth(n int) int {
 		return wide
 	}
 	return (n + 31) / 32 * 32
+}
+
+// PaddedAxis returns the axis of the tensor called name, of either file, that is the vision MLP's
+// hidden width, which is padded in files of block types: 0, 1, or -1 for none.
+func PaddedAxis(name string) int {
+	layer, tensor, ok := strings.Cut(strings.TrimPrefix(name, "v.blk."), ".")
+	if _, err := strconv.ParseUint(layer, 10, 10); !ok || err != nil || !strings.HasPrefix(name, "v.blk.") {
+		return -1
+	}
+	switch "v.blk.%d." + tensor {
+	case FFNUpWeight, FFNUpBias:
+		return 0
+	case FFNDownWeight:
+		return 1
+	}
+	return -1
+}
+
+// IsPadded reports whether large can be the shape of the tensor called name whose shape without
+// padding is small: its PaddedAxis is wider by no more than PaddedWidth adds, and all else is the
+// same.
+func IsPadded(name string, small, large []int) bool {
+	axis := PaddedAxis(name)
+	if axis < 0 || len(small) != len(large) || len(small) <= axis {
+		return false
+	}
+	like := slices.Clone(small)
+	like[axis] = large[axis]
+	n, wide := small[axis], large[axis]
+	return slices.Equal(like, large) && wide%32 == 0 && n <= wide && wide-n < 256
 }

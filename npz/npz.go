@@ -4,7 +4,7 @@
 //	member =  "\x93NUMPY", version, header length, {'descr': '<f4', 'fortran_order': False, 'shape': (14, 14, 3, 1152), }, elements
 //
 // Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it:
-// package convert, which takes each array as a tensor.Tensor.
+// code that reads the arrays, each a tensor.Tensor.
 //
 // Element types are <f4 (F32), <f2 (F16), <i4 (I32), and |V2 or <V2, which is how NumPy, having no
 // such type, saves bfloat16 (big_vision utils.py, recover_dtype). Members are never written to
@@ -13,8 +13,10 @@
 package npz
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -40,7 +42,7 @@ const (
 type Archive struct {
 	tensors []tensor.Tensor
 	byName  map[string]int
-	files   []*part // what Close closes; none for NewArchive
+	files   []*part // none for NewArchive
 }
 
 // Open opens a .npz file, or the pieces of one in the order of paths (x.npz.part0 x.npz.part1 ...).
@@ -105,16 +107,26 @@ func (a *Archive) Tensor(name string) (tensor.Tensor, bool) {
 	return a.tensors[i], true
 }
 
-// Close closes the files. It fails if the size or the modification time of one changed since Open:
-// what was read may then be a mixture. A second call does nothing.
+// Unchanged fails if the size or the modification time of a file changed since Open: what was read
+// may then be a mixture. It fails on a closed archive, and does nothing for one that NewArchive
+// opened.
+func (a *Archive) Unchanged() error {
+	for _, p := range a.files {
+		if err := p.unchanged(); err != nil {
+			return fmt.Errorf("npz: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close closes the files that Open opened. Calls after the first do nothing.
 func (a *Archive) Close() error {
 	var first error
 	for _, p := range a.files {
-		if err := p.close(); err != nil && first == nil {
+		if err := p.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) && first == nil {
 			first = fmt.Errorf("npz: %w", err)
 		}
 	}
-	a.files = nil
 	return first
 }
 

@@ -616,7 +616,7 @@ func TestParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, got, sample())
-		if err := errors.Join(a.Close(), a.Close()); err != nil {
+		if err := errors.Join(a.Unchanged(), a.Close(), a.Close()); err != nil {
 			t.Error(err)
 		}
 		if len(paths) > 1 {
@@ -677,7 +677,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestChangedFile changes a file between Open and Close, or in the middle of reading.
+// TestChangedFile changes a file after Open, or in the middle of reading.
 func TestChangedFile(t *testing.T) {
 	data := write(t, sample()...)
 	for name, change := range map[string]func(path string) error{
@@ -699,7 +699,10 @@ func TestChangedFile(t *testing.T) {
 		if _, err := readArchive(a); (err != nil) != (name == "cut") {
 			t.Errorf("%s: reading: %v", name, err)
 		}
-		if err := a.Close(); err == nil || err.Error() != "npz: "+path+" changed while it was read" {
+		if err := a.Unchanged(); err == nil || err.Error() != "npz: "+path+" changed while it was read" {
+			t.Errorf("%s: Unchanged: %v", name, err)
+		}
+		if err := a.Close(); err != nil {
 			t.Errorf("%s: Close: %v", name, err)
 		}
 	}

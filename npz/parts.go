@@ -1,6 +1,6 @@
 package npz
 
-// This file: several files read as one io.ReaderAt.
+// This file: several files read as one: the zip directory and the members see one io.ReaderAt.
 
 import (
 	"errors"
@@ -123,14 +123,11 @@ func (j *joined) close() {
 	}
 }
 
-// close closes the file, and fails if it has changed since it was opened.
-func (p *part) close() error {
+// unchanged fails if the file has changed since it was opened.
+func (p *part) unchanged() error {
 	info, err := p.f.Stat()
 	if err == nil && (info.Size() != p.size || !info.ModTime().Equal(p.modified)) {
 		err = fmt.Errorf("%s changed while it was read", p.f.Name())
-	}
-	if cerr := p.f.Close(); err == nil {
-		err = cerr
 	}
 	return err
 }

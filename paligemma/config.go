@@ -1,7 +1,8 @@
 package paligemma
 
-// This file: the sizes of a checkpoint, and the published checkpoints that have them.
-// Before it: a checkpoint's shapes (package convert) or a GGUF's keys (packages gemma and mmproj). After it: file names, graphs.
+// This file: the sizes of a checkpoint, and the published checkpoints that have them. Before it: a
+// checkpoint's shapes (package convert) or a GGUF's keys (packages gemma and mmproj). After it:
+// file names, graphs.
 
 import "fmt"
 
@@ -40,29 +41,52 @@ func (c VisionConfig) Tokens() int {
 	return side * side
 }
 
-// So400m returns the sizes of the encoder that all published checkpoints have, SigLIP So400m/14, for images of this side and the decoder's width
-// (big_vision models/vit.py, decode_variant).
+// So400m returns the sizes of the encoder that all published checkpoints have, SigLIP So400m/14,
+// for images of this side and the decoder's width (big_vision models/vit.py, decode_variant).
 func So400m(side, projection int) VisionConfig {
 	return VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
 }
 
 // Variant is a published checkpoint family.
 type Variant struct {
+	Key       string // what people call it on a command line: "3b", "2-10b"
 	Name      string // "PaliGemma" or "PaliGemma 2"
 	SizeLabel string // "3B", as GGUF's general.size_label
 	Text      TextConfig
 }
 
-// Variants lists the published decoders, from big_vision (commit 0127fb6b) models/ppp/gemma.py, get_config.
+// Variants lists the published decoders, from big_vision (commit 0127fb6b) models/ppp/gemma.py,
+// get_config.
 var Variants = []Variant{
-	{"PaliGemma", "3B", TextConfig{Gemma, 2048, 18, 16384, 8, 1, 256, 257152}},
-	{"PaliGemma 2", "3B", TextConfig{Gemma2, 2304, 26, 9216, 8, 4, 256, 257152}},
-	{"PaliGemma 2", "10B", TextConfig{Gemma2, 3584, 42, 14336, 16, 8, 256, 257152}},
-	{"PaliGemma 2", "28B", TextConfig{Gemma2, 4608, 46, 36864, 32, 16, 128, 257152}},
+	{"3b", "PaliGemma", "3B", TextConfig{Gemma, 2048, 18, 16384, 8, 1, 256, 257152}},
+	{"2-3b", "PaliGemma 2", "3B", TextConfig{Gemma2, 2304, 26, 9216, 8, 4, 256, 257152}},
+	{"2-10b", "PaliGemma 2", "10B", TextConfig{Gemma2, 3584, 42, 14336, 16, 8, 256, 257152}},
+	{"2-28b", "PaliGemma 2", "28B", TextConfig{Gemma2, 4608, 46, 36864, 32, 16, 128, 257152}},
 }
 
-// Lookup returns the published variant with exactly these sizes.
-// For any other it returns the family's name and a size label made from the number of parameters, and false.
+// Keys returns the keys of the published variants.
+func Keys() []string {
+	keys := make([]string, len(Variants))
+	for i, v := range Variants {
+		keys[i] = v.Key
+	}
+	return keys
+}
+
+// Find returns the published variant with this key.
+func Find(key string) (Variant, bool) { return find(Variants, key) }
+
+func find(variants []Variant, key string) (Variant, bool) {
+	for _, v := range variants {
+		if v.Key == key {
+			return v, true
+		}
+	}
+	return Variant{}, false
+}
+
+// Lookup returns the published variant with exactly these sizes. For any other it returns false and
+// a variant without a key: the family's name, and a size label made from the number of parameters.
 func Lookup(text TextConfig, parameters int64) (Variant, bool) {
 	for _, v := range Variants {
 		if v.Text == text {
@@ -73,7 +97,7 @@ func Lookup(text TextConfig, parameters int64) (Variant, bool) {
 	if text.Architecture == Gemma2 {
 		name = "PaliGemma 2"
 	}
-	return Variant{name, SizeLabel(parameters), text}, false
+	return Variant{Name: name, SizeLabel: SizeLabel(parameters), Text: text}, false
 }
 
 // SizeLabel writes a number of parameters as GGUF's general.size_label does: "2.9M", "3B".

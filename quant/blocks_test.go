@@ -76,7 +76,7 @@ var meaning = map[gguf.Type]func(b []byte, i int) float32{
 // Every block type decodes to what its description says, on blocks of any bytes. Where two products are subtracted, a compiler may round once or twice.
 func TestMeaning(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, typ := range MatrixTypes {
+	for _, typ := range matrixTypes {
 		elements, size := typ.Block()
 		if !typ.Blocked() {
 			continue
@@ -210,13 +210,13 @@ func rows() [][]float32 {
 
 func TestBlocksAgainstTheirDescription(t *testing.T) {
 	for typ, restated := range plain {
-		unfit := 0
+		overflow := 0
 		for i, row := range rows() {
 			got := make([]byte, typ.RowBytes(len(row)))
 			if at, err := Encode(typ, got, row, len(row), nil); err != nil {
 				t.Fatal(err)
 			} else if at >= 0 {
-				unfit++
+				overflow++
 				continue
 			}
 			want := append(restated(row[:32]), restated(row[32:])...)
@@ -225,8 +225,8 @@ func TestBlocksAgainstTheirDescription(t *testing.T) {
 				break
 			}
 		}
-		if unfit > len(rows())/10 {
-			t.Errorf("%v: %d rows are too large", typ, unfit)
+		if overflow > len(rows())/10 {
+			t.Errorf("%v: %d rows are too large", typ, overflow)
 		}
 	}
 }
@@ -251,8 +251,8 @@ func TestNearness(t *testing.T) {
 	for typ, n := range naive {
 		var have, want Loss
 		block, back := make([]byte, typ.RowBytes(len(row))), make([]float32, len(row))
-		if unfit, err := Encode(typ, block, row, 2048, nil); unfit >= 0 || err != nil {
-			t.Fatal(unfit, err)
+		if overflow, err := Encode(typ, block, row, 2048, nil); overflow >= 0 || err != nil {
+			t.Fatal(overflow, err)
 		}
 		if err := Decode(typ, back, block); err != nil {
 			t.Fatal(err)
@@ -306,7 +306,7 @@ func TestExtremes(t *testing.T) {
 		"subnormal":           func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-40) },
 		"every magnitude":     func(_ float32, i int) float32 { return float32(math.Ldexp(1-2*float64(i%2), i%140-130)) },
 	} {
-		for _, typ := range MatrixTypes {
+		for _, typ := range matrixTypes {
 			for kind, w := range weights {
 				below, row := math.Nextafter32(limit(typ, w != nil), 0), make([]float32, 1024)
 				for i := range row {
@@ -323,8 +323,8 @@ func TestExtremes(t *testing.T) {
 // extreme encodes and decodes a row, and says what is wrong with the result.
 func extreme(typ gguf.Type, row, weights []float32) string {
 	block, back := make([]byte, typ.RowBytes(len(row))), make([]float32, len(row))
-	if unfit, err := Encode(typ, block, row, 256, weights); unfit >= 0 || err != nil {
-		return fmt.Sprint(unfit, err)
+	if overflow, err := Encode(typ, block, row, 256, weights); overflow >= 0 || err != nil {
+		return fmt.Sprint(overflow, err)
 	}
 	if err := Decode(typ, back, block); err != nil {
 		return err.Error()

@@ -1,6 +1,6 @@
 package quant
 
-// This file: a GGUF file stored anew in other types: what is in it. Before it: a path and a Plan. After it: work.go, which does the tensors.
+// This file: a GGUF file stored in other types: its description, and the new file's. work.go does the tensors.
 
 import (
 	"context"
@@ -14,17 +14,16 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/paligemma"
 )
-
-const quantizationVersion = uint32(2) // of ggml's block formats (ggml.h, GGML_QNT_VERSION)
 
 // Source is an opened text file or mmproj file that has passed the check of a run.
 type Source struct {
 	Vision bool // an mmproj file
 
-	path   string
-	file   *gguf.File
-	hidden int // width of the vision MLP; 0 in a text file
+	path     string
+	file     *gguf.File
+	ffnWidth int // of the vision MLP; 0 in a text file
 }
 
 // Open opens a text file or an mmproj file and checks it as a run does. It reads no tensors.
@@ -46,22 +45,22 @@ func (s *Source) check() error {
 	if err != nil {
 		return err
 	}
-	if s.Vision = architecture == mmproj.Architecture; s.Vision {
+	switch paligemma.KindOf(architecture) {
+	case paligemma.VisionFile:
 		c, err := mmproj.Check(s.file)
-		s.hidden = c.FeedForwardLength
+		s.Vision, s.ffnWidth = true, c.FeedForwardLength
 		return err
-	}
-	if architecture == "paligemma-masks" {
+	case paligemma.MaskFile:
 		return errors.New("this is a mask file, which is small and keeps its type")
 	}
 	_, err = gemma.Check(s.file)
 	return err
 }
 
-// Close closes the file. It fails if the file changed since it was opened.
+// Close closes the file.
 func (s *Source) Close() error { return s.file.Close() }
 
-// Options says how a file is stored anew.
+// Options says how a file is stored.
 type Options struct {
 	Requantize bool // take matrices that are in blocks already: rounding twice loses more than rounding once
 	Force      bool // replace the file if it is there
@@ -74,13 +73,14 @@ type Options struct {
 
 // Result says what was made.
 type Result struct {
-	Bytes, SourceBytes   int64
-	Types                map[gguf.Type]int // how many tensors are stored in each type
-	HiddenFrom, HiddenTo int               // width of the vision MLP in the source and in the file; 0 in a text file
+	Bytes, SourceBytes       int64
+	Types                    map[gguf.Type]int // how many tensors are stored in each type
+	FFNWidth, PaddedFFNWidth int               // of the vision MLP in the source and in the file; 0 in a text file
 }
 
-// Quantize writes the file at path, with the types that p chooses. The file appears under its name when it is complete; on any error, and when
-// ctx ends, it does not. The same input gives the same bytes, those that package convert makes of the checkpoint if the source is F32.
+// Quantize writes the file at path, with the types that p chooses. The file appears under its name when it is complete;
+// on any error, and when ctx ends, it does not; nor where the source changed meanwhile. The same input gives the same
+// bytes, those that package convert makes of the checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
 	if same(s.path, path) {
 		return nil, fmt.Errorf("%s is the file to be read; write to another", path)
@@ -105,7 +105,7 @@ func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) 
 	if err := s.run(ctx, jobs, to, p, o); err != nil {
 		return nil, err
 	}
-	if err := s.Close(); err != nil {
+	if err := s.file.Unchanged(); err != nil {
 		return nil, err
 	}
 	return r, set.Commit()
@@ -118,11 +118,11 @@ func (s *Source) Measure(p *Plan) (*Result, error) {
 }
 
 func (s *Source) measure(p *Plan) (*gguf.Layout, *Result, error) {
-	r := &Result{SourceBytes: s.file.Size, Types: map[gguf.Type]int{}, HiddenFrom: s.hidden, HiddenTo: s.hidden}
+	r := &Result{SourceBytes: s.file.Size, Types: map[gguf.Type]int{}, FFNWidth: s.ffnWidth, PaddedFFNWidth: s.ffnWidth}
 	if s.Vision && p.Blocks() {
-		r.HiddenTo = mmproj.PaddedWidth(s.hidden)
+		r.PaddedFFNWidth = mmproj.PaddedWidth(s.ffnWidth)
 	}
-	layout, err := s.layOut(p, r.HiddenTo)
+	layout, err := s.layOut(p, r.PaddedFFNWidth)
 	if err != nil {
 		return nil, nil, fmt.Errorf("quant: %s: %w", s.path, err)
 	}
@@ -144,7 +144,7 @@ func same(a, b string) bool {
 }
 
 // layOut lays the file out as p says: the source's keys and tensors in their order, and checks that a reader will accept it.
-func (s *Source) layOut(p *Plan, hidden int) (*gguf.Layout, error) {
+func (s *Source) layOut(p *Plan, paddedFFNWidth int) (*gguf.Layout, error) {
 	kvs := slices.DeleteFunc(slices.Clone(s.file.KVs), func(kv gguf.KV) bool {
 		return kv.Key == "general.alignment" || strings.HasPrefix(kv.Key, "quantize.imatrix.") // ours is the default; how the source was rounded
 	})
@@ -156,16 +156,16 @@ func (s *Source) layOut(p *Plan, hidden int) (*gguf.Layout, error) {
 		kvs[i].Value = value
 	}
 	set(gemma.KeyFileType, p.FileType())
-	set(gemma.KeyQuantizationVersion, quantizationVersion)
+	set(gemma.KeyQuantizationVersion, gemma.QuantizationVersion)
 	if s.Vision {
-		set(mmproj.KeyFeedForwardLength, uint32(hidden))
+		set(mmproj.KeyFeedForwardLength, uint32(paddedFFNWidth))
 	}
 	tensors := slices.Clone(s.file.Tensors)
 	for i := range tensors {
 		t := &tensors[i]
 		t.Shape = slices.Clone(t.Shape)
-		if axis := hiddenAxis(t.Name); axis >= 0 {
-			t.Shape[axis] = hidden
+		if axis := mmproj.PaddedAxis(t.Name); axis >= 0 {
+			t.Shape[axis] = paddedFFNWidth
 		}
 	}
 	if err := p.Choose(tensors); err != nil {
@@ -183,15 +183,4 @@ func (s *Source) layOut(p *Plan, hidden int) (*gguf.Layout, error) {
 		return nil, fmt.Errorf("would make a file that cannot be read: %w", err)
 	}
 	return layout, nil
-}
-
-// hiddenAxis returns which axis of a vision tensor is the MLP's hidden width, -1 for none.
-func hiddenAxis(name string) int {
-	switch _, pattern := role(name); pattern {
-	case mmproj.FFNUpWeight, mmproj.FFNUpBias:
-		return 0
-	case mmproj.FFNDownWeight:
-		return 1
-	}
-	return -1
 }

@@ -1,7 +1,7 @@
 package quant
 
-// This file: the importance matrix, what calibration saw of each matrix's input. Before it: the sums that ggml.Collector takes from running graphs.
-// After it: the weights of a matrix's columns, for the encoders of block types.
+// This file: the importance matrix, what calibration saw of each matrix's input: the sums that ggml.Collector takes from
+// running graphs become the weights of a matrix's columns, for the encoders of block types.
 //
 // # The file
 //
@@ -29,6 +29,7 @@ import (
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj"
 )
 
 // The keys and the endings of tensors' names.
@@ -46,16 +47,16 @@ const (
 type Imatrix struct {
 	Name     string // of the file it was read from
 	Datasets []string
-	Chunks   int            // questions
-	Squares  []ggml.Squares // ordered by name
+	Chunks   int               // questions
+	Squares  []ggml.SumSquares // ordered by name
 }
 
 // Add adds sums of some matrices. It fails where a matrix has another width than before.
-func (m *Imatrix) Add(all []ggml.Squares) error {
+func (m *Imatrix) Add(all []ggml.SumSquares) error {
 	for _, s := range all {
 		at, known := m.find(s.Name)
 		if !known {
-			m.Squares = slices.Insert(m.Squares, at, ggml.Squares{Name: s.Name, Sums: make([]float64, len(s.Sums))})
+			m.Squares = slices.Insert(m.Squares, at, ggml.SumSquares{Name: s.Name, Sums: make([]float64, len(s.Sums))})
 		}
 		have := &m.Squares[at]
 		if len(have.Sums) != len(s.Sums) {
@@ -77,7 +78,7 @@ func (m *Imatrix) Merge(o *Imatrix) error {
 
 // find returns where a matrix is, or where it would be.
 func (m *Imatrix) find(name string) (at int, known bool) {
-	return slices.BinarySearchFunc(m.Squares, name, func(s ggml.Squares, name string) int { return cmp.Compare(s.Name, name) })
+	return slices.BinarySearchFunc(m.Squares, name, func(s ggml.SumSquares, name string) int { return cmp.Compare(s.Name, name) })
 }
 
 // chunkSize returns the mean number of positions of a question, rounded up: of the matrix that saw most.
@@ -94,26 +95,23 @@ func (m *Imatrix) chunkSize() int64 {
 // block has none at all, its best scale would be any.
 const floor = 1e-6
 
-// maxPadding bounds the columns that a stored matrix of the vision MLP has more than its model (mmproj.PaddedWidth: to a multiple of 256 or 32).
-const maxPadding = 255
-
-// Weights returns the weights of a matrix's columns: the mean squares of what they were multiplied with, each at least a small share of their mean.
-// It fails where the matrix was not seen, or had another width. The vision MLP's second matrix may have columns added behind, which meet zeros only.
+// Weights returns the weights of a matrix's columns: the mean squares of what they were multiplied with, each at least a
+// small share of their mean. It fails where the matrix was not seen, or had another width. The vision MLP's second matrix
+// may be padded with columns (mmproj.PaddedWidth), which meet zeros only.
 func (m *Imatrix) Weights(name string, cols int) ([]float32, error) {
 	at, known := m.find(name)
 	if !known || m.Squares[at].Rows == 0 {
 		return nil, fmt.Errorf("imatrix: nothing about %s: it was made for another model", name)
 	}
 	s := m.Squares[at]
-	padded := strings.HasPrefix(name, "v.blk.") && strings.HasSuffix(name, ".ffn_down.weight")
-	if have := len(s.Sums); have != cols && !(padded && have < cols && cols-have <= maxPadding) {
+	if have := len(s.Sums); have != cols && !mmproj.IsPadded(name, []int{1, have}, []int{1, cols}) {
 		return nil, fmt.Errorf("imatrix: %s: %d columns, the model's has %d: it was made for another model", name, have, cols)
 	}
 	return columnWeights(s.Sums, s.Rows, cols), nil
 }
 
-// columnWeights divides the sums by the rows. What comes out has a mean near 1, by a power of two, which changes no bit of a block and keeps ggml's sums
-// within their floats.
+// columnWeights divides the sums by the rows. What comes out has a mean near 1, by a power of two, which changes no bit of
+// a block and keeps ggml's sums within their floats.
 func columnWeights(sums []float64, rows int64, cols int) []float32 {
 	mean := 0.0
 	for _, v := range sums {
@@ -137,7 +135,8 @@ func columnWeights(sums []float64, rows int64, cols int) []float32 {
 	return out
 }
 
-// Bytes returns the file. The element type is F32, or F64 to keep the sums exactly, with more keys behind the others; llama.cpp does not read that.
+// Bytes returns the file. The element type is F32, or F64, which llama.cpp does not read, to keep the sums exactly. The
+// keys in more follow the others.
 func (m *Imatrix) Bytes(t gguf.Type, more ...gguf.KV) ([]byte, error) {
 	if len(m.Squares) == 0 {
 		return nil, errors.New("imatrix: no matrix was seen")
@@ -192,7 +191,7 @@ func OpenImatrix(path string) (*Imatrix, error) {
 // ReadImatrix reads an opened file. Every sum is a number, none is negative, and each belongs to a count.
 func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 	if kind, _ := f.Lookup(keyType); kind != typeImatrix {
-		return nil, errors.New("this is no importance matrix: its " + keyType + ` is not "` + typeImatrix + `"`)
+		return nil, errors.New("this is not an importance matrix: its " + keyType + ` is not "` + typeImatrix + `"`)
 	}
 	m := &Imatrix{}
 	if v, ok := f.Lookup(keyDatasets); ok {
@@ -221,7 +220,7 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s without %s", t.Name, name+countsSuffix)
 		}
-		s := ggml.Squares{Name: name}
+		s := ggml.SumSquares{Name: name}
 		rows, err := readSums(f, counts)
 		if err == nil {
 			s.Sums, err = readSums(f, t)
@@ -230,7 +229,7 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 			err = fmt.Errorf("%s: %d counts, want 1: PaliGemma's matrices are not divided among experts", counts.Name, len(rows))
 		}
 		if err == nil && (rows[0] != math.Trunc(rows[0]) || rows[0] > 1<<53) {
-			err = fmt.Errorf("%s: %v is no count", counts.Name, rows[0])
+			err = fmt.Errorf("%s: %v is not a count", counts.Name, rows[0])
 		}
 		if err != nil {
 			return nil, err
@@ -241,7 +240,7 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 	if len(m.Squares) == 0 {
 		return nil, errors.New("no sums in it")
 	}
-	slices.SortFunc(m.Squares, func(a, b ggml.Squares) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Squares, func(a, b ggml.SumSquares) int { return cmp.Compare(a.Name, b.Name) })
 	return m, nil
 }
 

@@ -18,13 +18,13 @@ import (
 )
 
 // seen makes sums of some matrices, as a question gives them.
-func seen(r *rand.Rand) []ggml.Squares {
-	var out []ggml.Squares
+func seen(r *rand.Rand) []ggml.SumSquares {
+	var out []ggml.SumSquares
 	for _, m := range []struct {
 		name string
 		cols int
 	}{{"v.blk.0.ffn_down.weight", 80}, {"blk.1.attn_q.weight", 64}, {"blk.0.attn_q.weight", 64}, {"token_embd.weight", 64}} {
-		s := ggml.Squares{Name: m.name, Rows: 1 + r.Int64N(300), Sums: make([]float64, m.cols)}
+		s := ggml.SumSquares{Name: m.name, Rows: 1 + r.Int64N(300), Sums: make([]float64, m.cols)}
 		for i := range s.Sums {
 			s.Sums[i] = r.ExpFloat64() * 1000
 		}
@@ -120,7 +120,7 @@ func TestImatrixMerge(t *testing.T) {
 	if !bytes.Equal(packed(t, whole, gguf.F32), packed(t, &merged, gguf.F32)) {
 		t.Errorf("(-whole +merged)\n%s", cmp.Diff(whole, &merged))
 	}
-	other := &Imatrix{Squares: []ggml.Squares{{Name: "blk.0.attn_q.weight", Rows: 1, Sums: make([]float64, 65)}}}
+	other := &Imatrix{Squares: []ggml.SumSquares{{Name: "blk.0.attn_q.weight", Rows: 1, Sums: make([]float64, 65)}}}
 	if err := merged.Merge(other); err == nil || !strings.Contains(err.Error(), "blk.0.attn_q.weight: 65 columns, and 64") {
 		t.Errorf("another width: %v", err)
 	}
@@ -132,7 +132,7 @@ func TestImatrixOfAnotherWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Imatrix{Name: "imatrix.gguf", Datasets: []string{"wiki.train.raw"}, Chunks: 3, Squares: []ggml.Squares{
+	want := &Imatrix{Name: "imatrix.gguf", Datasets: []string{"wiki.train.raw"}, Chunks: 3, Squares: []ggml.SumSquares{
 		{Name: "blk.0.attn_q.weight", Rows: 1536, Sums: []float64{1536, 0, 768, 3072}},
 		{Name: "blk.0.ffn_down.weight", Rows: 1536, Sums: []float64{1.5, 2.5, float64(float32(1e-3)), 7e9, 0, 0, 3, 4}},
 	}}
@@ -173,9 +173,9 @@ func TestImatrixRefuses(t *testing.T) {
 		want string
 	}{
 		"text":              {[]byte("no GGUF file, but a text"), "not a GGUF file"},
-		"another kind":      {imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: "model"}}, sums, counts), "no importance matrix"},
-		"no kind":           {imatrixFile(t, 1, nil, sums, counts), "no importance matrix"},
-		"kind of a number":  {imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: uint32(1)}}, sums, counts), "no importance matrix"},
+		"another kind":      {imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: "model"}}, sums, counts), "not an importance matrix"},
+		"no kind":           {imatrixFile(t, 1, nil, sums, counts), "not an importance matrix"},
+		"kind of a number":  {imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: uint32(1)}}, sums, counts), "not an importance matrix"},
 		"datasets":          {imatrixFile(t, 1, append(one, gguf.KV{Key: keyDatasets, Value: "x"}), sums, counts), "datasets: have string"},
 		"chunks":            {imatrixFile(t, 1, append(one, gguf.KV{Key: keyChunkCount, Value: int32(1)}), sums, counts), "chunk_count: have int32"},
 		"nothing":           {imatrixFile(t, 1, one), "no sums"},
@@ -183,8 +183,8 @@ func TestImatrixRefuses(t *testing.T) {
 		"no counts":         {imatrixFile(t, 1, one, sums), "w.in_sum2 without w.counts"},
 		"no sums":           {imatrixFile(t, 1, one, counts), "w.counts without w.in_sum2"},
 		"two counts":        {imatrixFile(t, 1, one, sums, with(counts, gguf.F32, 2)), "2 counts"},
-		"half a count":      {imatrixFile(t, 0.5, one, sums, counts), "no count"},
-		"too large a count": {imatrixFile(t, 1e17, one, sums, counts), "no count"},
+		"half a count":      {imatrixFile(t, 0.5, one, sums, counts), "not a count"},
+		"too large a count": {imatrixFile(t, 1e17, one, sums, counts), "not a count"},
 		"negative":          {imatrixFile(t, -1, one, sums, counts), "is -1"},
 		"NaN":               {imatrixFile(t, float32(math.NaN()), one, sums, counts), "is NaN"},
 		"infinity":          {imatrixFile(t, float32(math.Inf(1)), one, sums, counts), "is +Inf"},
@@ -212,7 +212,7 @@ func TestImatrixRefuses(t *testing.T) {
 
 // The weights are mean squares, times a power of two that makes their mean 0.5 to 1.
 func TestWeights(t *testing.T) {
-	m := &Imatrix{Squares: []ggml.Squares{
+	m := &Imatrix{Squares: []ggml.SumSquares{
 		{Name: "blk.0.attn_q.weight", Rows: 4, Sums: []float64{8, 0, 16, 40}},
 		{Name: "dead.weight", Rows: 4, Sums: make([]float64, 4)},
 		{Name: "huge.weight", Rows: 1, Sums: []float64{3e38, 3e38, 0, 3e38}},
@@ -222,7 +222,7 @@ func TestWeights(t *testing.T) {
 	for name, want := range map[string][]float32{
 		"blk.0.attn_q.weight":     {0.25, 4e-6 / 8, 0.5, 1.25}, // means 2 0 4 10, of which the mean is 4
 		"dead.weight":             {1, 1, 1, 1},
-		"v.blk.0.ffn_down.weight": {0.5, 0.5, 0.5, 0.5, 0.5e-6, 0.5e-6}, // two padded columns
+		"v.blk.0.ffn_down.weight": append([]float32{0.5, 0.5, 0.5, 0.5}, slices.Repeat([]float32{0.5e-6}, 28)...), // 28 padded columns
 	} {
 		have, err := m.Weights(name, len(want))
 		if err != nil || len(have) != len(want) {
@@ -240,14 +240,14 @@ func TestWeights(t *testing.T) {
 	}
 	for name, cols := range map[string]int{
 		"blk.1.attn_q.weight": 4, "blk.0.attn_q.weight": 5, "unseen.weight": 4, // only the vision MLP is padded
-		"v.blk.0.ffn_down.weight": 3, "v.blk.1.ffn_down.weight": 4,
+		"v.blk.0.ffn_down.weight": 3, "v.blk.0.ffn_up.weight": 32, "v.blk.1.ffn_down.weight": 4,
 	} {
 		if w, err := m.Weights(name, cols); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s of %d columns: %v, %v", name, cols, w, err)
 		}
 	}
-	if _, err := m.Weights("v.blk.0.ffn_down.weight", 4+maxPadding+1); err == nil {
-		t.Error("256 padded columns pass")
+	if _, err := m.Weights("v.blk.0.ffn_down.weight", 288); err == nil {
+		t.Error("284 padded columns pass")
 	}
 }
 
@@ -262,7 +262,7 @@ func TestWeightsKeepBlocksDefined(t *testing.T) {
 		"largest":         func(int) float64 { return math.MaxFloat32 },
 		"both in a block": func(i int) float64 { return []float64{math.MaxFloat32, math.SmallestNonzeroFloat32}[i%2] },
 	} {
-		m := &Imatrix{Squares: []ggml.Squares{{Name: "w", Rows: 1, Sums: make([]float64, cols)}}}
+		m := &Imatrix{Squares: []ggml.SumSquares{{Name: "w", Rows: 1, Sums: make([]float64, cols)}}}
 		src := make([]float32, 4*cols)
 		for i := range cols {
 			m.Squares[0].Sums[i] = sum(i)
@@ -274,10 +274,10 @@ func TestWeightsKeepBlocksDefined(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, typ := range MatrixTypes {
+		for _, typ := range matrixTypes {
 			dst, back := make([]byte, 4*typ.RowBytes(cols)), make([]float32, len(src))
-			if unfit, err := Encode(typ, dst, src, cols, w); unfit >= 0 || err != nil {
-				t.Fatalf("%s: %v: %d, %v", name, typ, unfit, err)
+			if overflow, err := Encode(typ, dst, src, cols, w); overflow >= 0 || err != nil {
+				t.Fatalf("%s: %v: %d, %v", name, typ, overflow, err)
 			}
 			if err := Decode(typ, back, dst); err != nil {
 				t.Fatal(err)

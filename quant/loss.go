@@ -1,6 +1,6 @@
 package quant
 
-// This file: how far values are from those they stand for. Before it: two runs of the same tensor's values. After it: pali compare.
+// This file: how far values are from those they stand for.
 
 import "math"
 
@@ -40,8 +40,8 @@ func (l *Loss) Add(a, b []float32) {
 	}
 }
 
-// Join adds what another has seen.
-func (l *Loss) Join(o Loss) {
+// Merge adds what another has seen.
+func (l *Loss) Merge(o Loss) {
 	l.Count += o.Count
 	l.Unequal += o.Unequal
 	l.Bad += o.Bad

@@ -29,7 +29,7 @@ func TestLoss(t *testing.T) {
 		for i := range c.a {
 			var one Loss
 			one.Add(c.a[i:i+1], c.b[i:i+1])
-			joined.Join(one)
+			joined.Merge(one)
 		}
 		if whole != joined {
 			t.Errorf("%s: %+v, joined of single ones %+v", c.name, whole, joined)

@@ -1,7 +1,6 @@
 package quant
 
 // This file: a recipe applied to the tensors of a file, with what the user wants otherwise.
-// Before it: the words of a command line. After it: packages convert and quant's own file.go, which ask a Plan for each tensor's type.
 
 import (
 	"fmt"
@@ -17,23 +16,24 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Plan says how a file is stored: it is a convert.Policy. After Choose it is safe for concurrent use.
+// Plan says how a file is stored: it is a convert.Encoder. After Choose it is safe for concurrent use.
 type Plan struct {
-	Recipe    Recipe
-	Overrides []Override // of several that match a tensor's name the last counts
-	Pure      bool       // every matrix in the recipe's Matrix, before Overrides
-	Imatrix   *Imatrix   // which columns matter; nil: the columns of a matrix are alike
+	Recipe  Recipe
+	Pure    bool     // every matrix in the recipe's Matrix, but for those that Override names
+	Imatrix *Imatrix // which columns matter; nil: all columns of a matrix matter equally
 
-	// Instead counts, of the last Choose, the tensors whose rows the block does not divide: by the type that was meant and the type that was taken.
-	Instead map[[2]gguf.Type]int
+	// Fallbacks counts, of the last Choose, the tensors whose rows the block does not divide: by the type that was meant
+	// and the type that was taken.
+	Fallbacks map[[2]gguf.Type]int
 
-	weights map[string][]float32 // of the matrices of the last Choose that are rounded by them
+	overrides []override           // of several that match a tensor's name the last counts
+	weights   map[string][]float32 // of the matrices of the last Choose that are rounded by them
 }
 
-// Override gives matrices another type.
-type Override struct {
-	Pattern *regexp.Regexp // found anywhere in the name
-	Type    gguf.Type
+// override gives matrices another type.
+type override struct {
+	pattern *regexp.Regexp // found anywhere in the name
+	typ     gguf.Type
 }
 
 // Names lists what NewPlan accepts: "q8_0, ..., int8, int4".
@@ -60,30 +60,36 @@ func NewPlan(name string, vision bool) (*Plan, error) {
 	return &Plan{Recipe: Recipes[i]}, nil
 }
 
-// ParseOverride reads "REGEX=TYPE". It fails on a pattern that is found in the name of no matrix that a PaliGemma can have.
-func ParseOverride(s string) (Override, error) {
+// Override reads "REGEX=TYPE" and gives the matrices in whose names REGEX is found that type. Of several overrides of a
+// matrix the last counts. It fails on a pattern that is found in the name of no matrix that a PaliGemma can have.
+func (p *Plan) Override(s string) error {
 	pattern, name, ok := cutLast(s, "=")
 	if !ok {
-		return Override{}, fmt.Errorf("%q: want REGEX=TYPE", s)
+		return fmt.Errorf("%q: want REGEX=TYPE", s)
 	}
 	t, err := parseType(name)
 	if err != nil {
-		return Override{}, err
+		return err
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return Override{}, err
+		return err
 	}
 	if !slices.ContainsFunc(matrixNames(), re.MatchString) {
-		return Override{}, fmt.Errorf("%q: no matrix has such a name", pattern)
+		return fmt.Errorf("%q: no matrix has such a name", pattern)
 	}
-	return Override{re, t}, nil
+	p.overrides = append(p.overrides, override{re, t})
+	return nil
 }
 
-// TableOverride gives the token table the type of that name.
-func TableOverride(name string) (Override, error) {
+// OverrideTable gives the token table the type of that name.
+func (p *Plan) OverrideTable(name string) error {
 	t, err := parseType(name)
-	return Override{regexp.MustCompile("^" + regexp.QuoteMeta(gemma.TokenEmbd) + "$"), t}, err
+	if err != nil {
+		return err
+	}
+	p.overrides = append(p.overrides, override{regexp.MustCompile("^" + regexp.QuoteMeta(gemma.TokenEmbd) + "$"), t})
+	return nil
 }
 
 func cutLast(s, separator string) (before, after string, found bool) {
@@ -97,7 +103,7 @@ func cutLast(s, separator string) (before, after string, found bool) {
 // parseType finds a type that a matrix can be stored in by its name, in any case.
 func parseType(name string) (gguf.Type, error) {
 	var names []string
-	for _, t := range MatrixTypes {
+	for _, t := range matrixTypes {
 		if strings.EqualFold(t.String(), name) {
 			return t, nil
 		}
@@ -125,14 +131,14 @@ func (p *Plan) FileType() uint32 { return p.Recipe.FileType }
 
 // Blocks reports whether matrices may be stored in blocks.
 func (p *Plan) Blocks() bool {
-	return p.Recipe.Matrix.Blocked() || slices.ContainsFunc(p.Overrides, func(o Override) bool { return o.Type.Blocked() })
+	return p.Recipe.Matrix.Blocked() || slices.ContainsFunc(p.overrides, func(o override) bool { return o.typ.Blocked() })
 }
 
-// Choose sets the type of every tensor of a file, whose names and shapes are given. It fails where the importance matrix knows nothing of a matrix
-// that is to be rounded by it, or is another model's.
+// Choose sets the type of every tensor of a file, whose names and shapes are given. It fails where the importance matrix
+// knows nothing of a matrix that is to be rounded by it, or is another model's.
 func (p *Plan) Choose(tensors []gguf.Tensor) error {
-	p.Instead, p.weights = map[[2]gguf.Type]int{}, map[string][]float32{}
-	of := layer{sharing: sharing(tensors), weighted: p.Imatrix != nil}
+	p.Fallbacks, p.weights = map[[2]gguf.Type]int{}, map[string][]float32{}
+	of := layer{gqaRatio: gqaRatio(tensors), weighted: p.Imatrix != nil}
 	for _, t := range tensors {
 		at, _ := role(t.Name)
 		of.of = max(of.of, at+1)
@@ -144,9 +150,9 @@ func (p *Plan) Choose(tensors []gguf.Tensor) error {
 			continue
 		}
 		want := p.want(t.Name, of)
-		t.Type = fitting(want, t.Shape[len(t.Shape)-1])
+		t.Type = fallbackFor(want, t.Shape[len(t.Shape)-1])
 		if t.Type != want {
-			p.Instead[[2]gguf.Type{want, t.Type}]++
+			p.Fallbacks[[2]gguf.Type{want, t.Type}]++
 		}
 		if p.Imatrix != nil && t.Type.Blocked() && t.Type != gguf.Q8_0 { // Q8_0 has no choice to make: ggml's encoder ignores weights
 			var err error
@@ -158,7 +164,8 @@ func (p *Plan) Choose(tensors []gguf.Tensor) error {
 	return nil
 }
 
-// Keys returns the keys that tell, as llama.cpp's files do, which importance matrix the last Choose took: none if it took none.
+// Keys returns the keys that say, as llama.cpp's files do, which importance matrix the last Choose took: none if it took
+// none.
 func (p *Plan) Keys() []gguf.KV {
 	if len(p.weights) == 0 {
 		return nil
@@ -173,16 +180,16 @@ func (p *Plan) Keys() []gguf.KV {
 
 // want returns the type that a matrix should have, whatever its width.
 func (p *Plan) want(name string, l layer) gguf.Type {
-	for _, o := range slices.Backward(p.Overrides) {
-		if o.Pattern.MatchString(name) {
-			return o.Type
+	for _, o := range slices.Backward(p.overrides) {
+		if o.pattern.MatchString(name) {
+			return o.typ
 		}
 	}
 	r := p.Recipe
 	if p.Pure {
 		return r.Matrix
 	}
-	var picks []pick
+	var rules []rule
 	at, pattern := role(name)
 	switch pattern {
 	case gemma.TokenEmbd:
@@ -190,25 +197,25 @@ func (p *Plan) want(name string, l layer) gguf.Type {
 	case mmproj.ProjectionWeight:
 		return r.Projector
 	case gemma.AttnV, mmproj.AttnVWeight:
-		picks = r.Value
+		rules = r.Value
 	case gemma.AttnOutput, mmproj.AttnOutWeight:
-		picks = r.Output
+		rules = r.Output
 	case gemma.FFNDown, mmproj.FFNDownWeight:
-		picks = r.Down
+		rules = r.Down
 	}
 	l.at = at
-	for _, pick := range picks {
-		if pick.takes(l) {
-			return pick.as
+	for _, rule := range rules {
+		if rule.takes(l) {
+			return rule.as
 		}
 	}
 	return r.Matrix
 }
 
-// fitting returns the type, or the nearest whose blocks divide a row of cols elements.
-func fitting(t gguf.Type, cols int) gguf.Type {
+// fallbackFor returns the type, or the nearest whose blocks divide a row of cols elements.
+func fallbackFor(t gguf.Type, cols int) gguf.Type {
 	divides := func(t gguf.Type) bool { elements, _ := t.Block(); return cols%elements == 0 }
-	if other, ok := smaller[t]; ok && !divides(t) {
+	if other, ok := fallback[t]; ok && !divides(t) {
 		t = other
 	}
 	if !divides(t) {
@@ -234,8 +241,8 @@ func role(name string) (layer int, pattern string) {
 	return layer, m[1] + "%d" + m[3]
 }
 
-// sharing returns how many query heads share a key/value head, which is in the shapes of their matrices; 1 for the encoder.
-func sharing(tensors []gguf.Tensor) int {
+// gqaRatio returns how many query heads share a key/value head, which is in the shapes of their matrices; 1 for the encoder.
+func gqaRatio(tensors []gguf.Tensor) int {
 	var q, k int
 	for _, t := range tensors {
 		switch t.Name {

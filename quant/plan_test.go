@@ -16,7 +16,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/ctest"
+	"github.com/pali-gguf/pali/internal/abitest"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/paligemma"
 )
@@ -71,14 +71,14 @@ func evenly(text paligemma.TextConfig, vision paligemma.VisionConfig) *Imatrix {
 	m := &Imatrix{Name: "ones.gguf", Datasets: []string{"a", "b"}, Chunks: 3}
 	for _, t := range slices.Concat(gemma.Tensors(text), mmproj.Tensors(vision)) {
 		if isMatrix(t) {
-			s := ggml.Squares{Name: t.Name, Rows: 1, Sums: make([]float64, t.Shape[1])}
+			s := ggml.SumSquares{Name: t.Name, Rows: 1, Sums: make([]float64, t.Shape[1])}
 			for i := range s.Sums {
 				s.Sums[i] = 1
 			}
 			m.Squares = append(m.Squares, s)
 		}
 	}
-	slices.SortFunc(m.Squares, func(a, b ggml.Squares) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Squares, func(a, b ggml.SumSquares) int { return strings.Compare(a.Name, b.Name) })
 	return m
 }
 
@@ -137,13 +137,13 @@ func TestTypesAreAccepted(t *testing.T) {
 	for _, r := range Recipes {
 		for _, m := range models {
 			for _, x := range chosen(t, m.text, m.vision, unchanged, r.Name) {
-				if isMatrix(x) != slices.Contains(MatrixTypes, x.Type) && x.Type != gguf.F32 {
+				if isMatrix(x) != slices.Contains(matrixTypes, x.Type) && x.Type != gguf.F32 {
 					t.Errorf("%s: %s is %v", r.Name, x.Name, x.Type)
 				}
 			}
 		}
 	}
-	for _, x := range MatrixTypes {
+	for _, x := range matrixTypes {
 		if !slices.Contains(gguf.Matrices, x) {
 			t.Errorf("%v is none of gguf.Matrices", x)
 		}
@@ -160,10 +160,10 @@ func TestFileTypes(t *testing.T) {
 		}
 		source += fmt.Sprintf("_Static_assert(%s%s == %d, %q);\n", prefix, strings.ToUpper(r.Name), r.FileType, r.Name)
 	}
-	if said, err := ctest.Syntax(t, source); err != nil {
+	if said, err := abitest.Syntax(t, source); err != nil {
 		t.Errorf("%v\n%s", err, said)
 	}
-	if _, err := ctest.Syntax(t, source+"_Static_assert(LLAMA_FTYPE_MOSTLY_Q6_K == 17, \"\");"); err == nil {
+	if _, err := abitest.Syntax(t, source+"_Static_assert(LLAMA_FTYPE_MOSTLY_Q6_K == 17, \"\");"); err == nil {
 		t.Error("a wrong number compiles")
 	}
 }
@@ -193,20 +193,16 @@ func TestNewPlan(t *testing.T) {
 func TestChanges(t *testing.T) {
 	override := func(s string) func(*Plan) {
 		return func(p *Plan) {
-			o, err := ParseOverride(s)
-			if err != nil {
+			if err := p.Override(s); err != nil {
 				t.Fatal(err)
 			}
-			p.Overrides = append(p.Overrides, o)
 		}
 	}
 	table := func(name string) func(*Plan) {
 		return func(p *Plan) {
-			o, err := TableOverride(name)
-			if err != nil {
+			if err := p.OverrideTable(name); err != nil {
 				t.Fatal(err)
 			}
-			p.Overrides = append(p.Overrides, o)
 		}
 	}
 	m := models[1]
@@ -250,11 +246,11 @@ func TestChanges(t *testing.T) {
 		"ffn_down": "want REGEX=TYPE", "ffn_down=q9": `type "q9"`, "ffn_down=q4_k_m": `type "q4_k_m"`, "(=q8_0": "missing closing",
 		"atn_q=q8_0": "no matrix has such a name", "attn_norm=q8_0": "no matrix", "position=q8_0": "no matrix", "=": `type ""`,
 	} {
-		if _, err := ParseOverride(s); err == nil || !strings.Contains(err.Error(), want) {
+		if err := new(Plan).Override(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", s, err, want)
 		}
 	}
-	if _, err := TableOverride("int8"); err == nil {
+	if err := new(Plan).OverrideTable("int8"); err == nil {
 		t.Error("int8 is a type")
 	}
 }
@@ -302,7 +298,7 @@ func TestPlanTakesWeights(t *testing.T) {
 	}
 }
 
-func TestInstead(t *testing.T) {
+func TestFallbacks(t *testing.T) {
 	p, err := NewPlan("q4_k_m", true)
 	if err != nil {
 		t.Fatal(err)
@@ -313,11 +309,11 @@ func TestInstead(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Of 27 layers 13 have more bits: 0 to 2, 5, 8, 11, 14, 17, 20, 23 to 26. There attn_v (rows of 1152) is meant to be Q6_K.
-	if len(p.Instead) != 2 || p.Instead[[2]gguf.Type{gguf.Q6_K, gguf.Q8_0}] != 13 || p.Instead[[2]gguf.Type{gguf.Q4_K, gguf.Q5_0}] != 27*5-13 {
-		t.Errorf("%v", p.Instead)
+	if len(p.Fallbacks) != 2 || p.Fallbacks[[2]gguf.Type{gguf.Q6_K, gguf.Q8_0}] != 13 || p.Fallbacks[[2]gguf.Type{gguf.Q4_K, gguf.Q5_0}] != 27*5-13 {
+		t.Errorf("%v", p.Fallbacks)
 	}
 	for cols, want := range map[int]gguf.Type{256: gguf.Q3_K, 96: gguf.IQ4_NL, 48: gguf.F16} {
-		if have := fitting(gguf.Q3_K, cols); have != want {
+		if have := fallbackFor(gguf.Q3_K, cols); have != want {
 			t.Errorf("%d: %v, want %v", cols, have, want)
 		}
 	}

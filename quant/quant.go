@@ -3,8 +3,8 @@
 //	"q4_k_m" ──recipe.go──▶ a type for each kind of tensor and layer ──plan.go──▶ the tensors of a file, with their types
 //	floats ──quant.go──▶ ggml's blocks, or the value that they cannot hold
 //
-// Before it: rows of 32-bit floats from package convert. After it: the bytes of a GGUF tensor. Both ways are ggml's own functions, so that a file
-// written here is what llama.cpp itself would have written.
+// Before it: rows of 32-bit floats from package convert. After it: the bytes of a GGUF tensor. Both ways are ggml's own
+// functions, so that a file written here is what llama.cpp itself would have written.
 package quant
 
 import (
@@ -16,15 +16,16 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// MatrixTypes lists the types that a matrix can be stored in.
-var MatrixTypes = []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q8_0, gguf.Q6_K, gguf.Q5_K, gguf.Q5_1, gguf.Q5_0,
+// matrixTypes lists the types that a matrix can be stored in.
+var matrixTypes = []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q8_0, gguf.Q6_K, gguf.Q5_K, gguf.Q5_1, gguf.Q5_0,
 	gguf.Q4_K, gguf.Q4_1, gguf.Q4_0, gguf.IQ4_NL, gguf.IQ4_XS, gguf.Q3_K}
 
 // floats gives the name that package tensor has for a type whose elements stand alone.
 var floats = map[gguf.Type]tensor.DType{gguf.F32: tensor.F32, gguf.F16: tensor.F16, gguf.BF16: tensor.BF16}
 
-// limit returns the smallest magnitude that a type may turn into an infinity. A block's scale is a half. It is the block's largest magnitude
-// over a fixed number in types that do not search for the best scale; of the others, a search may leave the block's range, but not by much.
+// limit returns the smallest magnitude that a type may turn into an infinity. A block's scale is a half. It is the block's
+// largest magnitude over a fixed number in types that do not search for the best scale; of the others, a search may leave
+// the block's range, but not by much.
 func limit(t gguf.Type, weighted bool) float32 {
 	if d, ok := floats[t]; ok {
 		return d.Limit()
@@ -44,16 +45,18 @@ func limit(t gguf.Type, weighted bool) float32 {
 // maxWeight bounds an importance weight, so that no sum of an encoder leaves the range of a float.
 const maxWeight = 1e12
 
-// Encode stores a matrix, or some rows of it, as the tensor t says. It has the form that a convert.Policy asks for: unfit is as for the function Encode.
-func (p *Plan) Encode(t gguf.Tensor, dst []byte, src []float32) (unfit int, err error) {
+// Encode stores src, some rows of the matrix t, in t's type at dst: a Plan is a convert.Encoder. overflow is as for the
+// function Encode.
+func (p *Plan) Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error) {
 	return Encode(t.Type, dst, src, t.Shape[len(t.Shape)-1], p.weights[t.Name])
 }
 
-// Encode writes src, rows of cols floats, to dst in one of MatrixTypes. weights is nil, or the importance of each column: block types round
-// so that the weighted squares of the errors are least; where all of a block are 0, they are alike. unfit is the position of the first value that is not a number, or too large
-// for the type, and -1 if there is none; where there is one, dst is not written. It fails where cols is no multiple of
-// the block, and on weights that are too few, negative or above 1e12. Safe for concurrent use.
-func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) (unfit int, err error) {
+// Encode writes src, rows of cols floats, to dst in a type that a matrix can have (F32 to Q3_K). weights is nil, or the
+// importance of each column: block types round so that the weighted squares of the errors are least; a block whose weights
+// are all 0 is treated as unweighted. overflow is the position of the first value that is not a number, or too large for
+// the type, and -1 if there is none; where there is one, dst is not written. Encode fails where cols is not a multiple of
+// the block, and on weights that are too few, negative or above 1e12. It is safe for concurrent use.
+func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) (overflow int, err error) {
 	elements, _ := t.Block()
 	if elements == 0 || cols%elements != 0 || len(src)%cols != 0 {
 		return -1, fmt.Errorf("quant: %v: %d floats in rows of %d do not fill blocks of %d", t, len(src), cols, elements)
@@ -67,13 +70,14 @@ func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32)
 	if d, ok := floats[t]; ok {
 		tensor.FromFloat32(dst, src, d)
 	} else {
-		ggml.Quantize(ggml.Type(t), dst, src, cols, alike(weights, elements))
+		ggml.Quantize(ggml.Type(t), dst, src, cols, fillZeroBlocks(weights, elements))
 	}
 	return -1, nil
 }
 
-// alike returns the weights with 1 for all columns of a block where every one is 0: there ggml would divide by their sum.
-func alike(weights []float32, elements int) []float32 {
+// fillZeroBlocks returns the weights with 1 for all columns of a block where every one is 0: there ggml would divide by
+// their sum.
+func fillZeroBlocks(weights []float32, elements int) []float32 {
 	changed := false
 	for at := 0; at < len(weights); at += elements {
 		if slices.ContainsFunc(weights[at:at+elements], func(w float32) bool { return w > 0 }) {
@@ -101,12 +105,12 @@ func checkWeights(weights []float32, cols int) error {
 	return nil
 }
 
-// Decode reads len(dst) elements of type t from src. It fails where len(dst) is no multiple of t's block. Safe for concurrent use.
+// Decode reads len(dst) elements of type t from src. It fails where len(dst) is not a multiple of t's block. It is safe
+// for concurrent use.
 func Decode(t gguf.Type, dst []float32, src []byte) error {
 	elements, bytes := t.Block()
 	if elements == 0 || len(dst)%elements != 0 || len(src) < len(dst)/elements*bytes {
 		return fmt.Errorf("quant: %v: %d bytes are not %d elements", t, len(src), len(dst))
 	}
-	ggml.Dequantize(ggml.Type(t), dst, src)
-	return nil
+	return ggml.Dequantize(ggml.Type(t), dst, src)
 }

@@ -30,9 +30,9 @@ func TestDecode(t *testing.T) {
 	}
 	for _, row := range rows() {
 		block, back := make([]byte, 68), make([]float32, 64)
-		if unfit, err := Encode(gguf.Q8_0, block, row, 64, nil); err != nil {
+		if overflow, err := Encode(gguf.Q8_0, block, row, 64, nil); err != nil {
 			t.Fatal(err)
-		} else if unfit >= 0 {
+		} else if overflow >= 0 {
 			continue
 		}
 		if err := Decode(gguf.Q8_0, back, block); err != nil {
@@ -49,12 +49,12 @@ func TestDecode(t *testing.T) {
 
 // A value that is not finite, or that the type turns into an infinity, is found, and nothing is written.
 func TestUnfit(t *testing.T) {
-	for _, typ := range MatrixTypes {
+	for _, typ := range matrixTypes {
 		for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), limit(typ, false), -limit(typ, false)} {
 			row, out := make([]float32, 512), make([]byte, typ.RowBytes(512))
 			row[300] = v
-			if unfit, err := Encode(typ, out, row, 256, nil); unfit != 300 || err != nil || slices.ContainsFunc(out, func(b byte) bool { return b != 0 }) {
-				t.Errorf("%v of %v: %d, %v", v, typ, unfit, err)
+			if overflow, err := Encode(typ, out, row, 256, nil); overflow != 300 || err != nil || slices.ContainsFunc(out, func(b byte) bool { return b != 0 }) {
+				t.Errorf("%v of %v: %d, %v", v, typ, overflow, err)
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func BenchmarkEncode(b *testing.B) {
 	for i := range row {
 		row[i] = float32(math.Sin(float64(i)))
 	}
-	for _, typ := range MatrixTypes {
+	for _, typ := range matrixTypes {
 		out := make([]byte, typ.RowBytes(len(row)))
 		b.Run(typ.String(), func(b *testing.B) {
 			b.SetBytes(int64(4 * len(row)))

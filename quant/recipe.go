@@ -1,14 +1,14 @@
 package quant
 
-// This file: which tensor gets which type, in each recipe. Before it: nothing. After it: plan.go, which applies a recipe to a file.
+// This file: which tensor gets which type, in each recipe.
 //
 // Vectors, the position table and the patch kernel stay F32 in every recipe. All other tensors are matrices:
 //
 //	Table       token_embd: the input embedding and, tied, the classifier
 //	Projector   mm.input_projection
-//	Value       attn_v of both towers
+//	Value       attn_v of both halves
 //	Output      attn_output of the decoder, attn_out of the encoder
-//	Down        ffn_down of both towers
+//	Down        ffn_down of both halves
 //	Matrix      attn_q, attn_k, ffn_gate and ffn_up; and the three above in layers that the recipe does not take out
 //
 // Which layers get more bits is as in llama.cpp (src/llama-quant.cpp, llama_tensor_get_type), so that a name means here what it means there.
@@ -21,11 +21,11 @@ type Recipe struct {
 	Name                     string // as it is typed; in capitals a part of files' names
 	FileType                 uint32 // general.file_type (llama.h, enum llama_ftype)
 	Matrix, Table, Projector gguf.Type
-	Value, Output, Down      []pick
+	Value, Output, Down      []rule
 }
 
-// pick gives a type to some layers. Of several the first that takes a layer counts.
-type pick struct {
+// rule gives a type to some layers. Of several the first that takes a layer counts.
+type rule struct {
 	takes func(layer) bool
 	as    gguf.Type
 }
@@ -42,31 +42,31 @@ var Recipes = []Recipe{
 	{Name: "q8_0", FileType: 7, Matrix: gguf.Q8_0, Table: table, Projector: table},
 	{Name: "q6_k", FileType: 18, Matrix: gguf.Q6_K, Table: table, Projector: table},
 	{Name: "q5_k_m", FileType: 17, Matrix: gguf.Q5_K, Table: table, Projector: table,
-		Value: []pick{{spread, gguf.Q6_K}},
-		Down:  []pick{{spread, gguf.Q6_K}}},
+		Value: []rule{{moreBits, gguf.Q6_K}},
+		Down:  []rule{{moreBits, gguf.Q6_K}}},
 	{Name: "q5_k_s", FileType: 16, Matrix: gguf.Q5_K, Table: table, Projector: table},
 	{Name: "q5_1", FileType: 9, Matrix: gguf.Q5_1, Table: table, Projector: table},
 	{Name: "q5_0", FileType: 8, Matrix: gguf.Q5_0, Table: table, Projector: table,
-		Down: []pick{{both(weighted, eighth), gguf.Q5_1}}},
+		Down: []rule{{both(weighted, eighth), gguf.Q5_1}}},
 	{Name: "q4_k_m", FileType: 15, Matrix: gguf.Q4_K, Table: table, Projector: table,
-		Value: []pick{{spread, gguf.Q6_K}},
-		Down:  []pick{{spread, gguf.Q6_K}}},
+		Value: []rule{{moreBits, gguf.Q6_K}},
+		Down:  []rule{{moreBits, gguf.Q6_K}}},
 	{Name: "q4_k_s", FileType: 14, Matrix: gguf.Q4_K, Table: table, Projector: table,
-		Value: []pick{{first(4), gguf.Q5_K}},
-		Down:  []pick{{eighth, gguf.Q5_K}}},
+		Value: []rule{{first(4), gguf.Q5_K}},
+		Down:  []rule{{eighth, gguf.Q5_K}}},
 	{Name: "q4_1", FileType: 3, Matrix: gguf.Q4_1, Table: table, Projector: table},
 	{Name: "q4_0", FileType: 2, Matrix: gguf.Q4_0, Table: table, Projector: table,
-		Down: []pick{{both(weighted, eighth), gguf.Q4_1}}},
+		Down: []rule{{both(weighted, eighth), gguf.Q4_1}}},
 	{Name: "iq4_nl", FileType: 25, Matrix: gguf.IQ4_NL, Table: table, Projector: table,
-		Value: []pick{{shared, gguf.Q5_K}},
-		Down:  []pick{{both(unweighted, eighth), gguf.Q5_K}}},
+		Value: []rule{{shared, gguf.Q5_K}},
+		Down:  []rule{{both(unweighted, eighth), gguf.Q5_K}}},
 	{Name: "iq4_xs", FileType: 30, Matrix: gguf.IQ4_XS, Table: table, Projector: table,
-		Value: []pick{{shared, gguf.Q5_K}},
-		Down:  []pick{{both(unweighted, eighth), gguf.Q5_K}}},
+		Value: []rule{{shared, gguf.Q5_K}},
+		Down:  []rule{{both(unweighted, eighth), gguf.Q5_K}}},
 	{Name: "q3_k_m", FileType: 12, Matrix: gguf.Q3_K, Table: table, Projector: table,
-		Value:  []pick{{first(2), gguf.Q5_K}, {every, gguf.Q4_K}},
-		Output: []pick{{every, gguf.Q4_K}},
-		Down:   []pick{{sixteenth, gguf.Q5_K}, {every, gguf.Q4_K}}},
+		Value:  []rule{{first(2), gguf.Q5_K}, {every, gguf.Q4_K}},
+		Output: []rule{{every, gguf.Q4_K}},
+		Down:   []rule{{sixteenth, gguf.Q5_K}, {every, gguf.Q4_K}}},
 }
 
 // words are the recipes that we recommend on processors, for the text file and for the mmproj file. They are to change when
@@ -76,16 +76,16 @@ var words = map[string]struct{ text, vision string }{
 	"int4": {"q4_0", "q4_0"},
 }
 
-// smaller gives the type that is taken instead where the blocks of 256 do not divide a row: the nearest with blocks of 32 that is no worse.
-// Where those do not divide it either, it is F16.
-var smaller = map[gguf.Type]gguf.Type{
+// fallback gives the type that is taken instead where the blocks of 256 do not divide a row: the nearest with blocks of
+// 32 that is no worse. Where those do not divide it either, it is F16.
+var fallback = map[gguf.Type]gguf.Type{
 	gguf.Q6_K: gguf.Q8_0, gguf.Q5_K: gguf.Q5_1, gguf.Q4_K: gguf.Q5_0, gguf.IQ4_XS: gguf.IQ4_NL, gguf.Q3_K: gguf.IQ4_NL,
 }
 
-// layer is what a pick may ask about a layer.
+// layer is what a rule may ask about a layer.
 type layer struct {
 	at, of   int  // its number, and how many there are
-	sharing  int  // query heads for each key/value head
+	gqaRatio int  // query heads for each key/value head
 	weighted bool // an importance matrix is used
 }
 
@@ -98,11 +98,12 @@ func first(n int) func(layer) bool { return func(l layer) bool { return l.at < n
 func eighth(l layer) bool    { return l.at < l.of/8 }
 func sixteenth(l layer) bool { return l.at < l.of/16 }
 
-// spread takes an eighth of the layers at the beginning, an eighth at the end, and every third between.
-func spread(l layer) bool { return eighth(l) || l.at >= 7*l.of/8 || (l.at-l.of/8)%3 == 2 }
+// moreBits takes an eighth of the layers at the beginning, an eighth at the end, and every third between (llama.cpp's
+// use_more_bits).
+func moreBits(l layer) bool { return eighth(l) || l.at >= 7*l.of/8 || (l.at-l.of/8)%3 == 2 }
 
 // shared takes layers whose values serve four query heads or more: they are small, and their rounding counts as often.
-func shared(l layer) bool { return l.sharing >= 4 }
+func shared(l layer) bool { return l.gqaRatio >= 4 }
 
 func weighted(l layer) bool   { return l.weighted }
 func unweighted(l layer) bool { return !l.weighted }

@@ -41,7 +41,7 @@ func referenceRows() (x []float32, cols int, weights []float32) {
 func TestLikeLlamaCpp(t *testing.T) {
 	x, cols, weights := referenceRows()
 	have := ""
-	for _, typ := range MatrixTypes {
+	for _, typ := range matrixTypes {
 		if !typ.Blocked() {
 			continue
 		}
@@ -50,8 +50,8 @@ func TestLikeLlamaCpp(t *testing.T) {
 			kind    string
 			weights []float32
 		}{{"plain", nil}, {"weighted", weights}} {
-			if unfit, err := Encode(typ, out, x, cols, w.weights); unfit >= 0 || err != nil {
-				t.Fatal(unfit, err)
+			if overflow, err := Encode(typ, out, x, cols, w.weights); overflow >= 0 || err != nil {
+				t.Fatal(overflow, err)
 			}
 			have += fmt.Sprintf("%v %s %x\n", typ, w.kind, sha256.Sum256(out))
 		}

@@ -1,6 +1,6 @@
 package quant
 
-// This file: the tensors of a file, from one type to another. Before it: file.go, with both files laid out. After it: the file.
+// This file: the tensors of a file, from one type to another.
 //
 //	strips of rows ──▶ workers: read, widen, check, pad, encode ──WriteAt──▶ file
 
@@ -9,22 +9,14 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/strips"
 	"github.com/pali-gguf/pali/tensor"
 )
 
-const (
-	maxThreads = 64      // each has a strip as it is read, as values, and as it is written: 3 MiB
-	stripSize  = 1 << 18 // values: 1 MiB as F32
-)
-
-// job is one tensor: rows x cols values come from the source, the rest of the target is zero.
+// job is one tensor: rows x cols values come from the source, the rest of height x width is zero.
 type job struct {
 	from, to      gguf.Tensor
 	rows, cols    int
@@ -45,11 +37,21 @@ func (s *Source) jobs(layout *gguf.Layout, requantize bool) ([]job, error) {
 		j := job{from: from, to: to, cols: from.Shape[len(from.Shape)-1], width: to.Shape[len(to.Shape)-1]}
 		j.rows, j.height = int(from.Len())/j.cols, int(to.Len())/j.width
 		if from.Type.Blocked() && !j.copied() && !requantize {
-			return nil, fmt.Errorf("%s is %v already, and rounding it again loses more: take the F32, F16 or BF16 file, or --requantize", from.Name, from.Type)
+			return nil, &RequantizeError{from.Name, from.Type}
 		}
 		all = append(all, j)
 	}
 	return all, nil
+}
+
+// RequantizeError says that a matrix of the source is in blocks already, without Options.Requantize.
+type RequantizeError struct {
+	Tensor string
+	Type   gguf.Type
+}
+
+func (e *RequantizeError) Error() string {
+	return fmt.Sprintf("%s is %v already, and rounding it again loses more: take the F32, F16 or BF16 file", e.Tensor, e.Type)
 }
 
 // copied reports whether the target has the source's bytes.
@@ -57,131 +59,94 @@ func (j *job) copied() bool {
 	return j.from.Type == j.to.Type && slices.Equal(j.from.Shape, j.to.Shape)
 }
 
-// run does all jobs.
+// run does all jobs and writes their tensors to the file.
 func (s *Source) run(ctx context.Context, jobs []job, to io.WriterAt, p *Plan, o Options) error {
-	group, gctx := errgroup.WithContext(ctx)
-	strips := make(chan strip)
-	group.Go(func() error {
-		defer close(strips)
-		return cut(gctx, jobs, strips)
-	})
-	threads := o.Threads
-	if threads < 1 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	read := counter(jobs, o.Progress)
-	for range min(threads, maxThreads) {
-		w := worker{source: s, to: to, plan: p}
-		group.Go(func() error {
-			for next := range strips {
-				if err := gctx.Err(); err != nil {
-					return err
-				}
-				if err := w.do(next); err != nil {
-					return fmt.Errorf("quant: %s: %w", next.from.Name, err)
-				}
-				read(len(w.raw))
-			}
-			return nil
-		})
-	}
-	err := group.Wait()
-	if ctx.Err() != nil {
-		return fmt.Errorf("quant: %w", context.Cause(ctx))
-	}
-	return err
-}
-
-// cut hands out all jobs in strips.
-func cut(ctx context.Context, jobs []job, strips chan<- strip) error {
-	for i := range jobs {
-		j := &jobs[i]
-		step := max(1, stripSize/j.width)
-		for first := 0; first < j.height; first += step {
-			select {
-			case strips <- strip{j, first, min(first+step, j.height)}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
-	return nil
-}
-
-// counter returns a function that is told of bytes read, by several goroutines, and calls progress.
-func counter(jobs []job, progress func(done, total int64)) func(n int) {
-	var mutex sync.Mutex
-	var done, total int64
+	var total int64
 	for _, j := range jobs {
 		total += j.from.Bytes()
 	}
-	return func(n int) {
-		if progress == nil {
-			return
+	count := strips.Progress(total, o.Progress)
+	return strips.Run(ctx, o.Threads, func(_ context.Context, hand func(strip) error) error {
+		for i := range jobs {
+			for first, end := range strips.Rows(jobs[i].height, jobs[i].width, 1) {
+				if err := hand(strip{&jobs[i], first, end}); err != nil {
+					return err
+				}
+			}
 		}
-		mutex.Lock()
-		defer mutex.Unlock()
-		done += int64(n)
-		progress(done, total)
-	}
+		return nil
+	}, func() strips.Worker[strip] { return &worker{source: s.file, to: to, plan: p, count: count} })
 }
 
 // worker does strips, one at a time, in memory of its own.
 type worker struct {
-	source   *Source
-	to       io.WriterAt
-	plan     *Plan
-	raw, out []byte
-	values   []float32
+	source *gguf.File
+	to     io.WriterAt
+	plan   *Plan
+	count  func(n int) // bytes read
+
+	raw     []byte // of the strip, as the source has it
+	in, out []byte // memory for a strip as the source and as the file has it
+	values  []float32
 }
 
-// do reads, widens, checks, pads, encodes and writes one strip.
-func (w *worker) do(s strip) error {
+// Fetch reads, widens, checks and pads one strip.
+func (w *worker) Fetch(s strip) ([]float32, error) {
+	x, err := w.fetch(s)
+	if err != nil {
+		return nil, fmt.Errorf("quant: %s: %w", s.from.Name, err)
+	}
+	return x, nil
+}
+
+func (w *worker) fetch(s strip) ([]float32, error) {
 	have := max(min(s.end, s.rows)-s.first, 0) // rows that the source has; the others are zero
 	bytes := s.from.Type.RowBytes(s.cols)
-	w.raw = slices.Grow(w.raw[:0], have*int(bytes))[:have*int(bytes)]
-	if n, err := w.source.file.Data(s.from).ReadAt(w.raw, int64(s.first)*bytes); n < len(w.raw) {
-		return err
+	w.raw = strips.Room(&w.in, have*int(bytes))
+	if n, err := w.source.Data(s.from).ReadAt(w.raw, int64(s.first)*bytes); n < len(w.raw) {
+		return nil, err
 	}
-	w.values = slices.Grow(w.values[:0], (s.end-s.first)*s.width)[:(s.end-s.first)*s.width]
-	x := w.values[:have*s.cols]
+	values := strips.Room(&w.values, (s.end-s.first)*s.width)
+	x := values[:have*s.cols]
 	if d, ok := floats[s.from.Type]; ok {
 		tensor.ToFloat32(x, w.raw, d)
 	} else if err := Decode(s.from.Type, x, w.raw); err != nil {
-		return err
+		return nil, err
 	}
 	if i := tensor.IndexOverflow(x, float32(math.Inf(1))); i >= 0 {
-		return fmt.Errorf("element %v is %v, want a finite number", s.index(i, s.cols), x[i])
+		return nil, s.valueError(x[i], i, s.cols, strips.NotFinite)
 	}
-	at := s.to.Offset + int64(s.first)*s.to.Type.RowBytes(s.width)
-	if s.copied() {
-		_, err := w.to.WriteAt(w.raw, at)
-		return err
-	}
-	tensor.PadRows(w.values, have, s.cols, s.width)
-	return w.encode(s, at)
+	tensor.PadRows(values, have, s.cols, s.width)
+	return values, nil
 }
 
-// encode stores the strip's values at their place.
-func (w *worker) encode(s strip, at int64) error {
-	size := int(s.to.Type.RowBytes(s.width)) * (s.end - s.first)
-	w.out = slices.Grow(w.out[:0], size)[:size]
-	unfit, err := w.plan.Encode(s.to, w.out, w.values)
+// Store encodes the values and writes them to their place; bytes that stay as they are are copied.
+func (w *worker) Store(s strip, x []float32) error {
+	b, err := w.raw, error(nil)
+	if !s.copied() {
+		b, err = w.encode(s, x)
+	}
+	if err == nil {
+		_, err = w.to.WriteAt(b, s.to.Offset+int64(s.first)*s.to.Type.RowBytes(s.width))
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("quant: %s: %w", s.from.Name, err)
 	}
-	if unfit >= 0 {
-		return fmt.Errorf("element %v is %g, too large for %v", s.index(unfit, s.width), w.values[unfit], s.to.Type)
-	}
-	_, err = w.to.WriteAt(w.out, at)
-	return err
+	w.count(len(w.raw))
+	return nil
 }
 
-// index returns where in its tensor value i of a strip with rows of cols values is.
-func (s strip) index(i, cols int) []int {
-	at, index := (s.first+i/cols)*s.cols+i%cols, make([]int, len(s.from.Shape))
-	for a := len(index) - 1; a >= 0; a-- {
-		index[a], at = at%s.from.Shape[a], at/s.from.Shape[a]
+// encode returns the strip's values as the file has them.
+func (w *worker) encode(s strip, x []float32) ([]byte, error) {
+	b := strips.Room(&w.out, int(s.to.Type.RowBytes(s.width))*(s.end-s.first))
+	overflow, err := w.plan.Encode(s.to, b, x)
+	if err == nil && overflow >= 0 {
+		err = s.valueError(x[overflow], overflow, s.width, fmt.Sprintf("too large for %v", s.to.Type))
 	}
-	return index
+	return b, err
+}
+
+// valueError says what is wrong with value i of the strip, whose rows have width values where it stands.
+func (s strip) valueError(v float32, i, width int, wrong string) error {
+	return strips.ValueError(s.from.Shape, (s.first+i/width)*s.cols+i%width, v, wrong)
 }

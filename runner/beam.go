@@ -1,87 +1,119 @@
 package runner
 
-// This file: beam search, as big_vision's captions are made (trainers/proj/paligemma/predict_fns.py, _beam_decode). Before it: the logits behind the
-// prefix. After it: the answer that is the most probable of those found, steps and all.
+// This file: beam search, as big_vision's captions are made
+// (trainers/proj/paligemma/predict_fns.py, _beam_decode): from the logits that follow the prefix to
+// the most probable answer found, with its steps.
 
 import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Branching is a decoder that can follow several answers to one prefix at once. Beam search needs one.
+// BeamDecoder is a decoder that can follow several answers to one prefix at once: the beams. After
+// Prefill there is beam 0 alone. Search needs one.
 type BeamDecoder interface {
 	Decoder
-	// Branch makes answer i go on from what answer from[i] has been, for each i. After Prefill there is answer 0 alone.
-	Branch(from []int) error
-	// StepIn is Step for answer i.
-	StepIn(i int, token int32) ([]float32, error)
+	// Reorder makes beam i continue what beam parents[i] has been, for each i.
+	Reorder(parents []int) error
+	// StepBatch adds tokens[i] to beam i, for each beam, and returns the logits [V] that follow each.
+	StepBatch(tokens []int32) ([][]float32, error)
 }
 
-// MostBeams is how many answers a beam search can follow.
+// MaxBeams is how many beams a search can follow.
 const MaxBeams = 16
 
-// beam is an answer under way. Its steps lie in a chain, which answers with one beginning share.
+// Search answers a request with the most probable answer that a search with that many beams, 2 to
+// MaxBeams, finds. q.Sampling and q.Constraint say nothing here. It needs a BeamDecoder.
+func (r *Runner) Search(ctx context.Context, q Request, beams int) (*Result, error) {
+	if beams < 2 || beams > MaxBeams {
+		return nil, invalidValue("beams", beams, fmt.Sprintf("2 to %d", MaxBeams))
+	}
+	d, ok := r.Decoder.(BeamDecoder)
+	if !ok {
+		return nil, errors.New("runner: this decoder follows one answer only")
+	}
+	q.Sampling = Sampling{}
+	s := search{r, d, q, beams}
+	return r.run(ctx, q, q.MaxTokens*beams, func(out *Result, logits []float32) error {
+		best, err := s.best(ctx, logits)
+		if err == nil {
+			s.report(out, best.last)
+		}
+		return err
+	})
+}
+
+// search is a beam search under way.
+type search struct {
+	*Runner
+	decoder BeamDecoder
+	request Request
+	width   int
+}
+
+// beam is an unfinished answer. Its steps are a linked list, which answers with a common beginning
+// share.
 type beam struct {
 	last   *link
 	score  float64   // sum of the steps' log-probabilities
-	logits []float32 // behind the last step
-	norm   float64   // of the logits
+	logits []float32 // [V], that follow the last step
+	norm   float64   // their LogSumExp
 }
 
 type link struct {
 	before *link
 	step   Step
-	logits []float32 // that gave the step, if they are to be kept
+	logits []float32 // [V] that the step was chosen from, if they are kept
 }
 
-// candidateStep is a way for a beam to go on.
+// candidateStep is a way to extend a beam.
 type candidateStep struct {
 	beam  int
 	token int32
 	score float64
 }
 
-// search follows the n most probable answers at each step. Before each, all of them are ended for trial, and the best that ended so far is kept; then
-// each goes on with its n+1 most probable tokens, of which the end is none, and the n best of all these live on. Scores are sums of log-probabilities;
-// length counts for nothing else. The search ends when none that lives is as probable as the best that ended, or with MaxTokens.
-func (r *Runner) search(ctx context.Context, q Request, logits []float32) (best beam, err error) {
-	d, ok := r.Decoder.(BeamDecoder)
-	if !ok {
-		return beam{}, errors.New("runner: this decoder follows one answer only")
-	}
+// best follows the most probable answers. Each round first scores every beam as if it ended here,
+// and keeps the best finished one; then each beam is extended by its width+1 most probable tokens
+// other than the end, and the best of all these are the next beams. Scores are sums of
+// log-probabilities; there is no length penalty. The search ends when no beam is as probable as the
+// best finished one, or with MaxTokens.
+func (s *search) best(ctx context.Context, logits []float32) (best beam, err error) {
 	live := []beam{{logits: logits}}
 	best.score = math.Inf(-1)
 	for n := 1; ; n++ {
 		for i := range live {
-			if live[i].norm, err = logSum(live[i].logits); err != nil {
+			if live[i].norm, err = LogSumExp(live[i].logits); err != nil {
 				return beam{}, err
 			}
 			if ended := live[i].score + live[i].logp(paligemma.EOS); best.last == nil || ended > best.score {
-				best = beam{last: r.extend(live[i], paligemma.EOS, q), score: ended}
+				best = beam{last: s.extend(live[i], paligemma.EOS), score: ended}
 			}
 		}
-		next := expand(live, q.Beams)
-		if n == q.MaxTokens || len(next) == 0 || next[0].score < best.score {
+		next := expand(live, s.width)
+		if n == s.request.MaxTokens || len(next) == 0 || next[0].score < best.score {
 			return best, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return beam{}, err
 		}
-		if live, err = r.advance(d, live, next, q); err != nil {
+		if live, err = s.advance(live, next); err != nil {
 			return beam{}, err
 		}
 	}
 }
 
-// logp is the log-probability of a token behind the beam.
+// logp is the log-probability of a token after the beam.
 func (b beam) logp(token int32) float64 { return float64(b.logits[token]) - b.norm }
 
-// expand returns the n best ways to go on, the best first; of equal ones the earlier beam's first, and then the smaller token.
+// expand returns the n best extensions, the best first; of equal ones the earlier beam's first, and
+// then the smaller token.
 func expand(live []beam, n int) []candidateStep {
 	var all []candidateStep
 	for i, b := range live {
@@ -112,55 +144,47 @@ func largest(logits []float32, n int) []int32 {
 	return best
 }
 
-// advance gives each of the next answers its logits.
-func (r *Runner) advance(d BeamDecoder, live []beam, next []candidateStep, q Request) ([]beam, error) {
-	from := make([]int, len(next))
+// advance makes the beams that the candidates say, with their logits.
+func (s *search) advance(live []beam, next []candidateStep) ([]beam, error) {
+	parents, tokens := make([]int, len(next)), make([]int32, len(next))
 	for i, c := range next {
-		from[i] = c.beam
+		parents[i], tokens[i] = c.beam, c.token
 	}
-	if err := d.Branch(from); err != nil {
+	if err := s.decoder.Reorder(parents); err != nil {
+		return nil, err
+	}
+	logits, err := s.decoder.StepBatch(tokens)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]beam, len(next))
 	for i, c := range next {
-		logits, err := d.StepIn(i, c.token)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = beam{last: r.extend(live[c.beam], c.token, q), score: c.score, logits: logits}
+		out[i] = beam{last: s.extend(live[c.beam], c.token), score: c.score, logits: logits[i]}
 	}
 	return out, nil
 }
 
-// extend adds a token to a beam's chain.
-func (r *Runner) extend(b beam, token int32, q Request) *link {
-	l := &link{before: b.last, step: Step{Token: token, Logprob: b.logp(token), BinProb: near(b.logits, b.norm, token), Top: r.top(b.logits, b.norm, q.TopLogprobs)}}
-	if q.Trace {
+// extend adds a token to a beam's list.
+func (s *search) extend(b beam, token int32) *link {
+	l := &link{before: b.last, step: s.step(b.logits, b.norm, token, s.request.TopLogprobs)}
+	if s.request.Trace {
 		l.logits = b.logits
 	}
 	return l
 }
 
-// searched answers by beam search: the steps come when it has ended.
-func (r *Runner) searched(ctx context.Context, q Request, out *Result, logits []float32, each func(Step) error) error {
-	best, err := r.search(ctx, q, logits)
-	if err != nil {
-		return err
-	}
+// report writes the steps that end with last to the result, the first one first.
+func (s *search) report(out *Result, last *link) {
 	var chain []*link
-	for l := best.last; l != nil; l = l.before {
+	for l := last; l != nil; l = l.before {
 		chain = append(chain, l)
 	}
 	slices.Reverse(chain)
-	text := r.Vocabulary.Decoder()
+	text := s.Vocabulary.Decoder()
 	for i, l := range chain {
-		if q.Trace {
+		if s.request.Trace {
 			out.Logits = append(out.Logits, l.logits)
 		}
 		out.add(l.step, text, i == len(chain)-1)
-		if err := each(out.Steps[i]); err != nil {
-			return err
-		}
 	}
-	return nil
 }

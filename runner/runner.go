@@ -1,16 +1,23 @@
-// Package runner tells the one story: encode the images, lay out the prefix, prefill it, step token by token, stop.
+// Package runner runs a request: encode the images, lay out the prefix, prefill, then decode token
+// by token.
 //
-// Before it: images (package mmproj) and a prompt. After it: text, tokens and their probabilities. It works on two small interfaces;
-// runner/llamacpp implements them.
+// Before it: an image's pixels (package mmproj/imageproc) and a prompt. After it: text, tokens and
+// their probabilities. It works on two small interfaces; runner/llamacpp implements them.
+//
+//	pixels [3,S,S] ──Encode──▶ embeddings [n*T,E] ──┐
+//	                                prompt ─────────┴▶ Generate, Steps   tokens are sampled
+//	                                                   Score             they are given
+//	                                                   Search            the most probable are searched for
 //
 // # The prefix
 //
-// PaliGemma is a prefix language model (big_vision models/proj/paligemma/paligemma.py, make_attn_mask). The prefix is
+// PaliGemma is a prefix language model (big_vision models/proj/paligemma/paligemma.py,
+// make_attn_mask). The prefix is
 //
 //	image tokens of image 1, of image 2, ..., BOS, prompt, "\n"
 //
-// and each of its positions attends to all of it; each token of the answer attends to the prefix and to the answer so far.
-// With two image tokens i, a prompt p, the separator n and an answer a b:
+// and each of its positions attends to all of it; each token of the answer attends to the prefix
+// and to the answer so far. With two image tokens i, a prompt p, the separator n and an answer a b:
 //
 //	      i i B p n a b
 //	i     1 1 1 1 1 0 0
@@ -26,31 +33,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"time"
 
-	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Encoder turns images into image tokens.
+// Encoder turns an image into image embeddings.
 type Encoder interface {
-	// Config gives the image's side, the number of image tokens T and their length E.
+	// Config gives the image's side S, the number of image tokens T and their length E.
 	Config() paligemma.VisionConfig
 	// Encode turns the pixels of one image [3,S,S] into image embeddings [T,E], unscaled.
 	Encode(pixels []float32) ([]float32, error)
 }
 
-// Decoder turns a prefix into logits, and each further token into the next.
+// Decoder turns a prefix into logits, and each further token into the next logits.
 type Decoder interface {
-	// Tokenize turns text into tokens, adding nothing and reading no control piece in it.
+	// Tokenize turns text into tokens. It adds none and reads no control piece in the text.
 	Tokenize(text string) ([]int32, error)
-	// Prefill forgets what was before, lets the image rows [n*T,E] and the tokens after them attend to each other fully, and returns
-	// the logits [V] of the last one. There is room for so many Steps after it.
-	Prefill(images []float32, tokens []int32, room int) ([]float32, error)
-	// Step adds one token, which attends to everything before it, and returns the logits [V] behind it.
+	// Prefill forgets the last request, lets the image embeddings [n*T,E] and the tokens after them
+	// attend to each other fully, and returns the logits [V] of the last token. maxNewTokens is how
+	// many tokens may follow.
+	Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error)
+	// Step adds one token, which attends to everything before it, and returns the logits [V] that
+	// follow it.
 	Step(token int32) ([]float32, error)
-	// Interrupt makes the running call and those after it return an error soon, until Resume. Safe for concurrent use.
+	// Interrupt makes the running call and the following ones return an error soon, until Resume.
+	// Safe for concurrent use.
 	Interrupt()
 	Resume()
 }
@@ -62,31 +71,6 @@ type Runner struct {
 	Vocabulary *Vocabulary
 }
 
-// Request is a question about images.
-type Request struct {
-	Pictures  []*imageproc.Image
-	Images    []float32 // the images' image embeddings [n*T,E], if Encode has been called for them; then Images are not looked at
-	Prompt    string    // reaches the model exactly as it is
-	Resize    imageproc.Resize
-	MaxTokens int
-	Forced    []int32 // if not empty, the tokens of the answer, whatever the model would choose; MaxTokens, Sampling and Constraint are not looked at
-	Sampling  Sampling
-	// Constraint says which tokens may come; nil: all. It belongs to this request alone.
-	Constraint  Constraint
-	Beams       int  // if over 1, the answer is the most probable one that a search with so many beams finds; Sampling and Constraint are not looked at
-	TopLogprobs int  // how many of the most probable tokens to report at each step
-	Trace       bool // keep pixels, embeddings and logits in the result
-}
-
-// Constraint gives an answer a form. tasks.Strict is one.
-type Constraint interface {
-	// Forbid sets the logits of all tokens that may not come next to minus infinity, and leaves one at least. left is how many tokens
-	// may still come, this one among them.
-	Mask(logits []float32, left int)
-	// Take says which token was chosen.
-	Accept(token int32)
-}
-
 // Result is an answer.
 type Result struct {
 	Text         string
@@ -94,10 +78,7 @@ type Result struct {
 	Steps        []Step  // one for each token
 	PrefixTokens []int32 // BOS, prompt, separator
 	Timings      Timings
-
-	Pixels     []float32   // [n,3,S,S] if Request.Keep
-	Embeddings []float32   // [n*T,E] if Request.Keep
-	Logits     [][]float32 // [G][V] if Request.Keep: row g chose token g
+	Logits       [][]float32 // [G][V] if Request.Trace: row g chose token g
 }
 
 // Step is one token of an answer.
@@ -105,14 +86,18 @@ type Step struct {
 	Token   int32
 	Text    string  // what the token adds to the text; empty while a character is incomplete
 	Logprob float64 // natural logarithm of its probability, before temperature and cuts
-	// Near is, of a location, the probability that the corner lies here: of this location and of those at most NearBins away. 0 of other tokens.
+	// BinProb is, of a location, the probability that the corner lies here: of this location and of
+	// those at most NearBins away. 0 of other tokens.
 	BinProb float64
 	Top     []Alternative
 }
 
 // Timings says how long each part took.
 type Timings struct {
-	Vision, Prefill, Decode     time.Duration
+	// Vision is the time to preprocess and encode the images. It is 0 in a result of Runner, whose
+	// requests come with embeddings: the caller who made them fills it in.
+	Vision                      time.Duration
+	Prefill, Decode             time.Duration
 	PrefillTokens, DecodeTokens int
 }
 
@@ -122,17 +107,67 @@ func (t *Timings) Add(o Timings) {
 	t.PrefillTokens, t.DecodeTokens = t.PrefillTokens+o.PrefillTokens, t.DecodeTokens+o.DecodeTokens
 }
 
-// Generate answers one request. each is called with every step as it comes; an error from it ends the answer.
-// When ctx ends, the result so far is returned with ctx's error.
+// Generate answers a request with tokens that q.Sampling and q.Constraint choose, until EOS or
+// q.MaxTokens. each, if it is not nil, is called with every step as it comes; an error from it ends
+// the answer. When ctx ends, the result so far is returned with ctx's error.
 func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
-	if len(q.Pictures) == 0 && len(q.Images) == 0 {
-		return nil, errors.New("runner: no image")
+	sampler := NewSampler(q.Sampling)
+	next := func(logits []float32, n int) (token int32, last bool, err error) {
+		token = sampler.within(logits, q.Constraint, q.MaxTokens-n)
+		return token, token == paligemma.EOS || n+1 == q.MaxTokens, nil
 	}
-	if len(q.Forced) > 0 {
-		q.MaxTokens = len(q.Forced)
+	return r.run(ctx, q, q.MaxTokens, func(out *Result, logits []float32) error {
+		return r.decode(ctx, q, out, logits, next, each)
+	})
+}
+
+// errStopped ends an answer whose steps nobody wants any more.
+var errStopped = errors.New("runner: the iteration was stopped")
+
+// Steps is Generate as an iterator over the steps. An error comes last, with an empty step. The
+// answer ends where the iteration is stopped.
+func (r *Runner) Steps(ctx context.Context, q Request) iter.Seq2[Step, error] {
+	return func(yield func(Step, error) bool) {
+		_, err := r.Generate(ctx, q, func(s Step) error {
+			if !yield(s, nil) {
+				return errStopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(Step{}, err)
+		}
 	}
-	if q.MaxTokens < 1 {
-		return nil, fmt.Errorf("runner: at most %d tokens: want 1 or more", q.MaxTokens)
+}
+
+// Score gives the model the tokens of an answer, whatever it would choose itself (teacher forcing),
+// and returns them with their probabilities. q.MaxTokens, q.Sampling and q.Constraint say nothing
+// here.
+func (r *Runner) Score(ctx context.Context, q Request, forced []int32) (*Result, error) {
+	q.MaxTokens, q.Sampling = len(forced), Sampling{}
+	next := func(logits []float32, n int) (token int32, last bool, err error) {
+		if token = forced[n]; token < 0 || int(token) >= len(logits) {
+			return 0, false, fmt.Errorf("runner: token %d is not in the vocabulary of %d", token, len(logits))
+		}
+		return token, n+1 == len(forced), nil
+	}
+	return r.run(ctx, q, len(forced), func(out *Result, logits []float32) error {
+		return r.decode(ctx, q, out, logits, next, nil)
+	})
+}
+
+// TokenizeAnswer returns the tokens of a text as the model would give it: with EOS at the end.
+func (r *Runner) TokenizeAnswer(text string) ([]int32, error) {
+	tokens, err := r.Decoder.Tokenize(text)
+	return append(tokens, paligemma.EOS), err
+}
+
+// run checks a request, prefills its prefix with room for maxNewTokens tokens, and calls answer
+// with the logits [V] that follow the prefix. answer fills in the result.
+func (r *Runner) run(ctx context.Context, q Request, maxNewTokens int,
+	answer func(out *Result, logits []float32) error) (*Result, error) {
+	if err := q.check(r.Encoder.Config()); err != nil {
+		return nil, err
 	}
 	prefix, err := r.prefix(q.Prompt)
 	if err != nil {
@@ -141,55 +176,20 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 	defer r.watch(ctx)()
 
 	out := &Result{PrefixTokens: prefix}
-	err = r.answer(ctx, q, out, each)
+	logits, err := r.prefill(q, out, maxNewTokens)
+	if err == nil {
+		start := time.Now()
+		err = answer(out, logits)
+		out.Timings.Decode = time.Since(start)
+	}
 	if cause := ctx.Err(); cause != nil {
 		err = cause
 	}
 	return out, err
 }
 
-// Encode runs images through the vision model and returns their image embeddings [n*T,E], for Request.Images of several requests.
-// It ends early with ctx's error when ctx ends.
-func (r *Runner) Encode(ctx context.Context, pictures []*imageproc.Image, resize imageproc.Resize) ([]float32, error) {
-	return r.interruptible(ctx, func() ([]float32, error) {
-		return r.encode(ctx, Request{Pictures: pictures, Resize: resize}, &Result{})
-	})
-}
-
-// EncodePixels is Encode of one image whose pixels [3,S,S] mmproj.Preprocess has made, as may be done while another is being answered about.
-func (r *Runner) EncodePixels(ctx context.Context, pixels []float32) ([]float32, error) {
-	return r.interruptible(ctx, func() ([]float32, error) { return r.Encoder.Encode(pixels) })
-}
-
-// interruptible calls encode, which ends early with ctx's error when ctx ends.
-func (r *Runner) interruptible(ctx context.Context, encode func() ([]float32, error)) ([]float32, error) {
-	defer r.watch(ctx)()
-	images, err := encode()
-	if cause := ctx.Err(); cause != nil {
-		err = cause
-	}
-	return images, err
-}
-
-// Refused is an error of the request, not of the model: its text says what to ask instead.
-type InvalidRequestError struct{ Err error }
-
-func (e InvalidRequestError) Error() string { return e.Err.Error() }
-func (e InvalidRequestError) Unwrap() error { return e.Err }
-
-// Refusef makes one.
-func InvalidRequestf(format string, args ...any) error {
-	return InvalidRequestError{fmt.Errorf(format, args...)}
-}
-
-// Answer returns the tokens of a text as the model would give it: with EOS at the end.
-func (r *Runner) TokenizeAnswer(text string) ([]int32, error) {
-	tokens, err := r.Decoder.Tokenize(text)
-	return append(tokens, paligemma.EOS), err
-}
-
-// watch lets the end of ctx interrupt the decoder until the function that it returns is called. That one waits for an interruption that is under
-// way: it would hit the next request.
+// watch lets the end of ctx interrupt the decoder until the function that it returns is called.
+// That one waits for an interruption that is under way: it would hit the next request.
 func (r *Runner) watch(ctx context.Context) (end func()) {
 	r.Decoder.Resume()
 	done := make(chan struct{})
@@ -204,7 +204,7 @@ func (r *Runner) watch(ctx context.Context) (end func()) {
 	}
 }
 
-// prefix tokenizes the prompt and the separator, apart, and lays them out.
+// prefix tokenizes the prompt and the separator, each on its own, and lays them out.
 func (r *Runner) prefix(prompt string) ([]int32, error) {
 	tokens, err := r.Decoder.Tokenize(prompt)
 	if err != nil {
@@ -217,48 +217,63 @@ func (r *Runner) prefix(prompt string) ([]int32, error) {
 	return paligemma.PrefixTokens(tokens, separator), nil
 }
 
-func (r *Runner) answer(ctx context.Context, q Request, out *Result, each func(Step) error) error {
-	images, err := r.encode(ctx, q, out)
-	if err != nil {
-		return err
-	}
+// prefill gives the decoder the prefix and returns the logits [V] that follow it.
+func (r *Runner) prefill(q Request, out *Result, maxNewTokens int) ([]float32, error) {
 	start := time.Now()
-	logits, err := r.Decoder.Prefill(images, out.PrefixTokens, q.MaxTokens*max(1, q.Beams))
+	logits, err := r.Decoder.Prefill(q.Embeddings, out.PrefixTokens, maxNewTokens)
 	out.Timings.Prefill = time.Since(start)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out.Timings.PrefillTokens = len(images)/r.Encoder.Config().ProjectionDim + len(out.PrefixTokens)
+	out.Timings.PrefillTokens = len(q.Embeddings)/r.Encoder.Config().ProjectionDim + len(out.PrefixTokens)
+	return logits, nil
+}
 
-	start = time.Now()
-	defer func() { out.Timings.Decode = time.Since(start) }()
-	if q.Beams > 1 && len(q.Forced) == 0 {
-		return r.searched(ctx, q, out, logits, each)
-	}
-	sampler, text := NewSampler(q.Sampling), r.Vocabulary.Decoder()
+// decode makes an answer step by step. next chooses token n from the logits [V] before it, and says
+// whether it is the last.
+func (r *Runner) decode(ctx context.Context, q Request, out *Result, logits []float32,
+	next func(logits []float32, n int) (token int32, last bool, err error), each func(Step) error) error {
+	text := r.Vocabulary.Decoder()
 	for {
-		step, err := r.choose(logits, q, len(out.Tokens), sampler)
+		norm, err := LogSumExp(logits)
+		if err != nil {
+			return err
+		}
+		token, last, err := next(logits, len(out.Tokens))
 		if err != nil {
 			return err
 		}
 		if q.Trace {
 			out.Logits = append(out.Logits, logits)
 		}
-		done := step.Token == paligemma.EOS && len(q.Forced) == 0 || len(out.Tokens)+1 == q.MaxTokens
-		step = out.add(step, text, done)
-		if err := each(step); err != nil || done {
-			return err
+		step := out.add(r.step(logits, norm, token, q.TopLogprobs), text, last)
+		if each != nil {
+			if err := each(step); err != nil {
+				return err
+			}
+		}
+		if last {
+			return nil
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if logits, err = r.Decoder.Step(step.Token); err != nil {
+		if logits, err = r.Decoder.Step(token); err != nil {
 			return err
 		}
 	}
 }
 
-// add adds a step with its text.
+// step describes a token, without its text, by the logits [V] that it was chosen from. norm is
+// their LogSumExp, top the number of alternatives.
+func (r *Runner) step(logits []float32, norm float64, token int32, top int) Step {
+	return Step{
+		Token: token, Logprob: float64(logits[token]) - norm, BinProb: binProb(logits, norm, token),
+		Top: r.top(logits, norm, top),
+	}
+}
+
+// add adds a step to the result and returns it with its text.
 func (out *Result) add(step Step, text *TextDecoder, last bool) Step {
 	step.Text = text.Add(step.Token)
 	if last {
@@ -267,50 +282,4 @@ func (out *Result) add(step Step, text *TextDecoder, last bool) Step {
 	out.Tokens, out.Steps, out.Text = append(out.Tokens, step.Token), append(out.Steps, step), out.Text+step.Text
 	out.Timings.DecodeTokens = len(out.Tokens)
 	return step
-}
-
-// encode runs every image through the vision model: [n*T,E]. It returns what the request brings along instead, if it does.
-func (r *Runner) encode(ctx context.Context, q Request, out *Result) ([]float32, error) {
-	start := time.Now()
-	defer func() { out.Timings.Vision = time.Since(start) }()
-	if len(q.Images) > 0 {
-		return q.Images, nil
-	}
-	var images []float32
-	for _, p := range q.Pictures {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		pixels := imageproc.Preprocess(p, r.Encoder.Config().ImageSize, q.Resize)
-		rows, err := r.Encoder.Encode(pixels)
-		if err != nil {
-			return nil, err
-		}
-		images = append(images, rows...)
-		if q.Trace {
-			out.Pixels = append(out.Pixels, pixels...)
-		}
-	}
-	if q.Trace {
-		out.Embeddings = slices.Clone(images)
-	}
-	return images, nil
-}
-
-// choose picks token n of the answer and gives its probability among all tokens.
-func (r *Runner) choose(logits []float32, q Request, n int, s *Sampler) (Step, error) {
-	norm, err := logSum(logits)
-	if err != nil {
-		return Step{}, err
-	}
-	var token int32
-	switch {
-	case len(q.Forced) == 0:
-		token = s.within(logits, q.Constraint, q.MaxTokens-n)
-	case q.Forced[n] < 0 || int(q.Forced[n]) >= len(logits):
-		return Step{}, fmt.Errorf("runner: token %d is not in the vocabulary of %d", q.Forced[n], len(logits))
-	default:
-		token = q.Forced[n]
-	}
-	return Step{Token: token, Logprob: float64(logits[token]) - norm, BinProb: near(logits, norm, token), Top: r.top(logits, norm, q.TopLogprobs)}, nil
 }

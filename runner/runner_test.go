@@ -7,24 +7,26 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// scripted is an Encoder and a Decoder whose answer is written down: it checks the order in which it is called.
+// scripted is an Encoder and a Decoder whose answer is written down: it checks the order in which
+// it is called.
 type scripted struct {
-	t       *testing.T
-	answer  []int32
-	given   []int32 // what is stepped through, if it is not answer
-	at      int
-	prefix  []int32
-	images  int
-	room    int
-	stopped atomic.Bool // set from another goroutine
-	hang    func()
+	t            *testing.T
+	answer       []int32
+	given        []int32 // what is stepped through, if it is not answer
+	at           int
+	prefix       []int32
+	embeddings   int
+	maxNewTokens int
+	encoded      int         // images
+	stopped      atomic.Bool // set from another goroutine
+	hang         func()
 }
 
 func (s *scripted) Config() paligemma.VisionConfig {
@@ -35,6 +37,7 @@ func (s *scripted) Encode(pixels []float32) ([]float32, error) {
 	if len(pixels) != 3*4*4 {
 		s.t.Errorf("%d pixel values", len(pixels))
 	}
+	s.encoded++
 	return make([]float32, 4*3), nil
 }
 
@@ -53,8 +56,8 @@ func (s *scripted) logits() []float32 {
 	return l
 }
 
-func (s *scripted) Prefill(images []float32, tokens []int32, room int) ([]float32, error) {
-	s.images, s.prefix, s.room = len(images), tokens, room
+func (s *scripted) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
+	s.embeddings, s.prefix, s.maxNewTokens = len(embeddings), tokens, maxNewTokens
 	return s.logits(), nil
 }
 
@@ -81,18 +84,17 @@ func (s *scripted) Resume()    { s.stopped.Store(false) }
 func pieces() *Vocabulary {
 	p, types := make([]string, 200), make([]int32, 200)
 	for i := range p {
-		p[i], types[i] = string(rune(i)), 1
+		p[i], types[i] = string(rune(i)), paligemma.PieceNormal
 	}
-	p[1], types[1] = "<eos>", controlPiece
-	p[150], types[150] = "<0xC3>", bytePiece
-	p[151], types[151] = "<0xA9>", bytePiece
+	p[1], types[1] = "<eos>", paligemma.PieceControl
+	p[150], types[150] = "<0xC3>", paligemma.PieceByte
+	p[151], types[151] = "<0xA9>", paligemma.PieceByte
 	p[152] = "\u2581a"
 	return NewVocabulary(p, types)
 }
 
 func request(n int) Request {
-	return Request{Pictures: []*imageproc.Image{{Width: 1, Height: 1, Pix: []uint8{1, 2, 3}}, {Width: 1, Height: 1, Pix: []uint8{1, 2, 3}}},
-		Prompt: "hi\n", Resize: imageproc.Antialias, MaxTokens: n, TopLogprobs: 2, Trace: true}
+	return Request{Embeddings: make([]float32, 2*4*3), Prompt: "hi\n", MaxTokens: n, TopLogprobs: 2, Trace: true}
 }
 
 func TestGenerate(t *testing.T) {
@@ -103,12 +105,14 @@ func TestGenerate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The separator stays apart: a prompt that ends with a newline gives two tokens, not a piece of two newlines.
+	// The separator is tokenized alone: after a prompt that ends with a newline it is a token of its
+	// own.
 	if d := cmp.Diff([]int32{paligemma.BOS, 'h', 'i', '\n', '\n'}, s.prefix); d != "" {
 		t.Errorf("prefix (-want +got)\n%s", d)
 	}
-	if s.images != 2*4*3 || s.room != 10 || out.Timings.PrefillTokens != 2*4+5 || out.Timings.DecodeTokens != 5 {
-		t.Errorf("images %d, room %d, %+v", s.images, s.room, out.Timings)
+	if s.embeddings != 2*4*3 || s.maxNewTokens != 10 || out.Timings.PrefillTokens != 2*4+5 ||
+		out.Timings.DecodeTokens != 5 {
+		t.Errorf("embeddings %d, room for %d tokens, %+v", s.embeddings, s.maxNewTokens, out.Timings)
 	}
 	if out.Text != "x aé" || streamed.String() != out.Text {
 		t.Errorf("text %q, streamed %q", out.Text, streamed.String())
@@ -116,8 +120,8 @@ func TestGenerate(t *testing.T) {
 	if d := cmp.Diff(s.answer, out.Tokens); d != "" {
 		t.Errorf("tokens (-want +got)\n%s", d)
 	}
-	if len(out.Logits) != 5 || len(out.Pixels) != 2*48 || len(out.Embeddings) != 24 {
-		t.Errorf("kept %d rows, %d pixels, %d embeddings", len(out.Logits), len(out.Pixels), len(out.Embeddings))
+	if len(out.Logits) != 5 {
+		t.Errorf("kept %d rows of logits", len(out.Logits))
 	}
 	want := 5 - math.Log(math.Exp(5)+199)
 	if got := out.Steps[0]; math.Abs(got.Logprob-want) > 1e-12 || len(got.Top) != 2 || got.Top[0].Token != 'x' || got.Top[1].Token != 0 {
@@ -132,36 +136,69 @@ func TestEndedRequestLeavesTheNextAlone(t *testing.T) {
 	for i := range 500 {
 		s := &scripted{t: t, answer: []int32{'x', 'y', paligemma.EOS}}
 		r := &Runner{s, s, pieces()}
-		if _, err := r.EncodePixels(ended, make([]float32, 3*4*4)); !errors.Is(err, context.Canceled) {
+		if _, err := r.Generate(ended, request(5), nil); !errors.Is(err, context.Canceled) {
 			t.Fatalf("ended: %v", err)
 		}
-		if out, err := r.Generate(context.Background(), request(5), func(Step) error { return nil }); err != nil || out.Text != "xy" {
+		s.at = 0
+		if out, err := r.Generate(context.Background(), request(5), nil); err != nil || out.Text != "xy" {
 			t.Fatalf("the next, %d: %v", i, err)
 		}
 	}
 }
 
-// A given answer is stepped through whatever the model would choose, EOS within it too, and its probabilities are those of its tokens.
-func TestGenerateGivenAnswer(t *testing.T) {
-	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, given: []int32{'a', paligemma.EOS, 'b', paligemma.EOS}}
+// Several images are encoded in order, and the end of ctx is seen.
+func TestEncode(t *testing.T) {
+	s := &scripted{t: t}
 	r := &Runner{s, s, pieces()}
-	q := request(1)
-	images, err := r.Encode(context.Background(), q.Pictures, q.Resize)
-	if err != nil || len(images) != 2*4*3 {
-		t.Fatalf("%d values, %v", len(images), err)
-	}
-	if one, err := r.EncodePixels(context.Background(), make([]float32, 3*4*4)); err != nil || len(one) != 4*3 {
-		t.Errorf("from pixels: %d values, %v", len(one), err)
+	pixels := make([]float32, 3*4*4)
+	embeddings, _, err := r.Encode(context.Background(), pixels, pixels)
+	if err != nil || len(embeddings) != 2*4*3 || s.encoded != 2 {
+		t.Errorf("%d floats, %d images encoded, %v", len(embeddings), s.encoded, err)
 	}
 	ended, end := context.WithCancel(context.Background())
 	end()
-	if _, err := r.EncodePixels(ended, make([]float32, 3*4*4)); !errors.Is(err, context.Canceled) {
-		t.Errorf("ended: %v", err)
+	if _, _, err := r.Encode(ended, pixels); !errors.Is(err, context.Canceled) || s.encoded != 2 {
+		t.Errorf("ended: %d images encoded, %v", s.encoded, err)
 	}
-	q.Pictures, q.Images, q.Forced = nil, images, s.given
-	out, err := r.Generate(context.Background(), q, func(Step) error { return nil })
-	if err != nil || out.Text != "ab" || out.Timings.PrefillTokens != 2*4+5 || s.room != 4 {
-		t.Fatalf("%v: %+v, room %d", err, out, s.room)
+}
+
+func TestImageCache(t *testing.T) {
+	s := &scripted{t: t}
+	missing := errors.New("no such image")
+	c := ImageCache{Runner: &Runner{s, s, pieces()}, Pixels: func(key string) ([]float32, time.Duration, error) {
+		if key == "missing" {
+			return nil, 0, missing
+		}
+		return make([]float32, 3*4*4), time.Hour, nil
+	}}
+	for i, step := range []struct {
+		key     string
+		encoded int
+		err     error
+	}{
+		{"", 1, nil}, {"", 1, nil}, {"a", 2, nil}, {"a", 2, nil}, {"missing", 2, missing}, {"a", 2, nil},
+		{"b", 3, nil}, {"a", 4, nil},
+	} {
+		before := s.encoded
+		embeddings, took, err := c.Encode(context.Background(), step.key)
+		if !errors.Is(err, step.err) || s.encoded != step.encoded || err == nil && len(embeddings) != 4*3 {
+			t.Errorf("step %d: %d floats, %d images encoded, %v", i, len(embeddings), s.encoded, err)
+		}
+		if (took >= time.Hour) != (s.encoded > before) {
+			t.Errorf("step %d: took %v", i, took)
+		}
+	}
+}
+
+// A forced answer is stepped through whatever the model would choose, EOS within it too, and its
+// probabilities are those of its tokens.
+func TestScore(t *testing.T) {
+	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, given: []int32{'a', paligemma.EOS, 'b', paligemma.EOS}}
+	r := &Runner{s, s, pieces()}
+	q := request(1)
+	out, err := r.Score(context.Background(), q, s.given)
+	if err != nil || out.Text != "ab" || out.Timings.PrefillTokens != 2*4+5 || s.maxNewTokens != 4 {
+		t.Fatalf("%v: %+v, room for %d tokens", err, out, s.maxNewTokens)
 	}
 	if d := cmp.Diff(s.given, out.Tokens); d != "" {
 		t.Errorf("tokens (-want +got)\n%s", d)
@@ -172,12 +209,45 @@ func TestGenerateGivenAnswer(t *testing.T) {
 			t.Errorf("step %d: %+v, want logprob %v", i, step, want)
 		}
 	}
-	if q.Forced, err = r.TokenizeAnswer("hi"); err != nil || cmp.Diff([]int32{'h', 'i', paligemma.EOS}, q.Forced) != "" {
-		t.Errorf("%v, %v", q.Forced, err)
+	forced, err := r.TokenizeAnswer("hi")
+	if err != nil || cmp.Diff([]int32{'h', 'i', paligemma.EOS}, forced) != "" {
+		t.Errorf("%v, %v", forced, err)
 	}
-	s.at, q.Forced = 0, []int32{200}
-	if _, err := r.Generate(context.Background(), q, nil); err == nil || !strings.Contains(err.Error(), "vocabulary") {
+	s.at = 0
+	_, err = r.Score(context.Background(), q, []int32{200})
+	if err == nil || !strings.Contains(err.Error(), "vocabulary") {
 		t.Errorf("token 200 of 200: %v", err)
+	}
+	if _, err := r.Score(context.Background(), q, nil); err == nil {
+		t.Error("no error for no tokens")
+	}
+}
+
+func TestSteps(t *testing.T) {
+	s := &scripted{t: t, answer: []int32{'a', 'b', 'c', paligemma.EOS}}
+	r := &Runner{s, s, pieces()}
+	read := func(ctx context.Context, most int) (text string, err error) {
+		s.at = 0
+		for step, err := range r.Steps(ctx, request(10)) {
+			if err != nil {
+				return text, err
+			}
+			if text += step.Text; len(text) == most {
+				break
+			}
+		}
+		return text, nil
+	}
+	if text, err := read(context.Background(), 1); text != "a" || err != nil {
+		t.Errorf("stopped: %q, %v", text, err)
+	}
+	if text, err := read(context.Background(), 10); text != "abc" || err != nil {
+		t.Errorf("after that: %q, %v", text, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.hang = cancel
+	if text, err := read(ctx, 10); text == "abc" || !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %q, %v", text, err)
 	}
 }
 
@@ -204,24 +274,52 @@ func TestGenerateStops(t *testing.T) {
 	}
 }
 
-func TestGenerateRefuses(t *testing.T) {
+func TestInvalidRequests(t *testing.T) {
 	s := &scripted{t: t, answer: []int32{paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
-	for want, change := range map[string]func(*Request){
-		"no image":  func(q *Request) { q.Pictures = nil },
-		"1 or more": func(q *Request) { q.MaxTokens = 0 },
+	for _, c := range []struct {
+		name   string
+		change func(*Request)
+		want   string
+		cause  any // the type of the error within
+	}{
+		{"no image", func(q *Request) { q.Embeddings = nil }, "no image", nil},
+		{"part of an image", func(q *Request) { q.Embeddings = q.Embeddings[1:] }, "23 floats", nil},
+		{"prompt", func(q *Request) { q.Prompt = strings.Repeat("a", 8193) },
+			"8193 bytes of prompt: at most 8192", new(LimitError)},
+		{"no tokens", func(q *Request) { q.MaxTokens = 0 }, "max_tokens 0: want 1 to 65536", new(ValueError)},
+		{"tokens", func(q *Request) { q.MaxTokens = 1<<16 + 1 }, "max_tokens 65537: want 1 to 65536", new(ValueError)},
+		{"logprobs", func(q *Request) { q.TopLogprobs = 101 }, "logprobs 101: want 0 to 100", new(ValueError)},
+		{"temperature", func(q *Request) { q.Sampling.Temperature = math.NaN() },
+			"temperature NaN: want 0 or more", new(ValueError)},
+		{"infinite", func(q *Request) { q.Sampling.Temperature = math.Inf(1) }, "temperature +Inf", new(ValueError)},
+		{"top k", func(q *Request) { q.Sampling.TopK = -1 }, "top_k -1: want 0 or more", new(ValueError)},
+		{"top p", func(q *Request) { q.Sampling.TopP = 1.5 }, "top_p 1.5: want 0 to 1", new(ValueError)},
+		{"min p", func(q *Request) { q.Sampling.MinP = -0.5 }, "min_p -0.5: want 0 to 1", new(ValueError)},
 	} {
-		q := request(1)
-		change(&q)
-		if _, err := r.Generate(context.Background(), q, nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q: %v", want, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			q := request(1)
+			c.change(&q)
+			_, err := r.Generate(context.Background(), q, nil)
+			var invalid InvalidRequestError
+			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("want %q: %v", c.want, err)
+			}
+			if c.cause != nil && !errors.As(err, c.cause) {
+				t.Errorf("%v is not a %T", err, c.cause)
+			}
+		})
+	}
+	q := request(MaxAnswerTokens)
+	q.Sampling, q.TopLogprobs = Sampling{Temperature: 1, TopP: 0, MinP: 1}, MaxTopLogprobs
+	if err := q.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 
-func TestLogSumRefusesWhatIsNoNumber(t *testing.T) {
+func TestLogSumExpRefusesNaN(t *testing.T) {
 	for _, v := range []float64{math.NaN(), math.Inf(1)} {
-		if _, err := logSum([]float32{1, float32(v)}); err == nil {
+		if _, err := LogSumExp([]float32{1, float32(v)}); err == nil {
 			t.Errorf("%v passes", v)
 		}
 	}

@@ -1,6 +1,6 @@
 package runner
 
-// This file: from logits to a token, and to probabilities. Before it: Decoder's logits [V]. After it: runner.go.
+// This file: from logits [V] to a token, and to probabilities.
 
 import (
 	"cmp"
@@ -12,21 +12,24 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Sampling says how a token is chosen. Its zero value is greedy: the largest logit, the first of equal ones.
-// Otherwise logits are divided by Temperature, then cut by TopK, TopP and MinP in this order, and a token is drawn from what is left.
+// Sampling says how a token is chosen. Its zero value is greedy: the largest logit, the first of
+// equal ones. Otherwise logits are divided by Temperature, then cut by TopK, TopP and MinP in this
+// order, and a token is drawn from the rest.
 type Sampling struct {
 	Temperature float64 // 0: greedy
 	TopK        int     // keep the k largest; 0: all
-	TopP        float64 // keep the most probable until their sum reaches p, and those equal to the last (big_vision's nucleus); 0 or 1: all
-	MinP        float64 // keep those at least this share of the most probable; 0: all
-	Seed        uint64
+	// TopP keeps the most probable until their sum reaches p, and those equal to the last
+	// (big_vision's nucleus); 0 or 1: all.
+	TopP float64
+	MinP float64 // keep those at least this share of the most probable; 0: all
+	Seed uint64
 }
 
 // Sampler draws the tokens of one answer.
 type Sampler struct {
 	Sampling
 	random *rand.Rand
-	free   []float32 // logits under a constraint
+	masked []float32 // logits under a constraint
 }
 
 // NewSampler starts a stream of draws: the same seed gives the same draws.
@@ -53,14 +56,15 @@ func (s *Sampler) Choose(logits []float32) int32 {
 	return all[len(all)-1].token
 }
 
-// within chooses a token that the constraint allows, if there is one, of left that may still come.
+// within chooses a token that the constraint allows; nil allows all. left is how many tokens may
+// still come, this one included. logits are not changed.
 func (s *Sampler) within(logits []float32, c Constraint, left int) int32 {
 	if c == nil {
 		return s.Choose(logits)
 	}
-	s.free = append(s.free[:0], logits...)
-	c.Mask(s.free, left)
-	token := s.Choose(s.free)
+	s.masked = append(s.masked[:0], logits...)
+	c.Mask(s.masked, left)
+	token := s.Choose(s.masked)
 	c.Accept(token)
 	return token
 }
@@ -80,7 +84,8 @@ func (s *Sampler) candidates(logits []float32) []candidate {
 		sum += p
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.p, a.p) })
-	all = all[:slices.IndexFunc(append(all, candidate{}), func(c candidate) bool { return c.p == 0 })] // what cannot come, a constraint forbids it
+	// a constraint gives what may not come a probability of 0
+	all = all[:slices.IndexFunc(append(all, candidate{}), func(c candidate) bool { return c.p == 0 })]
 	if s.TopK > 0 && s.TopK < len(all) {
 		all = all[:s.TopK]
 		sum = 0
@@ -97,8 +102,8 @@ func (s *Sampler) candidates(logits []float32) []candidate {
 	return all
 }
 
-// nucleus keeps the first candidates until their sum reaches want, and all that equal the last of them
-// (big_vision trainers/proj/paligemma/predict_fns.py, _nucleus_sampling).
+// nucleus keeps the first candidates until their sum reaches want, and all that equal the last of
+// them (big_vision trainers/proj/paligemma/predict_fns.py, _nucleus_sampling).
 func nucleus(all []candidate, want float64) []candidate {
 	sum, n := 0.0, 0
 	for n < len(all)-1 && sum+all[n].p < want {
@@ -122,8 +127,9 @@ func argmax(v []float32) int32 {
 	return int32(best)
 }
 
-// logSum returns the logarithm of the sum of exp(logits), or an error where a logit is no number.
-func logSum(logits []float32) (float64, error) {
+// LogSumExp returns the logarithm of the sum of exp(logits), or an error where a logit is NaN or
+// plus infinity.
+func LogSumExp(logits []float32) (float64, error) {
 	largest, sum := math.Inf(-1), 0.0
 	for _, v := range logits {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 1) {
@@ -137,11 +143,12 @@ func logSum(logits []float32) (float64, error) {
 	return largest + math.Log(sum), nil
 }
 
-// NearBins is how many bins away a location still says the same: 8 of 1,023 are 0.8 % of a side. Of 0, 2, 4, 8, 16 and 32 it ranks the demo's boxes best.
+// NearBins is how many bins away a location still counts as the same: 8 of 1,023 are 0.8 % of a
+// side. Of 0, 2, 4, 8, 16 and 32 it ranks the demo's boxes best.
 const NearBins = 8
 
-// near sums the probabilities of the locations around the one that was chosen.
-func near(logits []float32, norm float64, token int32) (sum float64) {
+// binProb is a token's Step.BinProb: the sum of the probabilities of the locations around it.
+func binProb(logits []float32, norm float64, token int32) (sum float64) {
 	at, ok := paligemma.Location(token, len(logits))
 	if !ok {
 		return 0
@@ -152,14 +159,14 @@ func near(logits []float32, norm float64, token int32) (sum float64) {
 	return sum
 }
 
-// Alternative is a token that could have been chosen.
+// Alternative is a token that could have been chosen, with its probability.
 type Alternative struct {
 	Token   int32
 	Text    string
 	Logprob float64
 }
 
-// top returns the n most probable tokens, equal ones by number.
+// top returns the n most probable tokens, equal ones by number. norm is the logits' LogSumExp.
 func (r *Runner) top(logits []float32, norm float64, n int) []Alternative {
 	var best []Alternative
 	for i, v := range logits {

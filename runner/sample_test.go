@@ -66,14 +66,14 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestNear(t *testing.T) {
+func TestBinProb(t *testing.T) {
 	logits := make([]float32, 100+paligemma.Locations+paligemma.SegmentCodes) // all as probable
-	norm, err := logSum(logits)
+	norm, err := LogSumExp(logits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for token, bins := range map[int32]float64{99: 0, 100: 1 + NearBins, 100 + 500: 1 + 2*NearBins, 100 + 1020: 1 + NearBins + 3, 100 + 1024: 0} {
-		if got := near(logits, norm, token) * float64(len(logits)); math.Abs(got-bins) > 1e-9 {
+		if got := binProb(logits, norm, token) * float64(len(logits)); math.Abs(got-bins) > 1e-9 {
 			t.Errorf("token %d: %v bins, want %v", token, got, bins)
 		}
 	}

@@ -1,35 +1,31 @@
 package runner
 
-// This file: tokens to text. Before it: the pieces of a text GGUF. After it: what the user reads.
+// This file: from tokens to text.
 
 import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Types of pieces as SentencePiece and GGUF number them.
-const (
-	unknownPiece = 2
-	controlPiece = 3
-	bytePiece    = 6
-)
-
-// Vocabulary turns tokens into text as SentencePiece does: control pieces vanish, byte pieces are joined to characters, U+2581 is a space.
-// Safe for concurrent use.
+// Vocabulary turns tokens into text as SentencePiece does: control pieces vanish, byte pieces are
+// joined to characters, U+2581 is a space. Safe for concurrent use.
 type Vocabulary struct {
 	bytes []string // what each token adds to the text
 }
 
-// NewVocabulary takes the pieces and their types, in the order of the tokens.
+// NewVocabulary takes the pieces and their types (paligemma.PieceNormal and so on), in the order of
+// the tokens.
 func NewVocabulary(pieces []string, types []int32) *Vocabulary {
 	v := &Vocabulary{bytes: make([]string, len(pieces))}
 	for i, p := range pieces {
 		switch types[i] {
-		case controlPiece:
-		case unknownPiece:
+		case paligemma.PieceControl:
+		case paligemma.PieceUnknown:
 			v.bytes[i] = " \u2047 " // SentencePiece's surface of an unknown piece
-		case bytePiece: // <0x0A>
+		case paligemma.PieceByte: // <0x0A>
 			if n, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(p, "<0x"), ">"), 16, 8); err == nil {
 				v.bytes[i] = string([]byte{byte(n)})
 			}
@@ -46,7 +42,8 @@ func (v *Vocabulary) Len() int { return len(v.bytes) }
 // Bytes returns what one token adds to the text, which may be a part of a character.
 func (v *Vocabulary) Bytes(token int32) string { return v.bytes[token] }
 
-// Text returns what one token says alone. A byte that is no character on its own becomes U+FFFD.
+// Text returns the text of one token alone. A byte that is not a character on its own becomes
+// U+FFFD.
 func (v *Vocabulary) Text(token int32) string {
 	d := v.Decoder()
 	return d.Add(token) + d.Flush()
@@ -61,7 +58,8 @@ type TextDecoder struct {
 	held []byte // the beginning of a character
 }
 
-// Add returns the text that is complete with this token. Bytes that cannot begin a character become U+FFFD, one each.
+// Add returns the text that is complete with this token. Bytes that cannot begin a character become
+// U+FFFD, one each.
 func (d *TextDecoder) Add(token int32) string {
 	if token < 0 || int(token) >= len(d.v.bytes) {
 		return ""
@@ -76,7 +74,7 @@ func (d *TextDecoder) Add(token int32) string {
 	return out.String()
 }
 
-// Flush returns what is left of an incomplete character, as U+FFFD for each byte, and forgets it.
+// Flush returns the rest, an incomplete character, as U+FFFD for each byte, and forgets it.
 func (d *TextDecoder) Flush() string {
 	n := len(d.held)
 	d.held = nil

@@ -1,6 +1,6 @@
 package server
 
-// This file: a request's body, bounded. Before it: guard.go. After it: the routes.
+// This file: a request's body, bounded, as JSON or a form.
 
 import (
 	"bytes"
@@ -11,23 +11,34 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// manyBodies bounds the bodies that are in memory at a time, in the largest allowed.
-const manyBodies = 16
+const (
+	// maxBodies bounds the memory of all bodies at a time, in bodies of the largest size.
+	maxBodies = 16
+	// bodyTimeout is how long a body may take to arrive.
+	bodyTimeout = 2 * time.Minute
+	// maxParts bounds the parts of a form.
+	maxParts = 64
+)
 
-// slowest is how long a whole body may take to come.
-const slowest = 2 * time.Minute
+// bodies reads bodies. Safe for concurrent use.
+type bodies struct {
+	max   int64        // bytes of a body
+	bytes atomic.Int64 // of those in memory
+}
 
-// body reads a request's body, and counts its bytes as in use until done is called.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) (b []byte, done func(), err error) {
+// read reads a body. Its bytes count as in memory until done is called.
+func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && c != "identity" {
 		return nil, nil, failuref(http.StatusUnsupportedMediaType, "encoding", "a body that is not compressed is wanted")
 	}
-	in := &steady{Reader: http.MaxBytesReader(w, r.Body, s.MaxBody), server: s, control: http.NewResponseController(w), end: time.Now().Add(slowest)}
-	done = func() { s.bodies.Add(-in.read) }
-	b, err = io.ReadAll(in)
+	in := &deadlineReader{Reader: http.MaxBytesReader(w, r.Body, b.max), bodies: b,
+		control: http.NewResponseController(w), end: time.Now().Add(bodyTimeout)}
+	done = func() { b.bytes.Add(-in.read) }
+	body, err = io.ReadAll(in)
 	in.control.SetReadDeadline(time.Time{})
 	if err != nil {
 		done()
@@ -38,39 +49,87 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) (b []byte, done fu
 		}
 		return nil, nil, err
 	}
-	return b, done, nil
+	return body, done, nil
 }
 
-// steady reads a body as long as it gets on and there is memory for it.
-type steady struct {
+// deadlineReader reads a body as long as it makes progress and there is memory for it.
+type deadlineReader struct {
 	io.Reader
-	server  *Server
+	bodies  *bodies
 	control *http.ResponseController
 	end     time.Time
 	read    int64
 }
 
-func (r *steady) Read(b []byte) (int, error) {
-	r.control.SetReadDeadline(earlier(time.Now().Add(patience), r.end))
+func (r *deadlineReader) Read(b []byte) (int, error) {
+	deadline := time.Now().Add(idleTimeout)
+	if r.end.Before(deadline) {
+		deadline = r.end
+	}
+	r.control.SetReadDeadline(deadline)
 	n, err := r.Reader.Read(b)
 	r.read += int64(n)
-	if r.server.bodies.Add(int64(n)) > manyBodies*r.server.MaxBody {
-		return n, &failure{http.StatusServiceUnavailable, "queue_full", "too many requests are being read", time.Second}
+	if r.bodies.bytes.Add(int64(n)) > maxBodies*r.bodies.max {
+		return n, unavailable("queue_full", "too many requests are being read", time.Second)
 	}
 	return n, err
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
+// defaulter is a request whose fields have other defaults than zero.
+type defaulter interface{ setDefaults() }
+
+// formTaker is a request that may come as a form too.
+type formTaker interface {
+	// takeForm returns the JSON that says the same as the fields of a form, and keeps its files.
+	takeForm(fields map[string][]string, files [][]byte) ([]byte, error)
 }
 
-// decodeJSON reads one JSON value from a body. A field that v does not have is an error if all are to be known.
-func decodeJSON(b []byte, v any, known bool) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	if known {
+// decode reads a body into v, a pointer to a request. If strictFields is set a field that v does
+// not have is an error. The body counts as in memory until done is called.
+func (b *bodies) decode(w http.ResponseWriter, r *http.Request, v any, strictFields bool) (done func(), err error) {
+	media, parameters, err := contentType(r)
+	if err != nil {
+		return nil, err
+	}
+	taker, takesForms := v.(formTaker)
+	isForm := media == "multipart/form-data"
+	if isForm && !takesForms {
+		return nil, failuref(http.StatusUnsupportedMediaType, "content_type",
+			"the body's Content-Type: want application/json")
+	}
+	if d, ok := v.(defaulter); ok {
+		d.setDefaults()
+	}
+	body, done, err := b.read(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if isForm {
+		body, err = formToJSON(taker, body, parameters["boundary"])
+	}
+	if err == nil {
+		err = decodeJSON(body, v, strictFields)
+	}
+	if err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
+}
+
+func formToJSON(taker formTaker, body []byte, boundary string) ([]byte, error) {
+	fields, files, err := readForm(body, boundary)
+	if err != nil {
+		return nil, err
+	}
+	return taker.takeForm(fields, files)
+}
+
+// decodeJSON decodes a body of one JSON value into v. If strictFields is set a field that v does
+// not have is an error.
+func decodeJSON(body []byte, v any, strictFields bool) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if strictFields {
 		d.DisallowUnknownFields()
 	}
 	if err := d.Decode(v); err != nil {
@@ -80,11 +139,11 @@ func decodeJSON(b []byte, v any, known bool) error {
 		case errors.As(err, &f):
 			return f
 		case errors.As(err, &typed):
-			return invalid("%s: a %s is no %s", typed.Field, typed.Value, typed.Type.Kind())
+			return invalid("%s: must be of type %s, not %s", typed.Field, typed.Type.Kind(), typed.Value)
 		case strings.HasPrefix(err.Error(), "json: unknown field"):
 			return invalid("%s", strings.TrimPrefix(err.Error(), "json: "))
 		}
-		return invalid("the body is no JSON")
+		return invalid("the body is not JSON")
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return invalid("the body is more than one JSON value")
@@ -92,8 +151,9 @@ func decodeJSON(b []byte, v any, known bool) error {
 	return nil
 }
 
-// contentType returns the media type of a request: JSON, or a form with files. Curl's name for any text is taken for JSON where no browser sent it; all
-// else that a page of another site may send unasked is refused.
+// contentType returns the media type of a request: JSON, or a form with files. Curl's default for
+// any text counts as JSON unless a browser sent it; everything else that a page of another site may
+// send without asking is refused.
 func contentType(r *http.Request) (media string, parameters map[string]string, err error) {
 	media, parameters, err = mime.ParseMediaType(r.Header.Get("Content-Type"))
 	browser := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
@@ -103,52 +163,30 @@ func contentType(r *http.Request) (media string, parameters map[string]string, e
 	case err == nil && (media == "application/json" || media == "multipart/form-data"):
 		return media, parameters, nil
 	}
-	return "", nil, failuref(http.StatusUnsupportedMediaType, "content_type", "the body's Content-Type: want application/json, or multipart/form-data on routes of /v1 that say so")
+	return "", nil, failuref(http.StatusUnsupportedMediaType, "content_type",
+		"the body's Content-Type: want application/json, or multipart/form-data on routes of /v1 that say so")
 }
 
-// readJSON reads a request's JSON body. known: as decodeJSON.
-func (s *Server) readJSON(w http.ResponseWriter, r *http.Request, v any, known bool) (done func(), err error) {
-	media, _, err := contentType(r)
-	if err != nil {
-		return nil, err
-	}
-	if media != "application/json" {
-		return nil, failuref(http.StatusUnsupportedMediaType, "content_type", "the body's Content-Type: want application/json")
-	}
-	b, done, err := s.body(w, r)
-	if err != nil {
-		return nil, err
-	}
-	if err := decodeJSON(b, v, known); err != nil {
-		done()
-		return nil, err
-	}
-	return done, nil
-}
-
-// maxParts bounds the parts of a form.
-const maxParts = 64
-
-// readForm takes a form apart: the texts of its fields, and the bytes of its files.
-func readForm(b []byte, boundary string) (texts map[string][]string, files [][]byte, err error) {
-	texts = map[string][]string{}
-	form := multipart.NewReader(bytes.NewReader(b), boundary)
+// readForm reads a form: the texts of its fields, and the bytes of its files.
+func readForm(body []byte, boundary string) (fields map[string][]string, files [][]byte, err error) {
+	fields = map[string][]string{}
+	form := multipart.NewReader(bytes.NewReader(body), boundary)
 	for n := 0; ; n++ {
 		part, err := form.NextPart()
 		if err == io.EOF {
-			return texts, files, nil
+			return fields, files, nil
 		}
 		if err != nil || n == maxParts {
-			return nil, nil, invalid("the body is no form of at most %d parts", maxParts)
+			return nil, nil, invalid("the body is not a form of at most %d parts", maxParts)
 		}
 		data, err := io.ReadAll(part)
 		if err != nil {
-			return nil, nil, invalid("the body is no form")
+			return nil, nil, invalid("the body is not a form")
 		}
 		if name := part.FormName(); part.FileName() != "" || name == "image" {
 			files = append(files, data)
 		} else {
-			texts[name] = append(texts[name], string(data))
+			fields[name] = append(fields[name], string(data))
 		}
 	}
 }

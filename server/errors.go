@@ -1,11 +1,10 @@
 package server
 
-// This file: what goes wrong, as HTTP says it. Before it: errors of all others. After it: a status and a body without paths, prompts or names.
+// This file: errors as HTTP says them: a status and a text without paths, prompts or names.
+// asFailure is the only place that turns an error of another package into a status.
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/server/worker"
+	"github.com/pali-gguf/pali/server/engine"
 )
 
 // failure is an error with its HTTP status. Its text is for the client.
@@ -30,25 +29,42 @@ func failuref(status int, code, format string, args ...any) *failure {
 	return &failure{status: status, code: code, text: fmt.Sprintf(format, args...)}
 }
 
-// invalid is a request that is not right.
+// invalid is the failure of a request that is not right.
 func invalid(format string, args ...any) *failure {
 	return failuref(http.StatusBadRequest, "invalid_request", format, args...)
 }
 
-// unsupported is a request for what PaliGemma, or Pali, cannot do.
+// unsupported is the failure of a request for what PaliGemma, or Pali, cannot do.
 func unsupported(format string, args ...any) *failure {
 	return failuref(http.StatusBadRequest, "unsupported", format, args...)
 }
 
-// statusGone is what the log says of a client that went away: nobody reads the answer.
-const statusGone = 499
+// refusal is something that a client may ask for and that cannot be had.
+type refusal struct {
+	asked bool
+	what  string
+}
 
-// asFailure makes a failure of any error.
+// refuse returns the failure of the first refusal that was asked for.
+func refuse(all ...refusal) error {
+	for _, r := range all {
+		if r.asked {
+			return unsupported("not supported: %s", r.what)
+		}
+	}
+	return nil
+}
+
+// statusClientGone is the status in the log if the client went away: nobody reads the answer.
+const statusClientGone = 499
+
+// asFailure returns the failure that err is, or that it comes to for a client.
 func asFailure(err error) *failure {
 	var (
 		f       *failure
 		refused runner.InvalidRequestError
-		lost    *worker.Fault
+		full    engine.ErrQueueFull
+		lost    *engine.ErrWorkerLost
 		large   *http.MaxBytesError
 	)
 	switch {
@@ -56,23 +72,37 @@ func asFailure(err error) *failure {
 		return f
 	case errors.As(err, &refused):
 		return invalid("%s", refused.Error())
+	case errors.Is(err, engine.ErrNoImage):
+		return unsupported("no image: PaliGemma answers about images only")
+	case errors.Is(err, engine.ErrNoModel):
+		return failuref(http.StatusNotFound, "model_not_found", "no such model here: GET /v1/models lists them")
+	case errors.As(err, &full):
+		return unavailable("queue_full", "too many requests are waiting", full.Retry)
+	case errors.Is(err, engine.ErrStopping):
+		return unavailable("stopping", "the server is stopping", 0)
 	case errors.As(err, &lost) && lost.Loading:
-		return &failure{http.StatusServiceUnavailable, "model_not_loaded", "the model could not be loaded", time.Second}
+		return unavailable("model_not_loaded", "the model could not be loaded", time.Second)
 	case errors.As(err, &lost):
-		return &failure{http.StatusServiceUnavailable, "worker_lost", "the process that ran the model was lost (" + lost.Cause + "): the next request gets another", time.Second}
-	case errors.Is(err, worker.ErrFailed):
+		text := "the process that ran the model was lost (" + lost.Cause + "): the next request gets another"
+		return unavailable("worker_lost", text, time.Second)
+	case errors.Is(err, engine.ErrModelFailed):
 		return failuref(http.StatusInternalServerError, "model_failed", "the model failed on this request")
 	case errors.As(err, &large):
 		return failuref(http.StatusRequestEntityTooLarge, "too_large", "a body of more than %d bytes", large.Limit)
 	case errors.Is(err, context.DeadlineExceeded):
 		return failuref(http.StatusGatewayTimeout, "timeout", "no answer in time")
 	case errors.Is(err, context.Canceled):
-		return failuref(statusGone, "gone", "the client went away")
+		return failuref(statusClientGone, "gone", "the client went away")
 	}
 	return failuref(http.StatusInternalServerError, "internal", "something went wrong")
 }
 
-// errorJSON is the body of an error on our routes and on OpenAI's.
+// unavailable is a failure that is over by itself, after about retry if that is not 0.
+func unavailable(code, text string, retry time.Duration) *failure {
+	return &failure{http.StatusServiceUnavailable, code, text, retry}
+}
+
+// errorJSON is the body of an error on the native routes and on OpenAI's.
 type errorJSON struct {
 	Error struct {
 		Message string  `json:"message"`
@@ -94,44 +124,12 @@ func (f *failure) json() errorJSON {
 	return e
 }
 
-// plain is the body of an error on Ollama's routes.
-func (f *failure) plain() map[string]string { return map[string]string{"error": f.text} }
+// ollamaJSON is the body of an error on Ollama's routes.
+func (f *failure) ollamaJSON() map[string]string { return map[string]string{"error": f.text} }
 
-// header says when to come again.
-func (f *failure) header(w http.ResponseWriter) {
+// setHeader says when to try again.
+func (f *failure) setHeader(h http.Header) {
 	if f.retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((f.retry+time.Second-1)/time.Second)))
+		h.Set("Retry-After", strconv.Itoa(int((f.retry+time.Second-1)/time.Second)))
 	}
-}
-
-// fail answers with an error.
-func fail(w http.ResponseWriter, err error) {
-	if r, ok := w.(*recorder); ok && r.begun {
-		return // the client has the beginning of another answer
-	}
-	f := asFailure(err)
-	f.header(w)
-	if r, ok := w.(*recorder); ok && r.plain {
-		writeJSON(w, f.status, f.plain())
-		return
-	}
-	writeJSON(w, f.status, f.json())
-}
-
-// writeJSON answers with one value.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	w.Write(encodeJSON(v)) // an error: the client went away
-}
-
-// encodeJSON writes one value and a newline, < and > as they are. v is one of this package's types, all of which can be written.
-func encodeJSON(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return encodeJSON(failuref(http.StatusInternalServerError, "internal", "the answer has a number that JSON has not").json())
-	}
-	return b.Bytes()
 }

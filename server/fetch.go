@@ -1,8 +1,9 @@
 package server
 
-// This file: images by address, with --allow-urls. Before it: a stranger's address. After it: bytes from a public server, or an error.
+// This file: images by address: bytes from a public server, or an error.
 //
-// Package safedial refuses what is not public, each redirect's address too. No proxy, no cookies, no credentials.
+// Package safedial refuses what is not public, each redirect's address too. No proxy, no cookies,
+// no credentials.
 
 import (
 	"context"
@@ -17,13 +18,13 @@ import (
 
 // fetcher fetches images. Safe for concurrent use.
 type fetcher struct {
-	most   int64 // bytes
+	limit  int64 // bytes of an image
 	client *http.Client
 	dialer *safedial.Dialer
 }
 
-func newFetcher(most int64) *fetcher {
-	f := &fetcher{most: most, dialer: safedial.NewDialer()}
+func newFetcher(limit int64) *fetcher {
+	f := &fetcher{limit: limit, dialer: safedial.NewDialer()}
 	f.client = &http.Client{
 		Timeout: 20 * time.Second,
 		Transport: &http.Transport{DialContext: f.dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
@@ -38,7 +39,8 @@ func newFetcher(most int64) *fetcher {
 	return f
 }
 
-// errFetch is what a client is told, whatever the cause: an error would tell it about the network here.
+// errFetch is the error, whatever the cause: another would reveal what the network of this server
+// holds.
 var errFetch = invalid("an image's address: it could not be fetched from a public server")
 
 // fetch returns what is at an address.
@@ -60,7 +62,7 @@ func (f *fetcher) fetch(ctx context.Context, address string) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, errFetch
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, f.most+1)) // one more is refused where the image is decoded
+	data, err := io.ReadAll(io.LimitReader(resp.Body, f.limit+1)) // one more: the decoder refuses it
 	if err != nil {
 		return nil, errFetch
 	}

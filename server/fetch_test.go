@@ -16,11 +16,11 @@ import (
 // Forty addresses that lead into this network, or out of HTTP: none is dialled.
 func TestAddressesThatAreNotPublic(t *testing.T) {
 	s := serve(t, func(o *Options) { o.URLs = true })
-	s.fetcher.dialer.Dial = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+	s.images.fetcher.dialer.Dial = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 		t.Errorf("%s was dialled", to)
 		return nil, errors.New("dialled")
 	}
-	s.fetcher.dialer.Resolve = func(_ context.Context, name string) ([]netip.Addr, error) {
+	s.images.fetcher.dialer.Resolve = func(_ context.Context, name string) ([]netip.Addr, error) {
 		switch name { // what a name server may say, and what some resolvers read as numbers
 		case "rebound.example":
 			return []netip.Addr{netip.MustParseAddr("93.184.216.34"), netip.MustParseAddr("127.0.0.1")}, nil
@@ -57,7 +57,8 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 	}
 }
 
-// What is public is fetched, from the address that was checked; a redirect is checked again, and so is what comes.
+// What is public is fetched, from the address that was checked; a redirect is checked again, and so
+// is what comes.
 func TestAddressesThatArePublic(t *testing.T) {
 	var dialled atomic.Int64
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,10 +86,10 @@ func TestAddressesThatArePublic(t *testing.T) {
 	}))
 	defer web.Close()
 	s := serve(t, func(o *Options) { o.URLs, o.Limits.Bytes = true, 2<<20 })
-	s.fetcher.dialer.Resolve = func(_ context.Context, name string) ([]netip.Addr, error) {
+	s.images.fetcher.dialer.Resolve = func(_ context.Context, name string) ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
 	}
-	s.fetcher.dialer.Dial = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+	s.images.fetcher.dialer.Dial = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 		dialled.Add(1)
 		if to.String() != "93.184.216.34:80" {
 			return nil, fmt.Errorf("%s was dialled", to)

@@ -5,11 +5,14 @@ import (
 	"net/http/httptest"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/pali-gguf/pali/server/engine"
 )
 
 // No body of OpenAI's or Ollama's routes makes more than an error.
 func FuzzRequests(f *testing.F) {
-	s := New(Options{Models: []*Model{toy("toy")}, Parallel: 1, Queue: 1, MaxTokens: 1024})
+	s := New(Options{Models: []*Model{toy("toy")}, Options: engine.Options{Parallel: 1, Queue: 1, MaxTokens: 1024}})
+	r := httptest.NewRequest("POST", "/", nil)
 	for _, body := range []string{
 		`{"messages":[{"role":"user","content":[{"type":"text","text":"detect cat"},{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}],"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"array","items":{"properties":{"label":{}}}}}}}`,
 		`{"input":[{"role":"user","content":[{"type":"input_text","text":"ocr"},{"type":"input_image","image_url":"aGk="}]}],"text":{"format":{"type":"json_object"}}}`,
@@ -29,39 +32,22 @@ func FuzzRequests(f *testing.F) {
 		}
 		var o chatRequest
 		if decodeJSON(body, &o, false) == nil {
-			c := &chat{model: o.Model}
-			var err error
-			for _, m := range o.Messages {
-				var x turn
-				if x, err = turnOf(m.Role, m.Content); err != nil {
-					break
-				}
-				c.turns = append(c.turns, x)
-			}
-			if err == nil {
-				c.form, err = o.ResponseFormat.form()
-			}
-			check(c, err)
+			check(o.chat(r))
 		}
-		var r responsesRequest
-		if decodeJSON(body, &r, false) == nil {
-			turns, err := r.turns()
-			c := &chat{model: r.Model, turns: turns}
-			if err == nil {
-				c.form, err = r.form()
-			}
-			check(c, err)
+		var p responsesRequest
+		if decodeJSON(body, &p, false) == nil {
+			check(p.chat(r))
 		}
 		var l ollamaRequest
 		if decodeJSON(body, &l, false) == nil {
-			c, err := l.chat(httptest.NewRequest("POST", "/api/chat", nil), []turn{{role: "user", texts: []string{l.Prompt}, pictures: l.Images}})
-			check(c, err)
+			check(l.chat(r, []message{{role: "user", texts: []string{l.Prompt}, images: l.Images}}))
 		}
 		_, _ = parseSchema(body, true)
 	})
 }
 
-// A form says what its JSON says: whatever its fields are, the JSON that is made of them can be read again.
+// A form says what its JSON says: whatever its fields are, the JSON that is made of them can be
+// read again.
 func FuzzForm(f *testing.F) {
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"things\"\r\n\r\ncat\r\n--x\r\nContent-Disposition: form-data; name=\"seed\"\r\n\r\n3\r\n--x--\r\n"), "x")
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\ncat\r\n--x--\r\n"), "x")

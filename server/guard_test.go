@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// raw sends a request as it stands and returns the answer's status and header: net/http's client would mend a Host that is not right.
+// raw sends a request as it stands and returns the answer's status and header: net/http's client
+// would mend a Host that is not right.
 func (s *running) raw(request string) (status int, header http.Header) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -31,8 +32,8 @@ func (s *running) raw(request string) (status int, header http.Header) {
 	return resp.StatusCode, resp.Header
 }
 
-// Hosts and origins as reliability.md lists them: 9 x 5 x 3 = 135 cases. A server on the loopback address answers to localhost and to loopback addresses, and
-// to no page but its own.
+// Hosts and origins as reliability.md lists them: 9 x 5 x 3 = 135 cases. A server on the loopback
+// address answers to localhost and to loopback addresses, and to no page but its own.
 func TestHostsAndOrigins(t *testing.T) {
 	s := serve(t)
 	port := s.url[strings.LastIndexByte(s.url, ':'):]
@@ -46,7 +47,7 @@ func TestHostsAndOrigins(t *testing.T) {
 	cases := 0
 	for _, h := range hosts {
 		for _, origin := range []string{"none", "same", "null", "https://evil.example", "chrome-extension://abcdefghijklmnop"} {
-			for method, code := range map[string]int{"GET": 200, "POST": 400, "OPTIONS": 204} { // 400: the body is no JSON
+			for method, code := range map[string]int{"GET": 200, "POST": 400, "OPTIONS": 204} { // 400: the body is not JSON
 				cases++
 				want := code
 				switch {
@@ -166,7 +167,8 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// Forty names of files are names of no model, on every route that takes a name; nothing of a file is told.
+// Forty names of files are names of no model, on every route that takes a name; nothing of a file
+// is told.
 func TestTraversal(t *testing.T) {
 	s := serve(t)
 	names := []string{"..", "../", "../../etc/passwd", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd", "./toy", "toy/../toy", "toy/", "/toy", "toy/..", ".", "./", "..\\..\\etc\\passwd",

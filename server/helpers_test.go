@@ -12,12 +12,13 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
@@ -27,13 +28,12 @@ func TestMain(m *testing.M) { workertest.TestMain(m) }
 
 // toy is a model whose worker is this test binary.
 func toy(name string, env ...string) *Model {
-	exe, err := os.Executable()
-	if err != nil {
-		panic(err)
+	return &Model{
+		Model: engine.Model{Name: name, Vision: workertest.Vision, Memory: 1000,
+			Start: engine.Process(workertest.Command(500*time.Millisecond, env...))},
+		Info: Info{Architecture: "gemma", Size: "3B", Type: "Q8_0", Parameters: 3e9, Bytes: 12345, Layers: 18,
+			Width: 2048, Modified: time.Unix(1700000000, 0)},
 	}
-	return &Model{Name: name, Vision: workertest.Vision, Memory: 1000,
-		Command: worker.Command{Path: exe, Env: append(append(os.Environ(), "PALI_TOY=1"), env...), Load: 10 * time.Second, Stall: 500 * time.Millisecond},
-		About:   About{Architecture: "gemma", Size: "3B", Type: "Q8_0", Parameters: 3e9, Bytes: 12345, Layers: 18, Width: 2048, Modified: time.Unix(1700000000, 0)}}
 }
 
 // running is a server on a port of this machine.
@@ -46,8 +46,9 @@ type running struct {
 // serve starts a server whose options change may change.
 func serve(t testing.TB, change ...func(o *Options)) *running {
 	t.Helper()
-	o := Options{Version: "1.2.3", Models: []*Model{toy("toy")}, Parallel: 1, Queue: 32, KeepAlive: time.Minute, ImageCache: 1 << 20, MaxBody: 1 << 20, MaxTokens: 1024,
-		Timeout: time.Minute, Limits: imageproc.DefaultLimits}
+	o := Options{Version: "1.2.3", Models: []*Model{toy("toy")}, MaxBody: 1 << 20,
+		Options: engine.Options{Parallel: 1, Queue: 32, KeepAlive: time.Minute, ImageCache: 1 << 20, MaxTokens: 1024,
+			Timeout: time.Minute, Limits: imageproc.DefaultLimits}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -82,12 +83,12 @@ func answered(n int, prompt string) string {
 }
 
 // form is a form with an image and fields, name and value in turn.
-func form(picture []byte, fields ...string) (body io.Reader, contentType string) {
+func form(img []byte, fields ...string) (body io.Reader, contentType string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	if picture != nil {
+	if img != nil {
 		part, _ := w.CreateFormFile("image", "p.png")
-		part.Write(picture)
+		part.Write(img)
 	}
 	for i := 0; i < len(fields); i += 2 {
 		w.WriteField(fields[i], fields[i+1])
@@ -175,4 +176,28 @@ func (s *running) upload(path string, n int, fields ...string) got {
 		s.t.Fatal(err)
 	}
 	return g
+}
+
+// metric returns a value of /metrics, 0 if it is not there. name has the labels, if it has any.
+func (s *running) metric(name string) float64 {
+	s.t.Helper()
+	for line := range strings.Lines(s.get("/metrics").body) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "pali_"+name+" "); ok {
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return 0
+}
+
+// faults returns how many workers were lost, for all causes.
+func (s *running) faults() (n float64) {
+	s.t.Helper()
+	for _, cause := range []string{worker.Crash, worker.Hang, worker.Protocol, worker.Load} {
+		n += s.metric(fmt.Sprintf("worker_faults_total{cause=%q}", cause))
+	}
+	return n
 }

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pali-gguf/pali/server/engine"
+	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
 // patiently asks until the queue has room, and counts how often it had none.
@@ -30,7 +33,8 @@ func (s *running) patiently(n int, prompt string, refused *atomic.Int64) (got, e
 	}
 }
 
-// Every client gets its own answer, however many there are; what is refused is refused by the queue.
+// Every client gets its own answer, however many there are; what is refused is refused by the
+// queue.
 func TestLoad(t *testing.T) {
 	for _, clients := range []int{1, 8, 32, 128} {
 		s := serve(t, func(o *Options) { o.Parallel, o.Queue = 2, 32 })
@@ -49,11 +53,13 @@ func TestLoad(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if wrong.Load() > 0 || clients < 32 && refused.Load() > 0 || s.metrics.starts > 2 || len(s.metrics.faults) > 0 {
-			t.Errorf("%d clients: %d wrong, %d refused, %d workers, faults %v", clients, wrong.Load(), refused.Load(), s.metrics.starts, s.metrics.faults)
+		starts := s.metric("worker_starts_total")
+		if wrong.Load() > 0 || clients < 32 && refused.Load() > 0 || starts > 2 || s.faults() > 0 {
+			t.Errorf("%d clients: %d wrong, %d refused, %v workers, %v lost",
+				clients, wrong.Load(), refused.Load(), starts, s.faults())
 		}
-		if s.metrics.answers != int64(clients*5) {
-			t.Errorf("%d answers to %d questions", s.metrics.answers, clients*5)
+		if n := s.metric("answers_total"); n != float64(clients*5) {
+			t.Errorf("%v answers to %d questions", n, clients*5)
 		}
 	}
 }
@@ -80,22 +86,23 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
-// idle waits until no request is in hand.
+// idle waits until no request runs.
 func (s *running) idle() {
 	s.t.Helper()
 	for range 500 {
-		s.metrics.mu.Lock()
-		n := s.metrics.running
-		s.metrics.mu.Unlock()
+		s.requests.mu.Lock()
+		n := s.requests.running
+		s.requests.mu.Unlock()
 		if n == 0 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Error("requests stay in hand")
+	s.t.Error("requests keep running")
 }
 
-// A client that goes away costs no worker and keeps nobody waiting: before its turn, while it uploads, and in the middle of an answer.
+// A client that goes away costs no worker and keeps nobody waiting: before its turn, while it
+// uploads, and in the middle of an answer.
 func TestClientsThatGo(t *testing.T) {
 	s := serve(t)
 	s.upload("/v1/caption", 0)
@@ -134,13 +141,15 @@ func TestClientsThatGo(t *testing.T) {
 	s.idle()
 	http.DefaultClient.CloseIdleConnections()
 	time.Sleep(50 * time.Millisecond)
-	if n := runtime.NumGoroutine(); n > before+5 || s.metrics.starts != 1 || len(s.metrics.faults) > 0 || s.queue.free != 1 || s.bodies.Load() != 0 {
-		t.Errorf("%d goroutines, %d before; %d workers, faults %v, %d turns free, %d bytes", n, before, s.metrics.starts, s.metrics.faults, s.queue.free, s.bodies.Load())
+	n, starts := runtime.NumGoroutine(), s.metric("worker_starts_total")
+	if n > before+5 || starts != 1 || s.faults() > 0 || s.metric("queue_length") != 0 || s.bodies.bytes.Load() != 0 {
+		t.Errorf("%d goroutines, %d before; %v workers, %v lost, %v wait, %d bytes",
+			n, before, starts, s.faults(), s.metric("queue_length"), s.bodies.bytes.Load())
 	}
 }
 
-// Under load each way of losing a worker, twenty times: the request in hand is lost, with a code, and every other gets its answer, the next within five
-// seconds.
+// Under load each way of losing a worker, twenty times: the request in hand is lost, with a code,
+// and every other gets its answer, the next within five seconds.
 func TestFaultsUnderLoad(t *testing.T) {
 	times := 20
 	if testing.Short() {
@@ -149,7 +158,9 @@ func TestFaultsUnderLoad(t *testing.T) {
 	for _, fault := range []string{"segv", "abort", "kill", "hang", "garbage", "partial"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(o *Options) { o.Models[0].Command.Stall = 300 * time.Millisecond })
+			s := serve(t, func(o *Options) {
+				o.Models[0].Start = engine.Process(workertest.Command(300 * time.Millisecond))
+			})
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
 			var answers atomic.Int64
@@ -182,19 +193,16 @@ func TestFaultsUnderLoad(t *testing.T) {
 			if took := time.Duration(slowest.Load()); took > 5*time.Second || answers.Load() < int64(times) {
 				t.Errorf("%d answers, the slowest in %v", answers.Load(), took)
 			}
-			lost := int64(0)
-			for _, n := range s.metrics.faults {
-				lost += n
-			}
-			if lost != int64(times) {
-				t.Errorf("faults %v", s.metrics.faults)
+			if lost := s.faults(); lost != float64(times) {
+				t.Errorf("%v workers lost", lost)
 			}
 			t.Logf("%d faults, %d other answers, the slowest in %v", times, answers.Load(), time.Duration(slowest.Load()).Round(time.Millisecond))
 		})
 	}
 }
 
-// 200 clients that send a byte now and then, and 50 that read none, keep nobody waiting and hold little memory.
+// 200 clients that send a byte now and then, and 50 that read none, keep nobody waiting and hold
+// little memory.
 func TestSlowClients(t *testing.T) {
 	s := serve(t)
 	s.upload("/v1/caption", 0)
@@ -250,41 +258,6 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// Two models share the memory: the one that is not in use makes room.
-func TestMemory(t *testing.T) {
-	s := serve(t, func(o *Options) {
-		o.Models = append(o.Models, toy("other"), toy("third"))
-		o.Memory, o.Parallel = 2500, 4
-	})
-	loaded := func() string {
-		var names []string
-		for _, m := range s.Models {
-			if _, ok := s.pool.list()[m]; ok {
-				names = append(names, m.Name)
-			}
-		}
-		return strings.Join(names, " ")
-	}
-	for _, c := range []struct{ ask, want string }{{"toy", "toy"}, {"other", "toy other"}, {"third", "other third"}, {"other", "other third"}, {"toy", "toy other"}} {
-		if g := s.upload("/v1/caption", 1, "model", c.ask); g.status != 200 || loaded() != c.want {
-			t.Errorf("%s: %d, loaded: %s, want %s", c.ask, g.status, loaded(), c.want)
-		}
-	}
-	var wg sync.WaitGroup // more at a time than there is memory for
-	for n := range 30 {
-		wg.Go(func() {
-			name := s.Models[n%3].Name
-			if g := s.upload("/v1/run", n, "model", name, "prompt", "slow 1 "+name); g.status != 200 || !strings.Contains(g.body, answered(n, "slow 1 "+name)) {
-				t.Errorf("%+v", g)
-			}
-		})
-	}
-	wg.Wait()
-	if s.pool.taken > 2500 || s.pool.taken < 1000 || len(s.metrics.faults) > 0 {
-		t.Errorf("%d taken, faults %v", s.pool.taken, s.metrics.faults)
-	}
-}
-
 // Until a model is loaded the server says so; where none can be, it says that.
 func TestLoading(t *testing.T) {
 	s := serve(t, func(o *Options) {
@@ -325,24 +298,7 @@ func TestSameAnswer(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n, _ := s.images.kept(); n != 1 {
-		t.Errorf("%d images kept", n)
-	}
-}
-
-// What is kept of images stays within its bytes, the last used longest.
-func TestImages(t *testing.T) {
-	c := newImages(3 * (400 + 256))
-	key := func(n int) key { return keyOf(toy("toy"), []byte{byte(n)}, "antialias") }
-	for n := range 5 {
-		c.put(&encoded{key: key(n), rows: make([]float32, 100)})
-		c.get(key(0))
-	}
-	if n, bytes := c.kept(); n != 3 || bytes != 3*(400+256) || c.get(key(0)) == nil || c.get(key(1)) != nil || c.get(key(4)) == nil {
-		t.Errorf("%d images, %d bytes", n, bytes)
-	}
-	c.put(&encoded{key: key(9), rows: make([]float32, 1000)}) // larger than all of it
-	if n, _ := c.kept(); n != 3 || keyOf(toy("other"), []byte{0}, "antialias") == key(0) || keyOf(toy("toy"), []byte{0}, "bicubic") == key(0) {
-		t.Errorf("%d images", n)
+	if n := s.metric("images_kept"); n != 1 {
+		t.Errorf("%v images kept", n)
 	}
 }

@@ -1,6 +1,6 @@
 package server
 
-// This file: Ollama's routes (github.com/ollama/ollama, docs/api.md). Before it: guard.go. After it: chat.go.
+// This file: Ollama's routes (github.com/ollama/ollama, docs/api.md).
 
 import (
 	"encoding/json"
@@ -11,28 +11,13 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-func (s *Server) ollama() []route {
-	all := []route{
-		{"GET /{$}", http.HandlerFunc(s.home)},
-		{"GET /api/version", http.HandlerFunc(s.version)},
-		{"GET /api/tags", http.HandlerFunc(s.tags)},
-		{"GET /api/ps", http.HandlerFunc(s.ps)},
-		{"POST /api/show", failing(s.show)},
-		{"POST /api/generate", failing(s.generate)},
-		{"POST /api/chat", failing(s.ollamaChat)},
-	}
-	for _, name := range []string{"create", "copy", "pull", "push", "embed", "embeddings"} {
-		all = append(all, route{"POST /api/" + name, failing(cannot)})
-	}
-	return append(all, route{"DELETE /api/delete", failing(cannot)})
-}
-
-func cannot(http.ResponseWriter, *http.Request) error {
+// notImplemented refuses the routes of what Pali does not do.
+func notImplemented(http.ResponseWriter, *http.Request) error {
 	return unsupported("Pali serves the models it was started with, and answers about images: this route is not for it")
 }
 
-// hello is what programs look for that look for Ollama.
-func (s *Server) hello(w http.ResponseWriter, _ *http.Request) {
+// ollamaRoot answers with what programs expect that look for Ollama.
+func ollamaRoot(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Write([]byte("Ollama is running"))
 }
@@ -61,60 +46,64 @@ type detailsJSON struct {
 }
 
 func (m *Model) details() detailsJSON {
-	return detailsJSON{"", "gguf", m.About.Architecture, []string{m.About.Architecture, "clip"}, m.About.Size, m.About.Type}
+	a := m.Info.Architecture
+	return detailsJSON{"", "gguf", a, []string{a, "clip"}, m.Info.Size, m.Info.Type}
 }
 
 func (s *Server) tags(w http.ResponseWriter, _ *http.Request) {
 	all := []tagJSON{}
 	for _, m := range s.Models {
-		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Modified: &m.About.Modified, Size: m.About.Bytes, Details: m.details()})
+		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Modified: &m.Info.Modified, Size: m.Info.Bytes,
+			Details: m.details()})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"models": all})
 }
 
-// never is when a worker ends that does not end by itself.
-const never = 100 * 365 * 24 * time.Hour
+// farFuture is when a worker expires that stays for ever.
+const farFuture = 100 * 365 * 24 * time.Hour
 
 func (s *Server) ps(w http.ResponseWriter, _ *http.Request) {
-	all, loaded := []tagJSON{}, s.pool.list()
+	all, loaded := []tagJSON{}, s.engine.Loaded()
 	for _, m := range s.Models {
-		expires, ok := loaded[m]
+		expires, ok := loaded[&m.Model]
 		if !ok {
 			continue
 		}
 		if expires.IsZero() {
-			expires = time.Now().Add(never)
+			expires = time.Now().Add(farFuture)
 		}
 		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Size: m.Memory, Details: m.details(), Expires: &expires})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"models": all})
 }
 
-func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
-	var q struct{ Model, Name string }
-	done, err := s.readJSON(w, r, &q, false)
-	if err != nil {
-		return err
-	}
-	defer done()
+// showRequest has the name of a model in one of two fields.
+type showRequest struct{ Model, Name string }
+
+func (s *Server) show(w http.ResponseWriter, _ *http.Request, q *showRequest) error {
 	if q.Model == "" {
 		q.Model = q.Name
 	}
-	m, err := s.model(q.Model)
-	if err != nil || q.Model == "" {
-		return errNoModel
+	m, err := s.namedModel(q.Model)
+	if err != nil {
+		return err
 	}
-	a := m.About
+	a := m.Info
 	writeJSON(w, http.StatusOK, map[string]any{
 		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "modified_at": a.Modified, "details": m.details(),
 		"capabilities": []string{"completion", "vision"},
-		"model_info": map[string]any{"general.architecture": a.Architecture, "general.parameter_count": a.Parameters,
-			a.Architecture + ".block_count": a.Layers, a.Architecture + ".embedding_length": a.Width, "clip.vision.image_size": m.Vision.ImageSize},
+		"model_info": map[string]any{
+			"general.architecture":               a.Architecture,
+			"general.parameter_count":            a.Parameters,
+			a.Architecture + ".block_count":      a.Layers,
+			a.Architecture + ".embedding_length": a.Width,
+			"clip.vision.image_size":             m.Vision.ImageSize,
+		},
 	})
 	return nil
 }
 
-// ollamaRequest is what is looked at of both routes.
+// ollamaRequest is what is read of a request on both routes, generate and chat.
 type ollamaRequest struct {
 	Model     string          `json:"model"`
 	Prompt    string          `json:"prompt"` // of generate
@@ -141,7 +130,7 @@ type ollamaMessage struct {
 	Images  []string `json:"images,omitempty"`
 }
 
-// ollamaOptions are those that change an answer here; num_ctx and the like need not be told.
+// ollamaOptions are the options that change an answer here; num_ctx and the like are ignored.
 type ollamaOptions struct {
 	NumPredict       *int            `json:"num_predict"`
 	Temperature      *float64        `json:"temperature"`
@@ -155,27 +144,8 @@ type ollamaOptions struct {
 	FrequencyPenalty float64         `json:"frequency_penalty"`
 }
 
-func (q *ollamaRequest) refuse() error {
-	p := q.Options.RepeatPenalty
-	for _, c := range []struct {
-		asked bool
-		text  string
-	}{
-		{q.System != "", "system: PaliGemma takes no system message, it would be passed over; put all into the prompt"},
-		{q.Template != "" || q.Suffix != "" || given(q.Context), "template, suffix and context"},
-		{given(q.Tools), "tools: PaliGemma calls none"},
-		{given(q.Think) && string(q.Think) != "false", "think: PaliGemma answers at once"},
-		{given(q.Options.Stop), "stop: PaliGemma ends its answers itself"},
-		{p != nil && *p != 1 || q.Options.PresencePenalty != 0 || q.Options.FrequencyPenalty != 0, "penalties"},
-	} {
-		if c.asked {
-			return unsupported("not supported: %s", c.text)
-		}
-	}
-	return nil
-}
-
-// keepAlive is a duration as Ollama's clients write it: "5m", or a number of seconds; negative: for ever.
+// keepAlive is a duration as Ollama's clients write it: "5m", or a number of seconds; negative: for
+// ever.
 type keepAlive time.Duration
 
 func (k *keepAlive) UnmarshalJSON(b []byte) error {
@@ -196,20 +166,29 @@ func (k *keepAlive) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// chat brings a request to the common form.
-func (q *ollamaRequest) chat(r *http.Request, turns []turn) (*chat, error) {
-	if err := q.refuse(); err != nil {
+// chat brings the request to the common form, or refuses it.
+func (q *ollamaRequest) chat(r *http.Request, messages []message) (*chat, error) {
+	o := q.Options
+	penalty := o.RepeatPenalty != nil && *o.RepeatPenalty != 1 || o.PresencePenalty != 0 || o.FrequencyPenalty != 0
+	err := refuse(
+		refusal{q.System != "",
+			"system: PaliGemma takes no system message, it would be ignored; put everything into the prompt"},
+		refusal{q.Template != "" || q.Suffix != "" || isSet(q.Context), "template, suffix and context"},
+		refusal{isSet(q.Tools), "tools: PaliGemma calls none"},
+		refusal{isSet(q.Think) && string(q.Think) != "false", "think: PaliGemma answers at once"},
+		refusal{isSet(o.Stop), "stop: PaliGemma ends its answers itself"},
+		refusal{penalty, "penalties"},
+	)
+	if err != nil {
 		return nil, err
 	}
-	o := q.Options
-	c := &chat{model: q.Model, client: clientOf(r), turns: turns,
+	c := &chat{model: q.Model, client: clientOf(r), messages: messages,
 		settings: settings{o.NumPredict, o.Temperature, o.TopP, o.MinP, o.TopK, o.Seed, q.TopLog}}
 	if o.NumPredict != nil && *o.NumPredict < 0 { // Ollama's word for no bound
 		c.settings.maxTokens = nil
 	}
-	var err error
 	switch {
-	case !given(q.Format):
+	case !isSet(q.Format):
 	case string(q.Format) == `"json"`:
 		c.form = anyForm
 	default:
@@ -218,61 +197,41 @@ func (q *ollamaRequest) chat(r *http.Request, turns []turn) (*chat, error) {
 	return c, err
 }
 
-func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
-	var q ollamaRequest
-	done, err := s.readJSON(w, r, &q, false)
-	if err != nil {
-		return err
-	}
-	defer done()
+func (s *Server) generate(w http.ResponseWriter, r *http.Request, q *ollamaRequest) error {
 	if q.Prompt == "" && len(q.Images) == 0 {
-		return s.preload(w, r, &q, false)
+		return s.preload(w, r, q, false)
 	}
-	c, err := q.chat(r, []turn{{role: "user", texts: []string{q.Prompt}, pictures: q.Images}})
-	if err != nil {
-		return err
-	}
-	return s.ollamaAnswer(w, r, &q, c, false)
+	return s.ollamaAnswer(w, r, q, []message{{role: "user", texts: []string{q.Prompt}, images: q.Images}}, false)
 }
 
-func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) error {
-	var q ollamaRequest
-	done, err := s.readJSON(w, r, &q, false)
-	if err != nil {
-		return err
-	}
-	defer done()
+func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, q *ollamaRequest) error {
 	if len(q.Messages) == 0 {
-		return s.preload(w, r, &q, true)
+		return s.preload(w, r, q, true)
 	}
-	var turns []turn
+	var all []message
 	for _, m := range q.Messages {
-		turns = append(turns, turn{strings.ToLower(m.Role), []string{m.Content}, m.Images})
+		all = append(all, message{strings.ToLower(m.Role), []string{m.Content}, m.Images})
 	}
-	c, err := q.chat(r, turns)
+	return s.ollamaAnswer(w, r, q, all, true)
+}
+
+// preload loads a model for a request that asks nothing, or unloads it if keep_alive is 0.
+func (s *Server) preload(w http.ResponseWriter, r *http.Request, q *ollamaRequest, chat bool) error {
+	m, err := s.namedModel(q.Model)
 	if err != nil {
 		return err
 	}
-	return s.ollamaAnswer(w, r, &q, c, true)
-}
-
-// preload loads a model that nothing is asked, or unloads it where keep_alive is 0.
-func (s *Server) preload(w http.ResponseWriter, r *http.Request, q *ollamaRequest, chat bool) error {
-	m, err := s.model(q.Model)
-	if err != nil || q.Model == "" {
-		return errNoModel
-	}
-	keep := s.KeepAlive
+	keepAlive := s.KeepAlive
 	if q.KeepAlive != nil {
-		keep = time.Duration(*q.KeepAlive)
-	}
-	if _, err = s.load(r.Context(), m, keep); err != nil {
-		return err
+		keepAlive = time.Duration(*q.KeepAlive)
 	}
 	a := newOllama(m, chat, "")
 	a.Done, a.Reason = true, "load"
-	if keep == 0 {
+	if keepAlive == 0 {
 		a.Reason = "unload"
+		s.engine.Unload(&m.Model)
+	} else if err := s.engine.Load(r.Context(), &m.Model, keepAlive); err != nil {
+		return err
 	}
 	writeJSON(w, http.StatusOK, a)
 	return nil
@@ -286,7 +245,7 @@ type ollamaJSON struct {
 	Response *string        `json:"response,omitempty"` // of generate
 	Done     bool           `json:"done"`
 	Reason   string         `json:"done_reason,omitempty"`
-	Logprobs []tokenJSON    `json:"logprobs,omitempty"`
+	Logprobs []logprobJSON  `json:"logprobs,omitempty"`
 
 	Total        time.Duration `json:"total_duration,omitempty"` // nanoseconds, as all of these
 	Load         time.Duration `json:"load_duration,omitempty"`
@@ -306,23 +265,28 @@ func newOllama(m *Model, chat bool, text string) ollamaJSON {
 	return a
 }
 
-// ollamaAnswer answers either route, as a stream unless the client wants none.
-func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaRequest, c *chat, chat bool) error {
+// ollamaAnswer answers messages on either route, as a stream unless the client wants none.
+func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaRequest, all []message,
+	chat bool) error {
 	start := time.Now()
+	c, err := q.chat(r, all)
+	if err != nil {
+		return err
+	}
 	x, err := s.conversation(r.Context(), c)
 	if err != nil {
 		return err
 	}
-	x.keep = (*time.Duration)(q.KeepAlive)
-	out := &lines{w: w, plain: true}
+	x.KeepAlive = (*time.Duration)(q.KeepAlive)
+	out := newNDJSON(w, true)
 	stream := q.Stream == nil || *q.Stream
-	got, err := s.complete(r.Context(), x, c.form, func(text string, step *runner.Step) error {
+	got, err := s.complete(r.Context(), x, func(text string, step *runner.Step) error {
 		if !stream || text == "" {
 			return nil
 		}
 		a := newOllama(x.model, chat, text)
 		if q.Logprobs && step != nil {
-			a.Logprobs = logprobsOf([]runner.Step{*step})
+			a.Logprobs = logprobsOf(*step)
 		}
 		return out.send(a)
 	})
@@ -333,11 +297,11 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 	if !stream {
 		a = newOllama(x.model, chat, got.text)
 		if q.Logprobs {
-			a.Logprobs = logprobsOf(got.Steps)
+			a.Logprobs = logprobsOf(got.Steps...)
 		}
 	}
 	t := got.Timings
-	a.Done, a.Reason, a.Total, a.Load = true, got.finish, time.Since(start), got.load
+	a.Done, a.Reason, a.Total, a.Load = true, got.finish, time.Since(start), got.Load
 	a.PromptTokens, a.PromptTime, a.Tokens, a.Time = t.PrefillTokens, t.Vision+t.Prefill, t.DecodeTokens, t.Decode
 	if stream {
 		return out.send(a)

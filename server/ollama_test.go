@@ -96,7 +96,8 @@ func TestOllamaLists(t *testing.T) {
 	}
 }
 
-// A model is loaded by an empty request, stays as long as is asked, and goes at once where that is nothing.
+// A model is loaded by an empty request, stays as long as is asked, and goes at once where that is
+// nothing.
 func TestKeepAlive(t *testing.T) {
 	s := serve(t)
 	loaded := func() []tagJSON {

@@ -1,6 +1,6 @@
 package server
 
-// This file: OpenAI's models and chat completions (platform.openai.com/docs/api-reference). Before it: guard.go. After it: chat.go.
+// This file: OpenAI's models and chat completions (platform.openai.com/docs/api-reference).
 
 import (
 	"bytes"
@@ -10,28 +10,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
-
-func (s *Server) openai() []route {
-	return []route{
-		{"GET /v1/models", http.HandlerFunc(s.listModels)},
-		{"GET /v1/models/{model...}", http.HandlerFunc(s.oneModel)},
-		{"POST /v1/chat/completions", failing(s.chatCompletions)},
-		{"POST /v1/responses", failing(s.responses)},
-	}
-}
-
-// failing answers with the error that a route returns.
-func failing(do func(w http.ResponseWriter, r *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := do(w, r); err != nil {
-			fail(w, err)
-		}
-	})
-}
 
 type modelJSON struct {
 	ID      string `json:"id"`
@@ -41,7 +22,7 @@ type modelJSON struct {
 }
 
 func (m *Model) openai() modelJSON {
-	return modelJSON{m.Name, "model", m.About.Modified.Unix(), "pali"}
+	return modelJSON{m.Name, "model", m.Info.Modified.Unix(), "pali"}
 }
 
 func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
@@ -52,28 +33,28 @@ func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": all})
 }
 
-func (s *Server) oneModel(w http.ResponseWriter, r *http.Request) {
-	m, err := s.model(r.PathValue("model"))
-	if err != nil || r.PathValue("model") == "" {
-		fail(w, errNoModel)
-		return
+func (s *Server) oneModel(w http.ResponseWriter, r *http.Request) error {
+	m, err := s.namedModel(r.PathValue("model"))
+	if err != nil {
+		return err
 	}
 	writeJSON(w, http.StatusOK, m.openai())
+	return nil
 }
 
-// chatRequest is what is looked at of a request. What the model cannot do is looked at to be refused.
+// chatRequest is what is read of a request. What the model cannot do is read to be refused.
 type chatRequest struct {
-	Model               string          `json:"model"`
-	Messages            []chatMessage   `json:"messages"`
-	MaxTokens           *int            `json:"max_tokens"`
-	MaxCompletionTokens *int            `json:"max_completion_tokens"`
-	Temperature         *float64        `json:"temperature"`
-	TopP                *float64        `json:"top_p"`
-	Seed                *int64          `json:"seed"`
-	Logprobs            bool            `json:"logprobs"`
-	TopLogprobs         *int            `json:"top_logprobs"`
-	ResponseFormat      *responseFormat `json:"response_format"`
-	Stream              bool            `json:"stream"`
+	Model               string        `json:"model"`
+	Messages            []chatMessage `json:"messages"`
+	MaxTokens           *int          `json:"max_tokens"`
+	MaxCompletionTokens *int          `json:"max_completion_tokens"`
+	Temperature         *float64      `json:"temperature"`
+	TopP                *float64      `json:"top_p"`
+	Seed                *int64        `json:"seed"`
+	Logprobs            bool          `json:"logprobs"`
+	TopLogprobs         *int          `json:"top_logprobs"`
+	ResponseFormat      *chatFormat   `json:"response_format"`
+	Stream              bool          `json:"stream"`
 	StreamOptions       struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
@@ -88,16 +69,19 @@ type chatRequest struct {
 	FrequencyPenalty float64         `json:"frequency_penalty"`
 }
 
-type responseFormat struct {
-	Type       string `json:"type"`
-	JSONSchema struct {
-		Schema json.RawMessage `json:"schema"`
-		Strict bool            `json:"strict"`
-	} `json:"json_schema"`
+type chatFormat struct {
+	Type       string    `json:"type"`
+	JSONSchema schemaRef `json:"json_schema"`
 }
 
-// given tells whether a field that may have any form says something.
-func given(raw json.RawMessage) bool {
+// schemaRef is the schema of a format.
+type schemaRef struct {
+	Schema json.RawMessage `json:"schema"`
+	Strict bool            `json:"strict"`
+}
+
+// isSet tells whether a field that may have any type was given a value that means something.
+func isSet(raw json.RawMessage) bool {
 	switch string(bytes.TrimSpace(raw)) {
 	case "", "null", "[]", "{}", `""`:
 		return false
@@ -105,41 +89,50 @@ func given(raw json.RawMessage) bool {
 	return true
 }
 
-// refuse names the first thing that is asked for and cannot be had.
-func (q *chatRequest) refuse() error {
-	for _, c := range []struct {
-		asked bool
-		text  string
-	}{
-		{q.N != nil && *q.N != 1, "n: one answer is given to a request"},
-		{given(q.Tools) || given(q.Functions), "tools: PaliGemma calls none"},
-		{given(q.Stop), "stop: PaliGemma ends its answers itself"},
-		{given(q.LogitBias), "logit_bias"},
-		{given(q.Audio), "audio"},
-		{q.PresencePenalty != 0 || q.FrequencyPenalty != 0, "presence_penalty and frequency_penalty"},
-	} {
-		if c.asked {
-			return unsupported("not supported: %s", c.text)
-		}
+// chat brings the request to the common form, or refuses it.
+func (q *chatRequest) chat(r *http.Request) (*chat, error) {
+	err := refuse(
+		refusal{q.N != nil && *q.N != 1, "n: one answer is given to a request"},
+		refusal{isSet(q.Tools) || isSet(q.Functions), "tools: PaliGemma calls none"},
+		refusal{isSet(q.Stop), "stop: PaliGemma ends its answers itself"},
+		refusal{isSet(q.LogitBias), "logit_bias"},
+		refusal{isSet(q.Audio), "audio"},
+		refusal{q.PresencePenalty != 0 || q.FrequencyPenalty != 0, "presence_penalty and frequency_penalty"},
+	)
+	if err != nil {
+		return nil, err
 	}
 	if q.TopLogprobs != nil && *q.TopLogprobs > 0 && !q.Logprobs {
-		return invalid("top_logprobs: it wants logprobs to be true")
+		return nil, invalid("top_logprobs requires logprobs: true")
 	}
-	return nil
+	c := &chat{model: q.Model, client: clientOf(r), settings: settings{
+		maxTokens: q.MaxTokens, temperature: q.Temperature, topP: q.TopP, seed: q.Seed}}
+	if q.MaxCompletionTokens != nil {
+		c.settings.maxTokens = q.MaxCompletionTokens
+	}
+	set(&c.settings.topLogprobs, q.TopLogprobs)
+	for _, m := range q.Messages {
+		parsed, err := m.parse()
+		if err != nil {
+			return nil, err
+		}
+		c.messages = append(c.messages, parsed)
+	}
+	if f := q.ResponseFormat; f != nil {
+		c.form, err = formOf(f.Type, f.JSONSchema)
+	}
+	return c, err
 }
 
-// form reads response_format.
-func (f *responseFormat) form() (*objectForm, error) {
-	if f == nil {
-		return nil, nil
-	}
-	switch f.Type {
+// formOf returns the form of an answer that a format asks for, nil for text.
+func formOf(format string, schema schemaRef) (*objectForm, error) {
+	switch format {
 	case "", "text":
 		return nil, nil
 	case "json_object":
 		return anyForm, nil
 	case "json_schema":
-		return parseSchema(f.JSONSchema.Schema, f.JSONSchema.Strict)
+		return parseSchema(schema.Schema, schema.Strict)
 	}
 	return nil, unsupported("response_format: want text, json_object or json_schema")
 }
@@ -150,32 +143,32 @@ type chatMessage struct {
 	Content json.RawMessage `json:"content"`
 }
 
-// contentPart is a part of a message, of chat completions and of responses.
+// contentPart is a part of a message of chat completions or of responses.
 type contentPart struct {
 	Type     string          `json:"type"`
 	Text     string          `json:"text"`
 	ImageURL json.RawMessage `json:"image_url"` // {"url": ...}, or the text
 }
 
-// turnOf reads a message.
-func turnOf(role string, content json.RawMessage) (turn, error) {
-	t := turn{role: role}
+// parse brings a message to the common form.
+func (m *chatMessage) parse() (message, error) {
+	out := message{role: m.Role}
 	var text string
-	if !given(content) {
-		return t, nil
+	if !isSet(m.Content) {
+		return out, nil
 	}
-	if json.Unmarshal(content, &text) == nil {
-		t.texts = []string{text}
-		return t, nil
+	if json.Unmarshal(m.Content, &text) == nil {
+		out.texts = []string{text}
+		return out, nil
 	}
 	var parts []contentPart
-	if json.Unmarshal(content, &parts) != nil {
-		return t, invalid("a message's content: want a text or a list of parts")
+	if json.Unmarshal(m.Content, &parts) != nil {
+		return out, invalid("a message's content: want a text or a list of parts")
 	}
 	for _, p := range parts {
 		switch p.Type {
 		case "text", "input_text", "output_text":
-			t.texts = append(t.texts, p.Text)
+			out.texts = append(out.texts, p.Text)
 		case "image_url", "input_image":
 			var url string
 			var object struct{ URL string }
@@ -183,56 +176,35 @@ func turnOf(role string, content json.RawMessage) (turn, error) {
 				url = object.URL
 			}
 			if url == "" {
-				return t, invalid("an image of a message: want image_url with a data URI")
+				return out, invalid("an image of a message: want image_url with a data URI")
 			}
-			t.pictures = append(t.pictures, url)
+			out.images = append(out.images, url)
 		default:
-			return t, unsupported("a part of a message that is neither text nor an image")
+			return out, unsupported("a part of a message that is neither text nor an image")
 		}
 	}
-	return t, nil
+	return out, nil
 }
 
-func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
-	var q chatRequest
-	done, err := s.readJSON(w, r, &q, false)
+func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, q *chatRequest) error {
+	c, err := q.chat(r)
 	if err != nil {
-		return err
-	}
-	defer done()
-	if err := q.refuse(); err != nil {
-		return err
-	}
-	c := &chat{model: q.Model, client: clientOf(r), settings: settings{maxTokens: q.MaxTokens, temperature: q.Temperature, topP: q.TopP, seed: q.Seed}}
-	if q.MaxCompletionTokens != nil {
-		c.settings.maxTokens = q.MaxCompletionTokens
-	}
-	if q.TopLogprobs != nil {
-		c.settings.logprobs = *q.TopLogprobs
-	}
-	for _, m := range q.Messages {
-		t, err := turnOf(m.Role, m.Content)
-		if err != nil {
-			return err
-		}
-		c.turns = append(c.turns, t)
-	}
-	if c.form, err = q.ResponseFormat.form(); err != nil {
 		return err
 	}
 	x, err := s.conversation(r.Context(), c)
 	if err != nil {
 		return err
 	}
-	out := &chatWriter{events: events{w: w}, id: newID("chatcmpl-"), created: time.Now().Unix(), model: x.model.Name, request: &q}
-	got, err := s.complete(r.Context(), x, c.form, out.piece)
+	out := &chatWriter{events: newEvents(w), id: newID("chatcmpl-"), created: time.Now().Unix(), model: x.model.Name,
+		request: q}
+	got, err := s.complete(r.Context(), x, out.piece)
 	if err != nil {
 		return out.fail(err)
 	}
 	return out.end(got)
 }
 
-// newID makes a name for an answer.
+// newID returns a random name for an answer.
 func newID(prefix string) string {
 	var b [12]byte
 	rand.Read(b[:])
@@ -245,18 +217,18 @@ type chatWriter struct {
 	id, model string
 	created   int64
 	request   *chatRequest
-	said      bool // the role
+	roleSent  bool
 }
 
 // chatJSON is a completion, or a chunk of one.
 type chatJSON struct {
-	ID      string          `json:"id"`
-	Object  string          `json:"object"`
-	Created int64           `json:"created"`
-	Model   string          `json:"model"`
-	Choices []choiceJSON    `json:"choices"`
-	Usage   *usageJSON      `json:"usage,omitempty"`
-	Timings *answer.Timings `json:"timings,omitempty"`
+	ID      string         `json:"id"`
+	Object  string         `json:"object"`
+	Created int64          `json:"created"`
+	Model   string         `json:"model"`
+	Choices []choiceJSON   `json:"choices"`
+	Usage   *usageJSON     `json:"usage,omitempty"`
+	Timings *tasks.Timings `json:"timings,omitempty"`
 }
 
 type choiceJSON struct {
@@ -285,42 +257,14 @@ type usageJSON struct {
 }
 
 type logprobsJSON struct {
-	Content []tokenJSON `json:"content"`
-	Refusal *string     `json:"refusal"`
+	Content []logprobJSON `json:"content"`
+	Refusal *string       `json:"refusal"`
 }
 
-type tokenJSON struct {
-	Token   string      `json:"token"`
-	Logprob float64     `json:"logprob"`
-	Bytes   []int       `json:"bytes"`
-	Top     []tokenJSON `json:"top_logprobs"`
-}
-
-// logprobsOf lists tokens with their probabilities, but for the one that ends the answer.
-func logprobsOf(steps []runner.Step) []tokenJSON {
-	one := func(text string, logprob float64) tokenJSON {
-		t := tokenJSON{Token: text, Logprob: logprob, Bytes: []int{}, Top: []tokenJSON{}}
-		for _, b := range []byte(text) {
-			t.Bytes = append(t.Bytes, int(b))
-		}
-		return t
-	}
-	all := []tokenJSON{}
-	for _, s := range steps {
-		if s.Token == paligemma.EOS {
-			continue
-		}
-		t := one(s.Text, s.Logprob)
-		for _, a := range s.Top {
-			t.Top = append(t.Top, one(a.Text, a.Logprob))
-		}
-		all = append(all, t)
-	}
-	return all
-}
-
+// whole returns a completion, or a chunk of one, with these choices.
 func (o *chatWriter) whole(object string, choices ...choiceJSON) chatJSON {
-	return chatJSON{ID: o.id, Object: object, Created: o.created, Model: o.model, Choices: append([]choiceJSON{}, choices...)}
+	return chatJSON{ID: o.id, Object: object, Created: o.created, Model: o.model,
+		Choices: append([]choiceJSON{}, choices...)}
 }
 
 // piece sends a part of the answer, if it is a stream.
@@ -329,23 +273,23 @@ func (o *chatWriter) piece(text string, step *runner.Step) error {
 		return nil
 	}
 	c := choiceJSON{Delta: &deltaJSON{Content: &text}}
-	if !o.said {
-		o.said, c.Delta.Role = true, "assistant"
+	if !o.roleSent {
+		o.roleSent, c.Delta.Role = true, "assistant"
 	}
 	if o.request.Logprobs && step != nil {
-		c.Logprobs = &logprobsJSON{Content: logprobsOf([]runner.Step{*step})}
+		c.Logprobs = &logprobsJSON{Content: logprobsOf(*step)}
 	}
 	return o.send("", o.whole("chat.completion.chunk", c))
 }
 
 // end sends what is left.
 func (o *chatWriter) end(got *completion) error {
-	t := got.timings()
+	t := timingsOf(got.Reply)
 	usage := &usageJSON{t.PrefillTokens, t.DecodeTokens, t.PrefillTokens + t.DecodeTokens}
 	if !o.request.Stream {
 		c := choiceJSON{Message: &messageJSON{Role: "assistant", Content: got.text}, Finish: &got.finish}
 		if o.request.Logprobs {
-			c.Logprobs = &logprobsJSON{Content: logprobsOf(got.Steps)}
+			c.Logprobs = &logprobsJSON{Content: logprobsOf(got.Steps...)}
 		}
 		all := o.whole("chat.completion", c)
 		all.Usage, all.Timings = usage, &t

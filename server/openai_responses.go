@@ -1,6 +1,6 @@
 package server
 
-// This file: OpenAI's responses, in the part that fits: one answer, kept nowhere. Before it: openai.go. After it: chat.go.
+// This file: OpenAI's responses, in the part that fits: one answer, stored nowhere.
 
 import (
 	"encoding/json"
@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 type responsesRequest struct {
@@ -22,11 +22,7 @@ type responsesRequest struct {
 	Include         []string        `json:"include"`
 	Stream          bool            `json:"stream"`
 	Text            struct {
-		Format *struct {
-			Type   string          `json:"type"`
-			Schema json.RawMessage `json:"schema"`
-			Strict bool            `json:"strict"`
-		} `json:"format"`
+		Format *responseFormat `json:"format"`
 	} `json:"text"`
 	Metadata json.RawMessage `json:"metadata"`
 
@@ -38,29 +34,42 @@ type responsesRequest struct {
 	Background   bool            `json:"background"`
 }
 
-func (q *responsesRequest) refuse() error {
-	for _, c := range []struct {
-		asked bool
-		text  string
-	}{
-		{given(q.Instructions), "instructions: PaliGemma takes none, they would be passed over; put all into the input"},
-		{given(q.Previous) || given(q.Conversation), "previous_response_id and conversation: answers are kept nowhere; send the messages again"},
-		{given(q.Prompt), "prompt: templates are kept nowhere"},
-		{given(q.Tools), "tools: PaliGemma calls none"},
-		{q.Background, "background: answers are kept nowhere"},
-	} {
-		if c.asked {
-			return unsupported("not supported: %s", c.text)
-		}
-	}
-	return nil
+type responseFormat struct {
+	Type string `json:"type"`
+	schemaRef
 }
 
-// turns reads the input.
-func (q *responsesRequest) turns() ([]turn, error) {
+// chat brings the request to the common form, or refuses it.
+func (q *responsesRequest) chat(r *http.Request) (*chat, error) {
+	err := refuse(
+		refusal{isSet(q.Instructions),
+			"instructions: PaliGemma takes none, they would be ignored; put everything into the input"},
+		refusal{isSet(q.Previous) || isSet(q.Conversation),
+			"previous_response_id and conversation: answers are kept nowhere; send the messages again"},
+		refusal{isSet(q.Prompt), "prompt: templates are kept nowhere"},
+		refusal{isSet(q.Tools), "tools: PaliGemma calls none"},
+		refusal{q.Background, "background: answers are kept nowhere"},
+	)
+	if err != nil {
+		return nil, err
+	}
+	c := &chat{model: q.Model, client: clientOf(r), settings: settings{
+		maxTokens: q.MaxOutputTokens, temperature: q.Temperature, topP: q.TopP}}
+	set(&c.settings.topLogprobs, q.TopLogprobs)
+	if c.messages, err = q.messages(); err != nil {
+		return nil, err
+	}
+	if f := q.Text.Format; f != nil {
+		c.form, err = formOf(f.Type, f.schemaRef)
+	}
+	return c, err
+}
+
+// messages reads the input.
+func (q *responsesRequest) messages() ([]message, error) {
 	var text string
 	if json.Unmarshal(q.Input, &text) == nil {
-		return []turn{{role: "user", texts: []string{text}}}, nil
+		return []message{{role: "user", texts: []string{text}}}, nil
 	}
 	var items []struct {
 		Type string `json:"type"`
@@ -69,55 +78,31 @@ func (q *responsesRequest) turns() ([]turn, error) {
 	if json.Unmarshal(q.Input, &items) != nil {
 		return nil, invalid("input: want a text or a list of messages")
 	}
-	var all []turn
+	var all []message
 	for _, i := range items {
 		if i.Type != "" && i.Type != "message" {
-			return nil, unsupported("an item of the input that is no message")
+			return nil, unsupported("an item of the input that is not a message")
 		}
-		t, err := turnOf(i.Role, i.Content)
+		m, err := i.parse()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, t)
+		all = append(all, m)
 	}
 	return all, nil
 }
 
-func (q *responsesRequest) form() (*objectForm, error) {
-	if q.Text.Format == nil {
-		return nil, nil
-	}
-	f := &responseFormat{Type: q.Text.Format.Type}
-	f.JSONSchema.Schema, f.JSONSchema.Strict = q.Text.Format.Schema, q.Text.Format.Strict
-	return f.form()
-}
-
-func (s *Server) responses(w http.ResponseWriter, r *http.Request) error {
-	var q responsesRequest
-	done, err := s.readJSON(w, r, &q, false)
+func (s *Server) responses(w http.ResponseWriter, r *http.Request, q *responsesRequest) error {
+	c, err := q.chat(r)
 	if err != nil {
-		return err
-	}
-	defer done()
-	if err := q.refuse(); err != nil {
-		return err
-	}
-	c := &chat{model: q.Model, client: clientOf(r), settings: settings{maxTokens: q.MaxOutputTokens, temperature: q.Temperature, topP: q.TopP}}
-	if q.TopLogprobs != nil {
-		c.settings.logprobs = *q.TopLogprobs
-	}
-	if c.turns, err = q.turns(); err != nil {
-		return err
-	}
-	if c.form, err = q.form(); err != nil {
 		return err
 	}
 	x, err := s.conversation(r.Context(), c)
 	if err != nil {
 		return err
 	}
-	out := &responseWriter{events: events{w: w}, request: &q, message: newID("msg_"), response: newResponse(x, &q)}
-	got, err := s.complete(r.Context(), x, c.form, out.piece)
+	out := &responseWriter{events: newEvents(w), request: q, message: newID("msg_"), response: newResponse(x, q)}
+	got, err := s.complete(r.Context(), x, out.piece)
 	if err != nil {
 		return out.fail(err)
 	}
@@ -147,7 +132,7 @@ type responseJSON struct {
 	Truncation string          `json:"truncation"`
 	Usage      *responseUsage  `json:"usage"`
 	Metadata   json.RawMessage `json:"metadata"`
-	Timings    *answer.Timings `json:"timings,omitempty"`
+	Timings    *tasks.Timings  `json:"timings,omitempty"`
 }
 
 type incompleteJSON struct {
@@ -163,10 +148,10 @@ type outputJSON struct {
 }
 
 type partJSON struct {
-	Type        string      `json:"type"`
-	Text        string      `json:"text"`
-	Annotations []string    `json:"annotations"`
-	Logprobs    []tokenJSON `json:"logprobs"`
+	Type        string        `json:"type"`
+	Text        string        `json:"text"`
+	Annotations []string      `json:"annotations"`
+	Logprobs    []logprobJSON `json:"logprobs"`
 }
 
 type responseUsage struct {
@@ -177,17 +162,18 @@ type responseUsage struct {
 	Total        int            `json:"total_tokens"`
 }
 
-func newResponse(x *question, q *responsesRequest) responseJSON {
-	r := responseJSON{ID: newID("resp_"), Object: "response", Created: time.Now().Unix(), Status: "in_progress", Model: x.model.Name, Output: []outputJSON{},
-		MaxTokens: x.maxTokens, Temp: x.sampling.Temperature, TopP: 1, ToolChoice: "none", Tools: []string{}, Truncation: "disabled", Metadata: json.RawMessage(`{}`),
+func newResponse(x *request, q *responsesRequest) responseJSON {
+	r := responseJSON{ID: newID("resp_"), Object: "response", Created: time.Now().Unix(), Status: "in_progress",
+		Model: x.model.Name, Output: []outputJSON{}, MaxTokens: x.MaxTokens, Temp: x.Sampling.Temperature, TopP: 1,
+		ToolChoice: "none", Tools: []string{}, Truncation: "disabled", Metadata: json.RawMessage(`{}`),
 		Text: map[string]any{"format": map[string]string{"type": "text"}}}
 	if q.Text.Format != nil {
 		r.Text = q.Text
 	}
-	if x.sampling.TopP > 0 {
-		r.TopP = x.sampling.TopP
+	if x.Sampling.TopP > 0 {
+		r.TopP = x.Sampling.TopP
 	}
-	if given(q.Metadata) {
+	if isSet(q.Metadata) {
 		r.Metadata = q.Metadata
 	}
 	return r
@@ -202,17 +188,28 @@ type responseWriter struct {
 	number   int    // of the next event
 }
 
-// event sends an event: its name is in it too.
-func (o *responseWriter) event(name string, fields map[string]any) error {
-	fields["type"], fields["sequence_number"] = name, o.number
-	o.number++
-	return o.send(name, fields)
+// event is an event without its number.
+type event struct {
+	name   string
+	fields map[string]any
 }
 
-// part is a place in the response: its only part of its only message.
-func (o *responseWriter) part(more map[string]any) map[string]any {
-	more["item_id"], more["output_index"], more["content_index"] = o.message, 0, 0
-	return more
+// sendAll sends events: each has its name and its number in its fields too.
+func (o *responseWriter) sendAll(all ...event) error {
+	for _, e := range all {
+		e.fields["type"], e.fields["sequence_number"] = e.name, o.number
+		o.number++
+		if err := o.send(e.name, e.fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part adds to fields the place of the response's only part: in its only message.
+func (o *responseWriter) part(fields map[string]any) map[string]any {
+	fields["item_id"], fields["output_index"], fields["content_index"] = o.message, 0, 0
+	return fields
 }
 
 // begin sends what comes before the text.
@@ -220,23 +217,17 @@ func (o *responseWriter) begin() error {
 	if o.number > 0 {
 		return nil
 	}
-	empty := partJSON{Type: "output_text", Annotations: []string{}, Logprobs: []tokenJSON{}}
-	for _, e := range []struct {
-		name   string
-		fields map[string]any
-	}{
-		{"response.created", map[string]any{"response": o.response}},
-		{"response.in_progress", map[string]any{"response": o.response}},
-		{"response.output_item.added", map[string]any{"output_index": 0, "item": outputJSON{"message", o.message, "in_progress", "assistant", []partJSON{}}}},
-		{"response.content_part.added", o.part(map[string]any{"part": empty})},
-	} {
-		if err := o.event(e.name, e.fields); err != nil {
-			return err
-		}
-	}
-	return nil
+	empty := partJSON{Type: "output_text", Annotations: []string{}, Logprobs: []logprobJSON{}}
+	item := outputJSON{"message", o.message, "in_progress", "assistant", []partJSON{}}
+	return o.sendAll(
+		event{"response.created", map[string]any{"response": o.response}},
+		event{"response.in_progress", map[string]any{"response": o.response}},
+		event{"response.output_item.added", map[string]any{"output_index": 0, "item": item}},
+		event{"response.content_part.added", o.part(map[string]any{"part": empty})},
+	)
 }
 
+// piece sends a part of the text, if the response is a stream.
 func (o *responseWriter) piece(text string, step *runner.Step) error {
 	if !o.request.Stream || text == "" {
 		return nil
@@ -244,14 +235,17 @@ func (o *responseWriter) piece(text string, step *runner.Step) error {
 	if err := o.begin(); err != nil {
 		return err
 	}
-	return o.event("response.output_text.delta", o.part(map[string]any{"delta": text, "logprobs": o.logprobs(step)}))
+	fields := o.part(map[string]any{"delta": text, "logprobs": o.logprobs(step)})
+	return o.sendAll(event{"response.output_text.delta", fields})
 }
 
-func (o *responseWriter) logprobs(steps ...*runner.Step) []tokenJSON {
-	all := []tokenJSON{}
+// logprobs returns the log-probabilities of steps, none unless the client asked for them. nil is no
+// step.
+func (o *responseWriter) logprobs(steps ...*runner.Step) []logprobJSON {
+	all := []logprobJSON{}
 	for _, s := range steps {
 		if s != nil && slices.Contains(o.request.Include, "message.output_text.logprobs") {
-			all = append(all, logprobsOf([]runner.Step{*s})...)
+			all = append(all, logprobsOf(*s)...)
 		}
 	}
 	return all
@@ -264,8 +258,8 @@ func (o *responseWriter) end(got *completion) error {
 			return err
 		}
 	}
-	t := got.timings()
-	part := partJSON{"output_text", got.text, []string{}, []tokenJSON{}}
+	t := timingsOf(got.Reply)
+	part := partJSON{"output_text", got.text, []string{}, []logprobJSON{}}
 	for i := range got.Steps {
 		part.Logprobs = append(part.Logprobs, o.logprobs(&got.Steps[i])...)
 	}
@@ -276,33 +270,30 @@ func (o *responseWriter) end(got *completion) error {
 	}
 	item := outputJSON{"message", o.message, r.Status, "assistant", []partJSON{part}}
 	r.Output = []outputJSON{item}
-	r.Usage = &responseUsage{t.PrefillTokens, map[string]int{"cached_tokens": 0}, t.DecodeTokens, map[string]int{"reasoning_tokens": 0}, t.PrefillTokens + t.DecodeTokens}
+	r.Usage = &responseUsage{
+		Input: t.PrefillTokens, InputDetails: map[string]int{"cached_tokens": 0},
+		Output: t.DecodeTokens, OutDetails: map[string]int{"reasoning_tokens": 0},
+		Total: t.PrefillTokens + t.DecodeTokens,
+	}
 	if !o.request.Stream {
 		writeJSON(o.w, http.StatusOK, r)
 		return nil
 	}
-	for _, e := range []struct {
-		name   string
-		fields map[string]any
-	}{
-		{"response.output_text.done", o.part(map[string]any{"text": got.text, "logprobs": part.Logprobs})},
-		{"response.content_part.done", o.part(map[string]any{"part": part})},
-		{"response.output_item.done", map[string]any{"output_index": 0, "item": item}},
-		{"response." + r.Status, map[string]any{"response": r}},
-	} {
-		if err := o.event(e.name, e.fields); err != nil {
-			return err
-		}
-	}
-	return nil
+	return o.sendAll(
+		event{"response.output_text.done", o.part(map[string]any{"text": got.text, "logprobs": part.Logprobs})},
+		event{"response.content_part.done", o.part(map[string]any{"part": part})},
+		event{"response.output_item.done", map[string]any{"output_index": 0, "item": item}},
+		event{"response." + r.Status, map[string]any{"response": r}},
+	)
 }
 
-// fail ends the events with an error. Where none was sent it returns it.
+// fail ends the events with an error. If nothing was sent it returns err.
 func (o *responseWriter) fail(err error) error {
 	if o.number == 0 {
 		return err
 	}
 	f := asFailure(err)
-	o.event("error", map[string]any{"code": f.code, "message": f.text, "param": nil}) // an error: the client went away
+	fields := map[string]any{"code": f.code, "message": f.text, "param": nil}
+	o.sendAll(event{"error", fields}) // an error: the client went away
 	return nil
 }

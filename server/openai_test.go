@@ -12,9 +12,9 @@ import (
 type object = map[string]any
 
 // said is a user's message with a text and images.
-func said(text string, pictures ...int) object {
+func said(text string, images ...int) object {
 	parts := []object{{"type": "text", "text": text}}
-	for _, n := range pictures {
+	for _, n := range images {
 		parts = append(parts, object{"type": "image_url", "image_url": object{"url": uri(n)}})
 	}
 	return object{"role": "user", "content": parts}
@@ -31,7 +31,8 @@ func text(t *testing.T, g got) string {
 	t.Helper()
 	var c chatJSON
 	g.decode(t, &c)
-	if len(c.Choices) != 1 || c.Object != "chat.completion" || *c.Choices[0].Finish != "stop" || c.Choices[0].Message.Role != "assistant" || c.Usage.Total != c.Usage.Prompt+c.Usage.Completion {
+	if len(c.Choices) != 1 || c.Object != "chat.completion" || *c.Choices[0].Finish != "stop" ||
+		c.Choices[0].Message.Role != "assistant" || c.Usage.Total != c.Usage.Prompt+c.Usage.Completion {
 		t.Fatalf("%s", g.body)
 	}
 	return c.Choices[0].Message.Content
@@ -41,7 +42,8 @@ func TestModels(t *testing.T) {
 	s := serve(t, func(o *Options) { o.Models = append(o.Models, toy("other")) })
 	var list struct{ Data []modelJSON }
 	s.get("/v1/models").decode(t, &list)
-	if len(list.Data) != 2 || list.Data[0] != (modelJSON{"toy", "model", 1700000000, "pali"}) || list.Data[1].ID != "other" {
+	first := modelJSON{"toy", "model", 1700000000, "pali"}
+	if len(list.Data) != 2 || list.Data[0] != first || list.Data[1].ID != "other" {
 		t.Errorf("%+v", list)
 	}
 	var one modelJSON
@@ -55,64 +57,80 @@ func TestModels(t *testing.T) {
 func TestConversation(t *testing.T) {
 	s := serve(t)
 	model := object{"role": "assistant", "content": "yes"}
-	for name, c := range map[string]struct {
+	parts := func(all ...object) object { return object{"role": "user", "content": all} }
+	a, b := object{"type": "text", "text": "a"}, object{"type": "text", "text": "b"}
+	untouched := "  exactly as it is, \t with \n é. "
+	for _, c := range []struct {
+		name     string
 		messages []object
 		want     string
 	}{
-		"an image and a prompt":           {[]object{said("caption en", 1)}, answered(1, "caption en")},
-		"two images":                      {[]object{said("caption en", 1, 2)}, answered(1, "")[:7] + answered(2, "caption en")},
-		"the image of an earlier turn":    {[]object{said("caption en", 1), model, said("ocr")}, answered(1, "ocr")},
-		"the last turn's own image":       {[]object{said("caption en", 1), model, said("ocr", 2)}, answered(2, "ocr")},
-		"several texts":                   {[]object{{"role": "user", "content": []object{{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "image_url", "image_url": uri(1)}}}}, answered(1, "a b")},
-		"an empty system message":         {[]object{{"role": "system", "content": ""}, said("ocr", 1)}, answered(1, "ocr")},
-		"exactly as it is, \t with \n é.": {[]object{said("  exactly as it is, \t with \n é. ", 1)}, answered(1, "  exactly as it is, \t with \n é. ")},
+		{"an image and a prompt", []object{said("caption en", 1)}, answered(1, "caption en")},
+		{"two images", []object{said("caption en", 1, 2)},
+			answered(1, "")[:7] + answered(2, "caption en")},
+		{"the image of an earlier turn", []object{said("caption en", 1), model, said("ocr")}, answered(1, "ocr")},
+		{"the last turn's own image", []object{said("caption en", 1), model, said("ocr", 2)}, answered(2, "ocr")},
+		{"several texts", []object{parts(a, b, object{"type": "image_url", "image_url": uri(1)})}, answered(1, "a b")},
+		{"an empty system message", []object{{"role": "system", "content": ""}, said("ocr", 1)}, answered(1, "ocr")},
+		{"exactly as it is", []object{said(untouched, 1)}, answered(1, untouched)},
 	} {
-		if have := text(t, s.chat(nil, c.messages...)); have != c.want {
-			t.Errorf("%s: %q, want %q", name, have, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if have := text(t, s.chat(nil, c.messages...)); have != c.want {
+				t.Errorf("%q, want %q", have, c.want)
+			}
+		})
 	}
 }
 
 // What the model cannot do gets an error that says so.
 func TestChatRefused(t *testing.T) {
 	s := serve(t)
-	for name, c := range map[string]struct {
+	ocr := []object{said("ocr", 1)}
+	user := func(content any) object { return object{"role": "user", "content": content} }
+	jsonObject := object{"response_format": object{"type": "json_object"}}
+	address := object{"type": "image_url", "image_url": object{"url": "http://127.0.0.1/"}}
+	for _, c := range []struct {
+		name     string
 		fields   object
 		messages []object
 		status   int
 		want     string
 	}{
-		"no messages":     {nil, nil, 400, "no message"},
-		"no image":        {nil, []object{said("hello")}, 400, "answers about images only"},
-		"system":          {nil, []object{{"role": "system", "content": "Be brief."}, said("ocr", 1)}, 400, "system message"},
-		"developer":       {nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)}, 400, "developer message"},
-		"tool's message":  {nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
-		"the model last":  {nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400, "want the user's"},
-		"audio":           {nil, []object{{"role": "user", "content": []object{{"type": "input_audio"}}}}, 400, "neither text nor an image"},
-		"content":         {nil, []object{{"role": "user", "content": 3}}, 400, "content"},
-		"address":         {nil, []object{{"role": "user", "content": []object{{"type": "image_url", "image_url": object{"url": "http://127.0.0.1/"}}}}}, 400, "not fetched"},
-		"no address":      {nil, []object{{"role": "user", "content": []object{{"type": "image_url"}}}}, 400, "data URI"},
-		"model":           {object{"model": "gpt-4o"}, []object{said("ocr", 1)}, 404, "no such model"},
-		"n":               {object{"n": 2}, []object{said("ocr", 1)}, 400, "n: one"},
-		"tools":           {object{"tools": []object{{"type": "function"}}}, []object{said("ocr", 1)}, 400, "tools"},
-		"stop":            {object{"stop": "."}, []object{said("ocr", 1)}, 400, "stop"},
-		"penalty":         {object{"presence_penalty": 1}, []object{said("ocr", 1)}, 400, "penalty"},
-		"bias":            {object{"logit_bias": object{"5": 100}}, []object{said("ocr", 1)}, 400, "logit_bias"},
-		"top_logprobs":    {object{"top_logprobs": 3}, []object{said("ocr", 1)}, 400, "logprobs to be true"},
-		"format":          {object{"response_format": object{"type": "grammar"}}, []object{said("ocr", 1)}, 400, "response_format"},
-		"too long":        {object{"max_tokens": 99999}, []object{said("ocr", 1)}, 400, "1 to 1024"},
-		"JSON of a text":  {object{"response_format": object{"type": "json_object"}}, []object{said("caption en", 1)}, 400, "detect cat"},
-		"JSON of nothing": {object{"response_format": object{"type": "json_object"}}, []object{said("detect ", 1)}, 400, "detect cat"},
-		"worker lost":     {nil, []object{said("fault kill", 1)}, 503, "worker_lost"},
+		{"no messages", nil, nil, 400, "no message"},
+		{"no image", nil, []object{said("hello")}, 400, "answers about images only"},
+		{"system", nil, []object{{"role": "system", "content": "Be brief."}, said("ocr", 1)}, 400, "system message"},
+		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)}, 400, "developer"},
+		{"tool's message", nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
+		{"the model last", nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400, "want the user's"},
+		{"audio", nil, []object{user([]object{{"type": "input_audio"}})}, 400, "neither text nor an image"},
+		{"content", nil, []object{user(3)}, 400, "content"},
+		{"address", nil, []object{user([]object{address})}, 400, "not fetched"},
+		{"no address", nil, []object{user([]object{{"type": "image_url"}})}, 400, "data URI"},
+		{"model", object{"model": "gpt-4o"}, ocr, 404, "no such model"},
+		{"n", object{"n": 2}, ocr, 400, "n: one"},
+		{"tools", object{"tools": []object{{"type": "function"}}}, ocr, 400, "tools"},
+		{"stop", object{"stop": "."}, ocr, 400, "stop"},
+		{"penalty", object{"presence_penalty": 1}, ocr, 400, "penalty"},
+		{"bias", object{"logit_bias": object{"5": 100}}, ocr, 400, "logit_bias"},
+		{"top_logprobs", object{"top_logprobs": 3}, ocr, 400, "requires logprobs: true"},
+		{"format", object{"response_format": object{"type": "grammar"}}, ocr, 400, "response_format"},
+		{"too long", object{"max_tokens": 99999}, ocr, 400, "1 to 1024"},
+		{"JSON of a text", jsonObject, []object{said("caption en", 1)}, 400, "detect cat"},
+		{"JSON of nothing", jsonObject, []object{said("detect ", 1)}, 400, "detect cat"},
+		{"worker lost", nil, []object{said("fault kill", 1)}, 503, "worker_lost"},
 	} {
-		g := s.chat(c.fields, c.messages...)
-		var e errorJSON
-		g.decode(t, &e)
-		if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" || e.Error.Type == "" {
-			t.Errorf("%s: %d %s", name, g.status, g.body)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			g := s.chat(c.fields, c.messages...)
+			var e errorJSON
+			g.decode(t, &e)
+			if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" || e.Error.Type == "" {
+				t.Errorf("%d %s", g.status, g.body)
+			}
+		})
 	}
-	if have := text(t, s.chat(object{"n": 1, "stop": nil, "tools": []object{}, "presence_penalty": 0, "user": "me", "store": false, "max_completion_tokens": 50}, said("ocr", 1))); have != answered(1, "ocr") {
+	ignored := object{"n": 1, "stop": nil, "tools": []object{}, "presence_penalty": 0, "user": "me", "store": false,
+		"max_completion_tokens": 50}
+	if have := text(t, s.chat(ignored, said("ocr", 1))); have != answered(1, "ocr") {
 		t.Errorf("%q", have)
 	}
 }
@@ -135,7 +153,8 @@ func chunks(t *testing.T, g got) (all []string) {
 
 func TestChatStream(t *testing.T) {
 	s := serve(t)
-	g := s.chat(object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true, "top_logprobs": 2}, said("what é", 1))
+	fields := object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true, "top_logprobs": 2}
+	g := s.chat(fields, said("what é", 1))
 	all := chunks(t, g)
 	have, tokens := "", 0
 	for i, data := range all[:len(all)-1] {
@@ -206,7 +225,7 @@ func TestSchemas(t *testing.T) {
 		`{"properties":{"objects":{"items":{"type":"string"}}}}`:                                 "want a list of objects",
 		`{"properties":{"a":{"items":{"properties":{"label":{}}}},"why":{}},"required":["why"]}`: "want a list of objects",
 		items(`{"properties":{"colour":{}}}`):                                                    "no property of an object",
-		items(`{"properties":{"label":{},"colour":{}},"required":["colour"]}`):                   "wants a property",
+		items(`{"properties":{"label":{},"colour":{}},"required":["colour"]}`):                   "requires a property",
 		items(`{"properties":{"mask":{}}}`):                                                      "masks: they come",
 		items(`{"properties":{"label":{"enum":["dog"]}},"required":["label"]}`):                  "does not fit",
 		`{"$ref":"file:///etc/passwd"}`:                                                          "refers to another",
@@ -278,7 +297,7 @@ func TestResponses(t *testing.T) {
 		"templates":             {"input": input, "prompt": object{"id": "x"}},
 		"tools":                 {"input": input, "tools": []object{{"type": "web_search"}}},
 		"background":            {"input": input, "background": true},
-		"no message":            {"input": []object{{"type": "function_call_output"}}},
+		"not a message":         {"input": []object{{"type": "function_call_output"}}},
 		"want a text or a list": {"input": 3},
 		"response_format":       {"input": input, "text": object{"format": object{"type": "x"}}},
 	} {

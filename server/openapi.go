@@ -1,6 +1,7 @@
 package server
 
-// This file: the description of all routes. Before it: openapi.json, kept by hand; openapi_test.go holds routes and answers against it. After it: clients.
+// This file: the description of all routes, openapi.json: kept by hand, held against routes and
+// answers by openapi_test.go.
 
 import (
 	_ "embed"
@@ -10,7 +11,7 @@ import (
 //go:embed openapi.json
 var openapi []byte
 
-func (s *Server) describe(w http.ResponseWriter, _ *http.Request) {
+func describe(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(openapi)
 }

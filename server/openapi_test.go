@@ -44,7 +44,8 @@ var compiler = sync.OnceValue(func() *jsonschema.Compiler {
 
 var compiling sync.Mutex
 
-// conforms holds an answer against the description of its route: status, content type, and the schema of JSON.
+// conforms holds an answer against the description of its route: status, content type, and the
+// schema of JSON.
 func conforms(method, pattern string, g got) error {
 	_, path, _ := strings.Cut(pattern, " ")
 	path = strings.NewReplacer("{$}", "", "{model...}", "{model}").Replace(path)

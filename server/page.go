@@ -2,9 +2,9 @@ package server
 
 // This file: the page for people, and its modules.
 //
-// The page may load and ask this server only, runs no script and uses no style but these files, and is
-// shown in no other page's frame. It is sent to anyone who reaches the server: a browser has no key
-// before the page asks for one.
+// The page may load and ask this server only, runs no script and uses no style but these files, and
+// is shown in no other page's frame. Anyone who reaches the server gets it: a browser has no key
+// before the page asks for it.
 
 import (
 	"embed"
@@ -17,14 +17,20 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pagePolicy is the page's Content-Security-Policy. Trusted types: no text becomes markup or a script.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
-	"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+// pagePolicy is the page's Content-Security-Policy. Trusted types: no text becomes markup or a
+// script.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // pageTypes are the types of its files.
-var pageTypes = map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+var pageTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
 
-// wantsPage tells whether a browser asks to show something: it names text/html.
+// wantsPage tells whether a browser asks for something to show: it accepts text/html.
 func wantsPage(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		if media, _, _ := mime.ParseMediaType(part); media == "text/html" {
@@ -43,19 +49,9 @@ func isPage(r *http.Request) bool {
 	return r.URL.Path == "/" && wantsPage(r) || ok && !strings.Contains(name, "/") && pageTypes[path.Ext(name)] != ""
 }
 
-// home is the page in a browser, and what Ollama says for all others.
-func (s *Server) home(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Accept")
-	if !wantsPage(r) {
-		s.hello(w, r)
-		return
-	}
-	sendPage(w, "index.html")
-}
+func pageFile(w http.ResponseWriter, r *http.Request) { sendPage(w, r.PathValue("file")) }
 
-func (s *Server) pageFile(w http.ResponseWriter, r *http.Request) { sendPage(w, r.PathValue("file")) }
-
-// sendPage sends a file of the page, or says that there is none.
+// sendPage answers with a file of the page, or with an error if there is none.
 func sendPage(w http.ResponseWriter, name string) {
 	kind := pageTypes[path.Ext(name)]
 	b, err := pageFiles.ReadFile("page/" + name)

@@ -31,7 +31,8 @@ func embedded(t *testing.T) map[string]string {
 	return all
 }
 
-// A browser gets the page, all others what Ollama says; every file has its type and the policy; a key is not wanted for them, and for nothing else.
+// A browser gets the page, all others what Ollama says; every file has its type and the policy; a
+// key is not wanted for them, and for nothing else.
 func TestPageIsServed(t *testing.T) {
 	s := serve(t, func(o *Options) { o.Key = "secret" })
 	g := s.do("GET", "/", "", "Accept", browserAccepts)
@@ -80,7 +81,8 @@ var (
 	inline     = regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|javascript:|<script(?:[^>]*)>[^<]`)
 )
 
-// The page refers to nothing but its own files, and has no script and no style in itself: it works offline, and under its policy.
+// The page refers to nothing but its own files, and has no script and no style in itself: it works
+// offline, and under its policy.
 func TestPageIsWhole(t *testing.T) {
 	files := embedded(t)
 	used := map[string]bool{"index.html": true}
@@ -131,7 +133,7 @@ func TestPageKnowsTheTasks(t *testing.T) {
 	}
 	all := regexp.MustCompile(`name="task" value="(\w+)"`).FindAllStringSubmatch(page, -1)
 	for _, m := range all {
-		if !slices.ContainsFunc(ourTasks, func(o task) bool { return o.name == m[1] }) {
+		if !slices.ContainsFunc(nativeTasks(), func(o tasks.Task) bool { return o.Name == m[1] }) {
 			t.Errorf("no route for %s", m[1])
 		}
 	}

@@ -1,9 +1,10 @@
 package server
 
-// This file: answers as JSON, where a client gives a schema: boxes and masks. Before it: a JSON schema. After it: JSON that it accepts.
+// This file: answers as JSON, where a client gives a schema: boxes and masks.
 //
-// The schema is one of an object with a list of objects, {"objects": [{...}]}, whatever the list is called, or of the list alone. The properties of its
-// items choose what is told of each object, by the names of answer.Object's JSON; one that must be there and has another name cannot be answered.
+// The schema is one of an object with a list of objects, {"objects": [{...}]}, whatever the list is
+// called, or of the list alone. The properties of its items choose what is reported of each object,
+// by the names of tasks.Detection's JSON; a required one that has another name cannot be answered.
 
 import (
 	"bytes"
@@ -14,11 +15,11 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/server/worker"
+	"github.com/pali-gguf/pali/server/engine"
+	"github.com/pali-gguf/pali/tasks"
 )
 
-// objectForm says what is told of objects.
+// objectForm is the form of an answer that is JSON.
 type objectForm struct {
 	list   string   // the name of the list; "": the answer is the list
 	fields []string // of each object
@@ -26,7 +27,7 @@ type objectForm struct {
 	schema *jsonschema.Schema // nil: none was given
 }
 
-// ownFields are those of answer.Object.
+// ownFields are the fields of tasks.Detection.
 var ownFields = []string{"label", "score", "score_box", "score_label", "xyxy", "loc", "seg", "mask", "area", "polygons"}
 
 // anyForm is the form where JSON is wanted and no schema given.
@@ -35,21 +36,21 @@ var anyForm = &objectForm{list: "objects", fields: ownFields}
 // maxSchema is the largest schema in bytes.
 const maxSchema = 64 << 10
 
-// noRefs lets a schema refer to nothing but itself.
+// noRefs is a loader that lets a schema refer to nothing but itself.
 type noRefs struct{}
 
 func (noRefs) Load(string) (any, error) {
 	return nil, errors.New("a schema may refer to itself only")
 }
 
-// parseSchema reads a schema.
+// parseSchema reads a schema. If strict is set the answer is constrained to the form.
 func parseSchema(raw json.RawMessage, strict bool) (*objectForm, error) {
 	if len(raw) > maxSchema {
 		return nil, invalid("a schema of %d bytes: at most %d", len(raw), maxSchema)
 	}
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return nil, invalid("the schema is no JSON")
+		return nil, invalid("the schema is not JSON")
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noRefs{})
@@ -102,7 +103,7 @@ func direct(s *jsonschema.Schema) *jsonschema.Schema {
 	return s
 }
 
-// itemsOf returns the schema of a list's items, nil where they are no objects.
+// itemsOf returns the schema of a list's items, nil if they are not objects.
 func itemsOf(s *jsonschema.Schema) *jsonschema.Schema {
 	items := s.Items2020
 	if old, ok := s.Items.(*jsonschema.Schema); ok && items == nil {
@@ -125,34 +126,38 @@ func (f *objectForm) chooseFields(items *jsonschema.Schema) error {
 	}
 	for _, name := range items.Required {
 		if !slices.Contains(f.fields, name) {
-			return unsupported("the schema wants a property of each object that is not known here: want some of %s", strings.Join(ownFields, ", "))
+			return unsupported("the schema requires a property of each object that is not known here: want some of %s",
+				strings.Join(ownFields, ", "))
 		}
 	}
 	if len(f.fields) == 0 {
-		return unsupported("the schema has no property of an object that is known here: want some of %s", strings.Join(ownFields, ", "))
+		return unsupported("the schema has no property of an object that is known here: want some of %s",
+			strings.Join(ownFields, ", "))
 	}
 	return nil
 }
 
-// ask makes a question one whose answer has the form, if it asks for objects.
-func (f *objectForm) ask(q *question) error {
-	task, things, _ := strings.Cut(q.prompt, " ")
-	if task != "detect" && task != "segment" || strings.TrimSpace(things) == "" || len(q.pictures) > 1 {
-		return unsupported(`JSON is what prompts like "detect cat ; dog" and "segment cat" about one image are answered with; any other answer is text`)
+// check refuses a request that does not ask for objects which the form can hold. hasMasks says
+// whether the model has a mask decoder. If the form is strict it constrains the answer of q.
+func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
+	p := tasks.Parse(q.Prompt)
+	if !p.Boxes() || len(p.Labels) == 0 || len(q.Images) > 1 {
+		return unsupported(`JSON answers prompts like "detect cat ; dog" and "segment cat" about one image; ` +
+			`any other answer is text`)
 	}
 	for _, name := range []string{"mask", "area", "polygons"} {
-		if f.schema != nil && slices.Contains(f.fields, name) && (task != "segment" || q.model.Masks == nil) {
+		if f.schema != nil && slices.Contains(f.fields, name) && (!p.Masks() || !hasMasks) {
 			return unsupported("masks: they come with \"segment\", from a model that has a mask decoder")
 		}
 	}
 	if f.strict {
-		q.strict = &worker.Strict{Things: things, Masks: task == "segment"}
+		q.Strict = &engine.Strict{Labels: p.Labels, Masks: p.Masks()}
 	}
 	return nil
 }
 
-// write writes the objects in the form.
-func (f *objectForm) write(objects []answer.Object) (string, error) {
+// write returns the objects in the form.
+func (f *objectForm) write(objects []tasks.Detection) (string, error) {
 	all := []map[string]json.RawMessage{}
 	for _, o := range objects {
 		var fields map[string]json.RawMessage

@@ -1,15 +1,18 @@
-// Package server answers questions about images over HTTP: Pali's own routes, OpenAI's and Ollama's.
+// Package server answers requests about images over HTTP: Pali's native routes, OpenAI's and
+// Ollama's.
 //
-// Before it: a client's request. After it: package server/worker, which runs the model in a process of its own; this package holds no C. The way of a
-// request, and where it is:
+// Before it: a client's request. After it: package server/engine, which queues it and has a worker
+// answer. This package holds no C. The way of a request, and where it is:
 //
-//	guard.go     Host, Origin, key, limits           who may ask
-//	ours.go      openai*.go  ollama*.go              the body to a question, the answer to a body
-//	ask.go       images, queue, worker             one question from its parts to its answer
-//	image.go   images.go  fetch.go                 bytes to pixels, kept image embeddings, remote addresses
-//	queue.go     pool.go                             whose turn it is, which worker answers
-//	metrics.go   openapi.json                        what is told about it all
-//	page.go      page/                               the page that a browser shows
+//	guard.go       access.go                           who may ask: Host, Origin, key
+//	routes.go                                          which handler answers: all routes are listed there
+//	body.go        handle.go                           the bounded body, and the request that it holds
+//	native.go      openai*.go  ollama*.go  chat.go     a protocol's request to the engine's, its answer to a body
+//	image.go       fetch.go                            the bytes of its images
+//	schema.go                                          answers as JSON of a client's schema
+//	errors.go      respond.go  stream.go               how answers and errors are written
+//	metrics.go     openapi.json                        what is reported about it all
+//	page.go        page/                               the page that a browser shows
 package server
 
 import (
@@ -17,28 +20,22 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"runtime"
-	"sync/atomic"
+	"strings"
 	"time"
 
-	"github.com/pali-gguf/pali/mmproj/imageproc"
-	"github.com/pali-gguf/pali/paligemma"
-	"github.com/pali-gguf/pali/server/worker"
+	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// Model is a model that can be asked.
+// Model is a model that can be asked: its name is what clients call it.
 type Model struct {
-	Name    string         // as clients call it
-	Command worker.Command // its worker
-	Vision  paligemma.VisionConfig
-	Masks   *masks.Decoder // nil: boxes only
-	Memory  int64          // bytes that a worker takes
-	About   About
+	engine.Model
+	Masks *masks.Decoder // nil: boxes only
+	Info  Info
 }
 
-// About is what listings tell of a model.
-type About struct {
+// Info is what listings say of a model.
+type Info struct {
 	Modified     time.Time // of the text file
 	Bytes        int64     // of its files
 	Architecture string    // as GGUF names it
@@ -49,102 +46,77 @@ type About struct {
 	Width        int // of an embedding
 }
 
-// Options says what a server serves, and how much of it.
+// Options says what a server serves, to whom, and how much of it.
 type Options struct {
-	Version    string
-	Models     []*Model         // one at least; the first is loaded by Load
-	Parallel   int              // requests answered at a time, each by a worker of its own
-	Queue      int              // requests that may wait
-	KeepAlive  time.Duration    // how long an idle worker stays; negative: for ever
-	Memory     int64            // bytes that all workers may take together; 0: no bound
-	ImageCache int64            // bytes of image embeddings that are kept
-	MaxBody    int64            // bytes of a request
-	MaxTokens  int              // longest answer that may be asked for
-	Timeout    time.Duration    // of a request, its time in the queue included
-	Limits     imageproc.Limits // of an image
-	Key        string           // what clients must show; "": nothing
-	Public     bool             // whether other machines can reach the server
-	Hosts      []string         // names of this server that clients may use beside localhost
-	Origins    []string         // web origins, beside the server's own, whose pages may ask
-	URLs       bool             // whether images may be given by their address
-	Log        io.Writer        // a line for each request; nil: none
+	engine.Options
+	Access
+	Version string
+	Models  []*Model  // one at least; the first is loaded by Load
+	MaxBody int64     // bytes of a request
+	URLs    bool      // whether images may be given by their address
+	Log     io.Writer // a line for each request; nil: none
 }
 
 // Server is the handler. Close ends its workers. Safe for concurrent use.
 type Server struct {
 	Options
+	engine   *engine.Engine
 	handler  http.Handler
 	mux      *http.ServeMux
-	queue    *queue
-	pool     *pool
-	images   *images
-	metrics  *metrics
-	fetcher  *fetcher
-	decoders chan struct{} // as many images are decoded at a time
-	bodies   atomic.Int64  // bytes of requests in memory
-	status   atomic.Value  // of /health: "loading", "ok", "stopping"
+	bodies   *bodies
+	images   *imageReader
+	requests *requestMetrics
 	logger   *log.Logger
 }
 
-// New makes a server. It starts no worker yet.
-func New(o Options) *Server {
-	if o.Log == nil {
-		o.Log = io.Discard
-	}
-	s := &Server{Options: o, queue: newQueue(o.Parallel, o.Queue), images: newImages(o.ImageCache), metrics: newMetrics(),
-		fetcher: newFetcher(o.Limits.Bytes), decoders: make(chan struct{}, runtime.GOMAXPROCS(0)), logger: log.New(o.Log, "pali: ", 0)}
-	s.pool = newPool(o.Memory, s.metrics)
-	s.status.Store("loading")
-	s.mux = http.NewServeMux()
-	for _, r := range s.routes() {
-		s.mux.Handle(r.pattern, r.handler)
-	}
-	s.handler = s.guard(http.HandlerFunc(s.dispatch))
-	return s
-}
-
-// route is one of the server's.
-type route struct {
-	pattern string // of http.ServeMux
-	handler http.Handler
-}
-
-func (s *Server) routes() []route {
-	all := []route{
-		{"GET /health", http.HandlerFunc(s.health)},
-		{"GET /metrics", http.HandlerFunc(s.tellMetrics)},
-		{"GET /openapi.json", http.HandlerFunc(s.describe)},
-		{"GET /page/{file}", http.HandlerFunc(s.pageFile)},
-	}
-	all = append(all, s.ours()...)
-	all = append(all, s.openai()...)
-	return append(all, s.ollama()...)
-}
-
-// Load loads the first model, so that it is there when it is asked. Until then /health says that the server is loading.
+// Load loads the first model, so that it is there when it is asked. Until then /health reports that
+// the server is loading.
 func (s *Server) Load(ctx context.Context) error {
-	l, _, err := s.pool.get(ctx, s.Models[0])
-	if err != nil {
-		return err
-	}
-	s.pool.put(l, s.KeepAlive)
-	s.status.CompareAndSwap("loading", "ok")
-	return nil
+	return s.engine.Load(ctx, &s.Models[0].Model, s.KeepAlive)
 }
 
-// Stop makes /health say that the server is stopping.
-func (s *Server) Stop() { s.status.Store("stopping") }
+// Stop makes /health report that the server is stopping.
+func (s *Server) Stop() { s.engine.Stop() }
 
-// Close ends all workers, and with them the requests in hand.
-func (s *Server) Close() { s.pool.close() }
+// Close ends all workers, and with them the requests that run.
+func (s *Server) Close() { s.engine.Close() }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
+// model returns the model of a name, the first for "". A suffix ":latest" means nothing, as
+// Ollama's clients have it.
+func (s *Server) model(name string) (*Model, error) {
+	name = strings.TrimSuffix(name, ":latest")
+	for i, m := range s.Models {
+		if m.Name == name || name == "" && i == 0 {
+			return m, nil
+		}
+	}
+	return nil, engine.ErrNoModel
+}
+
+// namedModel is model for a name that must not be "".
+func (s *Server) namedModel(name string) (*Model, error) {
+	if name == "" {
+		return nil, engine.ErrNoModel
+	}
+	return s.model(name)
+}
+
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	status, code := s.status.Load().(string), http.StatusOK
-	if status != "ok" {
+	status, code := s.engine.Status(), http.StatusOK
+	if status != engine.Ready {
 		code = http.StatusServiceUnavailable
 	}
-	writeJSON(w, code, map[string]string{"status": status})
+	writeJSON(w, code, map[string]engine.Status{"status": status})
+}
+
+// writeMetrics writes in Prometheus's text form what the server and the engine count.
+func (s *Server) writeMetrics(w http.ResponseWriter, _ *http.Request) {
+	var e engine.Exposition
+	s.requests.write(&e)
+	s.engine.WriteMetrics(&e)
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Write([]byte(e.String()))
 }

@@ -1,9 +1,10 @@
 package tasks
 
-// This file: how sure the model was of an object. Before it: an answer's tokens with their probabilities, and where in its text the object lies
-// (boxes.go). After it: --min-score, and the order of a precision-recall curve.
+// This file: how sure the model was of an object, given the answer's tokens with their
+// probabilities and where in its text the object lies.
 //
-// With p(t) the probability of a token among all tokens at its place, after the prompt, the image and the answer so far, and b_i the bin of corner i:
+// With p(t) the probability of a token among all tokens at its place, after the prompt, the image
+// and the answer so far, and b_i the bin of corner i:
 //
 //	near_i      = sum of p(<locB>) over the bins B with |B - b_i| <= 8
 //	score_box   = (near_1 near_2 near_3 near_4)^(1/4)
@@ -15,14 +16,9 @@ package tasks
 import (
 	"math"
 	"strings"
-)
 
-// Token is one token of an answer.
-type Token struct {
-	Text    string  // what it adds to the answer's text
-	Logprob float64 // natural logarithm of its probability
-	BinProb float64 // of a location: the probability of all locations within 8 bins
-}
+	"github.com/pali-gguf/pali/runner"
+)
 
 // Score is how sure the model was of an object, each 0 to 1.
 type Score struct {
@@ -31,10 +27,10 @@ type Score struct {
 	Label float64 `json:"score_label"`
 }
 
-// ScoreObject scores the object that lies at bytes [from,to) of the text that the tokens make.
-func ScoreObject(tokens []Token, from, to int) Score {
+// ScoreObject scores the object at bytes [from,to) of the text that the steps' texts make.
+func ScoreObject(steps []runner.Step, from, to int) Score {
 	box, label, corners, at := 0.0, 0.0, 0, 0
-	for _, t := range tokens {
+	for _, t := range steps {
 		begins := at >= from && at < to
 		at += len(t.Text)
 		switch {

@@ -4,13 +4,15 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/pali-gguf/pali/runner"
 )
 
 func TestScoreObject(t *testing.T) {
-	tokens := []Token{
-		{"<loc0001>", -1, 0.9}, {"<loc0002>", -1, 0.8}, {"<loc0003>", -1, 0.7}, {"<loc0004>", -1, 0.6}, {" red", math.Log(0.5), 0}, {" star", math.Log(0.4), 0},
-		{" ;", math.Log(0.3), 0}, {" ", -1, 0},
-		{"<loc0005>", -1, 1}, {"<loc0006>", -1, 1}, {"<loc0007>", -1, 0.0625}, {"<loc0008>", -1, 1}, {"<seg001>", -9, 0},
+	tokens := []runner.Step{
+		{Text: "<loc0001>", Logprob: -1, BinProb: 0.9}, {Text: "<loc0002>", Logprob: -1, BinProb: 0.8}, {Text: "<loc0003>", Logprob: -1, BinProb: 0.7}, {Text: "<loc0004>", Logprob: -1, BinProb: 0.6}, {Text: " red", Logprob: math.Log(0.5), BinProb: 0}, {Text: " star", Logprob: math.Log(0.4), BinProb: 0},
+		{Text: " ;", Logprob: math.Log(0.3), BinProb: 0}, {Text: " ", Logprob: -1, BinProb: 0},
+		{Text: "<loc0005>", Logprob: -1, BinProb: 1}, {Text: "<loc0006>", Logprob: -1, BinProb: 1}, {Text: "<loc0007>", Logprob: -1, BinProb: 0.0625}, {Text: "<loc0008>", Logprob: -1, BinProb: 1}, {Text: "<seg001>", Logprob: -9, BinProb: 0},
 	}
 	text := ""
 	for _, token := range tokens {

@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Tiles cover the image from edge to edge, are of one size, and share a quarter of their side with the next.
+// Tiles cover the image from edge to edge, are of one size, and share a quarter of their side with
+// the next.
 func TestTiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 3000).Draw(t, "width"), rapid.IntRange(1, 3000).Draw(t, "height")
@@ -91,9 +92,9 @@ func TestMergeText(t *testing.T) {
 	}
 }
 
-func TestJoin(t *testing.T) {
+func TestMergeDetections(t *testing.T) {
 	cat := func(tile int, score float64, cut bool, x0, y0, x1, y1 float64) TileDetection {
-		return TileDetection{"cat", [4]float64{x0, y0, x1, y1}, score, tile, cut}
+		return TileDetection{Detection{Label: "cat", XYXY: [4]float64{x0, y0, x1, y1}, Score: Score{Score: score}}, tile, cut}
 	}
 	dog := cat(1, 0.9, false, 0, 0, 10, 10)
 	dog.Label = "dog"
@@ -119,7 +120,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
+func TestTouchesEdge(t *testing.T) {
 	tile := image.Rect(100, 100, 164, 164)
 	for _, c := range []struct {
 		xyxy          [4]float64

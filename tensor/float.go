@@ -36,7 +36,7 @@ func ToFloat32(dst []float32, src []byte, d DType) {
 			src = src[2:]
 		}
 	default:
-		panic("tensor: Widen: " + d.String() + " is not a float type")
+		panic("tensor: ToFloat32: " + d.String() + " is not a float type")
 	}
 }
 
@@ -57,7 +57,7 @@ func FromFloat32(dst []byte, src []float32, d DType) {
 			binary.LittleEndian.PutUint16(dst[2*i:], ToBF16(v))
 		}
 	default:
-		panic("tensor: Narrow: " + d.String() + " is not a float type")
+		panic("tensor: FromFloat32: " + d.String() + " is not a float type")
 	}
 }
 

@@ -115,8 +115,7 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// Limit is the smallest magnitude that FromFloat32 turns into an infinity, and IndexOverflow finds
-// it.
+// Limit is the first magnitude that FromFloat32 turns into an infinity, and IndexOverflow finds it.
 func TestLimit(t *testing.T) {
 	for _, d := range []DType{F32, F16, BF16} {
 		below := math.Nextafter32(d.Limit(), 0)
@@ -195,11 +194,11 @@ func TestF32Bits(t *testing.T) {
 	}
 }
 
-func BenchmarkWiden(b *testing.B) {
+func BenchmarkToFloat32(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { ToFloat32(v, raw, d) })
 }
 
-func BenchmarkNarrow(b *testing.B) {
+func BenchmarkFromFloat32(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { FromFloat32(raw, v, d) })
 }
 

@@ -61,8 +61,8 @@ func sameAxes(p Pattern) bool {
 
 func isIndex(axis string) bool { return axis[0] >= '0' && axis[0] <= '9' }
 
-// Gather is a rearrangement of one source array of known shape into a matrix of rows and columns:
-// the element at row r and column c of the result is the source's element RowAt[r] + ColAt[c]. The
+// Gather is a rearrangement of one source array of known shape into a matrix of Rows x Cols: the
+// element at row r and column c of the result is the source's element RowAt[r] + ColAt[c]. The
 // columns are the result's last axis, the rows all others.
 type Gather struct {
 	Shape        []int // of the result
@@ -95,9 +95,9 @@ func (p Pattern) Move(shape []int) (Gather, error) {
 		for _, a := range group {
 			n *= size[a]
 			if i < len(p.Right)-1 {
-				m.RowAt = outer(m.RowAt, size[a], stride[a])
+				m.RowAt = offsets(m.RowAt, size[a], stride[a])
 			} else {
-				m.ColAt = outer(m.ColAt, size[a], stride[a])
+				m.ColAt = offsets(m.ColAt, size[a], stride[a])
 			}
 		}
 		m.Shape = append(m.Shape, n)
@@ -105,8 +105,8 @@ func (p Pattern) Move(shape []int) (Gather, error) {
 	return m, nil
 }
 
-// outer returns at[i] + j*stride for every i and, varying faster, every j below n.
-func outer(at []int, n, stride int) []int {
+// offsets returns at[i] + j*stride for every i and, varying faster, every j below n.
+func offsets(at []int, n, stride int) []int {
 	out := make([]int, 0, len(at)*n)
 	for _, a := range at {
 		for j := range n {
@@ -132,7 +132,7 @@ func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 		rows := m.RowAt[from:min(from+tile, to)]
 		if n := run(rows); n > width {
 			rows = rows[:n]
-			m.turn(dst, src[rows[0]*size:], d, n)
+			m.transpose(dst, src[rows[0]*size:], d, n)
 		} else {
 			rows = rows[:1]
 			for c := 0; c < cols; c += width { // every run of columns is as long as the first, or continues into the next
@@ -144,10 +144,10 @@ func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 	}
 }
 
-// turn writes n rows (at most tile) that are adjacent in the source to dst, where src begins at the
-// first one's base. Their columns are not, so each run of n neighbours is converted into a tile
-// that is then read across.
-func (m Gather) turn(dst []float32, src []byte, d DType, n int) {
+// transpose writes n rows (at most tile) that are adjacent in the source to dst, where src begins
+// at the first one's base. Their columns are not adjacent, so each run of n neighbours is converted
+// into a tile that is then read across.
+func (m Gather) transpose(dst []float32, src []byte, d DType, n int) {
 	var buf [tile * tile]float32
 	size, cols := d.Size(), len(m.ColAt)
 	for from := 0; from < cols; from += tile {

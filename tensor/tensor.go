@@ -1,8 +1,8 @@
 // Package tensor is a named array in NumPy order whose bytes are read on demand.
 //
-// Before it: packages npz and gguf (for its unquantized types), which make tensors from files.
-// After it: code that reads them piece by piece, converts them to 32-bit floats and rearranges
-// their axes by a pattern of letters.
+// Before it: a reader of files, which makes tensors, as package npz. After it: code that reads them
+// piece by piece, converts their elements to 32-bit floats and rearranges their axes by a pattern
+// of letters.
 package tensor
 
 import (
@@ -13,7 +13,7 @@ import (
 // DType is the type of an array's elements. All are stored little endian.
 type DType uint8
 
-// Element types that PaliGemma checkpoints and the reference dumps use.
+// The element types.
 const (
 	F32 DType = iota + 1
 	F16

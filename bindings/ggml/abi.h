@@ -1,8 +1,10 @@
-/* The parts of ggml's binary interface that this package relies on: a few structs, and numbers.
+/* The parts of ggml's binary interface that the bindings rely on: a few structs, and numbers.
  *
- * Written out for the ggml that github.com/ollama/ollama v0.17.4 carries. abi_test.go compiles assertions of every size,
- * offset and number against that module's own headers; nothing here is trusted without them.
- * The names carry the prefix pali_ so that both sets of headers fit into one compilation. */
+ * Written out for the ggml that github.com/ollama/ollama v0.17.4 carries. abi_test.go compiles
+ * assertions of every size, offset and number against that module's own headers; nothing here is
+ * trusted without them. Each field and each number is listed once: the lists make the declarations
+ * below, and the assertions in the test. The names carry the prefix pali_ so that both sets of
+ * headers fit into one compilation. */
 #ifndef PALI_GGML_ABI_H
 #define PALI_GGML_ABI_H
 
@@ -10,89 +12,61 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ggml_tensor;
 struct ggml_threadpool;
 
-struct pali_ggml_init_params {
-	size_t mem_size;
-	void *mem_buffer;
-	bool no_alloc;
-};
+typedef void (*pali_to_float_fn)(const void *x, float *y, int64_t k);
 
-/* The head of an entry of ggml's type table. */
-struct pali_ggml_type_traits {
-	const char *type_name;
-	int64_t blck_size;
-	int64_t blck_size_interleave;
-	size_t type_size;
-	bool is_quantized;
-	void (*to_float)(const void *x, float *y, int64_t k);
-};
+/* The fields of a struct S in their order: F(S, type, name, array dimension). */
 
-/* The head of a tensor. */
-struct pali_ggml_tensor {
-	unsigned type;
-	void *buffer;
-	int64_t ne[4];
-	size_t nb[4]; /* bytes from one element of an axis to the next */
-	unsigned op;
-	int32_t op_params[16];
-	int32_t flags;
-	struct ggml_tensor *src[10];
-	struct ggml_tensor *view_src; /* whose data this one shows, or NULL */
-	size_t view_offs;
-	void *data;
-	char name[64];
-};
+#define PALI_GGML_INIT_PARAMS(F, S) \
+	F(S, size_t, mem_size, )        \
+	F(S, void *, mem_buffer, )      \
+	F(S, bool, no_alloc, )
 
-/* What each of the processor's threads is told for a node. */
-struct pali_ggml_compute_params {
-	int ith, nth; /* this thread of so many */
-	size_t wsize;
-	void *wdata;
-	struct ggml_threadpool *threadpool;
-};
+/* The first fields of an entry of ggml's type table. */
+#define PALI_GGML_TYPE_TRAITS(F, S)       \
+	F(S, const char *, type_name, )       \
+	F(S, int64_t, blck_size, )            \
+	F(S, int64_t, blck_size_interleave, ) \
+	F(S, size_t, type_size, )             \
+	F(S, bool, is_quantized, )            \
+	F(S, pali_to_float_fn, to_float, )
+
+#define PALI_GGML_TENSOR(F, S)                                                        \
+	F(S, unsigned, type, )                                                            \
+	F(S, void *, buffer, )                                                            \
+	F(S, int64_t, ne, [4])                                                            \
+	F(S, size_t, nb, [4]) /* bytes from one element of an axis to the next */         \
+	F(S, unsigned, op, )                                                              \
+	F(S, int32_t, op_params, [16])                                                    \
+	F(S, int32_t, flags, )                                                            \
+	F(S, struct ggml_tensor *, src, [10])                                             \
+	F(S, struct ggml_tensor *, view_src, ) /* the tensor whose data this shows, or NULL */ \
+	F(S, size_t, view_offs, )                                                         \
+	F(S, void *, data, )                                                              \
+	F(S, char, name, [64])
+
+/* What each of the processor's threads gets for a node: it is thread ith of nth. */
+#define PALI_GGML_COMPUTE_PARAMS(F, S) \
+	F(S, int, ith, )                   \
+	F(S, int, nth, )                   \
+	F(S, size_t, wsize, )              \
+	F(S, void *, wdata, )              \
+	F(S, struct ggml_threadpool *, threadpool, )
 
 /* One of the features a backend was compiled with. */
-struct pali_ggml_backend_feature {
-	const char *name;
-	const char *value;
-};
+#define PALI_GGML_BACKEND_FEATURE(F, S) \
+	F(S, const char *, name, )          \
+	F(S, const char *, value, )
 
-/* Every struct above: STRUCT(ours, theirs) for a whole one, HEAD(ours, theirs) for the beginning of one, FIELD(ours, theirs, field) for a field. */
-#define PALI_GGML_STRUCTS(STRUCT, HEAD, FIELD)                        \
-	STRUCT(pali_ggml_init_params, ggml_init_params)                   \
-	FIELD(pali_ggml_init_params, ggml_init_params, mem_size)          \
-	FIELD(pali_ggml_init_params, ggml_init_params, mem_buffer)        \
-	FIELD(pali_ggml_init_params, ggml_init_params, no_alloc)          \
-	HEAD(pali_ggml_type_traits, ggml_type_traits)                     \
-	FIELD(pali_ggml_type_traits, ggml_type_traits, type_name)         \
-	FIELD(pali_ggml_type_traits, ggml_type_traits, blck_size)         \
-	FIELD(pali_ggml_type_traits, ggml_type_traits, blck_size_interleave)\
-	FIELD(pali_ggml_type_traits, ggml_type_traits, type_size)         \
-	FIELD(pali_ggml_type_traits, ggml_type_traits, is_quantized)      \
-	FIELD(pali_ggml_type_traits, ggml_type_traits, to_float)          \
-	HEAD(pali_ggml_tensor, ggml_tensor)                               \
-	FIELD(pali_ggml_tensor, ggml_tensor, type)                        \
-	FIELD(pali_ggml_tensor, ggml_tensor, buffer)                      \
-	FIELD(pali_ggml_tensor, ggml_tensor, ne)                          \
-	FIELD(pali_ggml_tensor, ggml_tensor, nb)                          \
-	FIELD(pali_ggml_tensor, ggml_tensor, op)                          \
-	FIELD(pali_ggml_tensor, ggml_tensor, op_params)                   \
-	FIELD(pali_ggml_tensor, ggml_tensor, flags)                       \
-	FIELD(pali_ggml_tensor, ggml_tensor, src)                         \
-	FIELD(pali_ggml_tensor, ggml_tensor, view_src)                    \
-	FIELD(pali_ggml_tensor, ggml_tensor, view_offs)                   \
-	FIELD(pali_ggml_tensor, ggml_tensor, data)                        \
-	FIELD(pali_ggml_tensor, ggml_tensor, name)                        \
-	STRUCT(pali_ggml_compute_params, ggml_compute_params)             \
-	FIELD(pali_ggml_compute_params, ggml_compute_params, ith)         \
-	FIELD(pali_ggml_compute_params, ggml_compute_params, nth)         \
-	FIELD(pali_ggml_compute_params, ggml_compute_params, wsize)       \
-	FIELD(pali_ggml_compute_params, ggml_compute_params, wdata)       \
-	FIELD(pali_ggml_compute_params, ggml_compute_params, threadpool)  \
-	STRUCT(pali_ggml_backend_feature, ggml_backend_feature)           \
-	FIELD(pali_ggml_backend_feature, ggml_backend_feature, name)      \
-	FIELD(pali_ggml_backend_feature, ggml_backend_feature, value)
+/* Every struct: WHOLE(name, its fields), or HEAD(name, its first fields). */
+#define PALI_GGML_STRUCTS(WHOLE, HEAD)                    \
+	WHOLE(ggml_init_params, PALI_GGML_INIT_PARAMS)        \
+	HEAD(ggml_type_traits, PALI_GGML_TYPE_TRAITS)         \
+	HEAD(ggml_tensor, PALI_GGML_TENSOR)                   \
+	WHOLE(ggml_compute_params, PALI_GGML_COMPUTE_PARAMS)  \
+	WHOLE(ggml_backend_feature, PALI_GGML_BACKEND_FEATURE)
 
 /* Every number used: NUMBER(name of the enum value, value). */
 #define PALI_GGML_NUMBERS(NUMBER)            \
@@ -106,10 +80,10 @@ struct pali_ggml_backend_feature {
 	NUMBER(GGML_TYPE_Q6_K, 14)               \
 	NUMBER(GGML_TYPE_Q8_K, 15)               \
 	NUMBER(GGML_TYPE_IQ4_NL, 20)             \
-	NUMBER(GGML_TYPE_I32, 26)                \
 	NUMBER(GGML_TYPE_BF16, 30)               \
 	NUMBER(GGML_TYPE_COUNT, 40)              \
 	NUMBER(GGML_OP_MUL_MAT, 29)              \
+	NUMBER(GGML_N_TASKS_MAX, -1)             \
 	NUMBER(GGML_STATUS_SUCCESS, 0)           \
 	NUMBER(GGML_STATUS_ABORTED, 1)           \
 	NUMBER(GGML_LOG_LEVEL_WARN, 3)           \
@@ -118,8 +92,11 @@ struct pali_ggml_backend_feature {
 	NUMBER(GGML_BACKEND_DEVICE_TYPE_CPU, 0)  \
 	NUMBER(GGML_BACKEND_DEVICE_TYPE_GPU, 1)  \
 	NUMBER(GGML_BACKEND_DEVICE_TYPE_IGPU, 2) \
-	NUMBER(GGML_BACKEND_DEVICE_TYPE_ACCEL, 3) \
 	NUMBER(GGML_BACKEND_BUFFER_USAGE_WEIGHTS, 1)
+
+#define PALI_FIELD(struct_name, type, name, dimension) type name dimension;
+#define PALI_STRUCT(name, fields) struct pali_##name { fields(PALI_FIELD, name) };
+PALI_GGML_STRUCTS(PALI_STRUCT, PALI_STRUCT)
 
 #define PALI_AS_ENUM(name, value) PALI_##name = value,
 enum { PALI_GGML_NUMBERS(PALI_AS_ENUM) };

@@ -1,6 +1,6 @@
 package ggml
 
-// This file: devices, buffers and the scheduler that runs a graph. Before it: graph.go. After it: mmproj/siglip.
+// This file: devices, buffers and the scheduler that runs a graph.
 
 // #include "glue.h"
 import "C"
@@ -8,7 +8,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unsafe"
 )
 
@@ -25,11 +24,12 @@ const (
 	Integrated = DeviceType(C.PALI_GGML_BACKEND_DEVICE_TYPE_IGPU)
 )
 
-// LoadBackend calls ggml_backend_load: registers the backend that a shared library holds, with its devices. The error says what the library's loader said.
+// LoadBackend calls ggml_backend_load: registers the backend in the shared library at path, with
+// its devices. The error holds the loader's message.
 func LoadBackend(path string) error {
 	TakeLog()
 	if withCString(path, func(s *C.char) *C.struct_ggml_backend_reg { return C.ggml_backend_load(s) }) == nil {
-		return fmt.Errorf("ggml: the library does not load%s", said())
+		return WithLog(errors.New("ggml: the library does not load"))
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (d Device) Features() []string {
 // Pointer returns the C device, for bindings/llama.
 func (d Device) Pointer() unsafe.Pointer { return unsafe.Pointer(d.p) }
 
-// BufferType is a way of keeping tensors in memory.
+// BufferType is a kind of memory, with its own layout of tensors.
 type BufferType struct {
 	p *C.struct_ggml_backend_buffer_type
 }
@@ -103,19 +103,21 @@ type BufferType struct {
 // BufferType calls ggml_backend_dev_buffer_type: the device's own memory.
 func (d Device) BufferType() BufferType { return BufferType{C.ggml_backend_dev_buffer_type(d.p)} }
 
-// PackedLayout returns the device's own layout for weights of some types, if it has one: on a processor, blocks interleaved for its vector units.
-func (d Device) PackedLayout() (BufferType, bool) {
-	p := C.pali_extra_buffer_type(d.p, 0)
+// RepackBuffer returns the first of the device's extra buffer types, if it has one: on a processor,
+// blocks interleaved for its vector units. It calls ggml_backend_dev_get_extra_bufts.
+func (d Device) RepackBuffer() (BufferType, bool) {
+	p := C.pali_extra_buffer_type(d.p)
 	return BufferType{p}, p != nil
 }
 
-// Packs tells whether a layout takes a matrix of this type and size (ne in ggml's order), and the device can multiply with it. It allocates one for a moment.
-func (d Device) Packs(layout BufferType, t Type, ne []int) bool {
+// CanRepack reports whether buffer type b takes a matrix of type t and size ne, and d can multiply
+// with it there. It allocates one for the question.
+func (d Device) CanRepack(b BufferType, t Type, ne []int) bool {
 	weight, product := NewContext(1), NewContext(2)
 	defer weight.Free()
 	defer product.Free()
 	w := weight.New(t, ne...)
-	memory, err := weight.Alloc(layout)
+	memory, err := weight.Alloc(b)
 	if err != nil {
 		return false
 	}
@@ -123,27 +125,22 @@ func (d Device) Packs(layout BufferType, t Type, ne []int) bool {
 	return d.Supports(product.MulMat(w, product.New(F32, ne[0], 1)))
 }
 
-// Name calls ggml_backend_buft_name.
-func (b BufferType) Name() string { return C.GoString(C.ggml_backend_buft_name(b.p)) }
-
 // Supports calls ggml_backend_dev_supports_op for a node whose weights are allocated.
 func (d Device) Supports(t Tensor) bool { return bool(C.ggml_backend_dev_supports_op(d.p, t.p)) }
 
 // Buffer is memory that tensors live in.
 type Buffer struct{ p *C.struct_ggml_backend_buffer }
 
-// Alloc calls ggml_backend_alloc_ctx_tensors_from_buft: memory for every tensor of the context that has none, marked as weights.
+// Alloc calls ggml_backend_alloc_ctx_tensors_from_buft: memory of type b for every tensor of c that
+// has none, marked as weights.
 func (c Context) Alloc(b BufferType) (Buffer, error) {
 	p := C.ggml_backend_alloc_ctx_tensors_from_buft(c.p, b.p)
 	if p == nil {
-		return Buffer{}, fmt.Errorf("ggml: no memory for the weights%s", said())
+		return Buffer{}, WithLog(errors.New("ggml: no memory for the weights"))
 	}
 	C.ggml_backend_buffer_set_usage(p, C.PALI_GGML_BACKEND_BUFFER_USAGE_WEIGHTS)
 	return Buffer{p}, nil
 }
-
-// Size calls ggml_backend_buffer_get_size.
-func (b Buffer) Size() int { return int(C.ggml_backend_buffer_get_size(b.p)) }
 
 // Free calls ggml_backend_buffer_free. It does nothing the second time.
 func (b *Buffer) Free() {
@@ -162,31 +159,40 @@ type Scheduler struct {
 	backends []*C.struct_ggml_backend
 }
 
-// NewScheduler calls ggml_backend_dev_init for each device, then ggml_backend_sched_new. The processor must be the last device.
-// stop ends a graph early, on the processor's part of it.
+// MaxThreads is GGML_MAX_N_THREADS.
+const MaxThreads = 512
+
+// NewScheduler calls ggml_backend_dev_init for each device, then ggml_backend_sched_new for graphs
+// of at most nodes nodes. The processor must be the last device; it gets 1 to MaxThreads threads,
+// and stop ends a graph early there. NewScheduler fails where threads is out of range.
 func NewScheduler(devices []Device, nodes, threads int, stop Stop) (*Scheduler, error) {
+	if threads < 1 || threads > MaxThreads {
+		return nil, fmt.Errorf("ggml: %d threads, want 1 to %d", threads, MaxThreads)
+	}
 	s := &Scheduler{}
 	for _, d := range devices {
 		b := C.ggml_backend_dev_init(d.p, nil)
 		if b == nil {
 			s.Free()
-			return nil, fmt.Errorf("ggml: device %s does not start%s", d.Name(), said())
-		}
-		if C.ggml_backend_is_cpu(b) {
-			C.ggml_backend_cpu_set_n_threads(b, C.int(threads))
-			C.ggml_backend_cpu_set_abort_callback(b, C.pali_abort_callback(C.pali_stop_raised), unsafe.Pointer(stop.flag))
+			return nil, WithLog(fmt.Errorf("ggml: device %s does not start", d.Name()))
 		}
 		s.backends = append(s.backends, b)
+		if C.ggml_backend_is_cpu(b) {
+			C.ggml_backend_cpu_set_n_threads(b, C.int(threads))
+			callback, data := stop.Pointers()
+			C.ggml_backend_cpu_set_abort_callback(b, C.pali_abort_callback(callback), data)
+		}
 	}
 	s.p = C.ggml_backend_sched_new(&s.backends[0], nil, C.int(len(s.backends)), C.size_t(nodes), false, false)
 	return s, nil
 }
 
-// Alloc calls ggml_backend_sched_reset and ggml_backend_sched_alloc_graph: the graph's tensors get memory, and its inputs can be set.
+// Alloc calls ggml_backend_sched_reset and ggml_backend_sched_alloc_graph: the tensors of g get
+// memory, and its inputs can be set.
 func (s *Scheduler) Alloc(g Graph) error {
 	C.ggml_backend_sched_reset(s.p)
 	if !C.ggml_backend_sched_alloc_graph(s.p, g.p) {
-		return fmt.Errorf("ggml: no memory for the graph%s", said())
+		return WithLog(errors.New("ggml: no memory for the graph"))
 	}
 	return nil
 }
@@ -199,7 +205,7 @@ func (s *Scheduler) Compute(g Graph) error {
 	case C.PALI_GGML_STATUS_ABORTED:
 		return ErrStopped
 	default:
-		return fmt.Errorf("ggml: the graph failed with status %d%s", int(status), said())
+		return WithLog(fmt.Errorf("ggml: the graph failed with status %d", int(status)))
 	}
 }
 
@@ -222,12 +228,4 @@ func (s *Scheduler) Free() {
 		C.ggml_backend_free(b)
 	}
 	s.backends = nil
-}
-
-// said returns the library's last messages, to end an error's sentence with.
-func said() string {
-	if lines := TakeLog(); len(lines) > 0 {
-		return " (" + strings.Join(lines, "; ") + ")"
-	}
-	return ""
 }

@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A scheduler calls back twice for each node: before it is computed, to ask whether anyone wants to see it, and after it, if so.
- * A product's inputs are then in memory still: the node itself is what was computed last. */
+/* A scheduler calls back twice for each node: before it is computed, to ask whether anyone wants
+ * to see it, and afterwards, if so. A product's inputs are then still in memory: the node itself
+ * is what was computed last. */
 
-/* The weight that a node multiplies with, or NULL: the node is another operation, or multiplies two results (attention). The patch kernel is
- * seen through a view that makes a matrix of it. */
+/* The weight that a node multiplies with, or NULL: the node is another operation, or multiplies two
+ * results (attention). The patch kernel is seen through a view that makes a matrix of it. */
 static const struct pali_ggml_tensor *weight_of(const struct pali_ggml_tensor *node) {
 	if (node->op != PALI_GGML_OP_MUL_MAT) {
 		return NULL;
@@ -29,9 +30,9 @@ static void blame(struct pali_collector *c, const char *name, const char *fault)
 	}
 }
 
-/* The sums of a weight, new ones if it was not seen before; NULL after a fault. */
-static struct pali_squares *sums_of(struct pali_collector *c, const char *name, int64_t cols) {
-	struct pali_squares **at = &c->first;
+/* The sums of a weight, which are made if it was not seen before; NULL after a fault. */
+static struct pali_sum_squares *sums_of(struct pali_collector *c, const char *name, int64_t cols) {
+	struct pali_sum_squares **at = &c->first;
 	while (*at != NULL && strncmp((*at)->name, name, sizeof (*at)->name) != 0) {
 		at = &(*at)->next;
 	}
@@ -51,11 +52,12 @@ static struct pali_squares *sums_of(struct pali_collector *c, const char *name, 
 	return *at;
 }
 
-static void add_rows(struct pali_squares *s, const struct pali_ggml_tensor *x) {
+static void add_rows(struct pali_sum_squares *s, const struct pali_ggml_tensor *x) {
 	for (int64_t i3 = 0; i3 < x->ne[3]; i3++) {
 		for (int64_t i2 = 0; i2 < x->ne[2]; i2++) {
 			for (int64_t i1 = 0; i1 < x->ne[1]; i1++) {
-				const float *row = (const float *)((const char *)x->data + i1 * x->nb[1] + i2 * x->nb[2] + i3 * x->nb[3]);
+				const char *at = (const char *)x->data + i1 * x->nb[1] + i2 * x->nb[2] + i3 * x->nb[3];
+				const float *row = (const float *)(const void *)at;
 				for (int64_t j = 0; j < s->cols; j++) {
 					s->sums[j] += (double)row[j] * (double)row[j];
 				}
@@ -77,7 +79,7 @@ bool pali_collect(struct ggml_tensor *t, bool ask, void *user_data) {
 		blame(c, w->name, "an input that is not of 32-bit floats");
 		return true;
 	}
-	struct pali_squares *s = sums_of(c, w->name, x->ne[0]);
+	struct pali_sum_squares *s = sums_of(c, w->name, x->ne[0]);
 	if (s != NULL) {
 		add_rows(s, x);
 	}
@@ -86,7 +88,7 @@ bool pali_collect(struct ggml_tensor *t, bool ask, void *user_data) {
 
 void pali_collector_clear(struct pali_collector *c) {
 	while (c->first != NULL) {
-		struct pali_squares *next = c->first->next;
+		struct pali_sum_squares *next = c->first->next;
 		free(c->first);
 		c->first = next;
 	}

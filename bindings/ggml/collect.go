@@ -1,7 +1,7 @@
 package ggml
 
-// This file: the inputs of weights, seen while graphs run. Before it: a scheduler here, or a context of bindings/llama, that calls the collector back.
-// After it: runner/llamacpp, which gathers them over questions.
+// This file: the inputs of weights, seen while the graphs of a scheduler or of a context of
+// bindings/llama run.
 
 // #include "collect.h"
 // #include <stdlib.h>
@@ -13,15 +13,16 @@ import (
 	"unsafe"
 )
 
-// Squares is what a Collector saw of one weight.
-type Squares struct {
+// SumSquares is what a Collector saw of the inputs of one weight.
+type SumSquares struct {
 	Name string
 	Rows int64     // rows of its inputs
 	Sums []float64 // for each column of the inputs, the sum of the squares of its values
 }
 
-// Collector sums the squares of what each weight is multiplied with (GGML_OP_MUL_MAT), by the weights' names. It sees tensors in the processor's memory
-// only. It lives in C memory: the callback never enters Go.
+// Collector sums the squares of what each weight is multiplied with (GGML_OP_MUL_MAT), by the
+// weights' names. It sees tensors in the processor's memory only. It lives in C memory: the
+// callback never enters Go.
 type Collector struct{ p *C.struct_pali_collector }
 
 // NewCollector makes an empty one. Free it when nothing runs any more.
@@ -29,27 +30,28 @@ func NewCollector() *Collector {
 	return &Collector{(*C.struct_pali_collector)(C.calloc(1, C.sizeof_struct_pali_collector))}
 }
 
-// Pause makes the collector look away until Pause(false).
+// Pause(true) makes the collector ignore all graphs until Pause(false).
 func (c *Collector) Pause(paused bool) { c.p.paused = C.bool(paused) }
 
-// Take returns what was seen since the last call, in the order in which the weights were first met, and forgets it. It fails where an input was no
-// number, and where the collector could not read one.
-func (c *Collector) Take() ([]Squares, error) {
+// Take returns the sums since the last call, in the order in which the weights were first met, and
+// starts again from zero. It fails where an input was NaN or infinite, or could not be read.
+func (c *Collector) Take() ([]SumSquares, error) {
 	defer C.pali_collector_clear(c.p)
 	if c.p.fault != nil {
 		return nil, fmt.Errorf("ggml: %s: %s", C.GoString(&c.p.fault_name[0]), C.GoString(c.p.fault))
 	}
-	var all []Squares
+	var all []SumSquares
 	for s := c.p.first; s != nil; s = s.next {
 		name := C.GoString(&s.name[0])
 		sums := make([]float64, s.cols)
-		copy(sums, unsafe.Slice((*float64)(unsafe.Add(unsafe.Pointer(s), C.sizeof_struct_pali_squares)), s.cols))
+		copy(sums, unsafe.Slice((*float64)(unsafe.Add(unsafe.Pointer(s), C.sizeof_struct_pali_sum_squares)), s.cols))
 		for i, v := range sums {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, fmt.Errorf("ggml: %s: column %d of its inputs: the model's weights give no numbers (NaN or infinity)", name, i)
+				return nil, fmt.Errorf("ggml: %s: column %d of its inputs: %s", name, i,
+					"the model's weights give no numbers (NaN or infinity)")
 			}
 		}
-		all = append(all, Squares{name, int64(s.rows), sums})
+		all = append(all, SumSquares{name, int64(s.rows), sums})
 	}
 	return all, nil
 }
@@ -68,7 +70,8 @@ func (c *Collector) Pointers() (callback, data unsafe.Pointer) {
 	return unsafe.Pointer(C.pali_collect), unsafe.Pointer(c.p)
 }
 
-// Watch calls ggml_backend_sched_set_eval_callback: the collector sees every graph that the scheduler runs.
+// Watch calls ggml_backend_sched_set_eval_callback: the collector sees every graph that the
+// scheduler runs.
 func (s *Scheduler) Watch(c *Collector) {
 	C.ggml_backend_sched_set_eval_callback(s.p, C.pali_eval_callback(C.pali_collect), unsafe.Pointer(c.p))
 }

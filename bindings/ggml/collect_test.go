@@ -58,7 +58,7 @@ func TestCollector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Squares{{"w", 8, []float64{2 * (1 + 1 + 0 + 4), 2 * (4 + 0 + 0.25 + 4), 2 * (9 + 25 + 1 + 4)}}}
+	want := []SumSquares{{"w", 8, []float64{2 * (1 + 1 + 0 + 4), 2 * (4 + 0 + 0.25 + 4), 2 * (9 + 25 + 1 + 4)}}}
 	if d := cmp.Diff(want, have); d != "" {
 		t.Errorf("(-want +have)\n%s", d)
 	}

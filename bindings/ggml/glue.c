@@ -1,9 +1,11 @@
+/* The log, the stop flag, and what else glue.h declares. */
+
 #include "glue.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-/* ---- log ------------------------------------------------------------------------------------------------ */
+/* ---- log ---- */
 
 static atomic_flag log_lock = ATOMIC_FLAG_INIT;
 static char log_text[4096];
@@ -40,17 +42,18 @@ size_t pali_log_take(char *to, size_t size) {
 
 void pali_log_install(void) { ggml_log_set(pali_log, NULL); }
 
-/* ---- stopping ------------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
-/* flag[0] says whether it was raised, flag[1] counts how often a graph asked: it grows while there is progress. */
+/* flag[0] says whether it was raised, flag[1] counts the polls: it grows while a graph makes
+ * progress. */
 bool pali_stop_raised(void *flag) {
 	atomic_fetch_add_explicit((_Atomic int *)flag + 1, 1, memory_order_relaxed);
 	return atomic_load_explicit((_Atomic int *)flag, memory_order_relaxed) != 0;
 }
 void pali_stop_set(int *flag, int value) { atomic_store((_Atomic int *)flag, value); }
-int pali_stop_asked(int *flag) { return atomic_load_explicit((_Atomic int *)flag + 1, memory_order_relaxed); }
+int pali_stop_polls(int *flag) { return atomic_load_explicit((_Atomic int *)flag + 1, memory_order_relaxed); }
 
-/* ---- function pointers ---------------------------------------------------------------------------------- */
+/* ---- function pointers ---- */
 
 bool pali_to_float(unsigned type, const void *src, float *dst, int64_t n) {
 	const struct pali_ggml_type_traits *t = ggml_get_type_traits(type);
@@ -61,17 +64,17 @@ bool pali_to_float(unsigned type, const void *src, float *dst, int64_t n) {
 	return true;
 }
 
-struct ggml_backend_buffer_type *pali_extra_buffer_type(struct ggml_backend_device *device, int i) {
-	pali_get_extra_bufts get = (pali_get_extra_bufts)ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), "ggml_backend_dev_get_extra_bufts");
+struct ggml_backend_buffer_type *pali_extra_buffer_type(struct ggml_backend_device *device) {
+	struct ggml_backend_reg *reg = ggml_backend_dev_backend_reg(device);
+	pali_get_extra_bufts get =
+	    (pali_get_extra_bufts)ggml_backend_reg_get_proc_address(reg, "ggml_backend_dev_get_extra_bufts");
 	struct ggml_backend_buffer_type **list = get == NULL ? NULL : get(device);
-	while (list != NULL && *list != NULL && i > 0) {
-		list++, i--;
-	}
 	return list == NULL ? NULL : *list;
 }
 
 const char *pali_backend_feature(struct ggml_backend_reg *reg, int i, const char **value) {
-	pali_get_features get = (pali_get_features)ggml_backend_reg_get_proc_address(reg, "ggml_backend_get_features");
+	pali_get_features get =
+	    (pali_get_features)ggml_backend_reg_get_proc_address(reg, "ggml_backend_get_features");
 	struct pali_ggml_backend_feature *f = get == NULL ? NULL : get(reg);
 	while (f != NULL && f->name != NULL && i > 0) {
 		f++, i--;
@@ -83,7 +86,7 @@ const char *pali_backend_feature(struct ggml_backend_reg *reg, int i, const char
 	return f->name;
 }
 
-/* ---- what this build is --------------------------------------------------------------------------------- */
+/* ---- what this build is ---- */
 
 const char *pali_compiled_for(void) {
 	return ""

@@ -1,6 +1,6 @@
 package ggml
 
-// This file: contexts, tensors and the operations of a graph. Before it: nothing. After it: backend.go runs the graph.
+// This file: contexts, tensors and the operations of a graph.
 
 // #include "glue.h"
 import "C"
@@ -28,9 +28,9 @@ func (t Type) Size() int { return int(C.ggml_type_size(C.uint(t))) }
 // Context holds the descriptions of tensors and graphs, not their data.
 type Context struct{ p *C.struct_ggml_context }
 
-// NewContext calls ggml_init with room for so many tensors and one graph of as many nodes.
-func NewContext(tensors int) Context {
-	size := C.size_t(tensors)*C.ggml_tensor_overhead() + C.ggml_graph_overhead_custom(C.size_t(tensors), false)
+// NewContext calls ggml_init with room for n tensors and one graph of n nodes.
+func NewContext(n int) Context {
+	size := C.size_t(n)*C.ggml_tensor_overhead() + C.ggml_graph_overhead_custom(C.size_t(n), false)
 	return Context{C.ggml_init(C.struct_pali_ggml_init_params{mem_size: size, no_alloc: true})}
 }
 
@@ -59,10 +59,10 @@ func (t Tensor) SetName(name string) Tensor {
 	return withCString(name, func(s *C.char) Tensor { return Tensor{C.ggml_set_name(t.p, s)} })
 }
 
-// SetInput calls ggml_set_input: the tensor keeps its place until the graph has run.
+// SetInput calls ggml_set_input: the tensor keeps its memory until the graph has run.
 func (t Tensor) SetInput() { C.ggml_set_input(t.p) }
 
-// SetOutput calls ggml_set_output: the tensor's place is not used again by later nodes.
+// SetOutput calls ggml_set_output: the tensor's memory is not used again by later nodes.
 func (t Tensor) SetOutput() { C.ggml_set_output(t.p) }
 
 // Size returns the elements along an axis: ggml's ne[axis].
@@ -76,7 +76,8 @@ func (t Tensor) Len() int { return int(C.ggml_nelements(t.p)) }
 // Bytes calls ggml_nbytes.
 func (t Tensor) Bytes() int { return int(C.ggml_nbytes(t.p)) }
 
-// SetBytes calls ggml_backend_tensor_set with the whole of a tensor's data. len(b) must be t.Bytes().
+// SetBytes calls ggml_backend_tensor_set with the whole of a tensor's data. len(b) must be
+// t.Bytes().
 func (t Tensor) SetBytes(b []byte) {
 	C.ggml_backend_tensor_set(t.p, unsafe.Pointer(unsafe.SliceData(b)), 0, C.size_t(len(b)))
 }
@@ -128,10 +129,10 @@ func (c Context) Permute(a Tensor, axes [4]int) Tensor {
 	return Tensor{C.ggml_permute(c.p, a.p, C.int(axes[0]), C.int(axes[1]), C.int(axes[2]), C.int(axes[3]))}
 }
 
-// Cont calls ggml_cont: a copy in one piece.
+// Cont calls ggml_cont: a contiguous copy.
 func (c Context) Cont(a Tensor) Tensor { return Tensor{C.ggml_cont(c.p, a.p)} }
 
-// Cont2D calls ggml_cont_2d: a copy in one piece, seen as ne0 x ne1.
+// Cont2D calls ggml_cont_2d: a contiguous copy, seen as ne0 x ne1.
 func (c Context) Cont2D(a Tensor, ne0, ne1 int) Tensor {
 	return Tensor{C.ggml_cont_2d(c.p, a.p, C.int64_t(ne0), C.int64_t(ne1))}
 }
@@ -157,6 +158,30 @@ func (c Context) Concat(a, b Tensor, dim int) Tensor {
 	return Tensor{C.ggml_concat(c.p, a.p, b.p, C.int(dim))}
 }
 
+// Custom calls ggml_custom_4d: an F32 node of ne0 x ne1 that the C function op (ggml_custom_op_t)
+// computes from args. Every thread of the processor calls op once, with the pointer data.
+func (c Context) Custom(ne0, ne1 int, op, data unsafe.Pointer, args ...Tensor) Tensor {
+	a := pointers(args)
+	return Tensor{C.ggml_custom_4d(c.p, C.PALI_GGML_TYPE_F32, C.int64_t(ne0), C.int64_t(ne1), 1, 1,
+		&a[0], C.int(len(a)), C.pali_custom_op(op), C.PALI_GGML_N_TASKS_MAX, data)}
+}
+
+// CustomInplace calls ggml_custom_inplace: as Custom, but the node is x itself, and op overwrites
+// it.
+func (c Context) CustomInplace(x Tensor, op, data unsafe.Pointer, args ...Tensor) Tensor {
+	a := pointers(args)
+	return Tensor{C.ggml_custom_inplace(c.p, x.p, &a[0], C.int(len(a)), C.pali_custom_op(op),
+		C.PALI_GGML_N_TASKS_MAX, data)}
+}
+
+func pointers(tensors []Tensor) []*C.struct_ggml_tensor {
+	all := make([]*C.struct_ggml_tensor, len(tensors))
+	for i, t := range tensors {
+		all[i] = t.p
+	}
+	return all
+}
+
 // Graph is a list of nodes in the order in which they are computed. It lives in its context.
 type Graph struct{ p *C.struct_ggml_cgraph }
 
@@ -165,5 +190,5 @@ func (c Context) NewGraph(nodes int) Graph {
 	return Graph{C.ggml_new_graph_custom(c.p, C.size_t(nodes), false)}
 }
 
-// Expand calls ggml_build_forward_expand: adds t and what it needs.
+// Expand calls ggml_build_forward_expand: adds t and the nodes it is computed from.
 func (g Graph) Expand(t Tensor) { C.ggml_build_forward_expand(g.p, t.p) }

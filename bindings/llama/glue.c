@@ -1,16 +1,20 @@
-/* A context of llama.cpp v0.17.4's copy frees its backends before its scheduler, and freeing the scheduler asks each backend once more
- * (ggml_backend_sched_free calls backend->iface.reset, which came with ollama's patch 0020). That reads freed memory, and with CUDA it
- * writes there. So the linker sends ggml_backend_free here (-Wl,--wrap in llama.go), and while a context is being freed, or fails to
- * come into being, its backends are kept until that is over.
+/* A context of llama.cpp v0.17.4's copy frees its backends before its scheduler, and freeing the
+ * scheduler calls each backend once more (ggml_backend_sched_free calls backend->iface.reset, which
+ * came with ollama's patch 0020). That reads freed memory, and with CUDA it writes there. So the
+ * linker sends ggml_backend_free here (-Wl,--wrap in llama.go), and while a context is being freed,
+ * or fails to be made, its backends are kept until that is over.
  *
- * And a context that comes into being reserves memory for a graph that gives logits for every position of a batch: 257,152 floats each, 4.2 GB
- * for the prefix of a picture of 896 pixels. We ask for one position's. So ggml_backend_sched_reserve does nothing then: the scheduler
+ * And a context that is being made reserves memory for a graph that gives logits for every
+ * position of a batch: 257,152 floats each, 4.2 GB for the prefix of an image of 896 pixels. We
+ * ask for one position's. So ggml_backend_sched_reserve does nothing then: the scheduler
  * reserves what a graph needs when it meets the first one that needs more than there is. */
 #include "glue.h"
 
 #include <stdbool.h>
 
-#ifdef __APPLE__ /* its linker cannot: there the freed memory is read, and Metal and the processor have nothing to call in it; and the memory is reserved */
+/* Apple's linker has no --wrap: there the freed memory is read, in which Metal and the processor
+ * have nothing to call; and the memory is reserved. */
+#ifdef __APPLE__
 
 struct llama_context *pali_llama_init_from_model(struct llama_model *model, struct pali_llama_context_params params) {
 	return llama_init_from_model(model, params);
@@ -19,13 +23,13 @@ void pali_llama_free(struct llama_context *ctx) { llama_free(ctx); }
 
 #else
 
-enum { MOST = 16 }; /* backends of a scheduler: GGML_SCHED_MAX_BACKENDS */
+enum { MAX_BACKENDS = 16 }; /* of a scheduler: GGML_SCHED_MAX_BACKENDS */
 
 static _Thread_local struct {
 	bool keeping;  /* a context is being made or freed */
 	bool starting; /* it is being made */
 	int n;
-	struct ggml_backend *backends[MOST];
+	struct ggml_backend *backends[MAX_BACKENDS];
 } kept;
 
 struct ggml_backend_sched;
@@ -34,7 +38,7 @@ struct ggml_cgraph;
 void __real_ggml_backend_free(struct ggml_backend *backend);
 
 void __wrap_ggml_backend_free(struct ggml_backend *backend) {
-	if (kept.keeping && kept.n < MOST) {
+	if (kept.keeping && kept.n < MAX_BACKENDS) {
 		kept.backends[kept.n++] = backend;
 	} else {
 		__real_ggml_backend_free(backend);

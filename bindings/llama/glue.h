@@ -1,4 +1,5 @@
-/* Two calls of llama.cpp that make and free contexts, with less memory, and in the right order: glue.c says why. */
+/* Making and freeing a context of llama.cpp with less memory and in the right order: glue.c says
+ * why. */
 #ifndef PALI_LLAMA_GLUE_H
 #define PALI_LLAMA_GLUE_H
 

@@ -1,9 +1,12 @@
-// Package llama is the part of llama.cpp that this program calls, in Go: model, vocabulary, context, batch.
+// Package llama is the part of llama.cpp that this program calls, in Go: model, vocabulary,
+// context, batch.
 //
-// It has no opinions: one Go method for one C function, whose prototype is in api.h. The library is compiled by cgo from the Go module
-// github.com/ollama/ollama, imported here for that purpose alone. The order of calls that makes PaliGemma's prefix attention is runner/llamacpp's.
+// It has no opinions: one Go method for one C function, whose prototype is in api.h. The library is
+// compiled by cgo from the Go module github.com/ollama/ollama, imported here for that purpose
+// alone. The order of calls that makes PaliGemma's prefix attention is runner/llamacpp's.
 //
-// Nothing here is safe for concurrent use unless it says so. What llama.cpp says goes where ggml's log goes (bindings/ggml, TakeLog).
+// Nothing here is safe for concurrent use unless its comment says so. llama.cpp's log goes where
+// ggml's goes (bindings/ggml, TakeLog).
 package llama
 
 // #cgo CFLAGS: -std=c11
@@ -19,7 +22,8 @@ import (
 	_ "github.com/ollama/ollama/llama/llama.cpp/src" // compiles llama.cpp
 )
 
-// Init calls llama_log_set with a C callback (bindings/ggml, LogCallback) and llama_backend_init, once.
+// Init calls llama_log_set with the C callback log (bindings/ggml, LogCallback) and
+// llama_backend_init, once.
 func Init(log unsafe.Pointer) {
 	once.Do(func() {
 		C.llama_log_set((C.pali_log_callback)(log), nil)
@@ -31,10 +35,12 @@ var once sync.Once
 
 // ModelOptions are the fields of llama_model_params that this program sets.
 type ModelOptions struct {
-	Devices   []unsafe.Pointer // C devices to put layers on (bindings/ggml, Device.Pointer); none: the processor alone
-	GPULayers int              // layers to put there
+	Devices   []unsafe.Pointer // C devices for layers (bindings/ggml, Device.Pointer); none: the processor alone
+	GPULayers int              // layers on Devices
 	VocabOnly bool             // no weights
-	Pack      bool             // weights are laid out anew where the processor has a layout for them; the file is read, not mapped: else its pages stay beside them
+	// Repack copies weights to the processor's own layout where it has one for them. The file is
+	// then read, not mapped: its pages would stay beside the copies.
+	Repack bool
 }
 
 // Model is a loaded text model. Its vocabulary is safe for concurrent use.
@@ -43,7 +49,8 @@ type Model struct {
 	vocab *C.struct_llama_vocab
 }
 
-// Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp ends the process on some bad files.
+// Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp
+// ends the process on some bad files.
 func Load(path string, o ModelOptions) (*Model, error) {
 	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1), C.size_t(unsafe.Sizeof(uintptr(0)))))
 	defer C.free(unsafe.Pointer(devices))
@@ -54,8 +61,8 @@ func Load(path string, o ModelOptions) (*Model, error) {
 	params.devices = devices
 	params.n_gpu_layers = C.int32_t(o.GPULayers)
 	params.vocab_only = C.bool(o.VocabOnly)
-	params.use_mmap = C.bool(!o.Pack)
-	params.use_extra_bufts = C.bool(o.Pack)
+	params.use_mmap = C.bool(!o.Repack)
+	params.use_extra_bufts = C.bool(o.Repack)
 	file := C.CString(path)
 	defer C.free(unsafe.Pointer(file))
 	p := C.llama_model_load_from_file(file, params)
@@ -65,7 +72,7 @@ func Load(path string, o ModelOptions) (*Model, error) {
 	return &Model{p, C.llama_model_get_vocab(p)}, nil
 }
 
-// Close calls llama_model_free. It does nothing the second time. Contexts of the model must be closed before.
+// Close calls llama_model_free. It does nothing the second time. Close the model's contexts first.
 func (m *Model) Close() {
 	if m.p != nil {
 		C.llama_model_free(m.p)
@@ -73,21 +80,17 @@ func (m *Model) Close() {
 	}
 }
 
-// EmbeddingLength calls llama_model_n_embd.
-func (m *Model) EmbeddingLength() int { return int(C.llama_model_n_embd(m.p)) }
-
-// Size calls llama_model_size: bytes of all tensors.
-func (m *Model) Size() uint64 { return uint64(C.llama_model_size(m.p)) }
-
 // VocabSize calls llama_vocab_n_tokens.
 func (m *Model) VocabSize() int { return int(C.llama_vocab_n_tokens(m.vocab)) }
 
-// IsControl calls llama_vocab_is_control: whether Tokenize leaves the token's text alone. Safe for concurrent use.
+// IsControl calls llama_vocab_is_control: whether Tokenize does not look for the token's text. Safe
+// for concurrent use.
 func (m *Model) IsControl(token int32) bool {
 	return bool(C.llama_vocab_is_control(m.vocab, C.int32_t(token)))
 }
 
-// Tokenize calls llama_tokenize without special tokens, neither added nor read from the text. Safe for concurrent use.
+// Tokenize calls llama_tokenize without special tokens, neither added nor read from the text. Safe
+// for concurrent use.
 func (m *Model) Tokenize(text string) ([]int32, error) {
 	if text == "" {
 		return nil, nil
@@ -99,7 +102,7 @@ func (m *Model) Tokenize(text string) ([]int32, error) {
 		if n >= 0 {
 			return tokens[:n], nil
 		}
-		if int(-n) <= len(tokens) { // it asks for more room than it was given, or fails
+		if int(-n) <= len(tokens) { // else -n is the number of tokens
 			return nil, errors.New("llama: the text does not tokenize")
 		}
 		tokens = make([]int32, -n)
@@ -108,14 +111,14 @@ func (m *Model) Tokenize(text string) ([]int32, error) {
 
 // ContextOptions are the fields of llama_context_params that this program sets.
 type ContextOptions struct {
-	Size            int // positions
-	Batch           int // most tokens in one Decode
-	Sequences       int // that share the positions; 0 is 1
-	Threads         int
+	Size            int    // positions
+	Batch           int    // most tokens in one Decode
+	Sequences       int    // that share the positions; 0 is 1
+	Threads         int    // of the processor
 	TypeK, TypeV    uint32 // ggml types of the KV cache
 	FlashAttention  bool
 	Abort, AbortArg unsafe.Pointer // C callback that ends a Decode (bindings/ggml, Stop.Pointers)
-	Eval, EvalArg   unsafe.Pointer // C callback that sees every node (bindings/ggml, Collector.Pointers), or nil
+	Eval, EvalArg   unsafe.Pointer // C callback for every node (bindings/ggml, Collector.Pointers), or nil
 }
 
 // Context holds a model's KV cache and working memory.
@@ -129,7 +132,7 @@ func (m *Model) NewContext(o ContextOptions) (*Context, error) {
 	params := C.llama_context_default_params()
 	params.n_ctx, params.n_batch, params.n_ubatch = C.uint32_t(o.Size), C.uint32_t(o.Batch), C.uint32_t(o.Batch)
 	params.n_seq_max = C.uint32_t(max(1, o.Sequences))
-	params.kv_unified = C.bool(o.Sequences > 1) // they begin alike
+	params.kv_unified = C.bool(o.Sequences > 1) // they share their first positions
 	params.n_threads, params.n_threads_batch = C.int32_t(o.Threads), C.int32_t(o.Threads)
 	params.type_k, params.type_v = C.uint(o.TypeK), C.uint(o.TypeV)
 	params.flash_attn_type = C.PALI_LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -160,7 +163,8 @@ func (c *Context) Size() int { return int(C.llama_n_ctx(c.p)) }
 // Clear calls llama_memory_clear: the KV cache is empty again.
 func (c *Context) Clear() { C.llama_memory_clear(C.llama_get_memory(c.p), false) }
 
-// Copy calls llama_memory_seq_rm and llama_memory_seq_cp: sequence to holds what sequence from holds.
+// Copy calls llama_memory_seq_rm and llama_memory_seq_cp: sequence to holds what sequence from
+// holds.
 func (c *Context) Copy(from, to int) {
 	c.Forget(to)
 	C.llama_memory_seq_cp(C.llama_get_memory(c.p), C.int32_t(from), C.int32_t(to), -1, -1)
@@ -174,7 +178,8 @@ func (c *Context) Forget(sequence int) {
 // SetCausal calls llama_set_causal_attn.
 func (c *Context) SetCausal(causal bool) { C.llama_set_causal_attn(c.p, C.bool(causal)) }
 
-// Logits calls llama_get_logits_ith and copies: the logits [V] of the i-th row of the last batch that asked for them, from the end when negative.
+// Logits calls llama_get_logits_ith and copies: the logits [V] of the i-th row of the last batch
+// that asked for them, counted from the end where i is negative.
 func (c *Context) Logits(i int) ([]float32, error) {
 	p := C.llama_get_logits_ith(c.p, C.int32_t(i))
 	if p == nil {
@@ -191,7 +196,8 @@ type Batch struct {
 	size, dim int
 }
 
-// NewBatch calls llama_batch_init: room for size tokens, or, with dim > 0, for size rows of dim floats.
+// NewBatch calls llama_batch_init: room for size tokens, or, with dim > 0, for size rows of dim
+// floats.
 func NewBatch(size, dim int) *Batch {
 	return &Batch{C.llama_batch_init(C.int32_t(size), C.int32_t(dim), 1), size, dim}
 }
@@ -212,7 +218,9 @@ func (b *Batch) Embeddings() []float32 {
 // Tokens returns the batch's tokens [size], to be written.
 func (b *Batch) Tokens() []int32 { return unsafe.Slice((*int32)(unsafe.Pointer(b.b.token)), b.size) }
 
-// Decode calls llama_decode on the batch's first n rows at positions first.. of a sequence, asking for the last row's logits.
+// Decode calls llama_decode on the first n rows of b, at positions first, first+1, ... of a
+// sequence, and asks for the last row's logits. It returns ErrStopped where the abort callback
+// ended it.
 func (c *Context) Decode(b *Batch, n, first, sequence int) error {
 	if n < 1 || n > b.size {
 		return errors.New("llama: the batch is too small")
@@ -228,7 +236,7 @@ func (c *Context) Decode(b *Batch, n, first, sequence int) error {
 	case 0:
 		return nil
 	case 1:
-		return ErrFull
+		return errors.New("llama: no room left in the KV cache")
 	case 2:
 		return ErrStopped
 	default:
@@ -236,8 +244,5 @@ func (c *Context) Decode(b *Batch, n, first, sequence int) error {
 	}
 }
 
-// What Decode returns for the codes that a caller can act on.
-var (
-	ErrFull    = errors.New("llama: no room left in the KV cache")
-	ErrStopped = errors.New("llama: stopped")
-)
+// ErrStopped is returned by Decode when the abort callback ended it.
+var ErrStopped = errors.New("llama: stopped")

@@ -1,27 +1,25 @@
 package main
 
-// This file: pali bench: how fast a model is here, beside what this machine can do. Before it: model.go. After it: benchreport.go, which prints it.
+// This file: pali bench: how fast a model is here, beside what this machine can do.
 
 import (
-	"context"
-	"math/rand/v2"
-	"slices"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/bindings/ggml"
-	"github.com/pali-gguf/pali/mmproj/imageproc"
-	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/internal/bench"
+	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 type benchFlags struct {
 	modelFlags
-	prompt, images, tokens, rounds int
-	picture                        string
-	asJSON                         bool
+	bench.Options
+	asJSON bool
 }
 
 func newBench() *cobra.Command {
@@ -47,11 +45,11 @@ Block types (q8_0, q4_0, ...) are compared with the rate of int8 products, f16 a
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
-	fs.IntVar(&f.prompt, "prompt-tokens", 8, "tokens of the prompt, BOS and separator among them")
-	fs.StringVarP(&f.picture, "image", "i", "", "image file (default: one drawn at random)")
-	fs.IntVar(&f.images, "images", 1, "images, all the same one")
-	fs.IntVar(&f.tokens, "max-tokens", 24, "tokens of the answer")
-	fs.IntVarP(&f.rounds, "rounds", "r", 5, "rounds that count")
+	fs.IntVar(&f.PromptTokens, "prompt-tokens", 8, "tokens of the prompt, BOS and separator among them")
+	fs.StringVarP(&f.Image, "image", "i", "", "image file (default: one drawn at random)")
+	fs.IntVar(&f.Images, "images", 1, "images, all the same one")
+	fs.IntVar(&f.Tokens, "max-tokens", 24, "tokens of the answer")
+	fs.IntVarP(&f.Rounds, "rounds", "r", 5, "rounds that count")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
 	return cmd
 }
@@ -60,7 +58,12 @@ func (f *benchFlags) check() error {
 	for _, v := range []struct {
 		flag              string
 		have, least, most int
-	}{{"--prompt-tokens", f.prompt, 2, maxPrompt}, {"--images", f.images, 1, maxImages}, {"--max-tokens", f.tokens, 2, 1 << 16}, {"--rounds", f.rounds, 1, 1000}} {
+	}{
+		{"--prompt-tokens", f.PromptTokens, 2, runner.MaxPromptBytes},
+		{"--images", f.Images, 1, runner.MaxImages},
+		{"--max-tokens", f.Tokens, 2, runner.MaxAnswerTokens},
+		{"--rounds", f.Rounds, 1, 1000},
+	} {
 		if v.have < v.least || v.have > v.most {
 			return usagef("%s %d: want %d to %d", v.flag, v.have, v.least, v.most)
 		}
@@ -79,152 +82,60 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
-	r, err := f.measure(cmd.Context(), model)
+	r, err := bench.Run(cmd.Context(), model, f.Options)
 	if err != nil {
 		return err
 	}
-	r.Load = ms(load)
-	text, vision, err := findPair(f.model, f.mmproj)
+	files, err := store.Find(f.model, f.mmproj, "")
 	if err != nil {
 		return err
 	}
-	r.PeakBytes = peakMemory() // before the limits, which need memory of their own
-	limits := ggml.MeasureLimits(f.threads)
-	if err := r.addFiles(text, vision, limits); err != nil {
+	r.Load, r.Threads, r.KV = progress.Milliseconds(load), f.threads, f.kv
+	r.PeakBytes = host.PeakMemory() // before the limits, which need memory of their own
+	if err := r.AddFiles(files, kvTypes[f.kv]); err != nil {
 		return err
 	}
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), r)
 	}
-	return r.print(cmd.OutOrStdout())
+	return printBench(cmd.OutOrStdout(), r)
 }
 
-// measure runs the rounds.
-func (f *benchFlags) measure(ctx context.Context, model *llamacpp.Model) (*benchReport, error) {
-	stop := context.AfterFunc(ctx, model.Interrupt)
-	defer stop()
-	b := f.newSubject(model)
-	r := &benchReport{Images: f.images, PrefillTokens: f.images*model.Config().Tokens() + f.prompt, DecodeTokens: f.tokens, Threads: f.threads, KV: f.kv}
-	var all [parts][]float64 // milliseconds
-	for round := range f.rounds + 1 {
-		took, err := b.round()
-		if cause := ctx.Err(); cause != nil {
-			err = cause
+func printBench(w io.Writer, r *bench.Report) error {
+	p := &linePrinter{w: w}
+	p.line("%s, %s, %s", r.TextFile.Path, bytesText(r.TextFile.Bytes), r.TextFile.Type)
+	p.line("%s, %s, %s", r.VisionFile.Path, bytesText(r.VisionFile.Bytes), r.VisionFile.Type)
+	p.line("%d threads, KV cache %s; %d positions of prefix, %d tokens of answer", r.Threads, r.KV, r.PrefillTokens, r.DecodeTokens)
+	p.line("")
+	p.line("%-12s %10s %10s %10s  %20s  %s", "", "median ms", "min", "max", "", "share of the limit")
+	row := func(name string, s bench.Spread, unit string) {
+		rate, share := fmt.Sprintf("%.3g %s", s.Rate, unit), ""
+		if s.Limit != "" {
+			share = fmt.Sprintf("%.0f %% of %s", 100*s.Share, s.Limit)
 		}
-		if err != nil {
-			return nil, err
-		}
-		for i := range all {
-			if round > 0 {
-				all[i] = append(all[i], float64(took[i])/1e6)
-			}
-		}
+		p.line("%-12s %10.1f %10.1f %10.1f  %20s  %s", name, s.Median, s.Min, s.Max, rate, share)
 	}
-	if f.picture != "" {
-		p := spreadOf(all[imagePart], 1)
-		r.Picture = &p
+	p.line("%-12s %10.1f", "load", r.Load)
+	if r.Picture != nil {
+		row("image", *r.Picture, "pictures/s")
 	}
-	r.Vision, r.Prefill = spreadOf(all[visionPart], 1), spreadOf(all[prefillPart], float64(r.PrefillTokens))
-	r.Decode = spreadOf(all[decodePart], float64(f.tokens-1)) // the prefill gives the first
-	r.Total = spreadOf(all[totalPart], 1)
-	return r, nil
-}
-
-// The parts of a round.
-const (
-	imagePart  = iota // reading and resizing one image
-	visionPart        // one image
-	prefillPart
-	decodePart
-	totalPart
-	parts
-)
-
-// benchSubject is what is measured.
-type benchSubject struct {
-	*benchFlags
-	model  *llamacpp.Model
-	pixels []float32 // drawn at random, unless there is an image
-	tokens []int32   // of the prompt
-}
-
-func (f *benchFlags) newSubject(model *llamacpp.Model) *benchSubject {
-	b := &benchSubject{f, model, make([]float32, 3*model.Config().ImageSize*model.Config().ImageSize), make([]int32, f.prompt)}
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range b.pixels {
-		b.pixels[i] = 2*random.Float32() - 1
-	}
-	words := model.Runner().Vocabulary.Len() - paligemma.Locations - paligemma.SegmentCodes
-	for i := range b.tokens {
-		b.tokens[i] = int32(random.IntN(words))
-	}
-	return b
-}
-
-// round answers once, and times the parts.
-func (b *benchSubject) round() (took [parts]time.Duration, err error) {
-	start := time.Now()
-	lap := start
-	end := func(part int) {
-		now := time.Now()
-		took[part] += now.Sub(lap)
-		lap = now
-	}
-	var rows []float32
-	for range b.images {
-		if b.picture != "" {
-			p, err := imageproc.Open(b.picture, imageproc.DefaultLimits)
-			if err != nil {
-				return took, err
-			}
-			b.pixels = imageproc.Preprocess(p, b.model.Config().ImageSize, imageproc.Antialias)
-		}
-		end(imagePart)
-		one, err := b.model.Encode(b.pixels)
-		if err != nil {
-			return took, err
-		}
-		rows = append(rows, one...)
-		end(visionPart)
-	}
-	logits, err := b.model.Prefill(rows, b.tokens, b.benchFlags.tokens)
-	if err != nil {
-		return took, err
-	}
-	end(prefillPart)
-	greedy := runner.NewSampler(runner.Sampling{})
-	for range b.benchFlags.tokens - 1 {
-		if logits, err = b.model.Step(greedy.Choose(logits)); err != nil {
-			return took, err
+	row("siglip", r.Vision, "pictures/s")
+	row("prefill", r.Prefill, "tokens/s")
+	row("decode", r.Decode, "tokens/s")
+	row("end to end", r.Total, "answers/s")
+	p.line("")
+	limits := fmt.Sprintf("this machine at most: memory read %.1f GB/s", r.Machine.Read/1e9)
+	for _, v := range []struct {
+		rate float64
+		name string
+	}{{r.Machine.Int8, "int8"}, {r.Machine.BF16, "bf16"}, {r.Machine.F32, "f32"}} {
+		if v.rate > 0 {
+			limits += fmt.Sprintf(", %s %.0f G operations/s", v.name, v.rate/1e9)
 		}
 	}
-	end(decodePart)
-	took[totalPart] = lap.Sub(start)
-	took[imagePart] /= time.Duration(b.images)
-	took[visionPart] /= time.Duration(b.images)
-	return took, nil
-}
-
-// spread is what the rounds took, in milliseconds, and how many images or tokens that makes a second.
-type spread struct {
-	Median float64 `json:"median_ms"`
-	Min    float64 `json:"min_ms"`
-	Max    float64 `json:"max_ms"`
-	Rate   float64 `json:"per_second"`
-	Share  float64 `json:"share_of_limit,omitempty"`
-	Limit  string  `json:"limit,omitempty"`
-}
-
-func spreadOf(times []float64, items float64) spread {
-	slices.Sort(times)
-	n := len(times)
-	median := (times[(n-1)/2] + times[n/2]) / 2
-	return spread{Median: median, Min: times[0], Max: times[n-1], Rate: items / median * 1000}
-}
-
-// share sets what part of a limit was reached: best is the seconds that a round would take at it, 0 if that is not known.
-func (s *spread) share(best float64, limit string) {
-	if best > 0 {
-		s.Share, s.Limit = best/(s.Median/1000), limit
+	p.line("%s", limits)
+	if r.PeakBytes > 0 {
+		p.line("peak resident memory: %s, estimated %s", bytesText(r.PeakBytes), bytesText(r.EstimatedBytes))
 	}
+	return p.err
 }

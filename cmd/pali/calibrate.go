@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
@@ -41,8 +42,7 @@ type calibration struct {
 	sums      *quant.Imatrix
 	saved     int // questions in the state
 	collector *ggml.Collector
-	runner    *runner.Runner
-	images    []float32 // of the last question's image
+	images    runner.ImageCache // with the runner
 }
 
 // calibrate asks all questions. It returns how many of them a stopped run had asked.
@@ -71,10 +71,11 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resum
 		return nil, 0, err
 	}
 	defer model.Close()
-	c.runner = model.Runner()
-	bar := newCountBar(cmd.ErrOrStderr(), "imatrix")
-	err = c.ask(cmd.Context(), func(done int) { bar.set(int64(done-resumed), int64(len(c.questions)-resumed)) })
-	bar.close()
+	c.images.Runner = model.Runner()
+	c.images.Pixels = pixelReader(f.limits, model.Config().ImageSize, c.resize)
+	bar := progress.Count(cmd.ErrOrStderr(), "imatrix")
+	err = c.ask(cmd.Context(), func(done int) { bar.Set(int64(done-resumed), int64(len(c.questions)-resumed)) })
+	bar.Close()
 	if err != nil && c.sums.Chunks > c.saved {
 		err = errors.Join(err, c.save())
 	}
@@ -84,7 +85,7 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (sums *quant.Imatrix, resum
 // identify returns a text that differs for runs that give other sums: of the questions, the model, and what else they depend on. The model is known by
 // its keys and the beginning of each tensor.
 func (f *imatrixFlags) identify() (string, error) {
-	text, projector, err := findPair(f.model, f.mmproj)
+	files, err := store.Find(f.model, f.mmproj, "")
 	if err != nil {
 		return "", err
 	}
@@ -98,28 +99,10 @@ func (f *imatrixFlags) identify() (string, error) {
 	if _, err := io.Copy(h, questions); err != nil {
 		return "", err
 	}
-	for _, path := range []string{text, projector} {
-		if err := identifyFile(h, path); err != nil {
-			return "", err
-		}
+	if err := store.Identify(h, files.Text, files.Vision); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
-}
-
-func identifyFile(h hash.Hash, path string) error {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	fmt.Fprintln(h, f.Size, f.KVs)
-	for _, t := range f.Tensors {
-		fmt.Fprintln(h, t)
-		if _, err := io.Copy(h, io.LimitReader(f.Data(t), 4096)); err != nil {
-			return fmt.Errorf("%s: %s: %w", path, t.Name, err)
-		}
-	}
-	return nil
 }
 
 // resume reads the state of a stopped run, if there is one.
@@ -190,35 +173,28 @@ func (c *calibration) ask(ctx context.Context, progress func(done int)) error {
 
 // askOne asks one question, giving the model its answer if it is known.
 func (c *calibration) askOne(ctx context.Context, q *eval.Question) error {
-	if err := c.look(ctx, q); err != nil {
-		return err
-	}
-	r := runner.Request{Images: c.images, Prompt: q.Prefix, MaxTokens: c.flags.maxTokens}
-	if len(q.Suffix.Texts) > 0 {
-		var err error
-		if r.Forced, err = c.runner.TokenizeAnswer(q.Suffix.Texts[0]); err != nil {
-			return err
-		}
-	}
-	_, err := c.runner.Generate(ctx, r, func(runner.Step) error { return nil })
-	return err
-}
-
-// look encodes the question's image, unless it is the last question's. The first image of a run that goes on may be one that was summed before it stopped.
-func (c *calibration) look(ctx context.Context, q *eval.Question) error {
-	before := ""
-	if n := c.sums.Chunks; n > 0 {
-		before = c.questions[n-1].Path
-	}
-	if c.images != nil && q.Path == before {
-		return nil
-	}
-	p, err := imageproc.Open(q.Path, c.flags.limits)
+	embeddings, err := c.encode(ctx, q)
 	if err != nil {
 		return err
 	}
-	c.collector.Pause(q.Path == before)
-	c.images, err = c.runner.Encode(ctx, []*imageproc.Image{p}, c.resize)
-	c.collector.Pause(false)
+	r := runner.Request{Embeddings: embeddings, Prompt: q.Prefix, MaxTokens: c.flags.maxTokens}
+	if len(q.Suffix.Texts) == 0 {
+		_, err = c.images.Runner.Generate(ctx, r, nil)
+		return err
+	}
+	forced, err := c.images.Runner.TokenizeAnswer(q.Suffix.Texts[0])
+	if err == nil {
+		_, err = c.images.Runner.Score(ctx, r, forced)
+	}
 	return err
+}
+
+// encode returns the embeddings of the question's image. The first image of a run that goes on may be one
+// that was summed before it stopped: its sums are not taken again.
+func (c *calibration) encode(ctx context.Context, q *eval.Question) ([]float32, error) {
+	summed := c.sums.Chunks > 0 && c.questions[c.sums.Chunks-1].Path == q.Path
+	c.collector.Pause(summed)
+	defer c.collector.Pause(false)
+	embeddings, _, err := c.images.Encode(ctx, q.Path)
+	return embeddings, err
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pali-gguf/pali/internal/inspect"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/help from what the program says; not where CI is set")
@@ -104,7 +106,7 @@ func TestCompletion(t *testing.T) {
 
 func TestInspect(t *testing.T) {
 	folder := workplace(t)
-	inspect := func(args ...string) string {
+	listed := func(args ...string) string {
 		t.Helper()
 		o := run(t, program(folder, append([]string{"inspect"}, args...)...))
 		if o.code != 0 || o.stderr != "" {
@@ -127,31 +129,31 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if s := inspect("d/demo-F32.gguf"); !regexp.MustCompile(`(?m)^tokenizer.ggml.tokens +\[2048\]string +\["<pad>", "<eos>", .*, \.\.\.\]$`).MatchString(s) ||
+	if s := listed("d/demo-F32.gguf"); !regexp.MustCompile(`(?m)^tokenizer.ggml.tokens +\[2048\]string +\["<pad>", "<eos>", .*, \.\.\.\]$`).MatchString(s) ||
 		!regexp.MustCompile(`(?m)^token_embd.weight +F32 +\[2048,256\] +2\.1 MB$`).MatchString(s) || strings.Count(s, "\n") > 100 {
 		t.Errorf("text:\n%s", s)
 	}
-	var l listingJSON
-	if err := json.Unmarshal([]byte(inspect("--json", "d/demo-F32.gguf")), &l); err != nil || l.Kind != "gguf" || l.Bytes != int64(len(text)) {
+	var l inspect.Contents
+	if err := json.Unmarshal([]byte(listed("--json", "d/demo-F32.gguf")), &l); err != nil || l.Kind != "gguf" || l.Bytes != int64(len(text)) {
 		t.Errorf("--json: %v: %+v", err, l)
 	}
 	for _, k := range l.Keys {
-		if long := k.Count != nil && *k.Count > mostElements; long != (k.Value == nil) {
+		if long := k.Count != nil && *k.Count > inspect.MostElements; long != (k.Value == nil) {
 			t.Errorf("--json: %+v", k)
 		}
 	}
 
 	// The same content under another name, in pieces or out of a folder gives the same text; one changed byte of a tensor changes one line.
-	want := inspect("--diffable", "d/demo-F32.gguf")
+	want := listed("--diffable", "d/demo-F32.gguf")
 	write("a name with blanks, 🖼 and a\nnewline", text)
-	if have := inspect("--diffable", "a name with blanks, 🖼 and a\nnewline"); have != want {
+	if have := listed("--diffable", "a name with blanks, 🖼 and a\nnewline"); have != want {
 		t.Errorf("--diffable of a copy:\n%s\nwant\n%s", have, want)
 	}
 	changed := bytes.Clone(text)
 	changed[len(changed)-1] ^= 1
 	write("changed.gguf", changed)
 	differ := 0
-	for i, line := range strings.Split(inspect("--diffable", "changed.gguf"), "\n") {
+	for i, line := range strings.Split(listed("--diffable", "changed.gguf"), "\n") {
 		if line != strings.Split(want, "\n")[i] {
 			differ++
 		}
@@ -161,36 +163,8 @@ func TestInspect(t *testing.T) {
 	}
 	write("x.npz.part0", checkpoint[:1_000_000])
 	write("x.npz.part1", checkpoint[1_000_000:])
-	if have := inspect("--diffable", "x.npz.part0", "x.npz.part1"); have != inspect("--diffable", "testdata/demo/demo.npz") {
+	if have := listed("--diffable", "x.npz.part0", "x.npz.part1"); have != listed("--diffable", "testdata/demo/demo.npz") {
 		t.Errorf("--diffable of pieces:\n%s", have)
-	}
-}
-
-// What a file calls its keys and values cannot steer a terminal or break a line.
-func TestInspectTexts(t *testing.T) {
-	for value, want := range map[any]string{
-		"\x1b]0;title\x07 a\nb":        `"\x1b]0;title\a a\nb"`,
-		strings.Repeat("x", 100):       `"` + strings.Repeat("x", mostRunes) + `"... 100 bytes`,
-		float32(0.1):                   "0.1",
-		uint64(1) << 63:                "9223372036854775808",
-		"\u202etxt.exe \xff":           `"\u202etxt.exe \xff"`,
-		strings.Repeat("é", mostRunes): `"` + strings.Repeat("é", mostRunes) + `"`,
-	} {
-		if have := shortText(value); have != want {
-			t.Errorf("%q: have %s, want %s", value, have, want)
-		}
-	}
-	for name, want := range map[string]string{"blk.0.attn_q.weight": "blk.0.attn_q.weight", "a b": `"a b"`, "": `""`, "é": "é", "a\n": `"a\n"`, `"`: `"\""`} {
-		if have := plain(name); have != want {
-			t.Errorf("%q: have %s, want %s", name, have, want)
-		}
-	}
-	long := make([]string, mostElements+1)
-	if a, b := exactText(long), exactText(append(long[1:], "x")); a == b || !strings.HasPrefix(a, "sha256:") {
-		t.Errorf("%s and %s", a, b)
-	}
-	if have := exactText([]string{"a", "b"}); have != `["a", "b"]` {
-		t.Error(have)
 	}
 }
 

@@ -1,19 +1,18 @@
 package main
 
-// This file: pali compare. Before it: differences.go, which reads both files. After it: what a person or a program reads.
+// This file: pali compare.
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/quant"
+	"github.com/pali-gguf/pali/internal/inspect"
+	"github.com/pali-gguf/pali/internal/progress"
 )
 
 func newCompare() *cobra.Command {
@@ -50,126 +49,62 @@ type compareFlags struct {
 
 func (f *compareFlags) run(cmd *cobra.Command, paths []string) error {
 	last := len(paths) - 1
-	a, err := list(paths[:last])
+	a, err := openListing(paths[:last])
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	b, err := list(paths[last:])
+	defer a.Close()
+	b, err := openListing(paths[last:])
 	if err != nil {
 		return err
 	}
-	defer b.close()
-	c, err := newComparison(a, b)
+	defer b.Close()
+	bar := progress.Bytes(cmd.ErrOrStderr(), "compare")
+	d, err := inspect.Compare(cmd.Context(), a, b, f.threads, bar.Set)
+	bar.Close()
 	if err != nil {
 		return err
 	}
-	if err := c.read(cmd.Context(), f.threads, cmd.ErrOrStderr()); err != nil {
-		return err
-	}
-	r := c.report()
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), r)
+		return printJSON(cmd.OutOrStdout(), d)
 	}
-	return r.text(cmd.OutOrStdout())
-}
-
-// compared is what pali compare --json prints.
-type compared struct {
-	A       comparedFile     `json:"a"`
-	B       comparedFile     `json:"b"`
-	Tensors []comparedTensor `json:"tensors"` // the worst first
-	All     lossJSON         `json:"all"`     // over the values of all tensors
-	Skipped []skippedTensor  `json:"skipped"` // in both files, and not compared
-}
-
-type comparedFile struct {
-	Path string   `json:"path"`
-	Kind string   `json:"kind"` // "gguf" or "npz"
-	Only []string `json:"only"` // tensors that the other file lacks
-}
-
-type comparedTensor struct {
-	Name   string `json:"name"`
-	TypeA  string `json:"type_a"`
-	TypeB  string `json:"type_b"`
-	Shape  []int  `json:"shape"`            // of what was compared
-	Padded []int  `json:"padded,omitempty"` // shape of the side that is padded
-	lossJSON
-}
-
-type skippedTensor struct {
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
-}
-
-type lossJSON struct {
-	MaxAbs   float64 `json:"max_abs"`
-	RMS      float64 `json:"rms"`
-	Relative float64 `json:"relative_rms"`
-	Cosine   float64 `json:"cosine"`
-	Unequal  int64   `json:"unequal"` // elements that differ
-	Bad      int64   `json:"bad"`     // of these, those where one side is no finite number: in none of the figures above
-}
-
-func newLossJSON(l quant.Loss) lossJSON {
-	return lossJSON{l.MaxAbs, l.RMS(), l.Relative(), l.Cosine(), l.Unequal, l.Bad}
-}
-
-// report puts the worst first: tensors with bad elements, then by relative RMS.
-func (c *comparison) report() compared {
-	r := compared{
-		A:       comparedFile{c.a.path, c.a.kind, append([]string{}, c.onlyA...)},
-		B:       comparedFile{c.b.path, c.b.kind, append([]string{}, c.onlyB...)},
-		Tensors: []comparedTensor{}, Skipped: append([]skippedTensor{}, c.skipped...),
-	}
-	var all quant.Loss
-	for _, p := range c.pairs {
-		l := p.loss()
-		all.Join(l)
-		r.Tensors = append(r.Tensors, comparedTensor{p.name, p.a.kind, p.b.kind, p.shape, p.padded, newLossJSON(l)})
-	}
-	r.All = newLossJSON(all)
-	slices.SortStableFunc(r.Tensors, func(a, b comparedTensor) int {
-		return cmp.Or(cmp.Compare(b.Bad, a.Bad), cmp.Compare(b.Relative, a.Relative), cmp.Compare(b.MaxAbs, a.MaxAbs))
-	})
-	return r
+	return printDifferences(cmd.OutOrStdout(), d)
 }
 
 // mostNames is how many tensors that only one file has, or that are not compared, are named to people.
 const mostNames = 10
 
-// text writes the comparison for people: tensors that are equal in every value are only counted.
-func (r compared) text(out io.Writer) error {
+// printDifferences writes the differences for people: tensors that are equal in every value are only counted.
+func printDifferences(out io.Writer, d *inspect.Differences) error {
 	w := bufio.NewWriter(out)
 	equal := 0
-	for _, t := range r.Tensors {
+	for _, t := range d.Tensors {
 		if t.Unequal == 0 {
 			equal++
 		}
 	}
-	if equal < len(r.Tensors) {
-		r.table(w)
+	if equal < len(d.Tensors) {
+		printTable(w, d)
 	}
 	fmt.Fprintf(w, "%d tensors compared, %d equal in every value; over all values: largest difference %.3g, RMS %.3g, relative %.3g\n",
-		len(r.Tensors), equal, r.All.MaxAbs, r.All.RMS, r.All.Relative)
+		len(d.Tensors), equal, d.All.MaxAbs, d.All.RMS, d.All.Relative)
 	var skipped []string
-	for _, s := range r.Skipped {
-		skipped = append(skipped, plain(s.Name)+": "+s.Reason)
+	for _, s := range d.Skipped {
+		skipped = append(skipped, inspect.Plain(s.Name)+": "+s.Reason)
 	}
-	few(w, "not compared", skipped)
-	for _, f := range []comparedFile{r.A, r.B} {
+	printFirst(w, "not compared", skipped)
+	for _, f := range []inspect.Side{d.A, d.B} {
 		var names []string
 		for _, name := range f.Only {
-			names = append(names, plain(name))
+			names = append(names, inspect.Plain(name))
 		}
-		few(w, "only in "+plain(f.Path), names)
+		printFirst(w, "only in "+inspect.Plain(f.Path), names)
 	}
 	return w.Flush()
 }
 
-// few writes the first of some lines, and how many more there are.
-func few(w io.Writer, what string, lines []string) {
+// printFirst writes the first of some lines, and how many more there are.
+func printFirst(w io.Writer, what string, lines []string) {
 	for _, line := range lines[:min(len(lines), mostNames)] {
 		fmt.Fprintf(w, "%s: %s\n", what, line)
 	}
@@ -178,13 +113,13 @@ func few(w io.Writer, what string, lines []string) {
 	}
 }
 
-// table writes a line for each tensor that differs.
-func (r compared) table(w io.Writer) {
+// printTable writes a line for each tensor that differs.
+func printTable(w io.Writer, d *inspect.Differences) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "tensor\tA\tB\tshape\tmax abs\tRMS\trelative\tcosine")
-	for _, t := range r.Tensors {
+	for _, t := range d.Tensors {
 		if t.Unequal > 0 {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.3g\t%.7f%s\n", plain(t.Name), t.TypeA, t.TypeB, shapeText(t.Shape), t.MaxAbs, t.RMS, t.Relative, t.Cosine, t.remark())
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.3g\t%.7f%s\n", inspect.Plain(t.Name), t.TypeA, t.TypeB, inspect.ShapeText(t.Shape), t.MaxAbs, t.RMS, t.Relative, t.Cosine, remark(t))
 		}
 	}
 	table.Flush()
@@ -192,12 +127,12 @@ func (r compared) table(w io.Writer) {
 }
 
 // remark says what the figures leave out.
-func (t comparedTensor) remark() string {
+func remark(t inspect.TensorDifference) string {
 	switch {
 	case t.Bad > 0:
 		return fmt.Sprintf("  %d are no finite numbers", t.Bad)
 	case t.Padded != nil:
-		return "  of " + shapeText(t.Padded)
+		return "  of " + inspect.ShapeText(t.Padded)
 	}
 	return ""
 }

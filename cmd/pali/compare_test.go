@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pali-gguf/pali/internal/inspect"
 )
 
 func TestCompare(t *testing.T) {
@@ -19,7 +21,7 @@ func TestCompare(t *testing.T) {
 		}
 		return o.stdout
 	}
-	compare := func(args ...string) (c compared) {
+	compare := func(args ...string) (c inspect.Differences) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(pali(append([]string{"compare", "--json"}, args...)...)), &c); err != nil {
 			t.Fatal(err)

@@ -11,12 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
 )
@@ -83,11 +82,11 @@ func (f *convertFlags) run(cmd *cobra.Command, paths []string) error {
 	if f.name == "" {
 		f.name = convert.DefaultName(append(paths, f.masks)[0])
 	}
-	var masks *npz.Archive
 	maskType, ok := map[string]gguf.Type{"f32": gguf.F32, "f16": gguf.F16}[strings.ToLower(f.maskType)]
 	if !ok {
 		return usagef("--masks-type %s: want f32 or f16", f.maskType)
 	}
+	var masks *npz.Archive
 	if f.masks != "" {
 		var err error
 		if masks, err = npz.Open(f.masks); err != nil {
@@ -143,16 +142,18 @@ func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *np
 	if err != nil {
 		return err
 	}
+	defer archive.Close()
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
-		archive.Close()
 		return err
 	}
-	bar := newByteBar(cmd.ErrOrStderr(), "convert")
+	bar := progress.Bytes(cmd.ErrOrStderr(), "convert")
 	start := time.Now()
-	r, err := convert.Run(cmd.Context(), archive, vocabulary, convert.Options{
-		Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads, Masks: masks, MaskType: maskType, Progress: bar.set,
-	})
-	bar.close()
+	o := convert.Options{Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads, MaskType: maskType, Progress: bar.Set}
+	if masks != nil {
+		o.Masks = masks
+	}
+	r, err := convert.Run(cmd.Context(), archive, vocabulary, o)
+	bar.Close()
 	if err != nil {
 		return err
 	}
@@ -171,88 +172,35 @@ func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *np
 
 // convertedFile is one written file, for --json.
 type convertedFile struct {
-	Path    string         `json:"path"`
-	Bytes   int64          `json:"bytes"`
-	Types   map[string]int `json:"tensors"` // how many in each type
-	Instead []insteadJSON  `json:"instead"`
+	Path      string         `json:"path"`
+	Bytes     int64          `json:"bytes"`
+	Types     map[string]int `json:"tensors"` // how many in each type
+	Fallbacks []fallbackJSON `json:"instead"`
 }
 
 type convertedPair struct {
-	Text       convertedFile `json:"text"`
-	Vision     convertedFile `json:"mmproj"`
-	Masks      string        `json:"masks,omitempty"` // path
-	Parameters int64         `json:"parameters"`
-	HiddenFrom int           `json:"vision_feed_forward_length"`
-	HiddenTo   int           `json:"vision_feed_forward_length_padded"`
-	Ms         float64       `json:"total_ms"`
+	Text           convertedFile `json:"text"`
+	Vision         convertedFile `json:"mmproj"`
+	Masks          string        `json:"masks,omitempty"` // path
+	Parameters     int64         `json:"parameters"`
+	FFNWidth       int           `json:"vision_feed_forward_length"`
+	PaddedFFNWidth int           `json:"vision_feed_forward_length_padded"`
+	Ms             float64       `json:"total_ms"`
 }
 
 func converted(r *convert.Result, text, vision *quant.Plan, took time.Duration) convertedPair {
 	return convertedPair{
-		Text:       convertedFile{r.TextPath, r.TextBytes, byName(r.TextTypes), instead(text)},
-		Vision:     convertedFile{r.VisionPath, r.VisionBytes, byName(r.VisionTypes), instead(vision)},
+		Text:       convertedFile{r.TextPath, r.TextBytes, byName(r.TextTypes), fallbacks(text)},
+		Vision:     convertedFile{r.VisionPath, r.VisionBytes, byName(r.VisionTypes), fallbacks(vision)},
 		Masks:      r.MaskPath,
-		Parameters: r.Parameters, HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: ms(took),
+		Parameters: r.Parameters, FFNWidth: r.FFNWidth, PaddedFFNWidth: r.PaddedFFNWidth, Ms: progress.Milliseconds(took),
 	}
 }
 
 // summary tells a person what was written.
 func summary(w io.Writer, r convertedPair) {
 	fmt.Fprintf(w, "%.1f million parameters in %.1f s: text %s, mmproj %s\n", float64(r.Parameters)/1e6, r.Ms/1000, bytesText(r.Text.Bytes), bytesText(r.Vision.Bytes))
-	writeTypes(w, "text", r.Text.Types, r.Text.Instead)
-	writeTypes(w, "mmproj", r.Vision.Types, r.Vision.Instead)
-	writePadding(w, r.HiddenFrom, r.HiddenTo)
+	writeTypes(w, "text", r.Text.Types, r.Text.Fallbacks)
+	writeTypes(w, "mmproj", r.Vision.Types, r.Vision.Fallbacks)
+	writePadding(w, r.FFNWidth, r.PaddedFFNWidth)
 }
-
-// byteBar is a progress bar over bytes, or over other things, with the time left. It is silent where standard error is no terminal.
-type byteBar struct {
-	progress *mpb.Progress
-	bar      *mpb.Bar
-}
-
-func newByteBar(w io.Writer, name string) *byteBar {
-	if !isTerminal(w) {
-		return &byteBar{}
-	}
-	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
-	return &byteBar{p, p.AddBar(0,
-		mpb.PrependDecorators(decor.Name(name+" "), decor.CountersKiloByte("% .1f / % .1f")),
-		mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1000(0), "% .1f "), decor.AverageETA(decor.ET_STYLE_GO)))}
-}
-
-// newCountBar makes a bar over things that are counted.
-func newCountBar(w io.Writer, name string) *byteBar {
-	if !isTerminal(w) {
-		return &byteBar{}
-	}
-	p := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
-	return &byteBar{p, p.AddBar(0,
-		mpb.PrependDecorators(decor.Name(name+" "), decor.CountersNoUnit("%d / %d")),
-		mpb.AppendDecorators(decor.AverageSpeed(0, "%.1f/s "), decor.AverageETA(decor.ET_STYLE_GO)))}
-}
-
-func (b *byteBar) set(done, total int64) {
-	if b.bar != nil {
-		b.bar.SetTotal(total, false)
-		b.bar.SetCurrent(done)
-	}
-}
-
-// say writes a line to w, above the bar where there is one.
-func (b *byteBar) say(w io.Writer, line string) {
-	if b.bar != nil {
-		w = b.progress
-	}
-	fmt.Fprintln(w, line)
-}
-
-// close leaves the last state on the screen.
-func (b *byteBar) close() {
-	if b.bar != nil {
-		b.bar.Abort(false)
-		b.progress.Wait()
-	}
-}
-
-// ms is a duration in milliseconds, for JSON.
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

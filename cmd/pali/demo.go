@@ -16,6 +16,7 @@ import (
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
@@ -92,14 +93,14 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), ms(time.Since(start)))
+	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), progress.Milliseconds(time.Since(start)))
 	start = time.Now()
 	model, err := llamacpp.Open(pair.TextPath, pair.VisionPath, options)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
-	say("loaded it in %.0f ms\n", ms(time.Since(start)))
+	say("loaded it in %.0f ms\n", progress.Milliseconds(time.Since(start)))
 
 	var answers []demoAnswer
 	for _, q := range demoQuestions {
@@ -132,6 +133,7 @@ func demoConvert(ctx context.Context, folder string) (*convert.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer src.Close()
 	tokenizer, err := fs.ReadFile(demo.Files, "tokenizer.model")
 	if err != nil {
 		return nil, err
@@ -158,17 +160,17 @@ func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (d
 		return demoAnswer{}, err
 	}
 	start := time.Now()
-	r, err := model.Runner().Generate(ctx, runner.Request{Pictures: []*imageproc.Image{p}, Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 64},
-		func(runner.Step) error { return nil })
+	q := question{Request: runner.Request{Prompt: prompt, MaxTokens: 64}, images: []*imageproc.Image{p}, resize: imageproc.Antialias}
+	r, err := q.answer(ctx, model.Runner(), nil)
 	if err != nil {
 		return demoAnswer{}, err
 	}
-	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: ms(time.Since(start))}
-	boxes, _ := tasks.ParseBoxes(r.Text)
-	for _, b := range boxes {
-		a.Boxes = append(a.Boxes, boxLabel{b.Label, b.Pixels(tasks.LocDivisor, p.Width, p.Height)})
+	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: progress.Milliseconds(time.Since(start))}
+	found, _, err := tasks.Detections(r, tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: tasks.LocDivisor}, nil)
+	for _, d := range found {
+		a.Boxes = append(a.Boxes, boxLabel{d.Label, d.XYXY})
 	}
-	return a, nil
+	return a, err
 }
 
 // printDemo shows a question with its answer: the boxes of a detection in pixels, else the text.

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali doctor: what this program and this machine can do, and whether files are whole. Before it: listing.go.
+// This file: pali doctor: what this program and this machine can do, and whether files are whole.
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
-	"github.com/pali-gguf/pali/gemma"
-	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/inspect"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
-	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 func newDoctor() *cobra.Command {
@@ -57,7 +57,7 @@ pair, whether it is whole: opened, checked as before a run, and read to the end.
 	return cmd
 }
 
-// diagnosis is what pali doctor tells.
+// diagnosis is what pali doctor prints.
 type diagnosis struct {
 	versions
 	CompiledFor []string       `json:"compiled_for"` // instruction sets
@@ -87,11 +87,11 @@ type fileHealth struct {
 func examine() diagnosis {
 	d := diagnosis{
 		versions: readVersions(), CompiledFor: ggml.CompiledFor(), Slow: ggml.CompiledSlow(),
-		Threads: defaultThreads(), Libraries: llamacpp.LibraryFolder(),
+		Threads: host.Threads(), Libraries: llamacpp.LibraryFolder(),
 	}
 	for _, device := range llamacpp.Devices() {
 		free, total := device.Memory()
-		if available := availableMemory(); device.Type() == ggml.CPU && available > 0 {
+		if available := host.AvailableMemory(); device.Type() == ggml.CPU && available > 0 {
 			free = available // ggml takes all of it for free
 		}
 		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(), device.Features(), free, total})
@@ -101,21 +101,6 @@ func examine() diagnosis {
 		d.Faults = append(d.Faults, faults[name].Error())
 	}
 	return d
-}
-
-// availableMemory returns the bytes that Linux would give to a new program, and 0 on other systems.
-func availableMemory() uint64 {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		var kibibytes uint64
-		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kibibytes); n == 1 {
-			return kibibytes << 10
-		}
-	}
-	return 0
 }
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {
@@ -141,71 +126,61 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 		if f.Error != "" {
 			state = f.Error
 		}
-		fmt.Fprintf(w, "%s: %s%s\n", plain(f.Path), f.Is, state)
+		fmt.Fprintf(w, "%s: %s%s\n", inspect.Plain(f.Path), f.Is, state)
 	}
 	return nil
 }
 
 // health opens, checks and reads a file, or the pair in a folder.
-func health(ctx context.Context, progress io.Writer, path string) fileHealth {
+func health(ctx context.Context, stderr io.Writer, path string) fileHealth {
 	h := fileHealth{Path: path}
-	is, err := checkHealth(ctx, progress, path)
+	is, err := checkHealth(ctx, stderr, path)
 	if is != "" {
 		h.Is = is + ", "
 	}
 	if err != nil {
-		h.Error = err.Error()
+		h.Error = withFlag(err).Error()
 	}
 	return h
 }
 
-func checkHealth(ctx context.Context, progress io.Writer, path string) (is string, err error) {
+func checkHealth(ctx context.Context, stderr io.Writer, path string) (is string, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return checkPair(ctx, progress, path)
+		return checkPair(ctx, stderr, path)
 	}
-	l, err := list([]string{path})
+	l, err := inspect.Open(path)
 	if err != nil {
 		return "", err
 	}
-	defer l.close()
+	defer l.Close()
 	is = "checkpoint"
-	if l.file != nil {
-		if is, err = checkGGUF(l.file); err != nil {
+	if l.File != nil {
+		kind, err := store.Check(l.File)
+		if is = string(kind) + " file"; err != nil {
 			return is, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return is, errors.Join(l.read(ctx, progress, "doctor", func(int) io.Writer { return io.Discard }), l.close())
+	bar := progress.Bytes(stderr, "doctor")
+	defer bar.Close()
+	return is, errors.Join(l.Read(ctx, func(int) io.Writer { return io.Discard }, bar.Set), l.Unchanged())
 }
 
-// checkGGUF checks a file as what it says it is.
-func checkGGUF(f *gguf.File) (is string, err error) {
-	switch arch, _ := gguf.Get[string](f, mmproj.KeyArchitecture); arch {
-	case mmproj.Architecture:
-		_, err = mmproj.Check(f)
-		return "mmproj file", err
-	case masks.Architecture:
-		_, err = masks.Check(f)
-		return "mask file", err
-	}
-	_, err = gemma.Check(f)
-	return "text file", err
-}
-
-// checkPair checks both files of a folder, and that they belong together, and the mask file that serves them if there is one.
-func checkPair(ctx context.Context, progress io.Writer, folder string) (is string, err error) {
-	text, vision, err := findPair(folder, "")
+// checkPair checks both files of a folder, and that they belong together, and the mask file that
+// serves them if there is one.
+func checkPair(ctx context.Context, stderr io.Writer, folder string) (is string, err error) {
+	files, err := store.Find(folder, "", "")
 	if err != nil {
 		return "", err
 	}
-	paths := []string{text, vision}
+	paths := []string{files.Text, files.Vision}
 	is = "pair"
-	if path, err := besideMasks(text); err == nil && path != "" { // of several that could serve, none does
-		paths, is = append(paths, path), "pair with masks"
+	if files.Masks != "" { // of several that could serve, none does
+		paths, is = append(paths, files.Masks), "pair with masks"
 	}
 	for _, path := range paths {
-		if _, err := checkHealth(ctx, progress, path); err != nil {
+		if _, err := checkHealth(ctx, stderr, path); err != nil {
 			return "", err
 		}
 	}
-	return is, llamacpp.CheckPair(text, vision)
+	return is, store.CheckPair(files)
 }

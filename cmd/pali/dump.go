@@ -27,9 +27,10 @@ func beginDump(path string) (*dump, error) {
 	return &dump{path, f}, nil
 }
 
-// write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens i32 [G] and logits f32 [G,V], and gives the file its name.
-func (d *dump) write(c paligemma.VisionConfig, r *runner.Result) error {
-	err := errors.Join(dumpArrays(npz.NewWriter(d.f), c, r), d.f.Sync(), d.f.Close())
+// write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens i32 [G]
+// and logits f32 [G,V], and gives the file its name.
+func (d *dump) write(c paligemma.VisionConfig, q question, r *runner.Result) error {
+	err := errors.Join(dumpArrays(npz.NewWriter(d.f), c, q, r), d.f.Sync(), d.f.Close())
 	if err == nil {
 		err = os.Rename(d.f.Name(), d.path)
 	}
@@ -47,15 +48,15 @@ func (d *dump) end() {
 	}
 }
 
-func dumpArrays(w *npz.Writer, c paligemma.VisionConfig, r *runner.Result) error {
+func dumpArrays(w *npz.Writer, c paligemma.VisionConfig, q question, r *runner.Result) error {
 	var logits []float32
 	for _, row := range r.Logits {
 		logits = append(logits, row...)
 	}
 	s, e := c.ImageSize, c.ProjectionDim
 	return errors.Join(
-		w.AddFloat32s("pixels", []int{len(r.Pixels) / (3 * s * s), 3, s, s}, r.Pixels),
-		w.AddFloat32s("image_embeddings", []int{len(r.Embeddings) / e, e}, r.Embeddings),
+		w.AddFloat32s("pixels", []int{len(q.pixels) / (3 * s * s), 3, s, s}, q.pixels),
+		w.AddFloat32s("image_embeddings", []int{len(q.Embeddings) / e, e}, q.Embeddings),
 		w.AddInt32s("prefix_tokens", []int{len(r.PrefixTokens)}, r.PrefixTokens),
 		w.AddInt32s("tokens", []int{len(r.Tokens)}, r.Tokens),
 		w.AddFloat32s("logits", []int{len(r.Logits), len(logits) / len(r.Logits)}, logits),

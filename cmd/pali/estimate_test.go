@@ -52,7 +52,7 @@ func TestEstimateIsExact(t *testing.T) {
 						t.Errorf("%s: %d bytes, from the %s %d were told", paths[i], info.Size(), how, told)
 					}
 				}
-				if e.Memory < e.Text+e.Vision+e.KV || e.KV == 0 || e.Work == 0 {
+				if e.Total < e.Text+e.Vision+e.KV || e.KV == 0 || e.Work == 0 {
 					t.Errorf("%+v", e)
 				}
 			}
@@ -60,14 +60,8 @@ func TestEstimateIsExact(t *testing.T) {
 	}
 }
 
-// The published sizes in 16 bits: their parameters, counted from the shapes of big_vision's models, and Gemma's vocabulary.
+// A second image and a wider cache take more memory.
 func TestEstimateOfSizes(t *testing.T) {
-	for size, parameters := range map[string]float64{"3b": 2_923_335_408, "3b-448": 2_924_220_144, "2-3b-896": 3_036_518_640, "2-10b": 9_662_409_456, "2-28b-224": 27_650_192_112} {
-		e := estimated(t, t.TempDir(), size, "bf16")
-		if got := float64(e.Text + e.Vision); got < 2*parameters || got > 2*parameters+20e6 {
-			t.Errorf("%s: %v bytes for %v parameters", size, got, parameters)
-		}
-	}
 	one, two := estimated(t, ".", "3b", "q8_0"), estimated(t, ".", "3b", "q8_0", "--images", "2", "--kv", "f32")
 	if one.KV != 18432*768 || two.KV != 2*18432*1024 { // 576 and 832 positions, in 256s; model sizes: 18 layers, one head of 256, twice 2 bytes
 		t.Errorf("caches of %d and %d bytes", one.KV, two.KV)

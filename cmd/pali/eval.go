@@ -12,6 +12,7 @@ import (
 
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/runner"
 )
 
 type evalFlags struct {
@@ -68,8 +69,8 @@ func (f *evalFlags) check() error {
 	switch {
 	case f.questions == "":
 		return usagef("no questions: give a file of them with --questions")
-	case f.maxTokens < 1 || f.maxTokens > 1<<16:
-		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
+	case f.maxTokens < 1 || f.maxTokens > runner.MaxAnswerTokens:
+		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, runner.MaxAnswerTokens)
 	case f.againstMmproj != "" && f.against == "":
 		return usagef("--against-mmproj without --against")
 	case f.force && f.perQuestion == "":

@@ -84,7 +84,7 @@ func TestEval(t *testing.T) {
 			equal++
 		}
 		pictures += r.Timings.Pictures
-		if detect := strings.HasPrefix(r.Prefix, "detect"); detect != (r.Scores.F1 != nil) || detect && r.Answer != "" && (len(r.Objects) == 0 || r.Objects[0].Score >= 1) {
+		if detect := strings.HasPrefix(r.Prefix, "detect"); detect != (r.Scores.F1 != nil) || detect && r.Answer != "" && (len(r.Objects) == 0 || r.Objects[0].Score.Score >= 1) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -11,29 +11,25 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
-	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
-
-// maskSide is the side of the square on which the IoU of masks is taken, in pixels (scripts/demo/evaluate.py).
-const maskSide = 256
 
 // evaluation is a run under way.
 type evaluation struct {
 	flags     *evalFlags
 	run       string // names what the answers depend on
-	model     *looker
-	reference *looker   // nil without --against
-	mask      eval.Mask // nil without a mask file
+	model     *evalModel
+	reference *evalModel // nil without --against
+	mask      eval.Mask  // nil without a mask file
 }
 
 // evaluate asks the questions that the journal has no answer to, and returns all rows.
@@ -80,18 +76,19 @@ func (f *evalFlags) files() (x evalFiles, err error) {
 	if f.model == "" {
 		return x, usagef("no model: give a text GGUF or its folder with -m")
 	}
-	if x.text, x.projector, err = findPair(f.model, f.mmproj); err != nil {
+	files, err := store.Find(f.model, f.mmproj, f.masks)
+	if err != nil {
 		return x, err
 	}
+	x.text, x.projector, x.masks = files.Text, files.Vision, files.Masks
 	if f.against != "" {
-		if x.referenceText, x.referenceProjector, err = findPair(f.against, f.againstMmproj); err != nil {
+		reference, err := store.Find(f.against, f.againstMmproj, "")
+		if err != nil {
 			return x, err
 		}
+		x.referenceText, x.referenceProjector = reference.Text, reference.Vision
 	}
-	if x.masks = f.masks; x.masks == "" {
-		x.masks, err = besideMasks(x.text)
-	}
-	return x, err
+	return x, files.MasksErr
 }
 
 // identify returns a text that differs for runs that give other rows: of the questions and images, the models, and the flags. A model is known by
@@ -111,7 +108,7 @@ func (f *evalFlags) identify(questions []eval.Question, files evalFiles) (string
 		if path == "" {
 			continue
 		}
-		if err := identifyFile(h, path); err != nil {
+		if err := store.Identify(h, path); err != nil {
 			return "", err
 		}
 	}
@@ -126,11 +123,11 @@ func (e *evaluation) open(stderr io.Writer, files evalFiles) error {
 	}
 	warnSlow(stderr)
 	resize := imageproc.Resize(e.flags.resize)
-	if e.model, err = newLooker(files.text, files.projector, options, e.flags.limits, resize); err != nil {
+	if e.model, err = openEvalModel(files.text, files.projector, options, e.flags.limits, resize); err != nil {
 		return err
 	}
 	if files.referenceText != "" {
-		if e.reference, err = newLooker(files.referenceText, files.referenceProjector, options, e.flags.limits, resize); err != nil {
+		if e.reference, err = openEvalModel(files.referenceText, files.referenceProjector, options, e.flags.limits, resize); err != nil {
 			return err
 		}
 	}
@@ -139,36 +136,23 @@ func (e *evaluation) open(stderr io.Writer, files evalFiles) error {
 		if err != nil {
 			return err
 		}
-		e.mask = func(o eval.Object) ([]bool, error) { return drawMask(decoder, o) }
+		e.mask = eval.NewMask(decoder)
 	}
 	return nil
 }
 
 func (e *evaluation) close() {
-	for _, l := range []*looker{e.model, e.reference} {
+	for _, l := range []*evalModel{e.model, e.reference} {
 		if l != nil {
-			l.model.Close()
+			l.files.Close()
 		}
 	}
 }
 
-// drawMask draws an object's mask; one without codes is empty.
-func drawMask(d *masks.Decoder, o eval.Object) ([]bool, error) {
-	if len(o.Seg) == 0 {
-		return make([]bool, maskSide*maskSide), nil
-	}
-	values, err := d.Decode(o.Seg)
-	if err != nil {
-		return nil, err
-	}
-	b, _ := masks.Paste(values, o.Loc, tasks.LocDivisor, maskSide, maskSide)
-	return b.Bits, nil
-}
-
 // ask asks questions and adds their rows to the journal.
 func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval.Question, j *eval.Journal) error {
-	bar := newCountBar(stderr, "eval")
-	defer bar.close()
+	bar := progress.Count(stderr, "eval")
+	defer bar.Close()
 	for i, q := range questions {
 		row, err := e.askOne(ctx, q)
 		if err == nil {
@@ -183,7 +167,7 @@ func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval
 		if err := j.Add(row); err != nil {
 			return err
 		}
-		bar.set(int64(i+1), int64(len(questions)))
+		bar.Set(int64(i+1), int64(len(questions)))
 	}
 	return nil
 }
@@ -191,23 +175,20 @@ func (e *evaluation) ask(ctx context.Context, stderr io.Writer, questions []eval
 // askOne asks one question.
 func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, error) {
 	row := eval.Record{Run: e.run, Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix}
-	took, err := e.model.look(ctx, q.Path)
+	embeddings, took, err := e.model.Encode(ctx, q.Path)
 	if err != nil {
 		return row, err
 	}
 	if took > 0 {
-		row.Timings.Vision, row.Timings.Pictures = ms(took), 1
+		row.Timings.Vision, row.Timings.Pictures = progress.Milliseconds(took), 1
 	}
-	request := runner.Request{Images: e.model.images, Prompt: q.Prefix, MaxTokens: e.flags.maxTokens}
-	r, err := e.model.Generate(ctx, request, func(runner.Step) error { return nil })
+	request := runner.Request{Embeddings: embeddings, Prompt: q.Prefix, MaxTokens: e.flags.maxTokens}
+	r, err := e.model.Runner.Generate(ctx, request, nil)
 	if err != nil {
 		return row, err
 	}
-	row.Answer, row.Tokens = r.Text, len(r.Tokens)
-	row.Timings.Prefill, row.Timings.Decode, row.Timings.PrefillTokens = ms(r.Timings.Prefill), ms(r.Timings.Decode), r.Timings.PrefillTokens
-	if task := eval.Task(q.Prefix); task == "detect" || task == "segment" {
-		row.Objects, row.Unparsed = eval.Objects(r.Text, answer.Tokens(r))
-	}
+	row.SetAnswer(r)
+	row.Timings.Prefill, row.Timings.Decode, row.Timings.PrefillTokens = progress.Milliseconds(r.Timings.Prefill), progress.Milliseconds(r.Timings.Decode), r.Timings.PrefillTokens
 	if e.reference != nil {
 		row.Against, err = e.compare(ctx, q, request, r.Text)
 	}
@@ -216,72 +197,54 @@ func (e *evaluation) askOne(ctx context.Context, q eval.Question) (eval.Record, 
 
 // compare lets the reference answer and the model follow.
 func (e *evaluation) compare(ctx context.Context, q eval.Question, request runner.Request, answer string) (*eval.Divergences, error) {
-	if _, err := e.reference.look(ctx, q.Path); err != nil {
-		return nil, err
-	}
-	follower := &follower{Decoder: e.reference.Decoder, other: e.model.Decoder, images: request.Images}
-	request.Images = e.reference.images
-	leader := &runner.Runner{Encoder: e.reference.Encoder, Decoder: follower, Vocabulary: e.reference.Vocabulary}
-	r, err := leader.Generate(ctx, request, func(runner.Step) error { return nil })
+	embeddings, _, err := e.reference.Encode(ctx, q.Path)
 	if err != nil {
 		return nil, err
 	}
-	a := follower.seen
+	reference := e.reference.Runner
+	forced := &teacherForced{Decoder: reference.Decoder, other: e.model.Runner.Decoder, embeddings: request.Embeddings}
+	request.Embeddings = embeddings
+	leader := &runner.Runner{Encoder: reference.Encoder, Decoder: forced, Vocabulary: reference.Vocabulary}
+	r, err := leader.Generate(ctx, request, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := forced.seen
 	a.Answer, a.Equal = r.Text, r.Text == answer
 	return &a, nil
 }
 
-// looker is a model and the image it looked at last: it is encoded once for the questions about it that follow each other.
-type looker struct {
-	*runner.Runner
-	model  *llamacpp.Model
-	limits imageproc.Limits
-	resize imageproc.Resize
-	path   string
-	images []float32
+// evalModel is a model with the image that it was last asked about.
+type evalModel struct {
+	runner.ImageCache
+	files *llamacpp.Model
 }
 
-func newLooker(text, projector string, o llamacpp.Options, limits imageproc.Limits, resize imageproc.Resize) (*looker, error) {
+func openEvalModel(text, projector string, o llamacpp.Options, limits imageproc.Limits, resize imageproc.Resize) (*evalModel, error) {
 	m, err := llamacpp.Open(text, projector, o)
 	if err != nil {
 		return nil, err
 	}
-	return &looker{Runner: m.Runner(), model: m, limits: limits, resize: resize}, nil
+	pixels := pixelReader(limits, m.Config().ImageSize, resize)
+	return &evalModel{runner.ImageCache{Runner: m.Runner(), Pixels: pixels}, m}, nil
 }
 
-// look encodes an image, unless it was the last one. It returns how long that took.
-func (l *looker) look(ctx context.Context, path string) (took time.Duration, err error) {
-	if path == l.path {
-		return 0, nil
-	}
-	p, err := imageproc.Open(path, l.limits)
-	if err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	images, err := l.Encode(ctx, []*imageproc.Image{p}, l.resize)
-	if err != nil {
-		return 0, err
-	}
-	l.path, l.images = path, images
-	return time.Since(start), nil
-}
-
-// follower is the reference's decoder with another that is given the same tokens at each step. It takes the divergence of their distributions.
-type follower struct {
+// teacherForced is the reference's decoder with another that is given the same tokens at each step. It
+// takes the divergence of their distributions.
+type teacherForced struct {
 	runner.Decoder
-	other  runner.Decoder
-	images []float32 // as the other sees them
-	seen   eval.Divergences
+	other      runner.Decoder
+	embeddings []float32 // of the other's encoder
+	seen       eval.Divergences
 }
 
 // Prefill lets both read the prefix.
-func (f *follower) Prefill(images []float32, tokens []int32, room int) ([]float32, error) {
-	reference, err := f.Decoder.Prefill(images, tokens, room)
+func (f *teacherForced) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
+	reference, err := f.Decoder.Prefill(embeddings, tokens, maxNewTokens)
 	if err != nil {
 		return nil, err
 	}
-	other, err := f.other.Prefill(f.images, tokens, room)
+	other, err := f.other.Prefill(f.embeddings, tokens, maxNewTokens)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +252,7 @@ func (f *follower) Prefill(images []float32, tokens []int32, room int) ([]float3
 }
 
 // Step gives both the reference's token.
-func (f *follower) Step(token int32) ([]float32, error) {
+func (f *teacherForced) Step(token int32) ([]float32, error) {
 	reference, err := f.Decoder.Step(token)
 	if err != nil {
 		return nil, err
@@ -301,7 +264,7 @@ func (f *follower) Step(token int32) ([]float32, error) {
 	return reference, f.take(reference, other)
 }
 
-func (f *follower) take(reference, other []float32) error {
+func (f *teacherForced) take(reference, other []float32) error {
 	nats, equal, err := eval.Divergence(reference, other)
 	f.seen.KL = append(f.seen.KL, nats)
 	if equal {
@@ -311,13 +274,13 @@ func (f *follower) take(reference, other []float32) error {
 }
 
 // Interrupt ends the running calls of both.
-func (f *follower) Interrupt() {
+func (f *teacherForced) Interrupt() {
 	f.Decoder.Interrupt()
 	f.other.Interrupt()
 }
 
 // Resume undoes Interrupt.
-func (f *follower) Resume() {
+func (f *teacherForced) Resume() {
 	f.Decoder.Resume()
 	f.other.Resume()
 }

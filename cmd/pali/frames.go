@@ -1,6 +1,6 @@
 package main
 
-// This file: what -i names, an image or the frames of a moving one. Before it: run.go. After it: runner.Request.
+// This file: the flags that choose frames of a moving image.
 
 import (
 	"context"
@@ -13,11 +13,8 @@ import (
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
-// usualFrames is how many the video transfers take.
-const (
-	usualFrames = 16
-	maxFrames   = 256
-)
+// maxFrames is the most frames that --frames takes.
+const maxFrames = 256
 
 const framesHelp = `
 
@@ -51,34 +48,17 @@ func (f *frameFlags) checkFrames(images []string) error {
 	return nil
 }
 
-// choose is which of total frames the flags mean.
-func (f *frameFlags) choose(total int) []int {
-	n := f.frames
-	if n == 0 {
-		n = usualFrames
-	}
-	f.chosen = imageproc.ChooseFrames(total, n, f.stride)
-	return f.chosen
-}
-
 // openImages reads the image at path, or the frames.
 func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Limits) (all []*imageproc.Image, err error) {
-	switch info, err := os.Stat(path); {
-	case !f.moving:
-	case err == nil && info.IsDir() && f.frames > 0:
-		all, _, err = imageproc.OpenFolder(path, f.choose, l)
-		return all, err
-	case err == nil && info.IsDir():
+	if !f.moving {
+		p, err := imageproc.Open(path, l)
+		return []*imageproc.Image{p}, err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() && f.frames == 0 {
 		return nil, fmt.Errorf("%s: is a folder, want an image file; --frames takes its images as frames of a film", path)
-	case err == nil && info.Mode().IsRegular() && isVideo(path):
-		return openVideo(ctx, path, f.choose, l)
 	}
-	if f.frames > 0 {
-		all, _, err = imageproc.OpenGIF(path, f.choose, l)
-		return all, err
-	}
-	p, err := imageproc.Open(path, l)
-	return []*imageproc.Image{p}, err
+	all, f.chosen, err = imageproc.OpenFrames(ctx, path, imageproc.FrameChoice{Count: f.frames, Stride: f.stride}, l)
+	return all, err
 }
 
 // checkRoom refuses images that the model cannot hold, before they are encoded.

@@ -14,8 +14,10 @@ import (
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
+	"github.com/pali-gguf/pali/runner"
 )
 
 type imatrixFlags struct {
@@ -78,8 +80,8 @@ func (f *imatrixFlags) check() error {
 		return usagef("no model: give a text GGUF or its folder with -m")
 	case f.questions == "":
 		return usagef("no questions: give a file of them with --questions")
-	case f.maxTokens < 1 || f.maxTokens > 1<<16:
-		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
+	case f.maxTokens < 1 || f.maxTokens > runner.MaxAnswerTokens:
+		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, runner.MaxAnswerTokens)
 	case f.every < 1:
 		return usagef("--save-every %d: want 1 or more", f.every)
 	}
@@ -126,7 +128,7 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), imatrixReport{f.output, len(b), len(m.Squares), m.Chunks, resumed, ms(time.Since(start))})
+		return printJSON(cmd.OutOrStdout(), imatrixReport{f.output, len(b), len(m.Squares), m.Chunks, resumed, progress.Milliseconds(time.Since(start))})
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%d questions, %d matrices, %s\n", m.Chunks, len(m.Squares), bytesText(int64(len(b))))
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), f.output)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/quant"
+	"github.com/pali-gguf/pali/runner"
 )
 
 // calibrating prepares a workplace with the demo's questions about four images in two files and in one, the images beside them.
@@ -173,7 +174,7 @@ func TestImatrixRefuses(t *testing.T) {
 	write("blind.jsonl", `{"prefix": "caption en"}`)
 	write("words.jsonl", `{"image": "words.txt", "prefix": "caption en"}`)
 	write("number.jsonl", `{"image": "`+picture+`", "prefix": "caption en", "suffix": 3}`)
-	write("long.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", maxPrompt+1)+`"}`)
+	write("long.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", runner.MaxPromptBytes+1)+`"}`)
 	write("longer.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", 2<<20)+`"}`)
 	write("blank.jsonl", "\n \n")
 	write("there.gguf", "x")
@@ -193,7 +194,7 @@ func TestImatrixRefuses(t *testing.T) {
 		"a model and --merge":   {ask("all.jsonl", "--merge", "a.gguf", "--merge", "b.gguf"), 2, "--merge"},
 		"one --merge":           {[]string{"imatrix", "-o", "out.gguf", "--merge", "a.gguf"}, 2, "two files"},
 		"--merge of nothing":    {[]string{"imatrix", "-o", "out.gguf", "--merge", "a.gguf", "--merge", "b.gguf"}, 1, "a.gguf"},
-		"--merge of a model":    {[]string{"imatrix", "-o", "out.gguf", "--merge", "d/demo-F32.gguf", "--merge", "b.gguf"}, 1, "d/demo-F32.gguf: this is no importance matrix"},
+		"--merge of a model":    {[]string{"imatrix", "-o", "out.gguf", "--merge", "d/demo-F32.gguf", "--merge", "b.gguf"}, 1, "d/demo-F32.gguf: this is not an importance matrix"},
 		"--save-every 0":        {ask("all.jsonl", "--save-every", "0"), 2, "--save-every"},
 		"--max-tokens 0":        {ask("all.jsonl", "--max-tokens", "0"), 2, "--max-tokens"},
 		"--threads 1000":        {ask("all.jsonl", "--threads", "1000"), 2, "--threads"},

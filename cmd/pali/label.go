@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
@@ -23,7 +24,7 @@ type labelFlags struct {
 	limits                  imageproc.Limits
 	prompts, formats        []string
 	classes, task, lang     string
-	together                int
+	classesPerPrompt        int
 	output, masks, resize   string
 	minScore                float64
 	divisor, maxTokens      int
@@ -64,8 +65,9 @@ anew each time: correct labels by hand in a copy. An image that cannot be read i
 	f.modelFlags.add(fs)
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
 	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
-	fs.StringVar(&f.task, "task", "", "detect or segment (of --classes; detect is the default), caption, describe or ocr")
-	fs.IntVar(&f.together, "classes-per-prompt", 1, "how many classes one prompt asks for")
+	ofClasses, others := labelTasks()
+	fs.StringVar(&f.task, "task", "", orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))
+	fs.IntVar(&f.classesPerPrompt, "classes-per-prompt", 1, "how many classes one prompt asks for")
 	fs.StringVar(&f.lang, "lang", "en", "language of --task caption and describe")
 	fs.StringSliceVar(&f.formats, "format", []string{"coco"}, "what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
 	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
@@ -93,10 +95,10 @@ func (f *labelFlags) check() error {
 		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
 	case !(f.minScore >= 0 && f.minScore <= 1):
 		return usagef("--min-score %v: want 0 to 1", f.minScore)
-	case f.maxTokens < 1 || f.maxTokens > 1<<16:
-		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
-	case f.together < 1:
-		return usagef("--classes-per-prompt %d: want 1 or more", f.together)
+	case f.maxTokens < 1 || f.maxTokens > runner.MaxAnswerTokens:
+		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, runner.MaxAnswerTokens)
+	case f.classesPerPrompt < 1:
+		return usagef("--classes-per-prompt %d: want 1 or more", f.classesPerPrompt)
 	case len(f.formats) == 0:
 		return usagef("no format: give one with --format")
 	}
@@ -113,8 +115,11 @@ func (f *labelFlags) check() error {
 }
 
 // asked lists the prompts that the flags mean.
-func (f *labelFlags) asked() ([]string, error) {
-	all := slices.Clone(f.prompts)
+func (f *labelFlags) asked() ([]tasks.Prompt, error) {
+	var all []tasks.Prompt
+	for _, text := range f.prompts {
+		all = append(all, tasks.Parse(text))
+	}
 	made, err := f.taskPrompts()
 	if err != nil {
 		return nil, err
@@ -124,49 +129,67 @@ func (f *labelFlags) asked() ([]string, error) {
 	}
 	for i, p := range all {
 		switch {
-		case len(p) > maxPrompt:
-			return nil, usagef("a prompt of %d bytes: at most %d", len(p), maxPrompt)
-		case slices.Contains(all[:i], p):
-			return nil, usagef("%q is asked twice", p)
+		case len(p.Text) > runner.MaxPromptBytes:
+			return nil, usagef("a prompt of %d bytes: at most %d", len(p.Text), runner.MaxPromptBytes)
+		case slices.ContainsFunc(all[:i], func(o tasks.Prompt) bool { return o.Text == p.Text }):
+			return nil, usagef("%q is asked twice", p.Text)
 		}
 	}
 	return all, nil
 }
 
+// labelTasks lists the tasks that --task may name: those that ask for classes, and those that need
+// no words.
+func labelTasks() (ofClasses, others []string) {
+	for _, t := range tasks.All {
+		switch {
+		case t.Labels:
+			ofClasses = append(ofClasses, t.Name)
+		case !t.Question:
+			others = append(others, t.Name)
+		}
+	}
+	return ofClasses, others
+}
+
+// orList joins names as "a, b or c".
+func orList(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
 // taskPrompts makes the prompts of --task and --classes.
-func (f *labelFlags) taskPrompts() ([]string, error) {
+func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
+	ofClasses, others := labelTasks()
 	if f.task == "" && f.classes != "" {
-		f.task = "detect"
+		f.task = ofClasses[0]
 	}
-	one := func(prompt string, err error) ([]string, error) {
-		if err == nil && f.classes != "" {
-			err = fmt.Errorf("--classes with --task %s: it asks for no things", f.task)
-		}
-		if err != nil {
-			return nil, usageError{err}
-		}
-		return []string{prompt}, nil
-	}
-	switch f.task {
-	case "":
+	switch {
+	case f.task == "":
 		return nil, nil
-	case "caption":
-		return one(tasks.Caption(f.lang))
-	case "describe":
-		return one(tasks.Describe(f.lang))
-	case "ocr":
-		return one(tasks.OCR(), nil)
-	case "detect", "segment":
+	case slices.Contains(ofClasses, f.task):
 		return f.classPrompts()
+	case !slices.Contains(others, f.task):
+		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task, orList(append(ofClasses, others...)))
 	}
-	return nil, usagef("--task %s: want detect, segment, caption, describe or ocr; other prompts are given with --prompt", f.task)
+	p, err := tasks.Find(f.task).Prompt(f.lang, "")
+	if err == nil && f.classes != "" {
+		err = fmt.Errorf("--classes with --task %s: it asks for no things", f.task)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return []tasks.Prompt{p}, nil
 }
 
 // maxClasses bounds a file of classes in bytes.
 const maxClasses = 1 << 20
 
-// classPrompts asks for the classes of the file, so many at once.
-func (f *labelFlags) classPrompts() (all []string, err error) {
+// classPrompts asks for the classes of the file, --classes-per-prompt at once.
+func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
 	if f.classes == "" {
 		return nil, usagef("--task %s without --classes", f.task)
 	}
@@ -181,11 +204,8 @@ func (f *labelFlags) classPrompts() (all []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.classes, err)
 	}
-	for some := range slices.Chunk(things, f.together) {
-		prompt, err := tasks.Detect(some...)
-		if f.task == "segment" {
-			prompt, err = tasks.Segment(some...)
-		}
+	for some := range slices.Chunk(things, f.classesPerPrompt) {
+		prompt, err := tasks.Find(f.task).Prompt("", "", some...)
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +221,7 @@ func readClasses(r io.Reader) (all []string, err error) {
 	for n := 1; lines.Scan(); n++ {
 		thing := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		if strings.Contains(thing, ";") {
-			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which parts things in a prompt", n, thing)
+			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which separates things in a prompt", n, thing)
 		}
 		if thing != "" && !slices.Contains(all, thing) {
 			all = append(all, thing)

@@ -73,7 +73,7 @@ func TestLabel(t *testing.T) {
 	args := []string{"label", "one", "two", "-r", "-m", "d", "-t", "1", "--classes", "classes.txt", "--task", "segment", "--prompt", "caption en", "--prompt", "segment yellow circle", "--format", "jsonl,yolo-seg", "--format", "masks,csv", "-o", "out", "--json"}
 	o := run(t, program(folder, args...))
 	r := labelJSON(t, o)
-	if o.code != 0 || o.stderr != "" || r.Pictures != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 || r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
+	if o.code != 0 || o.stderr != "" || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 || r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
 		t.Errorf("%+v", o)
 	}
 	want := []string{"one/a.png", "two/a.png", "two/b c.png", "two/deep/d.jpg", "two/🐱\n猫.png"}
@@ -101,7 +101,7 @@ func TestLabel(t *testing.T) {
 		t.Errorf("again: %.1000s", d)
 	}
 	few := labelJSON(t, run(t, program(folder, append(args, "--min-score", "0.9", "--format", "coco")...)))
-	if few.Answered != 0 || few.Objects+few.LeftOut != r.Objects+r.LeftOut || few.LeftOut == 0 {
+	if few.Answered != 0 || few.Objects+few.Dropped != r.Objects+r.Dropped || few.Dropped == 0 {
 		t.Errorf("%+v", few)
 	}
 
@@ -114,7 +114,7 @@ func TestLabel(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	strict := labelJSON(t, run(t, program(folder, append(args, "-o", "strict", "--strict")...)))
-	if strict.Unparsed != 0 || strict.Pictures != 5 {
+	if strict.Unparsed != 0 || strict.Images != 5 {
 		t.Errorf("strict: %+v", strict)
 	}
 }

@@ -9,15 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/journal"
-	"github.com/pali-gguf/pali/mmproj"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -29,7 +27,7 @@ import (
 // labelling is a run under way.
 type labelling struct {
 	flags           *labelFlags
-	prompts         []string
+	prompts         []tasks.Prompt
 	strict          []*tasks.Grammar // of each prompt; nil where it asks for no objects, or without --strict
 	text, projector string           // paths
 	side            int              // of the pixels that the model sees
@@ -48,37 +46,27 @@ type badImage struct {
 }
 
 // labelling finds the files that the flags mean, and what the answers depend on.
-func (f *labelFlags) labelling(cmd *cobra.Command, prompts []string) (*labelling, error) {
+func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*labelling, error) {
 	l := &labelling{flags: f, prompts: prompts}
 	var err error
 	if _, err = f.options(); err != nil {
 		return nil, err
 	}
-	if l.text, l.projector, err = findPair(f.model, f.mmproj); err != nil {
+	files, err := store.Find(f.model, f.mmproj, "")
+	if err != nil {
 		return nil, err
 	}
-	if l.side, err = imageSize(l.projector); err != nil {
+	l.text, l.projector = files.Text, files.Vision
+	vision, err := store.ReadVision(l.projector)
+	if err != nil {
 		return nil, err
 	}
+	l.side = vision.ImageSize
 	if err := l.openMasks(cmd); err != nil {
 		return nil, err
 	}
 	l.name, err = l.identify()
 	return l, err
-}
-
-// imageSize reads from a vision file how large the images are that it takes.
-func imageSize(path string) (int, error) {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	c, err := mmproj.Check(f)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return c.ImageSize, nil
 }
 
 // openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are asked for, and no formats of masks.
@@ -97,7 +85,7 @@ func (l *labelling) openMasks(cmd *cobra.Command) error {
 		}
 	}
 	for _, p := range l.prompts {
-		if task, _ := dataset.ParsePrompt(p); task == "segment" {
+		if p.Masks() {
 			fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+noMasks)
 			break
 		}
@@ -109,11 +97,13 @@ func (l *labelling) openMasks(cmd *cobra.Command) error {
 func (l *labelling) identify() (string, error) {
 	f, h := l.flags, sha256.New()
 	fmt.Fprintln(h, f.resize, f.maxTokens, f.strict, f.kv, f.device, f.gpuLayers)
-	fmt.Fprintf(h, "%q\n", l.prompts)
-	for _, path := range []string{l.text, l.projector} {
-		if err := identifyFile(h, path); err != nil {
-			return "", err
-		}
+	var prompts []string
+	for _, p := range l.prompts {
+		prompts = append(prompts, p.Text)
+	}
+	fmt.Fprintf(h, "%q\n", prompts)
+	if err := store.Identify(h, l.text, l.projector); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%.8x", h.Sum(nil)), nil
 }
@@ -137,7 +127,7 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	_, missing := os.Stat(path)
 	x := &dataset.Export{
 		Out: l.flags.output, Formats: l.flags.formats, Prompts: l.prompts, MinScore: l.flags.minScore, Divisor: float64(l.flags.divisor), Decoder: l.decoder,
-		Ahead: runtime.GOMAXPROCS(0) + 1,
+		Lookahead: runtime.GOMAXPROCS(0) + 1,
 	}
 	if err := x.Check(sources, missing != nil && !l.flags.force); err != nil {
 		return err
@@ -163,22 +153,22 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	if out.Bad == len(sources) {
 		return fmt.Errorf("none of the %d images could be read", len(sources))
 	}
-	bar := newCountBar(cmd.ErrOrStderr(), "writing")
-	x.Progress = func(done, total int) { bar.set(int64(done), int64(total)) }
+	bar := progress.Count(cmd.ErrOrStderr(), "writing")
+	x.Progress = func(done, total int) { bar.Set(int64(done), int64(total)) }
 	s, err := x.Run(cmd.Context(), sources, out.Sums)
-	bar.close()
+	bar.Close()
 	if err != nil {
 		return err
 	}
-	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badImage{}, l.bad...), Encoded: l.encoded, Ms: ms(time.Since(start))}
+	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badImage{}, l.bad...), Encoded: l.encoded, Ms: progress.Milliseconds(time.Since(start))}
 	if out.Took > 0 {
 		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
 	}
-	return l.tell(cmd, r, len(sources))
+	return l.print(cmd, r, len(sources))
 }
 
-// tell prints what was done. Images that were left out are a failure.
-func (l *labelling) tell(cmd *cobra.Command, r labelReport, sources int) error {
+// print prints what was done. Images that were left out are a failure.
+func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error {
 	if l.flags.asJSON {
 		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 			return err
@@ -189,7 +179,7 @@ func (l *labelling) tell(cmd *cobra.Command, r labelReport, sources int) error {
 				return err
 			}
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Pictures, r.Objects, r.LeftOut, r.Unparsed)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images, r.Objects, r.Dropped, r.Unparsed)
 		if r.Answered > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate, 100*r.Busy)
 		}
@@ -209,8 +199,8 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 	if n := j.Len(); n > 0 {
 		fmt.Fprintf(stderr, "%s: going on; it has %d images\n", filepath.Join(l.flags.output, dataset.JournalName), n)
 	}
-	bar := newCountBar(stderr, "label")
-	defer bar.close()
+	bar := progress.Count(stderr, "label")
+	defer bar.Close()
 	p := dataset.Labeller{
 		Journal: j, Prepare: l.prepare, Answer: l.answer, Lookahead: min(max(runtime.GOMAXPROCS(0)/2, 2), aheadAtMost),
 		Begin: func() (err error) {
@@ -220,11 +210,11 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 			l.runner = l.model.Runner()
 			return l.constrain()
 		},
-		Bad: func(s dataset.Source, err error) {
-			bar.say(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, err)))
-			l.bad = append(l.bad, badImage{s.Name, err.Error()})
+		OnError: func(s dataset.Source, err error) {
+			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, withFlag(err))))
+			l.bad = append(l.bad, badImage{s.Name, withFlag(err).Error()})
 		},
-		Progress: func(answered, others int) { bar.set(int64(answered), int64(len(sources)-others)) },
+		Progress: func(answered, others int) { bar.Set(int64(answered), int64(len(sources)-others)) },
 	}
 	return p.Run(cmd.Context(), sources)
 }
@@ -236,15 +226,14 @@ func (l *labelling) constrain() error {
 		return nil
 	}
 	for i, p := range l.prompts {
-		task, things := dataset.ParsePrompt(p)
-		if task == "" {
+		if !p.Boxes() {
 			continue
 		}
-		s, err := answer.Strict(l.runner.Vocabulary, strings.Join(things, ";"), task == "segment", l.flags.maxTokens)
+		g, err := tasks.NewGrammar(l.runner.Vocabulary, p.Labels, p.Masks(), l.flags.maxTokens)
 		if err != nil {
 			return usageError{err}
 		}
-		l.strict[i] = s
+		l.strict[i] = g
 	}
 	return nil
 }
@@ -273,21 +262,21 @@ func (l *labelling) prepare(s dataset.Source, known func(dataset.Digest) bool) (
 
 // answer asks all prompts about an image, which the vision model sees once.
 func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []dataset.Answer, err error) {
-	images, err := l.runner.EncodePixels(ctx, p.Pixels)
+	embeddings, _, err := l.runner.Encode(ctx, p.Pixels)
 	if err != nil {
 		return nil, err
 	}
 	l.encoded++
 	for i, prompt := range l.prompts {
-		q := runner.Request{Images: images, Prompt: prompt, MaxTokens: l.flags.maxTokens}
+		q := runner.Request{Embeddings: embeddings, Prompt: prompt.Text, MaxTokens: l.flags.maxTokens}
 		if l.strict[i] != nil {
 			q.Constraint = l.strict[i].Clone()
 		}
-		r, err := l.runner.Generate(ctx, q, func(runner.Step) error { return nil })
+		r, err := l.runner.Generate(ctx, q, nil)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, dataset.NewAnswer(prompt, r.Text, answer.Tokens(r)))
+		all = append(all, dataset.NewAnswer(prompt.Text, r))
 	}
 	return all, nil
 }

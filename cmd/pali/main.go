@@ -1,8 +1,9 @@
 // Command pali converts PaliGemma checkpoints to GGUF and runs them offline.
 //
-// This package is the only place where the others are wired together: main.go, and one file for each subcommand.
-// Results go to standard output, everything else to standard error. The program exits with 0 when it is done, 1 when it failed,
-// 2 when it was called wrongly and 130 when it was interrupted.
+// This package is the only place where the others are wired together: main.go, and one file for
+// each subcommand. Results go to standard output, everything else to standard error. The program
+// exits with 0 when it is done, 1 when it failed, 2 when it was called wrongly and 130 when it was
+// interrupted.
 package main
 
 import (
@@ -17,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 func main() { os.Exit(Main()) }
@@ -34,6 +37,8 @@ func Main() int {
 // usageError is a wrong call: exit code 2.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // exitCode says what went wrong, in one sentence, and which code the program exits with.
@@ -46,10 +51,10 @@ func exitCode(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "pali: interrupted")
 		return 130
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "pali: %v\n", err)
+		fmt.Fprintf(stderr, "pali: %s\n", message(err))
 		return 2
 	}
-	fmt.Fprintf(stderr, "pali: %v\n", err)
+	fmt.Fprintf(stderr, "pali: %s\n", message(err))
 	return 1
 }
 
@@ -80,8 +85,8 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newConvert(), newQuantize(), newImatrix(), newRun(), newInspect(), newCompare(), newEval(), newLabel(), newDoctor(), newDemo(), newBench(), newEstimate(), newServe(), newWorker(), newPull(), newList(), newRm(), newVersion())
-	for _, t := range taskCommands {
-		root.AddCommand(newTask(t))
+	for i := range tasks.All {
+		root.AddCommand(newTask(&tasks.All[i]))
 	}
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -16,6 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pali-gguf/pali/internal/inspect"
+	"github.com/pali-gguf/pali/runner"
 )
 
 // TestMain lets the test binary be the program: with PALI_TEST_MAIN set it runs Main.
@@ -152,12 +155,12 @@ func TestBadInput(t *testing.T) {
 		"bad --device":              {ask("-i", picture, "-m", "d", "--device", "abacus"), 2, "--device"},
 		"no such device":            {ask("-i", picture, "-m", "d", "--device", "cuda"), 1, "no cuda device"},
 		"bad --resize":              {ask("-i", picture, "-m", "d", "--resize", "nearest"), 2, "nearest"},
-		"bad --top-p":               {ask("-i", picture, "-m", "d", "--top-p", "0"), 2, "--top-p"},
+		"bad --top-p":               {ask("-i", picture, "-m", "d", "--top-p", "1.5"), 2, "--top-p"},
 		"bad --max-tokens":          {ask("-i", picture, "-m", "d", "--max-tokens", "0"), 2, "--max-tokens"},
 		"bad --beam":                {ask("-i", picture, "-m", "d", "--beam", "17"), 2, "--beam 17"},
 		"searched for and drawn":    {ask("-i", picture, "-m", "d", "--beam", "2", "--temperature", "1"), 2, "searched for or drawn"},
 		"--ctx too small":           {ask("-i", picture, "-m", "d", "--ctx", "10"), 1, "--ctx"},
-		"prompt too long":           {[]string{"run", "-i", picture, "-m", "d", strings.Repeat("a", maxPrompt+1)}, 2, "prompt"},
+		"prompt too long":           {[]string{"run", "-i", picture, "-m", "d", strings.Repeat("a", runner.MaxPromptBytes+1)}, 2, "prompt"},
 		"model is cut":              {ask("-i", picture, "-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "cut.gguf"},
 		"model has a flipped bit":   {ask("-i", picture, "-m", "flipped.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "flipped.gguf"},
 		"model is text":             {ask("-i", picture, "-m", "words.txt", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "words.txt"},
@@ -282,7 +285,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("--json: %+v", a)
 	}
 	o = run(t, program(folder, "inspect", "x.npz", "--json"))
-	var l listingJSON
+	var l inspect.Contents
 	if err := json.Unmarshal([]byte(o.stdout), &l); err != nil || len(l.Tensors) != 5 {
 		t.Errorf("the dump: %v: %+v", err, o)
 	}

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali list and pali rm. Before it: models.go.
+// This file: pali list and pali rm.
 
 import (
 	"bufio"
@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/inspect"
+	"github.com/pali-gguf/pali/internal/store"
+	"github.com/pali-gguf/pali/internal/terminal"
 )
 
 func newList() *cobra.Command {
@@ -30,11 +31,11 @@ command takes their names with -m, also shortened at a "-", capitals or not. Siz
   pali caption -m paligemma-3b-mix-224 -i photo.jpg`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			folder, err := modelsFolder()
+			folder, err := store.Folder()
 			if err != nil {
 				return err
 			}
-			paths, err := textFiles(folder)
+			paths, err := store.List(folder)
 			if err != nil {
 				return err
 			}
@@ -58,18 +59,32 @@ command takes their names with -m, also shortened at a "-", capitals or not. Siz
 	return cmd
 }
 
+// modelJSON is one model of pali list --json.
+type modelJSON struct {
+	store.Model
+	Error string `json:"error,omitempty"` // why it cannot be run
+}
+
+func describeModel(text string) modelJSON {
+	m := modelJSON{Model: store.Describe(text)}
+	if m.Err != nil {
+		m.Error = withFlag(m.Err).Error()
+	}
+	return m
+}
+
 func writeModels(out io.Writer, models []modelJSON) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, m := range models {
 		if m.Error != "" {
-			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", plain(m.Name), bytesText(m.Bytes), forTerminal(m.Error))
+			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", inspect.Plain(m.Name), bytesText(m.Bytes), forTerminal(m.Error))
 			continue
 		}
 		masks := ""
 		if m.Masks != "" {
 			masks = "masks"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", plain(m.Name), bytesText(m.Bytes), m.Type, m.MmprojType, m.Side, masks)
+		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", inspect.Plain(m.Name), bytesText(m.Bytes), m.Type, m.MmprojType, m.Side, masks)
 	}
 	return table.Flush()
 }
@@ -90,7 +105,11 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			paths, err := removable(args[0])
+			folder, err := store.Folder()
+			if err != nil {
+				return err
+			}
+			paths, err := store.Removable(folder, args[0])
 			if err != nil {
 				return err
 			}
@@ -99,7 +118,7 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 					return err
 				}
 			}
-			for _, path := range paths { // the text file first: without it the others are no model
+			for _, path := range paths { // the text file first: without it the others are not a model
 				if err := os.Remove(path); err != nil {
 					return err
 				}
@@ -116,41 +135,10 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 	return cmd
 }
 
-// removable returns the files of a model of the user's folder, if they are what a model's files are.
-func removable(name string) ([]string, error) {
-	folder, err := modelsFolder()
-	if err != nil {
-		return nil, err
-	}
-	text, err := named(folder, name)
-	if err != nil {
-		return nil, err
-	}
-	m := describeModel(text)
-	if m.Error != "" {
-		return nil, fmt.Errorf("%s: not a whole pair, remove it by hand: %s", text, m.Error)
-	}
-	if m.Masks != "" {
-		if err := withFile(m.Masks, func(f *gguf.File) error { _, err := checkGGUF(f); return err }); err != nil {
-			return nil, fmt.Errorf("%s: no mask file, remove it by hand: %w", m.Masks, err)
-		}
-	}
-	paths, err := m.own()
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths {
-		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: no regular file, remove it by hand", path)
-		}
-	}
-	return slices.Clip(paths), nil
-}
-
 // confirm asks on the terminal, and fails where there is none, or where the answer is no.
 func confirm(cmd *cobra.Command, what string) error {
 	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !isTerminal(in) {
+	if !ok || !terminal.IsTerminal(in) {
 		return usagef("there is no terminal to ask on: say --yes to %s", what)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s? [y/N] ", what)

@@ -1,6 +1,6 @@
 package main
 
-// This file: an answer's objects as text and as images. Before it: task.go, which asked. After it: nothing.
+// This file: an answer's objects as text and as images.
 
 import (
 	"errors"
@@ -9,14 +9,13 @@ import (
 	"image/png"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // printObjects writes a line for each object.
-func printObjects(w io.Writer, objects []answer.Object) error {
+func printObjects(w io.Writer, objects []tasks.Detection) error {
 	for _, o := range objects {
 		line := fmt.Sprintf("%s %.2f: x %.0f to %.0f, y %.0f to %.0f", forTerminal(o.Label), o.Score.Score, o.XYXY[0], o.XYXY[2], o.XYXY[1], o.XYXY[3])
 		if o.Area != nil {
@@ -47,22 +46,4 @@ func writePNG(path string, p image.Image) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return nil
-}
-
-// besideMasks finds the mask file of a text file: masks-NAME.gguf of NAME-TYPE.gguf, else the only one of its folder. "" if there is none.
-func besideMasks(text string) (string, error) {
-	folder, base := filepath.Dir(text), filepath.Base(text)
-	if at := strings.LastIndexByte(base, '-'); at > 0 {
-		exact := filepath.Join(folder, "masks-"+base[:at]+".gguf")
-		if _, err := os.Stat(exact); err == nil {
-			return exact, nil
-		}
-	}
-	found, err := only(folder, "mask GGUF", "--masks", func(name string) bool {
-		return strings.HasSuffix(name, ".gguf") && strings.HasPrefix(name, "masks-")
-	})
-	if err != nil && !errors.Is(err, errSeveral) {
-		return "", nil // none
-	}
-	return found, err
 }

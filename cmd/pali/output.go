@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode"
-
-	"golang.org/x/term"
 )
 
 // printJSON writes one value as indented JSON, without escaping < and >.
@@ -21,13 +18,8 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// forTerminal returns text that cannot steer a terminal: control characters but newline and tab are left out.
+// forTerminal returns text that cannot steer a terminal: control characters but newline and tab are
+// left out.
 func forTerminal(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
@@ -48,4 +40,16 @@ func bytesText(n int64) string {
 		}
 	}
 	return fmt.Sprintf("%d B", n)
+}
+
+// linePrinter writes lines until one fails.
+type linePrinter struct {
+	w   io.Writer
+	err error
+}
+
+func (p *linePrinter) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
 }

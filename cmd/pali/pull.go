@@ -1,30 +1,24 @@
 package main
 
-// This file: pali pull. Before it: the command line. After it: internal/kaggle, which fetches, and convert.go.
+// This file: pali pull.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/internal/kaggle"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/safedial"
+	"github.com/pali-gguf/pali/internal/store"
 )
 
 // newKaggle makes the client; tests put one there that reaches their own server.
 var newKaggle = func(who *kaggle.Credentials) *kaggle.Client { return kaggle.New(who, safedial.NewDialer(), nil) }
-
-// maskCheckpoint is the mask decoder of every PaliGemma, and most bytes that it may have.
-const (
-	maskCheckpoint = "https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz"
-	mostMaskBytes  = 64 << 20
-)
 
 type pullFlags struct {
 	convertFlags
@@ -81,38 +75,39 @@ func (f *pullFlags) run(cmd *cobra.Command, name string) error {
 	if _, _, err := f.plans(); err != nil {
 		return err
 	}
-	if f.output, err = modelsFolder(); err != nil {
+	if f.output, err = store.Folder(); err != nil {
 		return err
 	}
 	f.folder = filepath.Join(f.output, "downloads")
 	if err := os.MkdirAll(f.folder, 0o777); err != nil {
 		return err
 	}
-	paths, err := f.checkpoint(cmd, h)
+	c := kaggle.Checkpoint{Handle: h, Folder: f.folder, File: f.file, Floats: f.text == "f32"}
+	paths, err := f.checkpoint(cmd, &c)
 	if err != nil {
 		return err
 	}
 	if f.tokenizer == "" {
-		f.tokenizer, err = f.public(cmd, kaggle.Request{Address: kaggle.Tokenizer, Most: kaggle.TokenizerBytes, SHA256: kaggle.TokenizerSHA256})
+		f.tokenizer, err = f.public(cmd, kaggle.TokenizerIn(f.folder))
 	}
 	if err == nil && f.withMasks {
-		f.masks, err = f.public(cmd, kaggle.Request{Address: maskCheckpoint, Most: mostMaskBytes})
+		f.masks, err = f.public(cmd, kaggle.MaskDecoderIn(f.folder))
 	}
 	if err != nil {
 		return err
 	}
-	paths, remove, err := f.unpacked(cmd.Context(), paths)
+	paths, remove, err := c.Unpacked(cmd.Context(), paths)
 	if err == nil {
 		err = f.convertFlags.run(cmd, paths)
 	}
 	if err = errors.Join(err, remove()); err != nil {
 		return err
 	}
-	return f.tidy()
+	return f.removeFetched()
 }
 
-// tidy removes what this run fetched.
-func (f *pullFlags) tidy() error {
+// removeFetched removes what this run fetched, unless it is to be kept.
+func (f *pullFlags) removeFetched() error {
 	if f.keep {
 		return nil
 	}
@@ -124,62 +119,28 @@ func (f *pullFlags) tidy() error {
 }
 
 // checkpoint returns the files of the checkpoint, those that lie there or those that Kaggle has.
-func (f *pullFlags) checkpoint(cmd *cobra.Command, h kaggle.Handle) ([]string, error) {
-	here, err := f.here(h)
+func (f *pullFlags) checkpoint(cmd *cobra.Command, c *kaggle.Checkpoint) ([]string, error) {
+	local, err := c.Local()
 	if err != nil {
 		return nil, err
 	}
-	if len(here) == 1 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s is there and is taken\n", here[0])
-		return here, f.checkFree(here[0])
+	if len(local) == 1 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s is there and is taken\n", local[0])
+		return local, f.checkFree(local[0])
 	}
-	paths, err := f.fromKaggle(cmd, h)
-	if err != nil && byHand(err) {
-		if len(here) > 1 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %v; the %d pieces that are there are taken\n", err, len(here))
-			return here, f.checkFree(here[0])
+	paths, err := f.fromKaggle(cmd, c)
+	if err != nil && kaggle.ByHand(err) {
+		if len(local) > 1 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %v; the %d pieces that are there are taken\n", err, len(local))
+			return local, f.checkFree(local[0])
 		}
 		return nil, fmt.Errorf(`%w
 To fetch it by hand: sign in to Kaggle in a browser, accept the licence, and save the checkpoint (.npz) from %s
 and the tokenizer from %s in the folder
 %s
-The same command then converts them, without a network`, err, h.Page(), kaggle.Tokenizer, f.folder)
+The same command then converts them, without a network`, err, c.Handle.Page(), kaggle.Tokenizer, f.folder)
 	}
 	return paths, err
-}
-
-// byHand tells whether an error is one that a person with a browser may not have.
-func byHand(err error) bool {
-	var network kaggle.NetworkError
-	var status kaggle.StatusError
-	return errors.Is(err, kaggle.ErrNoCredentials) || errors.As(err, &network) || errors.As(err, &status)
-}
-
-// here returns the checkpoint of a variation that lies in the folder, as one file or in pieces; none if there is none.
-func (f *pullFlags) here(h kaggle.Handle) ([]string, error) {
-	entries, err := os.ReadDir(f.folder)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range entries {
-		if f.file == e.Name() || f.file == "" && strings.HasPrefix(e.Name(), h.Variation+".") && strings.Contains(e.Name(), ".npz") {
-			names = append(names, e.Name())
-		}
-	}
-	chosen, err := kaggle.Choose(names, f.text == "f32")
-	if err != nil {
-		return nil, nil // none, or one with a hole
-	}
-	return inFolder(f.folder, chosen), nil
-}
-
-func inFolder(folder string, names []string) []string {
-	paths := make([]string, len(names))
-	for i, name := range names {
-		paths[i] = filepath.Join(folder, name)
-	}
-	return paths
 }
 
 // checkFree fails if the model is there already, before anything is fetched for it.
@@ -192,19 +153,21 @@ func (f *pullFlags) checkFree(checkpoint string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(f.output, convert.FileNames(name, [2]string{text.Name(), vision.Name()})[0])
+	textName, _ := convert.FileNames(name, text.Name(), vision.Name())
+	path := filepath.Join(f.output, textName)
 	if _, err := os.Stat(path); err == nil && !f.force {
-		return fmt.Errorf("%s is there already; use --force to make it anew", path)
+		return fmt.Errorf("%s is there already; use --force to make it again", path)
 	}
 	return nil
 }
 
 // fromKaggle fetches the checkpoint's files that are not there.
-func (f *pullFlags) fromKaggle(cmd *cobra.Command, h kaggle.Handle) ([]string, error) {
+func (f *pullFlags) fromKaggle(cmd *cobra.Command, c *kaggle.Checkpoint) ([]string, error) {
 	home, _ := os.UserHomeDir() // "" finds nothing
 	who, warning, err := kaggle.Find(os.Getenv, home)
 	if errors.Is(err, kaggle.ErrNoCredentials) {
-		err = fmt.Errorf("%w: set KAGGLE_USERNAME and KAGGLE_KEY, or put the kaggle.json that https://%s/settings gives into %s", err, kaggle.Host, filepath.Join(home, ".kaggle"))
+		err = fmt.Errorf("%w: set KAGGLE_USERNAME and KAGGLE_KEY, or put the kaggle.json that https://%s/settings gives into %s",
+			err, kaggle.Host, filepath.Join(home, ".kaggle"))
 	}
 	if err != nil {
 		return nil, err
@@ -212,38 +175,30 @@ func (f *pullFlags) fromKaggle(cmd *cobra.Command, h kaggle.Handle) ([]string, e
 	if warning != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+warning)
 	}
-	c := newKaggle(who)
-	if h, err = c.Newest(cmd.Context(), h); err != nil {
+	client := newKaggle(who)
+	requests, err := c.Remote(cmd.Context(), client)
+	if err != nil {
 		return nil, err
 	}
-	names := []string{f.file}
-	if f.file == "" {
-		if names, err = c.Files(cmd.Context(), h); err != nil {
+	if kaggle.IsCheckpoint(requests[0].Path) {
+		if err := f.checkFree(requests[0].Path); err != nil {
 			return nil, err
 		}
 	}
-	if names, err = kaggle.Choose(names, f.text == "f32"); err != nil {
-		return nil, fmt.Errorf("%s: %w", h, err)
-	}
-	paths := inFolder(f.folder, names)
-	if strings.Contains(names[0], ".npz") {
-		if err := f.checkFree(paths[0]); err != nil {
-			return nil, err
+	var paths []string
+	for _, r := range requests {
+		if err := f.fetch(cmd, client, r); err != nil {
+			return nil, c.Handle.Explain(err)
 		}
-	}
-	for i, path := range paths {
-		if err := f.fetch(cmd, c, kaggle.Request{Address: h.Address(names[i]), Path: path}); err != nil {
-			return nil, h.Explain(err)
-		}
+		paths = append(paths, r.Path)
 	}
 	return paths, nil
 }
 
 // public fetches a file that everyone may have, if it is not there, and returns its path.
 func (f *pullFlags) public(cmd *cobra.Command, r kaggle.Request) (string, error) {
-	r.Path = filepath.Join(f.folder, r.Address[strings.LastIndexByte(r.Address, '/')+1:])
 	err := f.fetch(cmd, newKaggle(nil), r)
-	if err != nil && byHand(err) {
+	if err != nil && kaggle.ByHand(err) {
 		err = fmt.Errorf("%w\nTo fetch it by hand: save %s in the folder\n%s\nThe same command then goes on", err, r.Address, f.folder)
 	}
 	return r.Path, err
@@ -251,43 +206,19 @@ func (f *pullFlags) public(cmd *cobra.Command, r kaggle.Request) (string, error)
 
 // fetch fetches one file, if it is not there.
 func (f *pullFlags) fetch(cmd *cobra.Command, c *kaggle.Client, r kaggle.Request) error {
-	if _, err := os.Stat(r.Path); err == nil {
+	if r.Exists() {
 		return nil
 	}
-	bar := newByteBar(cmd.ErrOrStderr(), "fetch")
-	r.Progress = bar.set
+	bar := progress.Bytes(cmd.ErrOrStderr(), "fetch")
+	r.Progress = bar.Set
 	err := c.Fetch(cmd.Context(), r)
-	bar.close()
+	bar.Close()
+	if failed := new(kaggle.FetchError); errors.As(err, failed) && failed.Kept {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pali: what has come of %s is kept: the same command goes on from there\n", failed.Name)
+	}
 	if err != nil {
-		if _, kept := os.Stat(r.Path + ".part"); kept == nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pali: what has come of %s is kept: the same command goes on from there\n", filepath.Base(r.Path))
-		}
-		if errors.Is(err, context.Canceled) {
-			return err
-		}
-		return fmt.Errorf("%s: %w", filepath.Base(r.Path), err)
+		return err
 	}
 	f.fetched = append(f.fetched, r.Path)
 	return nil
-}
-
-// unpacked returns the checkpoint within an archive, or the files as they are, and removes what it unpacked when it is called for.
-func (f *pullFlags) unpacked(ctx context.Context, paths []string) (checkpoint []string, remove func() error, err error) {
-	remove = func() error { return nil }
-	if is, err := kaggle.IsArchive(paths[0]); err != nil || !is || len(paths) > 1 {
-		return paths, remove, err
-	}
-	folder, err := os.MkdirTemp(f.folder, "unpacked-")
-	if err != nil {
-		return nil, remove, err
-	}
-	remove = func() error { return os.RemoveAll(folder) }
-	found, err := kaggle.Unpack(ctx, paths[0], folder)
-	for i, path := range found {
-		found[i] = filepath.Base(path)
-	}
-	if err == nil {
-		found, err = kaggle.Choose(found, f.text == "f32")
-	}
-	return inFolder(folder, found), remove, err
 }

@@ -220,7 +220,7 @@ func TestModels(t *testing.T) {
 	}
 	write("words.gguf")
 	for want, args := range map[string][]string{
-		"2 models are called so":                 {"run", "-m", "DEMO", "-i", picture, "x"},
+		"2 models have this name":                {"run", "-m", "DEMO", "-i", picture, "x"},
 		"no model of that name in store":         {"run", "-m", "nothing", "-i", picture, "x"},
 		"../x: no such file or folder\n":         {"run", "-m", "../x", "-i", picture, "x"},
 		"words.gguf: not a whole pair, remove i": {"rm", "words", "--yes"},
@@ -248,11 +248,11 @@ func TestModels(t *testing.T) {
 func TestPullCalledWrongly(t *testing.T) {
 	_, _, pali := pulling(t)
 	for want, args := range map[string][]string{
-		"name of one model":    {"pull"},
-		"is no model of Kag":   {"pull", "gpt"},
-		"want the name of a f": {"pull", "paligemma-3b-mix-224", "--file", "../x.npz"},
-		"q3_x":                 {"pull", "paligemma-3b-mix-224", "-t", "q3_x"},
-		"of one model":         {"rm"},
+		"name of one model":     {"pull"},
+		"is not a model of Kag": {"pull", "gpt"},
+		"want the name of a f":  {"pull", "paligemma-3b-mix-224", "--file", "../x.npz"},
+		"q3_x":                  {"pull", "paligemma-3b-mix-224", "-t", "q3_x"},
+		"of one model":          {"rm"},
 	} {
 		if o := run(t, pali(args...)); o.code != 2 || o.stdout != "" || !strings.Contains(o.stderr, want) {
 			t.Errorf("%v: %+v", args, o)

@@ -3,6 +3,7 @@ package main
 // This file: pali quantize.
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/internal/inspect"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/quant"
 )
 
@@ -68,16 +71,19 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	if err != nil {
 		return err
 	}
-	bar := newByteBar(cmd.ErrOrStderr(), "quantize")
+	bar := progress.Bytes(cmd.ErrOrStderr(), "quantize")
 	start := time.Now()
-	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force, Threads: f.threads, Progress: bar.set})
-	bar.close()
+	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force, Threads: f.threads, Progress: bar.Set})
+	bar.Close()
+	if errors.As(err, new(*quant.RequantizeError)) {
+		return fmt.Errorf("%w, or --requantize", err)
+	}
 	if err != nil {
 		return err
 	}
 	q := quantizedJSON{
-		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), instead(plan)}, Type: strings.ToLower(plan.Name()), SourceBytes: r.SourceBytes,
-		HiddenFrom: r.HiddenFrom, HiddenTo: r.HiddenTo, Ms: ms(time.Since(start)),
+		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), fallbacks(plan)}, Type: strings.ToLower(plan.Name()), SourceBytes: r.SourceBytes,
+		FFNWidth: r.FFNWidth, PaddedFFNWidth: r.PaddedFFNWidth, Ms: progress.Milliseconds(time.Since(start)),
 	}
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), q)
@@ -90,16 +96,16 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 // quantizedJSON is what pali quantize --json prints.
 type quantizedJSON struct {
 	convertedFile
-	Type        string  `json:"type"`
-	SourceBytes int64   `json:"source_bytes"`
-	HiddenFrom  int     `json:"vision_feed_forward_length,omitempty"`
-	HiddenTo    int     `json:"vision_feed_forward_length_padded,omitempty"`
-	Ms          float64 `json:"total_ms"`
+	Type           string  `json:"type"`
+	SourceBytes    int64   `json:"source_bytes"`
+	FFNWidth       int     `json:"vision_feed_forward_length,omitempty"`
+	PaddedFFNWidth int     `json:"vision_feed_forward_length_padded,omitempty"`
+	Ms             float64 `json:"total_ms"`
 }
 
 // summary tells a person what was written.
 func (q *quantizedJSON) summary(w io.Writer) {
 	fmt.Fprintf(w, "%s to %s in %.1f s\n", bytesText(q.SourceBytes), bytesText(q.Bytes), q.Ms/1000)
-	writeTypes(w, plain(filepath.Base(q.Path)), q.Types, q.Instead)
-	writePadding(w, q.HiddenFrom, q.HiddenTo)
+	writeTypes(w, inspect.Plain(filepath.Base(q.Path)), q.Types, q.Fallbacks)
+	writePadding(w, q.FFNWidth, q.PaddedFFNWidth)
 }

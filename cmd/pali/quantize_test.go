@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pali-gguf/pali/internal/inspect"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/tensor"
@@ -23,7 +24,7 @@ func TestQuantize(t *testing.T) {
 	o = run(t, program(folder, "quantize", "d/mmproj-demo-F32.gguf", "m.gguf", "q4_k_m", "--json", "--threads", "1"))
 	var q quantizedJSON
 	if err := json.Unmarshal([]byte(o.stdout), &q); err != nil || o.stderr != "" || q.Path != "m.gguf" || q.Type != "q4_k_m" || q.Bytes == 0 || q.SourceBytes <= q.Bytes ||
-		q.Types["Q5_0"] != 20 || len(q.Instead) != 2 || q.Instead[0] != (insteadJSON{"Q4_K", "Q5_0", 20}) || q.HiddenFrom != 344 || q.HiddenTo != 352 {
+		q.Types["Q5_0"] != 20 || len(q.Fallbacks) != 2 || q.Fallbacks[0] != (fallbackJSON{"Q4_K", "Q5_0", 20}) || q.FFNWidth != 344 || q.PaddedFFNWidth != 352 {
 		t.Errorf("--json: %v: %+v", err, o)
 	}
 	if o = run(t, program(folder, "doctor", "q.gguf", "m.gguf")); o.code != 0 || strings.Count(o.stdout, "whole\n") != 2 {
@@ -45,7 +46,7 @@ func TestTypeFlags(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	types := func(path string) map[string]string {
-		var l listingJSON
+		var l inspect.Contents
 		if err := json.Unmarshal([]byte(run(t, program(folder, "inspect", "--json", path)).stdout), &l); err != nil {
 			t.Fatal(err)
 		}

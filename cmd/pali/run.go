@@ -8,22 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/terminal"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
-)
-
-// Most images and the longest prompt (bytes) of one request.
-const (
-	maxImages = 16
-	maxPrompt = 8 << 10
+	"github.com/pali-gguf/pali/tasks"
 )
 
 type runFlags struct {
@@ -101,36 +95,25 @@ func addLimits(fs *pflag.FlagSet, l *imageproc.Limits) {
 }
 
 func (f *runFlags) check(prompt string) error {
-	s := f.sampling
 	switch {
 	case len(f.images) == 0:
 		return usagef("no image: give one with -i")
-	case len(f.images) > maxImages:
-		return usagef("%d images: at most %d", len(f.images), maxImages)
-	case len(prompt) > maxPrompt:
-		return usagef("a prompt of %d bytes: at most %d", len(prompt), maxPrompt)
-	case f.maxTokens < 1 || f.maxTokens > 1<<16:
-		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, 1<<16)
-	case !(s.Temperature >= 0) || math.IsInf(s.Temperature, 0):
-		return usagef("--temperature %v: want 0 or more", s.Temperature)
-	case s.TopK < 0:
-		return usagef("--top-k %d: want 0 or more", s.TopK)
-	case !(s.TopP > 0 && s.TopP <= 1):
-		return usagef("--top-p %v: want more than 0, at most 1", s.TopP)
-	case !(s.MinP >= 0 && s.MinP <= 1):
-		return usagef("--min-p %v: want 0 to 1", s.MinP)
+	case len(f.images) > runner.MaxImages:
+		return usagef("%d images: at most %d", len(f.images), runner.MaxImages)
 	case f.beams < 1 || f.beams > runner.MaxBeams:
 		return usagef("--beam %d: want 1 to %d", f.beams, runner.MaxBeams)
-	case f.beams > 1 && s.Temperature > 0:
-		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams, s.Temperature)
-	case f.logprobs < 0 || f.logprobs > 100:
-		return usagef("--logprobs %d: want 0 to 100", f.logprobs)
+	case f.beams > 1 && f.sampling.Temperature > 0:
+		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams, f.sampling.Temperature)
+	}
+	q := runner.Request{Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, TopLogprobs: f.logprobs}
+	if err := q.Validate(); err != nil {
+		return usageError{err}
 	}
 	return f.checkFrames(f.images)
 }
 
-// request checks the flags and reads the images.
-func (f *runFlags) request(ctx context.Context, prompt string) (q runner.Request, err error) {
+// question checks the flags and reads the images.
+func (f *runFlags) question(ctx context.Context, prompt string) (q question, err error) {
 	if err := f.check(prompt); err != nil {
 		return q, err
 	}
@@ -138,21 +121,22 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q runner.Request
 	if err != nil {
 		return q, usageError{err}
 	}
-	q = runner.Request{
-		Prompt: prompt, Resize: resize, MaxTokens: f.maxTokens, Sampling: f.sampling, Beams: f.beams, TopLogprobs: f.logprobs, Trace: f.dump != "",
+	q.resize, q.beams = resize, f.beams
+	q.Request = runner.Request{
+		Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, TopLogprobs: f.logprobs, Trace: f.dump != "",
 	}
 	for _, path := range f.images {
 		some, err := f.openImages(ctx, path, f.limits)
 		if err != nil {
 			return q, err
 		}
-		q.Pictures = append(q.Pictures, some...)
+		q.images = append(q.images, some...)
 	}
 	return q, nil
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
-	q, err := f.request(cmd.Context(), prompt)
+	q, err := f.question(cmd.Context(), prompt)
 	if err != nil {
 		return err
 	}
@@ -169,16 +153,16 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 		return err
 	}
 	defer model.Close()
-	if err := checkRoom(model, len(q.Pictures)); err != nil {
+	if err := checkRoom(model, len(q.images)); err != nil {
 		return err
 	}
 	return f.answer(cmd, model, q, d, time.Since(start))
 }
 
 // answer runs the request and prints the answer as it comes, or as JSON at the end.
-func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q runner.Request, d *dump, load time.Duration) error {
+func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q question, d *dump, load time.Duration) error {
 	out := streamTo(cmd.OutOrStdout(), f.asJSON)
-	r, err := model.Runner().Generate(cmd.Context(), q, func(s runner.Step) error { return out(s.Text) })
+	r, err := q.answer(cmd.Context(), model.Runner(), func(s runner.Step) error { return out(s.Text) })
 	if !f.asJSON && r != nil && len(r.Tokens) > 0 {
 		if err := out("\n"); err != nil {
 			return err
@@ -188,7 +172,7 @@ func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q runner.Re
 		return err
 	}
 	if d != nil {
-		if err := d.write(model.Config(), r); err != nil {
+		if err := d.write(model.Config(), q, r); err != nil {
 			return err
 		}
 	}
@@ -206,7 +190,7 @@ func streamTo(w io.Writer, asJSON bool) func(string) error {
 	if asJSON {
 		return func(string) error { return nil }
 	}
-	clean := isTerminal(w)
+	clean := terminal.IsTerminal(w)
 	return func(text string) error {
 		if clean {
 			text = forTerminal(text)
@@ -218,18 +202,21 @@ func streamTo(w io.Writer, asJSON bool) func(string) error {
 
 // answerJSON is what pali run --json prints.
 type answerJSON struct {
-	Text     string           `json:"text"`
-	Tokens   []int32          `json:"tokens"` // with the end token where it came
-	Images   []string         `json:"images"`
-	Frames   []int            `json:"frames,omitempty"` // of an animated image, from 0
-	Prompt   string           `json:"prompt"`
-	Logprobs []answer.Logprob `json:"logprobs,omitempty"`
-	Timings  answer.Timings   `json:"timings"`
+	Text     string          `json:"text"`
+	Tokens   []int32         `json:"tokens"` // with the end token where it came
+	Images   []string        `json:"images"`
+	Frames   []int           `json:"frames,omitempty"` // of an animated image, from 0
+	Prompt   string          `json:"prompt"`
+	Logprobs []tasks.Logprob `json:"logprobs,omitempty"`
+	Timings  tasks.Timings   `json:"timings"`
 }
 
-func (f *runFlags) report(q runner.Request, r *runner.Result, load time.Duration) answerJSON {
-	a := answer.Of(q, r, load)
-	return answerJSON{a.Text, a.Tokens, f.images, f.chosen, a.Prompt, a.Logprobs, a.Timings}
+func (f *runFlags) report(q question, r *runner.Result, load time.Duration) answerJSON {
+	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, load)}
+	if f.logprobs > 0 {
+		a.Logprobs = tasks.Logprobs(r.Steps)
+	}
+	return a
 }
 
 // printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.

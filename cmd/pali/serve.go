@@ -1,6 +1,6 @@
 package main
 
-// This file: pali serve. Before it: the command line. After it: package server, and pali worker, which it starts.
+// This file: pali serve.
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/server"
 )
 
@@ -30,7 +31,7 @@ type serveFlags struct {
 	load    time.Duration
 	stall   time.Duration
 	memory  float64
-	openly  bool
+	noKey   bool
 	quiet   bool
 	verbose bool
 	asJSON  bool
@@ -69,7 +70,7 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 	f.addRunning(fs)
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:11435", "address and port; port 0: any")
 	fs.StringVar(&o.Key, "api-key", "", "what clients must show as \"Authorization: Bearer KEY\"; PALI_API_KEY keeps it out of the list of processes")
-	fs.BoolVar(&f.openly, "no-key", false, "let other machines ask without a key")
+	fs.BoolVar(&f.noKey, "no-key", false, "let other machines ask without a key")
 	fs.StringArrayVar(&o.Hosts, "allow-host", nil, "name under which clients may reach this server, beside localhost and addresses")
 	fs.StringArrayVar(&o.Origins, "allow-origin", nil, "web origin, as https://example.org, whose pages may ask")
 	fs.BoolVar(&o.URLs, "allow-urls", false, "fetch images that are given by an address, from public servers only")
@@ -89,8 +90,8 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs.BoolVar(&f.asJSON, "json", false, "print where the server listens as one JSON object")
 }
 
-// grace is how long requests in hand have when the server is stopped.
-const grace = 30 * time.Second
+// shutdownTimeout is how long accepted requests have when the server is stopped.
+const shutdownTimeout = 30 * time.Second
 
 func (f *serveFlags) check() error {
 	o := &f.options
@@ -102,7 +103,7 @@ func (f *serveFlags) check() error {
 		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""), "--mmproj and --masks belong to one model: put the files beside each"},
 		{o.Parallel < 1 || o.Parallel > 64, fmt.Sprintf("--parallel %d: want 1 to 64", o.Parallel)},
 		{o.Queue < 0 || o.Queue > 10000, fmt.Sprintf("--queue %d: want 0 to 10000", o.Queue)},
-		{o.MaxTokens < 1 || o.MaxTokens > 1<<16, fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, 1<<16)},
+		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens, fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, runner.MaxAnswerTokens)},
 		{o.MaxBody < 1<<10 || o.MaxBody > 1<<30, fmt.Sprintf("--max-body %d: want 1024 to %d", o.MaxBody, 1<<30)},
 		{o.ImageCache < 0, fmt.Sprintf("--image-cache %d: want 0 or more", o.ImageCache)},
 		{!(f.memory >= 0 && f.memory < 1e18), fmt.Sprintf("--memory %v: want 0 or more", f.memory)},
@@ -118,7 +119,7 @@ func (f *serveFlags) check() error {
 	}
 	a, err := netip.ParseAddr(host)
 	o.Public = !(host == "localhost" || err == nil && a.IsLoopback())
-	if o.Public && o.Key == "" && !f.openly {
+	if o.Public && o.Key == "" && !f.noKey {
 		return usagef("--listen %s: other machines could ask: set a key with PALI_API_KEY, or say --no-key", f.listen)
 	}
 	for i, name := range o.Hosts {
@@ -135,7 +136,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	o := &f.options
-	o.Version, o.Memory = version, int64(f.memory)
+	o.Version, o.Memory = readVersions().Version, int64(f.memory)
 	for _, path := range f.models {
 		m, err := f.served(cmd.ErrOrStderr(), path)
 		if err != nil {
@@ -154,14 +155,14 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("--listen %s: %w", f.listen, errors.Unwrap(err))
 	}
-	if err := f.tell(cmd.OutOrStdout(), l.Addr()); err != nil {
+	if err := f.printAddress(cmd.OutOrStdout(), l.Addr()); err != nil {
 		return err
 	}
 	return serveOn(cmd.Context(), l, server.New(*o))
 }
 
-// tell says where the server listens.
-func (f *serveFlags) tell(w io.Writer, at net.Addr) error {
+// printAddress says where the server listens.
+func (f *serveFlags) printAddress(w io.Writer, at net.Addr) error {
 	var names []string
 	for _, m := range f.options.Models {
 		names = append(names, m.Name)
@@ -173,16 +174,16 @@ func (f *serveFlags) tell(w io.Writer, at net.Addr) error {
 	return err
 }
 
-// nowhere takes what net/http says of broken connections: it names addresses.
-var nowhere = log.New(io.Discard, "", 0)
+// discard takes what net/http logs of broken connections: it names addresses.
+var discard = log.New(io.Discard, "", 0)
 
-// serveOn serves until ctx ends, then lets the requests in hand come to an end.
+// serveOn serves until ctx ends, then waits for the accepted requests.
 func serveOn(ctx context.Context, l net.Listener, s *server.Server) error {
 	defer s.Close()
 	work, give := context.WithCancel(context.Background()) // of the requests
 	defer give()
 	h := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: nowhere, BaseContext: func(net.Listener) context.Context { return work }}
+		ErrorLog: discard, BaseContext: func(net.Listener) context.Context { return work }}
 	failed := make(chan error, 2)
 	go func() { failed <- h.Serve(l) }()
 	go func() {
@@ -197,7 +198,7 @@ func serveOn(ctx context.Context, l net.Listener, s *server.Server) error {
 	case <-ctx.Done():
 	}
 	s.Stop()
-	late, cancel := context.WithTimeout(context.Background(), grace)
+	late, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if h.Shutdown(late) != nil {
 		give()

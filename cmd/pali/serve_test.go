@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // serving is a pali serve that runs.
@@ -98,7 +98,7 @@ func (s *serving) ask(task, picture string, fields ...string) *http.Response {
 	return resp
 }
 
-func (s *serving) answer(task, picture string, fields ...string) (a answer.Answer) {
+func (s *serving) answer(task, picture string, fields ...string) (a tasks.Response) {
 	s.t.Helper()
 	resp := s.ask(task, picture, fields...)
 	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil || resp.StatusCode != http.StatusOK {
@@ -147,8 +147,8 @@ func TestServeAnswersAsTheCommandsDo(t *testing.T) {
 		want := asked(t, folder, c.args...)
 		for range 2 { // the second time with the image's embeddings kept
 			have := s.answer(c.args[0], picture, c.fields...)
-			want.Image, want.Timings, have.Timings = "", answer.Timings{}, answer.Timings{}
-			if d := cmp.Diff(strip(want), strip(have)); d != "" {
+			want.Image, want.Timings, have.Timings = "", tasks.Timings{}, tasks.Timings{}
+			if d := cmp.Diff(want, have); d != "" {
 				t.Errorf("%v (-command +server)\n%s", c.args, d)
 			}
 		}
@@ -160,14 +160,6 @@ func TestServeAnswersAsTheCommandsDo(t *testing.T) {
 	if log := s.log.String(); !strings.Contains(log, "POST /v1/detect 200") || strings.Contains(log, folder) || strings.Contains(log, "circle") {
 		t.Errorf("the log: %s", log)
 	}
-}
-
-// strip leaves out what is not in the JSON.
-func strip(a answer.Answer) answer.Answer {
-	for i := range a.Objects {
-		a.Objects[i].Bitmap = nil
-	}
-	return a
 }
 
 // A server that is killed while it streams leaves no worker behind.

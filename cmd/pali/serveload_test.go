@@ -18,7 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // known are images of the demo with the command's own captions.
@@ -65,7 +66,7 @@ func (s *serving) caption(client int, body []byte, contentType string, full *ato
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
-		var a answer.Answer
+		var a tasks.Response
 		json.Unmarshal(b, &a)
 		return a.Text, resp.StatusCode, time.Since(start)
 	}
@@ -109,7 +110,7 @@ func TestServeLoad(t *testing.T) {
 			t.Errorf("%d clients: %d of %d wrong", clients, wrong.Load(), len(times))
 		}
 		t.Logf("%3d clients: %d answers, %.1f a second, p50 %.1f ms, p99 %.1f ms, %d times refused by the queue", clients, len(times), float64(len(times))/all.Seconds(),
-			ms(times[len(times)/2]), ms(times[len(times)*99/100]), full.Load())
+			progress.Milliseconds(times[len(times)/2]), progress.Milliseconds(times[len(times)*99/100]), full.Load())
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
 	}

@@ -1,6 +1,6 @@
 package main
 
-// This file: --show, the image with its objects in the terminal. Before it: task.go. After it: internal/terminal.
+// This file: --show, the image with its objects in the terminal.
 
 import (
 	"fmt"
@@ -10,9 +10,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/internal/terminal"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/draw"
 )
 
 // showFlag is how to show the image: "", "auto", or one of terminal.Forms.
@@ -36,14 +37,14 @@ func (s *showFlag) checkShow(asJSON bool) error {
 }
 
 // showObjects shows the image if that was asked for, and says why if it cannot.
-func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects []answer.Object) error {
+func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects []tasks.Detection) error {
 	if s.how == "" {
 		return nil
 	}
 	out, form := cmd.OutOrStdout(), terminal.Form(s.how)
 	if s.how == "auto" {
-		if !isTerminal(out) {
-			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is no terminal: no image shown")
+		if !terminal.IsTerminal(out) {
+			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: standard output is not a terminal: no image shown")
 			return nil
 		}
 		var ok bool
@@ -55,5 +56,5 @@ func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects [
 			return nil
 		}
 	}
-	return terminal.Show(out, form, answer.Draw(p, objects))
+	return terminal.Show(out, form, draw.Objects(p.Pix, p.Width, p.Height, objects))
 }

@@ -1,6 +1,7 @@
 package main
 
-// This file: pali caption, describe, ask, ocr, detect and segment: pali run with the prompt made, and the answer read. Before it: run.go. After it: objects.go.
+// This file: the commands of tasks.All, pali caption and so on: pali run with the prompt made, and the
+// answer read.
 
 import (
 	"cmp"
@@ -11,12 +12,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/draw"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
@@ -36,34 +39,20 @@ type taskFlags struct {
 	tileSide int
 }
 
-// task is one command: prompt makes the model's prompt of the command's arguments.
-type task struct {
-	use, short, long, example string
-	args                      cobra.PositionalArgs
-	prompt                    func(f *taskFlags, args []string) (string, error)
-	language, boxes, masks    bool
-	tiles                     bool // it can be asked about parts of an image
-}
-
-var taskCommands = []task{
-	{use: "caption -m MODEL -i IMAGE", short: "Describes an image in a sentence", long: framesHelp, example: "pali caption -m models -i photo.jpg --lang de\n  pali caption -m models -i clip.mp4 --resize bilinear", args: cobra.NoArgs, language: true,
-		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Caption(f.lang) }},
-	{use: "describe -m MODEL -i IMAGE", short: "Describes an image at length", long: framesHelp, example: "pali describe -m models -i photo.jpg", args: cobra.NoArgs, language: true,
-		prompt: func(f *taskFlags, _ []string) (string, error) { return tasks.Describe(f.lang) }},
-	{use: "ask -m MODEL -i IMAGE QUESTION", short: "Answers a question about one or more images", long: framesHelp, example: `pali ask -m models -i photo.jpg "how many dogs are there?"
+// taskExamples are the examples of the tasks' helps; a task without one gets a plain one.
+var taskExamples = map[string]string{
+	"caption": `pali caption -m models -i photo.jpg --lang de
+  pali caption -m models -i clip.mp4 --resize bilinear`,
+	"ask": `pali ask -m models -i photo.jpg "how many dogs are there?"
   pali ask -m models -i left.png -i right.png "the left image shows twice as many dogs"
-  pali ask -m models -i frames/ --frames 16 "what falls?"`, args: onePrompt, language: true,
-		prompt: func(f *taskFlags, args []string) (string, error) { return tasks.Ask(f.lang, args[0]) }},
-	{use: "ocr -m MODEL -i IMAGE", short: "Reads the text in an image", long: "\n\n" + tilesHelp + ocrTilesHelp, example: `pali ocr -m models -i letter.png
-  pali ocr -m models -i page.png --tiles --tile-side 600`, args: cobra.NoArgs, tiles: true,
-		prompt: func(*taskFlags, []string) (string, error) { return tasks.OCR(), nil }},
-	{use: "detect -m MODEL -i IMAGE THING...", short: "Finds things in an image: their boxes", long: objectsHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali detect -m models -i photo.jpg cat "red bicycle" -o boxes.png
+  pali ask -m models -i frames/ --frames 16 "what falls?"`,
+	"ocr": `pali ocr -m models -i letter.png
+  pali ocr -m models -i page.png --tiles --tile-side 600`,
+	"detect": `pali detect -m models -i photo.jpg cat "red bicycle" -o boxes.png
   pali detect -m models -i photo.jpg "cat ; dog" --json --min-score 0.5
-  pali detect -m models -i crowd.jpg person --tiles -o people.png`, args: atLeastOne("nothing to detect"), boxes: true, tiles: true,
-		prompt: func(_ *taskFlags, args []string) (string, error) { return tasks.Detect(args...) }},
-	{use: "segment -m MODEL -i IMAGE THING...", short: "Finds things in an image: their masks", long: objectsHelp + masksHelp + "\n\n" + tilesHelp + boxTilesHelp, example: `pali segment -m models -i photo.jpg cat -o masks.png
-  pali segment -m models -i photo.jpg cat --mask-png cat.png --mask-form grey`, args: atLeastOne("nothing to segment"), boxes: true, masks: true, tiles: true,
-		prompt: func(_ *taskFlags, args []string) (string, error) { return tasks.Segment(args...) }},
+  pali detect -m models -i crowd.jpg person --tiles -o people.png`,
+	"segment": `pali segment -m models -i photo.jpg cat -o masks.png
+  pali segment -m models -i photo.jpg cat --mask-png cat.png --mask-form grey`,
 }
 
 const objectsHelp = `
@@ -78,50 +67,83 @@ A mask needs the mask decoder: the file that "pali convert --masks" makes, besid
 --json gives a mask as COCO's run lengths and as polygons. --mask-png writes the masks alone: with a palette, in which pixels of the n-th object that has
 a mask have the value n, or white on black in grey.`
 
-func newTask(t task) *cobra.Command {
+// newTask makes the command of a task.
+func newTask(t *tasks.Task) *cobra.Command {
 	f := &taskFlags{}
-	name, _, _ := strings.Cut(t.use, " ")
 	cmd := &cobra.Command{
-		Use: t.use, Short: t.short, Long: t.short + "." + t.long, Example: "  " + t.example, Args: t.args,
+		Use: t.Name + " -m MODEL -i IMAGE", Short: t.Short, Long: t.Short + "." + taskHelp(t), Args: cobra.NoArgs,
+		Example: "  " + cmp.Or(taskExamples[t.Name], "pali "+t.Name+" -m models -i photo.jpg"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			prompt, err := t.prompt(f, args)
+			question := ""
+			if t.Question {
+				question = args[0]
+			}
+			prompt, err := t.Prompt(f.lang, question, args...)
 			if err != nil {
 				return usageError{err}
 			}
-			return f.run(cmd, t, name, prompt)
+			return f.run(cmd, prompt)
 		},
 	}
-	fs := cmd.Flags()
-	f.runFlags.add(fs)
-	if t.language {
-		f.addFrames(fs)
+	switch {
+	case t.Question:
+		cmd.Use, cmd.Args = cmd.Use+" QUESTION", onePrompt
+	case t.Labels:
+		cmd.Use, cmd.Args = cmd.Use+" THING...", atLeastOne("nothing to "+t.Name)
 	}
-	if t.language {
+	f.addTask(cmd.Flags(), t)
+	return cmd
+}
+
+// taskHelp is what the help of a task says about its flags.
+func taskHelp(t *tasks.Task) (help string) {
+	if t.Lang {
+		help += framesHelp
+	}
+	if t.Boxes {
+		help += objectsHelp
+	}
+	if t.Masks {
+		help += masksHelp
+	}
+	switch {
+	case t.Tiles && t.Boxes:
+		help += "\n\n" + tilesHelp + boxTilesHelp
+	case t.Tiles:
+		help += "\n\n" + tilesHelp + ocrTilesHelp
+	}
+	return help
+}
+
+// addTask adds the flags of a task.
+func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
+	f.runFlags.add(fs)
+	if t.Lang {
+		f.addFrames(fs)
 		fs.StringVar(&f.lang, "lang", "en", "language, as PaliGemma names it: "+strings.Join(tasks.Languages, " "))
 	}
-	if t.boxes {
+	if t.Boxes {
 		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the image, to this .png")
 		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
 		fs.BoolVar(&f.strict, "strict", false, "let the answer have no other form than that of objects with the labels asked for")
 		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	}
-	if t.tiles {
+	if t.Tiles {
 		f.addTiles(fs)
 	}
-	if t.masks {
+	if t.Masks {
 		fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 		fs.StringVar(&f.maskPNG, "mask-png", "", "write the masks alone, to this .png")
 		fs.StringVar(&f.maskForm, "mask-form", "palette", "form of --mask-png: "+maskForms)
 	}
-	return cmd
 }
 
-func (f *taskFlags) check(t task) error {
+func (f *taskFlags) check(t *tasks.Task) error {
 	switch {
-	case t.boxes && len(f.images) > 1:
+	case t.Boxes && len(f.images) > 1:
 		return usagef("%d images: objects are found in one", len(f.images))
-	case t.boxes && f.divisor != 1023 && f.divisor != 1024:
+	case t.Boxes && f.divisor != 1023 && f.divisor != 1024:
 		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
 	case f.strict && f.beams > 1:
 		return usagef("--strict and --beam: an answer is kept to its form or searched for")
@@ -129,7 +151,7 @@ func (f *taskFlags) check(t task) error {
 		return usagef("--min-score %v: want 0 to 1", f.minScore)
 	case f.output != "" && f.maskPNG != "" && filepath.Clean(f.output) == filepath.Clean(f.maskPNG):
 		return usagef("--output and --mask-png %s: want two files", f.output)
-	case t.masks && f.maskForm != "palette" && f.maskForm != "grey":
+	case t.Masks && f.maskForm != "palette" && f.maskForm != "grey":
 		return usagef("--mask-form %s: want %s", f.maskForm, maskForms)
 	}
 	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON)); err != nil {
@@ -160,16 +182,16 @@ func (f *taskFlags) checkPNG(flag, path string) error {
 }
 
 // run answers a task. Text streams as pali run's does; objects come when they are complete.
-func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
-	if err := f.check(t); err != nil {
+func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
+	if err := f.check(prompt.Task); err != nil {
 		return err
 	}
-	q, err := f.request(cmd.Context(), prompt)
+	q, err := f.question(cmd.Context(), prompt.Text)
 	if err != nil {
 		return err
 	}
 	var decoder *masks.Decoder
-	if t.masks {
+	if prompt.Masks() {
 		if decoder, err = f.openMasks(cmd); err != nil {
 			return err
 		}
@@ -181,50 +203,53 @@ func (f *taskFlags) run(cmd *cobra.Command, t task, name, prompt string) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
-	if err := checkRoom(model, len(q.Pictures)); err != nil {
+	if err := checkRoom(model, len(q.images)); err != nil {
 		return err
 	}
 	if f.tiles {
-		whole := answer.Frame{Width: q.Pictures[0].Width, Height: q.Pictures[0].Height, Divisor: float64(f.divisor)}
-		return f.answerTiles(cmd, tiling{answer.Tiled{Whole: whole, Decoder: decoder}, t, model, q, load})
+		return f.answerTiles(cmd, model, q, tasks.TileMerger{Prompt: prompt, Full: f.canvas(q.images[0]), Decoder: decoder}, load)
 	}
-	if q.Constraint, err = f.strictly(model, t, prompt); err != nil {
+	if q.Constraint, err = f.newGrammar(model, prompt); err != nil {
 		return err
 	}
-	if !t.boxes && !f.asJSON {
+	if !prompt.Boxes() && !f.asJSON {
 		return f.answer(cmd, model, q, nil, load)
 	}
-	r, err := model.Runner().Generate(cmd.Context(), q, func(runner.Step) error { return nil })
+	r, err := q.answer(cmd.Context(), model.Runner(), nil)
 	if err != nil {
 		return err
 	}
-	return f.tell(cmd, t, q, r, load, decoder)
+	return f.print(cmd, prompt, q, r, load, decoder)
 }
 
-// strictly makes the constraint of --strict for one answer, nil without it.
-func (f *taskFlags) strictly(model *llamacpp.Model, t task, prompt string) (runner.Constraint, error) {
+// newGrammar makes the constraint of --strict for one answer, nil without it.
+func (f *taskFlags) newGrammar(model *llamacpp.Model, p tasks.Prompt) (runner.Constraint, error) {
 	if !f.strict {
 		return nil, nil
 	}
-	_, things, _ := strings.Cut(prompt, " ")
-	c, err := answer.Strict(model.Runner().Vocabulary, things, t.masks, f.maxTokens)
+	g, err := tasks.NewGrammar(model.Runner().Vocabulary, p.Labels, p.Masks(), f.maxTokens)
 	if err != nil {
 		return nil, usagef("--strict: %w", err)
 	}
-	return c, nil
+	return g, nil
+}
+
+// canvas says where the bins of an answer about p lie.
+func (f *taskFlags) canvas(p *imageproc.Image) tasks.Canvas {
+	return tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: float64(f.divisor)}
 }
 
 // draw writes the images that are asked for.
-func (f *taskFlags) draw(p *imageproc.Image, objects []answer.Object) error {
+func (f *taskFlags) draw(p *imageproc.Image, objects []tasks.Detection) error {
 	if f.output != "" {
-		if err := writePNG(f.output, answer.Draw(p, objects)); err != nil {
+		if err := writePNG(f.output, draw.Objects(p.Pix, p.Width, p.Height, objects)); err != nil {
 			return err
 		}
 	}
 	if f.maskPNG == "" {
 		return nil
 	}
-	alone, err := answer.DrawMasks(p.Width, p.Height, f.maskForm == "grey", objects)
+	alone, err := draw.Masks(p.Width, p.Height, f.maskForm == "grey", objects)
 	if err != nil {
 		return err
 	}
@@ -236,11 +261,11 @@ func (m *modelFlags) maskFile(given string) (string, error) {
 	if given != "" || m.model == "" { // without a model open says so
 		return given, nil
 	}
-	text, _, err := findPair(m.model, m.mmproj)
+	files, err := store.Find(m.model, m.mmproj, "")
 	if err != nil {
 		return "", err
 	}
-	return besideMasks(text)
+	return files.Masks, files.MasksErr
 }
 
 // noMasks is said where there is no mask file.
@@ -261,39 +286,41 @@ func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
 	return masks.Open(path)
 }
 
-// tell reads an answer that is complete, draws it and prints it.
-func (f *taskFlags) tell(cmd *cobra.Command, t task, q runner.Request, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
-	out := f.about(answer.Of(q, r, load))
-	if t.boxes {
-		p := q.Pictures[0]
-		if err := out.Find(r, answer.Frame{Width: p.Width, Height: p.Height, Divisor: float64(f.divisor)}, f.minScore, decoder); err != nil {
+// print reads an answer that is complete, draws it and prints it.
+func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q question, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
+	out := f.withImages(tasks.NewResponse(p.Text, r, load), r.Steps)
+	if p.Boxes() {
+		if err := out.AddDetections(r, f.canvas(q.images[0]), f.minScore, decoder); err != nil {
 			return err
 		}
 	}
-	return f.show(cmd, t, q.Pictures[0], out)
+	return f.show(cmd, p, q.images[0], out)
 }
 
-// about says which images an answer is about.
-func (f *taskFlags) about(a answer.Answer) answer.Answer {
+// withImages adds to a response which images it is about, and with --logprobs those of its tokens.
+func (f *taskFlags) withImages(a tasks.Response, steps []runner.Step) tasks.Response {
 	a.Frames = f.chosen
 	if a.Images = f.images; len(f.images) == 1 {
 		a.Image, a.Images = f.images[0], nil
 	}
+	if f.logprobs > 0 {
+		a.Logprobs = tasks.Logprobs(steps)
+	}
 	return a
 }
 
-// show draws the objects and prints the answer.
-func (f *taskFlags) show(cmd *cobra.Command, t task, p *imageproc.Image, out answer.Answer) error {
-	if err := f.draw(p, out.Objects); err != nil {
+// show draws the objects and prints the answer about img.
+func (f *taskFlags) show(cmd *cobra.Command, p tasks.Prompt, img *imageproc.Image, out tasks.Response) error {
+	if err := f.draw(img, out.Objects); err != nil {
 		return err
 	}
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), out)
 	}
-	if !t.boxes {
+	if !p.Boxes() {
 		return streamTo(cmd.OutOrStdout(), false)(out.Text + "\n")
 	}
-	if err := f.showObjects(cmd, p, out.Objects); err != nil {
+	if err := f.showObjects(cmd, img, out.Objects); err != nil {
 		return err
 	}
 	for _, u := range out.Unparsed {

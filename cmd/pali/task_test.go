@@ -11,8 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali/answer"
-	"github.com/pali-gguf/pali/tasks/masks"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // withMasks is a workplace whose model has a mask file.
@@ -25,7 +24,7 @@ func withMasks(t *testing.T) string {
 	return folder
 }
 
-func asked(t *testing.T, folder string, args ...string) (a answer.Answer) {
+func asked(t *testing.T, folder string, args ...string) (a tasks.Response) {
 	t.Helper()
 	o := run(t, program(folder, append(args, "-m", "d", "-i", picture, "-t", "1", "--json")...))
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.code != 0 {
@@ -95,7 +94,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// --show=FORM shows the image before the lines, --show nothing where there is no terminal.
+// --show=FORM shows the image before the lines, --show nothing where there is not a terminal.
 func TestShow(t *testing.T) {
 	folder := workplace(t)
 	args := []string{"detect", "circle", "-m", "d", "-i", picture, "-t", "1"}
@@ -105,7 +104,7 @@ func TestShow(t *testing.T) {
 			t.Errorf("%s: %d, %.40q", flag, o.code, o.stdout)
 		}
 	}
-	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines || !strings.Contains(o.stderr, "no terminal") {
+	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines || !strings.Contains(o.stderr, "not a terminal") {
 		t.Errorf("--show: %+v", o)
 	}
 	for flag, want := range map[string]string{"--show=ascii": "--show=ascii", "--show": "--show and --json"} {
@@ -122,9 +121,9 @@ func TestSegment(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	o := a.Objects[0]
-	b, err := masks.ParseRLE(o.Mask.Counts, o.Mask.Size[1], o.Mask.Size[0])
-	if err != nil || o.Mask.Size != [2]int{455, 419} || o.Area == nil || b.Area() != *o.Area {
-		t.Errorf("mask: %v, %+v, area %d", err, o.Mask.Size, b.Area())
+	b := o.Mask
+	if b.Width != 419 || b.Height != 455 || o.Area == nil || b.Area() != *o.Area {
+		t.Errorf("mask: %d x %d, area %d", b.Width, b.Height, b.Area())
 	}
 	// It is a circle: nearly pi/4 of its box.
 	if share := float64(*o.Area) / ((o.XYXY[2] - o.XYXY[0]) * (o.XYXY[3] - o.XYXY[1])); math.Abs(share-math.Pi/4) > 0.05 {

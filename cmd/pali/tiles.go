@@ -1,27 +1,19 @@
 package main
 
-// This file: --tiles, an image larger than the model sees asked about in parts. Before it: task.go. After it: tasks/tiles.go, which lays the tiles,
-// answer/tiles.go, which joins their answers, and task.go again, which prints them.
+// This file: --tiles, an image larger than the model sees asked about in parts.
 
 import (
 	"image"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/pali-gguf/pali/answer"
+	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
-)
-
-// Most tiles of one image: those that are laid unasked, and those that --tile-side may ask for.
-const (
-	fewTiles  = 64
-	mostTiles = 1024
 )
 
 const tilesHelp = `The model sees an image shrunk to its own size, 224 pixels or 448. --tiles asks it about overlapping tiles of a larger one, each of --tile-side pixels:
@@ -52,83 +44,26 @@ func (f *taskFlags) checkTiles() error {
 	return nil
 }
 
-// tiling is an image that is asked about in tiles.
-type tiling struct {
-	answer.Tiled
-	task    task
-	model   *llamacpp.Model
-	request runner.Request // about the whole image
-	load    time.Duration
-}
-
-// answerTiles asks about all tiles, and tells what they come to.
-func (f *taskFlags) answerTiles(cmd *cobra.Command, a tiling) error {
-	p := a.request.Pictures[0]
-	rows, err := f.layTiles(p, a.model.Runner().Encoder.Config().ImageSize)
+// answerTiles asks about all tiles, and prints what their answers come to. q is the request about the
+// whole image.
+func (f *taskFlags) answerTiles(cmd *cobra.Command, model *llamacpp.Model, q question, m tasks.TileMerger, load time.Duration) error {
+	img := q.images[0]
+	rows, err := tasks.LayTiles(img.Width, img.Height, f.tileSide, model.Config().ImageSize)
 	if err != nil {
+		return usagef("--tile-side: %w", err)
+	}
+	bar := progress.Count(cmd.ErrOrStderr(), "tiles")
+	defer bar.Close()
+	ask := func(part image.Rectangle) (*runner.Result, error) {
+		q.images = []*imageproc.Image{img.Crop(part)}
+		if q.Constraint, err = f.newGrammar(model, m.Prompt); err != nil {
+			return nil, err
+		}
+		return q.answer(cmd.Context(), model.Runner(), nil)
+	}
+	if err := m.Ask(rows, ask, func(done, total int) { bar.Set(int64(done), int64(total)) }); err != nil {
 		return err
 	}
-	n := len(rows) * len(rows[0])
-	bar := newCountBar(cmd.ErrOrStderr(), "tiles")
-	defer bar.close()
-	if a.task.boxes && n > 1 {
-		if _, err := f.askTile(cmd, &a, image.Rect(0, 0, p.Width, p.Height)); err != nil {
-			return err
-		}
-	}
-	texts := make([][]string, len(rows))
-	for i, row := range rows {
-		for _, tile := range row {
-			text, err := f.askTile(cmd, &a, tile)
-			if err != nil {
-				return err
-			}
-			texts[i] = append(texts[i], text)
-			bar.set(int64(i*len(row)+len(texts[i])), int64(n))
-		}
-	}
-	bar.close()
-	return f.show(cmd, a.task, p, f.together(&a, texts))
-}
-
-// together makes one answer of all. For objects its text is the tiles' texts, a line each: their bins are those of different tiles.
-func (f *taskFlags) together(a *tiling, texts [][]string) answer.Answer {
-	out := f.about(answer.Of(a.request, &a.Result, a.load))
-	out.Tiles = a.Tiles
-	if !a.task.boxes {
-		out.Text = tasks.MergeText(texts)
-		return out
-	}
-	for _, t := range a.Tiles {
-		out.Text = strings.TrimPrefix(out.Text+"\n"+t.Text, "\n")
-	}
-	out.Objects, out.Unparsed = a.Objects(f.minScore), append([]string{}, a.Unparsed...)
-	return out
-}
-
-// layTiles lays the tiles for a model that sees images of seen x seen pixels.
-func (f *taskFlags) layTiles(p *imageproc.Image, seen int) ([][]image.Rectangle, error) {
-	side := f.tileSide
-	if side == 0 {
-		side = tasks.TileSide(p.Width, p.Height, seen, fewTiles)
-	}
-	if n := tasks.TileCount(p.Width, p.Height, side); n > mostTiles {
-		return nil, usagef("--tile-side %d: %d tiles, at most %d: want %d or more", side, n, mostTiles, tasks.TileSide(p.Width, p.Height, side, mostTiles))
-	}
-	return tasks.Tiles(p.Width, p.Height, side), nil
-}
-
-// askTile asks about one part of the image and adds its answer.
-func (f *taskFlags) askTile(cmd *cobra.Command, a *tiling, tile image.Rectangle) (string, error) {
-	q := a.request
-	q.Pictures = []*imageproc.Image{q.Pictures[0].Crop(tile)}
-	var err error
-	if q.Constraint, err = f.strictly(a.model, a.task, q.Prompt); err != nil {
-		return "", err
-	}
-	r, err := a.model.Runner().Generate(cmd.Context(), q, func(runner.Step) error { return nil })
-	if err != nil {
-		return "", err
-	}
-	return r.Text, a.Add(tile, r, a.task.boxes)
+	bar.Close()
+	return f.show(cmd, m.Prompt, img, f.withImages(m.Response(f.minScore, load), m.Steps()))
 }

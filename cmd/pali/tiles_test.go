@@ -12,9 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/tasks"
-	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 func readPNG(t *testing.T, path string) image.Image {
@@ -54,7 +52,7 @@ func TestTiles(t *testing.T) {
 	const width, height = 4*side - 3*((side+3)/4), side // four tiles
 	placed(t, filepath.Join(folder, "wide.png"), width, height, map[image.Point]image.Image{image.Pt(width-side, 0): square})
 
-	segment := func(args ...string) (a answer.Answer) {
+	segment := func(args ...string) (a tasks.Response) {
 		o := run(t, program(folder, append([]string{"segment", "yellow circle", "-m", "d", "-t", "1", "--json"}, args...)...))
 		if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.code != 0 {
 			t.Fatalf("%v: %v: %+v", args, err, o)
@@ -79,12 +77,8 @@ func TestTiles(t *testing.T) {
 				t.Errorf("box %v, alone %v", o.XYXY, want.XYXY)
 			}
 		}
-		small, err := masks.ParseRLE(want.Mask.Counts, side, side)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if o.Mask.Size != [2]int{height, width} || o.Mask.Counts != small.Place(width-side, 0, width, height).RLE() || *o.Area != *want.Area || o.Loc != want.Loc {
-			t.Errorf("mask %+v, alone %+v", o.Mask, want.Mask)
+		if o.Mask.Width != width || o.Mask.Height != height || o.Mask.RLE() != want.Mask.Place(width-side, 0, width, height).RLE() || *o.Area != *want.Area || o.Loc != want.Loc {
+			t.Errorf("mask %s, alone %s", o.Mask.RLE(), want.Mask.RLE())
 		}
 	}
 	if !found {
@@ -111,7 +105,7 @@ func TestTilesOCR(t *testing.T) {
 	if o := run(t, program(folder, args...)); o.code != 0 || o.stdout != tasks.MergeText([][]string{want})+"\n" || want[0] == "" || want[1] == "" || o.stderr != "" {
 		t.Errorf("%+v, want %q", o, want)
 	}
-	var a answer.Answer
+	var a tasks.Response
 	o := run(t, program(folder, append(args, "--json")...))
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || len(a.Tiles) != 2 || a.Tiles[0].Text != want[0] || a.Tiles[1].Text != want[1] || a.Objects != nil {
 		t.Errorf("%v: %+v", err, o)

@@ -1,6 +1,6 @@
 package main
 
-// This file: the flags that say in which types a file is stored. Before it: the command line. After it: convert.go, quantize.go.
+// This file: the flags that say in which types a file is stored.
 
 import (
 	"fmt"
@@ -41,18 +41,14 @@ func (f *typeFlags) plan(name string, vision bool) (*quant.Plan, error) {
 	}
 	p.Pure = f.pure
 	for _, s := range f.tensor {
-		o, err := quant.ParseOverride(s)
-		if err != nil {
+		if err := p.Override(s); err != nil {
 			return nil, usagef("--tensor-type: %w", err)
 		}
-		p.Overrides = append(p.Overrides, o)
 	}
 	if f.table != "" {
-		o, err := quant.TableOverride(f.table)
-		if err != nil {
+		if err := p.OverrideTable(f.table); err != nil {
 			return nil, usagef("--token-embedding-type: %w", err)
 		}
-		p.Overrides = append(p.Overrides, o)
 	}
 	if f.matrix != "" {
 		if p.Imatrix, err = quant.OpenImatrix(f.matrix); err != nil {
@@ -71,31 +67,31 @@ func byName(types map[gguf.Type]int) map[string]int {
 	return out
 }
 
-// insteadJSON are tensors whose rows the blocks of a type do not divide.
-type insteadJSON struct {
+// fallbackJSON are tensors whose rows the blocks of a type do not divide.
+type fallbackJSON struct {
 	Wanted string `json:"wanted"`
 	Taken  string `json:"taken"`
 	Count  int    `json:"tensors"`
 }
 
-// instead lists the tensors that have another type than was meant, in the order of the types' names.
-func instead(p *quant.Plan) []insteadJSON {
-	all := []insteadJSON{}
-	for types, n := range p.Instead {
-		all = append(all, insteadJSON{types[0].String(), types[1].String(), n})
+// fallbacks lists the tensors that have another type than was meant, in the order of the types' names.
+func fallbacks(p *quant.Plan) []fallbackJSON {
+	all := []fallbackJSON{}
+	for types, n := range p.Fallbacks {
+		all = append(all, fallbackJSON{types[0].String(), types[1].String(), n})
 	}
-	slices.SortFunc(all, func(a, b insteadJSON) int { return strings.Compare(a.Wanted+a.Taken, b.Wanted+b.Taken) })
+	slices.SortFunc(all, func(a, b fallbackJSON) int { return strings.Compare(a.Wanted+a.Taken, b.Wanted+b.Taken) })
 	return all
 }
 
 // writeTypes tells a person how many tensors of a file have which type, and how many have it because their rows do not fit another.
-func writeTypes(w io.Writer, file string, types map[string]int, instead []insteadJSON) {
+func writeTypes(w io.Writer, file string, types map[string]int, fallbacks []fallbackJSON) {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		parts = append(parts, fmt.Sprintf("%d %s", types[name], name))
 	}
 	fmt.Fprintf(w, "%s: %s\n", file, strings.Join(parts, ", "))
-	for _, i := range instead {
+	for _, i := range fallbacks {
 		fmt.Fprintf(w, "%s: %d tensors are %s instead of %s, whose blocks their rows do not fill\n", file, i.Count, i.Taken, i.Wanted)
 	}
 }

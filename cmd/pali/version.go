@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 )
 
-// version is the program's version, until a build from a tagged module says more.
-const version = "0.1.0"
+// fallbackVersion is the program's version where the build says none: outside of a tagged module.
+const fallbackVersion = "0.1.0"
 
-// versions is what pali version tells.
+// versions is what pali version prints.
 type versions struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
@@ -26,11 +27,14 @@ type versions struct {
 }
 
 func readVersions() versions {
-	v := versions{Version: version, Go: runtime.Version(), Compiler: ggml.Compiler(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	v := versions{
+		Version: fallbackVersion, Go: runtime.Version(), Compiler: ggml.Compiler(), System: runtime.GOOS + "/" + runtime.GOARCH,
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
+	v.Version = versionOf(info.Main.Version)
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			v.Revision = s.Value
@@ -42,6 +46,16 @@ func readVersions() versions {
 		}
 	}
 	return v
+}
+
+// versionOf returns the version of a build whose main module has this one: "v1.2.3" or a later
+// commit's is 1.2.3 and so on; where there is no tag before the commit, or no version control, it
+// is the fallback.
+func versionOf(module string) string {
+	if number, ok := strings.CutPrefix(module, "v"); ok && !strings.HasPrefix(number, "0.0.0-") {
+		return number
+	}
+	return fallbackVersion
 }
 
 func newVersion() *cobra.Command {

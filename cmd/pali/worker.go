@@ -1,6 +1,6 @@
 package main
 
-// This file: pali worker, the process in which pali serve keeps a model. Before it: server/worker, which starts it. After it: runner/llamacpp.
+// This file: pali worker, the process in which pali serve keeps a model.
 
 import (
 	"errors"

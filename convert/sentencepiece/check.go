@@ -66,8 +66,11 @@ func checkPieces(pieces []Piece) error {
 		at[p.Text] = i
 		count[p.Type]++
 	}
-	for id, want := range []int32{paligemma.PAD: Control, paligemma.EOS: Control, paligemma.BOS: Control,
-		unknownID: Unknown} {
+	for id, want := range []int32{
+		paligemma.PAD: paligemma.PieceControl, paligemma.EOS: paligemma.PieceControl,
+		paligemma.BOS: paligemma.PieceControl,
+		unknownID:     paligemma.PieceUnknown,
+	} {
 		if id >= len(pieces) {
 			return fmt.Errorf("have %d pieces, want the special ones at 0 to %d", len(pieces), unknownID)
 		}
@@ -75,19 +78,20 @@ func checkPieces(pieces []Piece) error {
 			return fmt.Errorf("piece %d, %.40q: have type %d, want %d", id, p.Text, p.Type, want)
 		}
 	}
-	if n := count[Unknown]; n != 1 {
+	if n := count[paligemma.PieceUnknown]; n != 1 {
 		return fmt.Errorf("have %d pieces for unknown text, want 1", n)
 	}
 	for b := range 256 {
 		text := fmt.Sprintf("<0x%02X>", b)
-		if i, ok := at[text]; !ok || pieces[i].Type != Byte {
+		if i, ok := at[text]; !ok || pieces[i].Type != paligemma.PieceByte {
 			return fmt.Errorf("have no byte piece %s, want one", text)
 		}
 	}
-	if n := count[Byte]; n != 256 {
+	if n := count[paligemma.PieceByte]; n != 256 {
 		return fmt.Errorf("have %d byte pieces, want 256", n)
 	}
-	if i, ok := at[paligemma.Separator]; !ok || pieces[i].Type != UserDefined && pieces[i].Type != Normal {
+	if i, ok := at[paligemma.Separator]; !ok ||
+		pieces[i].Type != paligemma.PieceUserDefined && pieces[i].Type != paligemma.PieceNormal {
 		return fmt.Errorf("have no piece %q for text, want one: it ends a prompt", paligemma.Separator)
 	}
 	return nil
@@ -101,8 +105,8 @@ func (p Piece) check() error {
 		return errors.New("have text that is not UTF-8")
 	case math.IsNaN(float64(p.Score)) || math.IsInf(float64(p.Score), 0):
 		return fmt.Errorf("have score %v, want a number", p.Score)
-	case p.Type < Normal || p.Type > Byte:
-		return fmt.Errorf("have type %d, want %d to %d", p.Type, Normal, Byte)
+	case p.Type < paligemma.PieceNormal || p.Type > paligemma.PieceByte:
+		return fmt.Errorf("have type %d, want %d to %d", p.Type, paligemma.PieceNormal, paligemma.PieceByte)
 	}
 	return nil
 }

@@ -15,10 +15,10 @@ import (
 func (m *Model) WithPaliGemma() (*Model, error) {
 	added := make([]Piece, 0, paligemma.Locations+paligemma.SegmentCodes)
 	for i := range paligemma.Locations {
-		added = append(added, Piece{Text: paligemma.LocPiece(i), Type: UserDefined})
+		added = append(added, Piece{Text: paligemma.LocPiece(i), Type: paligemma.PieceUserDefined})
 	}
 	for i := range paligemma.SegmentCodes {
-		added = append(added, Piece{Text: paligemma.SegPiece(i), Type: UserDefined})
+		added = append(added, Piece{Text: paligemma.SegPiece(i), Type: paligemma.PieceUserDefined})
 	}
 	want := make(map[string]int, len(added))
 	for i, p := range added {
@@ -31,10 +31,10 @@ func (m *Model) WithPaliGemma() (*Model, error) {
 		if !special {
 			continue
 		}
-		if i != tail+k || p.Type != UserDefined {
+		if i != tail+k || p.Type != paligemma.PieceUserDefined {
 			return nil, fmt.Errorf("sentencepiece: piece %d, %s: have it there with type %d, "+
 				"want all %d location and segment pieces in order at the end, of type %d, or none",
-				i, p.Text, p.Type, len(added), UserDefined)
+				i, p.Text, p.Type, len(added), paligemma.PieceUserDefined)
 		}
 		present++
 	}

@@ -25,21 +25,11 @@ const (
 	maxSpecs     = 64 << 10 // bytes of the trainer's and the normalizer's parts together
 )
 
-// Types of pieces; SentencePiece and llama.cpp use the same numbers.
-const (
-	Normal      int32 = 1
-	Unknown     int32 = 2
-	Control     int32 = 3
-	UserDefined int32 = 4
-	Unused      int32 = 5
-	Byte        int32 = 6
-)
-
 // Piece is one entry of the vocabulary; its token is its position.
 type Piece struct {
 	Text  string // valid UTF-8, not empty; U+2581 stands for a space
 	Score float32
-	Type  int32
+	Type  int32 // paligemma.PieceNormal to PieceByte
 }
 
 // Model is a vocabulary.

@@ -62,13 +62,13 @@ func TestGemma(t *testing.T) {
 		t.Errorf("have %v pieces of each type, want %v", got, want)
 	}
 	for id, want := range map[int]sentencepiece.Piece{
-		0: {Text: "<pad>", Type: sentencepiece.Control}, 1: {Text: "<eos>", Type: sentencepiece.Control},
-		2: {Text: "<bos>", Type: sentencepiece.Control}, 3: {Text: "<unk>", Type: sentencepiece.Unknown},
-		107: {Text: "<end_of_turn>", Type: sentencepiece.UserDefined},
-		108: {Text: "\n", Type: sentencepiece.UserDefined},
-		139: {Text: "▁▁", Type: sentencepiece.UserDefined}, 227: {Text: "<0x0A>", Type: sentencepiece.Byte},
-		474:    {Text: m.Pieces[474].Text, Score: -1, Type: sentencepiece.Normal},
-		255999: {Text: "<unused99>", Type: sentencepiece.UserDefined},
+		0: {Text: "<pad>", Type: paligemma.PieceControl}, 1: {Text: "<eos>", Type: paligemma.PieceControl},
+		2: {Text: "<bos>", Type: paligemma.PieceControl}, 3: {Text: "<unk>", Type: paligemma.PieceUnknown},
+		107: {Text: "<end_of_turn>", Type: paligemma.PieceUserDefined},
+		108: {Text: "\n", Type: paligemma.PieceUserDefined},
+		139: {Text: "▁▁", Type: paligemma.PieceUserDefined}, 227: {Text: "<0x0A>", Type: paligemma.PieceByte},
+		474:    {Text: m.Pieces[474].Text, Score: -1, Type: paligemma.PieceNormal},
+		255999: {Text: "<unused99>", Type: paligemma.PieceUserDefined},
 	} {
 		if m.Pieces[id] != want {
 			t.Errorf("piece %d: have %+v, want %+v", id, m.Pieces[id], want)
@@ -80,7 +80,7 @@ func TestGemma(t *testing.T) {
 	}
 	for id, want := range map[int]string{256000: "<loc0000>", 257023: "<loc1023>", 257024: "<seg000>",
 		257151: "<seg127>"} {
-		if got := all.Pieces[id]; got != (sentencepiece.Piece{Text: want, Type: sentencepiece.UserDefined}) {
+		if got := all.Pieces[id]; got != (sentencepiece.Piece{Text: want, Type: paligemma.PieceUserDefined}) {
 			t.Errorf("piece %d: have %+v, want %s", id, got, want)
 		}
 	}
@@ -424,7 +424,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if n := counts(m); n[sentencepiece.Byte] != 256 || n[sentencepiece.Unknown] != 1 || n[0] != 0 {
+		if n := counts(m); n[paligemma.PieceByte] != 256 || n[paligemma.PieceUnknown] != 1 || n[0] != 0 {
 			t.Errorf("accepted with %v pieces of each type", n)
 		}
 		if all, err := m.WithPaliGemma(); err == nil && len(all.Pieces) < len(m.Pieces) {

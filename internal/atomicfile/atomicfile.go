@@ -123,6 +123,11 @@ func (s *Set) lock() error {
 	return nil
 }
 
+// ExistsError is a target that is there, and is not to be replaced.
+type ExistsError struct{ Path string }
+
+func (e ExistsError) Error() string { return e.Path + " exists" }
+
 // checkTargets refuses targets that exist, unless s may replace them.
 func (s *Set) checkTargets() error {
 	for _, f := range s.files {
@@ -131,7 +136,7 @@ func (s *Set) checkTargets() error {
 			return err
 		}
 		if n >= 0 && !s.force {
-			return fmt.Errorf("%s exists; use --force to replace it", f.Path)
+			return ExistsError{f.Path}
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func TestNames(t *testing.T) {
 			}
 		}
 		_, err := Begin([]Target{{path, 5}}, Options{})
-		fails(t, name, err, path+" exists; use --force to replace it")
+		fails(t, name, err, path+" exists")
 	}
 	if got, err := os.ReadDir(base); len(got) != len(all) {
 		t.Errorf("have %v (%v), want %d files", got, err, len(all))
@@ -158,7 +158,7 @@ func TestOthersFiles(t *testing.T) {
 		if c.begins && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		} else if !c.begins {
-			fails(t, c.name, err, "exists; use --force")
+			fails(t, c.name, err, " exists")
 		}
 		for name, size := range c.sizes {
 			info, err := os.Stat(filepath.Join(dir, name))
@@ -217,7 +217,7 @@ func TestMeanwhile(t *testing.T) {
 		do         func(dir string) error
 		after      before
 	}{
-		{"a target comes", "exists; use --force", func(dir string) error {
+		{"a target comes", " exists", func(dir string) error {
 			return os.WriteFile(dir+"/mmproj-model.gguf", content(1, oldLetter), 0o666)
 		}, "-o"},
 		{"the work is removed", "changed while it was written",

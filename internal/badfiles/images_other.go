@@ -119,8 +119,8 @@ var simpleTrees = []byte{0x88, 0x88, 0x08, 0, 0}
 
 // manyTrees is a lossless image of one pixel whose map of Huffman trees, itself one pixel, says
 // 65,535: 65,536 sets of five trees.
-var manyTrees = riff("VP8L", 0x2f, 0, 0, 0, 0, 0x84, 0xfe, 0xf7, 0xbf,
-	0x00, 0x05, 0x28, 0x40, 0x44, 0x44, 0x44, 0, 0, 0, 0)
+var manyTrees = riff("VP8L", 0x2f, 0, 0, 0, 0, 0x84, 0xfe, 0xf7, 0xbf, 0x00, 0x05, 0x28, 0x40, 0x44, 0x44, 0x44, 0, 0,
+	0, 0)
 
 // vp8 returns a lossy key frame of the given size with 32 bytes of modes and 32 of samples, all
 // zero.

@@ -1,6 +1,6 @@
 package kaggle
 
-// This file: requests to Kaggle's API, tried again where that may help, and what a refusal means. Before it: a handle. After it: a version, the names of files.
+// This file: requests to Kaggle's API, tried again where that may help, and what a refusal means.
 
 import (
 	"context"
@@ -41,7 +41,8 @@ type Client struct {
 	http     *http.Client
 }
 
-// New returns a client that reaches servers through d. Roots are the certificates to trust, nil: the system's. No proxy is used.
+// New returns a client that reaches servers through d. Roots are the certificates to trust, nil:
+// the system's. No proxy is used.
 func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
 	return &Client{Patience: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
 		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -70,7 +71,8 @@ func checkAddress(u *url.URL) error {
 	return nil
 }
 
-// get sends a request. The caller closes the body. An error does not tell the address: a signed one is a secret.
+// get sends a request. The caller closes the body. An error does not tell the address: a signed one
+// is a secret.
 func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -120,7 +122,7 @@ func (e StatusError) Error() string {
 	return strings.TrimSpace(text)
 }
 
-// refusal reads what a server says with a status that is no success.
+// refusal reads what a server says with a status other than success.
 func refusal(resp *http.Response) error {
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	var reply struct{ Message string }
@@ -159,7 +161,8 @@ func (h Handle) Explain(err error) error {
 	return err
 }
 
-// passing tells whether an error may pass when the request is repeated: lost connections, and statuses that say so.
+// passing tells whether an error may pass when the request is repeated: lost connections, and
+// statuses that say so.
 func passing(err error) bool {
 	var s StatusError
 	if errors.As(err, &s) {
@@ -172,7 +175,8 @@ func passing(err error) bool {
 	return errors.As(err, &n) && !final
 }
 
-// retry calls once until it succeeds, fails for good, or has failed too often in a row. once tells whether it came forward.
+// retry calls once until it succeeds, fails for good, or has failed too often in a row. once tells
+// whether it came forward.
 func (c *Client) retry(ctx context.Context, once func() (forward bool, err error)) error {
 	for failed := 0; ; {
 		forward, err := once()
@@ -242,7 +246,8 @@ func (c *Client) Newest(ctx context.Context, h Handle) (Handle, error) {
 	return h, nil
 }
 
-// Files lists the files of a version. Those in folders, and names that could mean something else in a path, are left out.
+// Files lists the files of a version. Those in folders, and names that could mean something else in
+// a path, are left out.
 func (c *Client) Files(ctx context.Context, h Handle) ([]string, error) {
 	var names []string
 	token := ""

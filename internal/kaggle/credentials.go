@@ -1,6 +1,6 @@
 package kaggle
 
-// This file: who asks. Before it: the environment and kaggle.json, where Kaggle's own tools look. After it: client.go.
+// This file: who asks.
 
 import (
 	"encoding/json"
@@ -26,8 +26,9 @@ var ErrNoCredentials = errors.New("no credentials of Kaggle")
 // maxCredentials bounds kaggle.json in bytes.
 const maxCredentials = 64 << 10
 
-// Find looks for credentials as Kaggle's own tools do: KAGGLE_API_TOKEN, KAGGLE_USERNAME with KAGGLE_KEY, kaggle.json in KAGGLE_CONFIG_DIR or in ~/.kaggle.
-// warning is a sentence about a file that others can read.
+// Find looks for credentials as Kaggle's own tools do: KAGGLE_API_TOKEN, KAGGLE_USERNAME with
+// KAGGLE_KEY, kaggle.json in KAGGLE_CONFIG_DIR or in ~/.kaggle. warning is a sentence about a file
+// that others can read.
 func Find(get func(name string) string, home string) (c *Credentials, warning string, err error) {
 	user, key := strings.TrimSpace(get("KAGGLE_USERNAME")), strings.TrimSpace(get("KAGGLE_KEY"))
 	switch token := strings.TrimSpace(get("KAGGLE_API_TOKEN")); {

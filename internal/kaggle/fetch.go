@@ -1,9 +1,10 @@
 package kaggle
 
-// This file: one file, fetched whole or not at all, and resumed. Before it: an address. After it: the file under its name.
+// This file: one file, fetched whole or not at all, and resumed.
 //
-// What has come lies in PATH.part, which is locked; PATH.part.json says of which file it is the beginning. A server that gives the rest says so by 206 and
-// the same ETag; any other answer begins anew. The sums that the server told are checked before the file gets its name.
+// What has come lies in PATH.part, which is locked; PATH.part.json says of which file it is the
+// beginning. A server that gives the rest says so by 206 and the same ETag; any other answer starts
+// from the beginning. The checksums that the server sent are checked before the file gets its name.
 
 import (
 	"context"
@@ -31,7 +32,7 @@ import (
 const (
 	maxFile       = 120 << 30 // bytes: the 28B checkpoint in 32-bit floats has 110.6e9
 	leastProgress = 16 << 10  // bytes that Client.Patience must bring
-	worthwhile    = 1 << 20   // bytes after which failures are counted anew
+	worthwhile    = 1 << 20   // bytes after which failures are counted from 0 again
 	slack         = 1 << 20   // bytes of room asked for beyond the file
 )
 
@@ -44,13 +45,13 @@ type Request struct {
 	Progress func(done, total int64) // bytes of this call, what lay in PATH.part not counted; may be nil
 }
 
-// beginning says of which file a .part is the beginning, as the server told.
+// beginning says of which file a .part is the beginning, as the server says.
 type beginning struct {
 	From   string `json:"from"` // the address
 	ETag   string `json:"etag"`
 	Total  int64  `json:"total"`
-	MD5    string `json:"md5"`    // base64, "" if not told
-	CRC32C string `json:"crc32c"` // base64, "" if not told
+	MD5    string `json:"md5"`    // base64, "" if the server sent none
+	CRC32C string `json:"crc32c"` // base64, "" if the server sent none
 }
 
 // part is a file under way.
@@ -68,8 +69,39 @@ type part struct {
 func (p *part) partial() string { return p.Path + ".part" }
 func (p *part) about() string   { return p.Path + ".part.json" }
 
-// Fetch fetches a file. After an error or a cancelled context what has come stays for the next call, unless its sums are wrong.
-func (c *Client) Fetch(ctx context.Context, r Request) (err error) {
+// FetchError is a file that did not come.
+type FetchError struct {
+	Name string // of the file, without its folder
+	Kept bool   // what has come is kept for the next Fetch
+	err  error
+}
+
+func (e FetchError) Error() string {
+	if errors.Is(e.err, context.Canceled) {
+		return e.err.Error()
+	}
+	return e.Name + ": " + e.err.Error()
+}
+
+func (e FetchError) Unwrap() error { return e.err }
+
+// Exists reports whether the file is there already.
+func (r Request) Exists() bool {
+	_, err := os.Stat(r.Path)
+	return err == nil
+}
+
+// Fetch fetches a file. After an error or a cancelled context what has come stays for the next
+// call, unless its sums are wrong. The error is a FetchError.
+func (c *Client) Fetch(ctx context.Context, r Request) error {
+	if err := c.fetch(ctx, r); err != nil {
+		_, missing := os.Stat((&part{Request: r}).partial())
+		return FetchError{filepath.Base(r.Path), missing == nil, err}
+	}
+	return nil
+}
+
+func (c *Client) fetch(ctx context.Context, r Request) (err error) {
 	p, err := begin(ctx, r)
 	if err != nil {
 		return err

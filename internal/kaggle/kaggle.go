@@ -4,10 +4,13 @@
 //	GET /api/v1/models/.../VARIATION/VERSION/files?page_size=25               {"files": [{"name": "x.npz"}], "nextPageToken": ""}
 //	GET /api/v1/models/.../VARIATION/VERSION/download/FILE                    302 to a signed address of Google's storage
 //
-// Before it: a handle, and credentials. After it: whole files under their names, which npz.Open reads. This file: handles, and what a variation's
-// files are for; credentials.go; client.go: requests, and what a refusal means; fetch.go: one file, resumed; unpack.go: the .npz files of an archive.
+// Before it: a handle, and credentials. After it: whole files under their names, which npz.Open
+// reads. This file: handles, and what a variation's files are for; credentials.go; client.go:
+// requests, and what a refusal means; checkpoint.go: the files of a checkpoint; fetch.go: one file,
+// resumed; unpack.go: the .npz files of an archive.
 //
-// The protocol is that of kagglehub (clients.py, http_resolver.py). It has not been tried against Kaggle itself, only against a stand-in.
+// The protocol is that of kagglehub (clients.py, http_resolver.py). It has not been tried against
+// Kaggle itself, only against a stand-in.
 package kaggle
 
 import (
@@ -22,7 +25,8 @@ import (
 // Host is the only server that gets credentials.
 const Host = "www.kaggle.com"
 
-// Tokenizer is the SentencePiece model of every PaliGemma: its public address, its SHA-256 and its size in bytes.
+// Tokenizer is the SentencePiece model of every PaliGemma: its public address, its SHA-256 and its
+// size in bytes.
 const (
 	Tokenizer       = "https://storage.googleapis.com/big_vision/paligemma_tokenizer.model"
 	TokenizerSHA256 = "8986bb4f423f07f8c7f70d0dbe3526fb2316056c17bae71b1ea975e77a168fc6"
@@ -35,13 +39,15 @@ type Handle struct {
 	Version                            int // 0: the newest
 }
 
-// word is one part of a handle, or a file's name: nothing that a path or an address reads otherwise.
+// word is one part of a handle, or a file's name: nothing that a path or an address reads
+// otherwise.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
 // IsName tells whether a text is a file's name as Kaggle's, and no path.
 func IsName(s string) bool { return word.MatchString(s) }
 
-// ParseHandle reads OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], also as the address of its page, or a published variation's name alone:
+// ParseHandle reads OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], also as the address of its page, or
+// a published variation's name alone:
 //
 //	paligemma-3b-mix-224             google/paligemma/jax/paligemma-3b-mix-224
 //	paligemma-3b-ft-docvqa-448       google/paligemma-ft/jax/paligemma-3b-ft-docvqa-448
@@ -59,7 +65,7 @@ func ParseHandle(s string) (Handle, error) {
 			parts = []string{"google", "paligemma", "jax", text}
 		}
 	}
-	bad := fmt.Errorf("%.100q is no model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
+	bad := fmt.Errorf("%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
 	if len(parts) != 4 && len(parts) != 5 || slices.ContainsFunc(parts, func(p string) bool { return !word.MatchString(p) }) {
 		return Handle{}, bad
 	}
@@ -83,7 +89,8 @@ func (h Handle) String() string {
 	return s
 }
 
-// Page is where a person sees the variation and its files; Licence is where the model's licence is accepted.
+// Page is where a person sees the variation and its files; Licence is where the model's licence is
+// accepted.
 func (h Handle) Page() string    { h.Version = 0; return "https://" + Host + "/models/" + h.String() }
 func (h Handle) Licence() string { return "https://" + Host + "/models/" + h.Owner + "/" + h.Model }
 
@@ -101,9 +108,10 @@ var (
 // errNone is what Choose returns, within a sentence, where nothing serves.
 var errNone = errors.New("no checkpoint (.npz)")
 
-// Choose returns which of a variation's files to fetch, in the order in which they are read: a checkpoint, its pieces, or an archive that may hold one.
-// Of several checkpoints it takes one of 16 bits, float16 before bfloat16, unless floats are wanted: that of 32 bits is twice as long, and rounding to a
-// block type loses far more than either.
+// Choose returns which of a variation's files to fetch, in the order in which they are read: a
+// checkpoint, its pieces, or an archive that may hold one. Of several checkpoints it takes one of
+// 16 bits, float16 before bfloat16, unless floats are wanted: that of 32 bits is twice as long, and
+// rounding to a block type loses far more than either.
 func Choose(files []string, floats bool) ([]string, error) {
 	whole := map[string][]string{} // the parts of each checkpoint
 	for _, f := range files {

@@ -1,6 +1,6 @@
 package kaggle
 
-// This file: the checkpoint within an archive, .tar or .tar.gz. Before it: a fetched file. After it: .npz files beside it.
+// This file: the checkpoint within an archive, .tar or .tar.gz.
 
 import (
 	"archive/tar"
@@ -37,8 +37,10 @@ func IsArchive(file string) (bool, error) {
 	return strings.HasPrefix(string(head[:n]), "\x1f\x8b") || n == 512 && string(head[257:262]) == "ustar", nil
 }
 
-// Unpack writes the .npz files (and pieces of such) of an archive into a folder, whatever folders they have in the archive, and returns their paths. Each appears
-// when it is complete. An archive with anything but files and folders, or with a name that leads out of it, is refused; of the others nothing is written.
+// Unpack writes the .npz files (and pieces of such) of an archive into a folder, whatever folders
+// they have in the archive, and returns their paths. Each appears when it is complete. An archive
+// with anything but files and folders, or with a name that leads out of it, is refused; of the
+// others nothing is written.
 func Unpack(ctx context.Context, archive, folder string) (paths []string, err error) {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -129,7 +131,7 @@ func write(target string, from io.Reader, size int64) error {
 	return set.Commit()
 }
 
-// bounded reads at most so many bytes, until a context ends.
+// bounded reads at most left bytes, until ctx ends.
 type bounded struct {
 	ctx  context.Context
 	from io.Reader

@@ -4,6 +4,7 @@ package terminal
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,12 @@ import (
 
 	"golang.org/x/term"
 )
+
+// IsTerminal reports whether w is an open terminal.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
 
 // FromEnvironment returns the form that the terminal supports by the variables, read with get, that
 // terminals set. It returns false inside tmux and screen: there they are those of the outer
@@ -26,8 +33,8 @@ func FromEnvironment(get func(name string) string) (Form, bool) {
 		return Kitty, true
 	case program == "iTerm.app", program == "WezTerm", program == "mintty", get("LC_TERMINAL") == "iTerm2":
 		return ITerm2, true
-	case strings.Contains(kind, "sixel"),
-		slices.Contains([]string{"foot", "foot-extra", "mlterm", "yaft-256color"}, kind):
+	case strings.Contains(kind, "sixel"), slices.Contains([]string{"foot", "foot-extra", "mlterm", "yaft-256color"},
+		kind):
 		return Sixel, true
 	}
 	return "", false
@@ -57,7 +64,7 @@ func FromAnswer(answer []byte) (f Form, known, whole bool) {
 	return "", false, true
 }
 
-// answerTimeout is how long a terminal may take for its answer, even a remote one.
+// answerTimeout is how long a terminal may take for its answer, also one far away.
 const answerTimeout = 500 * time.Millisecond
 
 // Ask asks the terminal of this process for the form that it supports. It returns false if there is

@@ -11,6 +11,7 @@ import (
 	"math"
 
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -67,25 +68,28 @@ func deflate(stored []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// piece is one piece of the tokenizer; its type is SentencePiece's number.
+// piece is one piece of the tokenizer.
 type piece struct {
 	text  string
 	score float32
-	kind  uint64
+	kind  int32 // paligemma.PieceNormal and so on
 }
 
 // pieces returns the tokenizer's pieces: a few of each kind in Gemma's order (control pieces,
 // user-defined ones, bytes, text), without locations and segment codes.
 func pieces() []piece {
-	const normal, unknown, control, userDefined, bytePiece = 1, 2, 3, 4, 6
-	out := []piece{{"<pad>", 0, control}, {"<eos>", 0, control}, {"<bos>", 0, control}, {"<unk>", 0, unknown},
-		{"\n", 0, userDefined}, {"\n\n", 0, userDefined}, {"▁▁", 0, userDefined}}
+	out := []piece{
+		{"<pad>", 0, paligemma.PieceControl}, {"<eos>", 0, paligemma.PieceControl},
+		{"<bos>", 0, paligemma.PieceControl},
+		{"<unk>", 0, paligemma.PieceUnknown}, {"\n", 0, paligemma.PieceUserDefined},
+		{"\n\n", 0, paligemma.PieceUserDefined}, {"▁▁", 0, paligemma.PieceUserDefined},
+	}
 	for b := range 256 {
-		out = append(out, piece{fmt.Sprintf("<0x%02X>", b), 0, bytePiece})
+		out = append(out, piece{fmt.Sprintf("<0x%02X>", b), 0, paligemma.PieceByte})
 	}
 	rank := 0
 	text := func(s string) {
-		out = append(out, piece{s, -float32(rank), normal})
+		out = append(out, piece{s, -float32(rank), paligemma.PieceNormal})
 		rank++
 	}
 	for _, s := range []string{"▁c", "at", "▁cat", "in", "er", "▁d", "og", "▁dog", "en", "▁en"} { // merges, best first
@@ -110,7 +114,7 @@ func Tokenizer() []byte {
 		m = bytesField(m, 1, []byte(p.text))
 		m = append(m, 2<<3|5)
 		m = binary.LittleEndian.AppendUint32(m, math.Float32bits(p.score))
-		m = numberField(m, 3, p.kind)
+		m = numberField(m, 3, uint64(p.kind))
 		b = bytesField(b, 1, m)
 	}
 	const modelType, bpe, vocabSize, byteFallback = 3, 2, 4, 35

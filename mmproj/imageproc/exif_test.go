@@ -12,8 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pali-gguf/pali/internal/badfiles"
 	"golang.org/x/image/webp"
+
+	"github.com/pali-gguf/pali/internal/badfiles"
 )
 
 // tiff returns a TIFF structure with one directory: a maker's name and an orientation.

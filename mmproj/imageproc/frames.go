@@ -1,11 +1,11 @@
 package imageproc
 
 // This file: animated images as frames: which of them to take, those of a GIF and those of a
-// folder. Preprocess makes pixels of each, as big_vision's video transfers give them to the model
-// (pp/proj/paligemma/video.py).
+// folder, as big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -40,8 +40,45 @@ func ChooseFrames(total, n, stride int) []int {
 	return frames
 }
 
+// DefaultVideoFrames is the number of frames that are taken of a video by default, as in the video
+// transfers.
+const DefaultVideoFrames = 16
+
+// FrameChoice says which frames of an animated image to take, as ChooseFrames does.
+type FrameChoice struct {
+	Count  int // 0: the image as a still one, a GIF's first frame, or DefaultVideoFrames of a video file
+	Stride int // 0: evenly spaced
+}
+
+// OpenFrames reads the frames that c chooses of the GIF, the folder or the video file (video.go) at
+// path, or the image at path if c.Count is 0 and it is not a video. It also returns the numbers of
+// the frames; none for a still image.
+func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (images []*Image, chosen []int, err error) {
+	choose := func(total int) []int {
+		chosen = ChooseFrames(total, cmp.Or(c.Count, DefaultVideoFrames), c.Stride)
+		return chosen
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir() && c.Count > 0:
+		images, _, err = OpenFolder(path, choose, l)
+	case err == nil && info.Mode().IsRegular() && isVideo(path):
+		images, err = openVideo(ctx, path, choose, l)
+	case c.Count > 0:
+		images, _, err = OpenGIF(path, choose, l)
+	default:
+		var p *Image
+		p, err = Open(path, l)
+		images = []*Image{p}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return images, chosen, nil
+}
+
 // OpenGIF reads frames of the GIF file at path, as whole images: those whose numbers choose
-// returns, given how many there are. It returns the numbers, too. Errors name the path.
+// returns, given how many there are. It also returns the numbers. Errors name the path.
 func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	data, err := ReadFile(path, l.Bytes)
 	if err != nil {

@@ -33,13 +33,13 @@ type gifFile struct {
 
 var errGIFEnd = errors.New("GIF: file ends too early")
 
-// decodeGIF decodes the frames of a GIF that choose selects, given how many there are, as whole
-// images; it returns their numbers, too. Where nothing is drawn, and where a frame was cleared, an
-// image is black, as Decode's. l holds for one image; all frames together may have four times as
-// many pixels, and what is drawn up to the last of them twenty times.
+// decodeGIF decodes frames of a GIF, as whole images: those whose numbers choose returns, given how
+// many there are. It also returns the numbers. Where nothing is drawn, and where a frame was
+// cleared, an image is black, as Decode's. l holds for one image; all frames together may have four
+// times as many pixels, and what is drawn up to the last of them twenty times.
 func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	if int64(len(data)) > l.Bytes {
-		return nil, nil, LimitError{"bytes", int64(len(data)), l.Bytes}
+		return nil, nil, errTooManyBytes(int64(len(data)), l.Bytes)
 	}
 	g, err := parseGIF(data)
 	if err != nil {
@@ -156,10 +156,11 @@ func (r *gifReader) image(from int) (gifFrame, error) {
 
 // check fails if the chosen frames would exceed l. It runs before anything is decoded.
 func (g *gifFile) check(chosen []int, l Limits) error {
-	distinct := int64(len(slices.Compact(slices.Sorted(slices.Values(chosen)))))
-	if have, limit := distinct*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > limit {
-		return fmt.Errorf("GIF: %d frames of %dx%d: %w, four times the limit of one image", distinct, g.width, g.height,
-			LimitError{"pixels", have, limit})
+	count := int64(len(distinct(chosen)))
+	if have, limit := count*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > limit {
+		return limitErrorf(LimitPixels,
+			"GIF: %d frames of %dx%d have %d pixels, want at most %d (four times those of an image)",
+			count, g.width, g.height, have, limit)
 	}
 	drawn := int64(0)
 	for i, f := range g.frames[:slices.Max(chosen)+1] {
@@ -169,8 +170,8 @@ func (g *gifFile) check(chosen []int, l Limits) error {
 		drawn += int64(f.rect.Dx()) * int64(f.rect.Dy())
 	}
 	if limit := animationBudget * int64(l.Pixels); drawn > limit {
-		return fmt.Errorf("GIF: drawing its frames: %w, twenty times the limit of one image",
-			LimitError{"pixels", drawn, limit})
+		return limitErrorf(LimitPixels,
+			"GIF: its frames draw %d pixels, want at most %d (twenty times those of an image)", drawn, limit)
 	}
 	return nil
 }

@@ -41,6 +41,28 @@ type Limits struct {
 	Side   int   // width, and height
 }
 
+// Limit names one of Limits.
+type Limit string
+
+// The limits.
+const (
+	LimitBytes  Limit = "bytes"
+	LimitPixels Limit = "pixels"
+	LimitSide   Limit = "side"
+)
+
+// LimitError says that an image, or the frames of an animated one, exceed one of Limits.
+type LimitError struct {
+	Limit Limit
+	text  string
+}
+
+func (e LimitError) Error() string { return e.text }
+
+func limitErrorf(l Limit, format string, args ...any) error {
+	return LimitError{l, fmt.Sprintf(format, args...)}
+}
+
 // DefaultLimits lets through any photo of a current phone or camera.
 var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
 
@@ -90,7 +112,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("image: %s: is not a regular file (%s), want an image file", path, info.Mode().Type())
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("image: %s: %w", path, LimitError{"bytes", info.Size(), limit})
+		return nil, fmt.Errorf("image: %s: %w", path, errTooManyBytes(info.Size(), limit))
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -105,26 +127,14 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// LimitError says that an image exceeds one of its Limits.
-type LimitError struct {
-	What      string // "bytes" of the file, "pixels" of the image, or pixels of its longest "side"
-	Have, Max int64
-}
-
-func (e LimitError) Error() string {
-	switch e.What {
-	case "bytes":
-		return fmt.Sprintf("file too large: have %d bytes, want at most %d", e.Have, e.Max)
-	case "side":
-		return fmt.Sprintf("side too long: have %d pixels, want at most %d", e.Have, e.Max)
-	}
-	return fmt.Sprintf("too many pixels: have %d, want at most %d", e.Have, e.Max)
+func errTooManyBytes(have, want int64) error {
+	return limitErrorf(LimitBytes, "file too large: have %d bytes, want at most %d", have, want)
 }
 
 // decode is Decode without the prefix of its errors.
 func decode(data []byte, l Limits) (*Image, error) {
 	if int64(len(data)) > l.Bytes {
-		return nil, LimitError{"bytes", int64(len(data)), l.Bytes}
+		return nil, errTooManyBytes(int64(len(data)), l.Bytes)
 	}
 	f, err := sniff(data)
 	if err != nil {
@@ -158,11 +168,10 @@ func checkSize(c image.Config, l Limits) error {
 		return fmt.Errorf("size: have %dx%d, want at least one pixel", c.Width, c.Height)
 	}
 	if c.Width > l.Side || c.Height > l.Side {
-		longest := int64(max(c.Width, c.Height))
-		return fmt.Errorf("%dx%d: %w", c.Width, c.Height, LimitError{"side", longest, int64(l.Side)})
+		return limitErrorf(LimitSide, "side too long: have %dx%d, want at most %d", c.Width, c.Height, l.Side)
 	}
-	if pixels := int64(c.Width) * int64(c.Height); pixels > int64(l.Pixels) {
-		return fmt.Errorf("%dx%d: %w", c.Width, c.Height, LimitError{"pixels", pixels, int64(l.Pixels)})
+	if int64(c.Width)*int64(c.Height) > int64(l.Pixels) {
+		return limitErrorf(LimitPixels, "too many pixels: have %dx%d, want at most %d", c.Width, c.Height, l.Pixels)
 	}
 	return nil
 }
@@ -258,7 +267,7 @@ func sniff(data []byte) (format, error) {
 			return format{}, fmt.Errorf("a %s file, %s", k.name, accepted)
 		}
 	}
-	return format{}, fmt.Errorf("not a known image format, %s", accepted)
+	return format{}, fmt.Errorf("not an image that is known here, %s", accepted)
 }
 
 // hasMagic reports whether data begins with magic, in which "?" stands for any byte.

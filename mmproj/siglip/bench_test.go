@@ -1,6 +1,7 @@
 package siglip
 
-// This file: how long one picture takes. The tiny checkpoint always; full-size files where PALI_BENCH_MMPROJ names them:
+// This file: how long one picture takes. The tiny checkpoint always; full-size files where
+// PALI_BENCH_MMPROJ names them:
 //
 //	PALI_BENCH_MMPROJ=mmproj-3b-448-Q8_0.gguf,mmproj-3b-448-F16.gguf go test -run '^$' -bench Encode ./mmproj/siglip
 
@@ -47,7 +48,8 @@ func benchmarkEncode(b *testing.B, f *gguf.File) {
 			b.Fatal(err)
 		}
 	}
-	// Products with a weight matrix and the two of the attention, a multiplication and an addition for each element.
+	// Products with a weight matrix and the two of the attention, a multiplication and an addition
+	// for each element.
 	t, d := float64(c.Tokens()), float64(c.EmbeddingLength)
 	work := 2 * t * (float64(c.BlockCount)*(4*d*d+2*d*float64(c.FeedForwardLength)+2*t*d) + d*float64(3*c.PatchSize*c.PatchSize+c.ProjectionDim))
 	b.ReportMetric(work*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")

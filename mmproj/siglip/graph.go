@@ -1,6 +1,6 @@
 package siglip
 
-// This file: the network as a graph. Before it: weights.go. After it: siglip.go runs it.
+// This file: the network as a graph.
 // Axis letters: W width, T patches, h head dim, N heads, E projection.
 
 import (
@@ -8,11 +8,13 @@ import (
 	"math"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// queryRows is how many rows of queries attend at a time: it bounds the scores' memory to N*T*queryRows floats.
+// queryRows is how many rows of queries attend at a time: it bounds the scores' memory to
+// N*T*queryRows floats.
 const queryRows = 1024
 
 // graphNodes bounds the number of tensors in the graph.
@@ -25,7 +27,7 @@ func graphNodes(c paligemma.VisionConfig) int {
 func (e *Encoder) build(nodes int, watch bool) {
 	c, w := e.config, e.weights
 	e.context = ggml.NewContext(nodes)
-	g := network{e.context, c, e.kernels}
+	g := network{e.context, c, e.nodes}
 	e.graph = e.context.NewGraph(nodes)
 	e.stages = map[string]ggml.Tensor{}
 	stage := func(name string, t ggml.Tensor) {
@@ -54,51 +56,54 @@ func (e *Encoder) build(nodes int, watch bool) {
 	e.graph.Expand(e.output)
 }
 
-// network adds the layers of the encoder to a context: on a processor with our own kernels, elsewhere from ggml's operations.
+// network adds the layers of the encoder to a context: on a processor with our own kernels,
+// elsewhere from ggml's operations.
 type network struct {
 	ggml.Context
-	config  paligemma.VisionConfig
-	kernels *ggml.Kernels // nil: ggml's operations alone
+	config paligemma.VisionConfig
+	nodes  *kernels.Nodes // nil: ggml's operations alone
 }
 
 // norm is LayerNorm: x [W,T].
 func (g network) norm(x ggml.Tensor, n linear) ggml.Tensor {
-	if g.kernels != nil {
-		return g.kernels.Norm(g.Context, x, n.w, n.b, mmproj.Epsilon)
+	if g.nodes != nil {
+		return g.nodes.Norm(g.Context, x, n.w, n.b, mmproj.Epsilon)
 	}
 	return g.Add(g.Mul(g.Norm(x, mmproj.Epsilon), n.w), n.b)
 }
 
 // linear is x [in,T] times the layer's matrix, plus its bias: [out,T].
 func (g network) linear(x ggml.Tensor, l linear) ggml.Tensor {
-	if g.kernels != nil {
-		return g.kernels.Finish(g.Context, g.MulMat(l.w, x), l.b)
+	if g.nodes != nil {
+		return g.nodes.Bias(g.Context, g.MulMat(l.w, x), l.b)
 	}
 	return g.Add(g.MulMat(l.w, x), l.b)
 }
 
 // linearAdd is linear plus other [out,T].
 func (g network) linearAdd(x ggml.Tensor, l linear, other ggml.Tensor) ggml.Tensor {
-	if g.kernels != nil {
-		return g.kernels.FinishAdd(g.Context, g.MulMat(l.w, x), l.b, other)
+	if g.nodes != nil {
+		return g.nodes.BiasAdd(g.Context, g.MulMat(l.w, x), l.b, other)
 	}
 	return g.Add(other, g.linear(x, l))
 }
 
 // linearGELU is gelu of linear.
 func (g network) linearGELU(x ggml.Tensor, l linear) ggml.Tensor {
-	if g.kernels != nil {
-		return g.kernels.FinishGELU(g.Context, g.MulMat(l.w, x), l.b)
+	if g.nodes != nil {
+		return g.nodes.BiasGELU(g.Context, g.MulMat(l.w, x), l.b)
 	}
 	return g.gelu(g.linear(x, l))
 }
 
-// attention lets every patch attend to every patch, without a mask: x [W,T] -> [W,T], before the layer's last matrix.
+// attention lets every patch attend to every patch, without a mask: x [W,T] -> [W,T], before the
+// layer's output matrix.
 func (g network) attention(b block, x ggml.Tensor) ggml.Tensor {
 	heads := g.config.HeadCount
 	scale := float32(1 / math.Sqrt(float64(g.config.EmbeddingLength/heads)))
-	if g.kernels != nil {
-		return g.kernels.Attention(g.Context, g.MulMat(b.q.w, x), b.q.b, g.MulMat(b.k.w, x), b.k.b, g.MulMat(b.v.w, x), b.v.b, heads, scale)
+	if g.nodes != nil {
+		q, k, v := g.MulMat(b.q.w, x), g.MulMat(b.k.w, x), g.MulMat(b.v.w, x)
+		return g.nodes.Attention(g.Context, q, b.q.b, k, b.k.b, v, b.v.b, heads, scale)
 	}
 	return g.scores(g.linear(x, b.q), g.linear(x, b.k), g.linear(x, b.v), scale)
 }
@@ -125,8 +130,9 @@ func (g network) scores(q, k, v ggml.Tensor, scale float32) ggml.Tensor {
 	return all
 }
 
-// gelu is flax's default, the tanh form 0.5*x*(1+tanh(u)) with u = sqrt(2/pi)*(x + 0.044715*x^3), written as x*sigmoid(2u).
-// ggml's own gelu looks 16-bit floats up in a table and is too coarse for a comparison with the reference.
+// gelu is flax's default, the tanh form 0.5*x*(1+tanh(u)) with u = sqrt(2/pi)*(x + 0.044715*x^3),
+// written as x*sigmoid(2u). ggml's own gelu looks 16-bit floats up in a table and is too coarse for
+// a comparison with the reference.
 func (g network) gelu(x ggml.Tensor) ggml.Tensor {
 	const a = 1.5957691216057308 // 2*sqrt(2/pi)
 	u2 := g.Mul(g.ScaleBias(g.Sqr(x), 0.044715*a, a), x)

@@ -1,6 +1,7 @@
 package siglip
 
-// This file: two ways to the same image embeddings must agree: our kernels and ggml's operations, one thread and two, a padded MLP and its original.
+// This file: two ways to the same image embeddings must agree: our kernels and ggml's operations,
+// one thread and two, a padded MLP and its original.
 
 import (
 	"bytes"
@@ -43,7 +44,8 @@ func embeddings(t testing.TB, f *gguf.File, o Options) []float32 {
 	return out
 }
 
-// Bounds by type: the operations of ggml round a product's other factor to 16-bit floats (F16, BF16) or 8-bit blocks.
+// Bounds by type: the operations of ggml round a product's other factor to 16-bit floats (F16,
+// BF16) or 8-bit blocks.
 func TestKernelsAgainstOperations(t *testing.T) {
 	for typ, bound := range map[gguf.Type]float64{gguf.F32: 2e-6, gguf.F16: 3e-3, gguf.BF16: 2e-2, gguf.Q8_0: 2e-2, gguf.Q4_0: 2e-2} {
 		for _, checkpoint := range []string{"tiny-gemma.npz", "tiny-gemma2.npz"} {

@@ -1,7 +1,9 @@
-// Package siglip runs the vision half of PaliGemma: the SigLIP encoder and the projector of an mmproj file, as a ggml graph.
+// Package siglip runs the vision half of PaliGemma: the SigLIP encoder and the projector of an
+// mmproj file, as a ggml graph.
 //
-// Before it: mmproj.Preprocess, which makes pixels [3,S,S]. After it: the decoder's prefix, whose first rows are the image embeddings [T,E].
-// The network is big_vision's models/vit.py (pool_type none) and the one linear layer of models/proj/paligemma/paligemma.py.
+// Before it: preprocessing, which makes pixels [3,S,S]. After it: the decoder's prefix, whose first
+// rows are the image embeddings [T,E]. The network is big_vision's models/vit.py (pool_type none)
+// and the one linear layer of models/proj/paligemma/paligemma.py.
 //
 // Sizes in this package are in ggml's order: a matrix of T rows of W is [W,T].
 package siglip
@@ -10,20 +12,22 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Options says where an encoder runs.
+// Options says where an encoder runs. The zero Options is a good choice on a processor.
 type Options struct {
-	Devices []ggml.Device // the processor last; none: the processor alone
-	Threads int
+	Devices []ggml.Device   // the processor last; none: the processor alone
+	Threads int             // of the processor; less than 1: one for each of its cores
 	Stop    ggml.Stop       // ends a running Encode
-	Collect *ggml.Collector // sees the inputs of every weight, if not nil; the processor must be the only device
+	Collect *ggml.Collector // gets the inputs of every weight, if not nil; the processor must be the only device
 
-	plain bool // a processor computes with ggml's operations too: tests compare both
+	plain bool // a processor uses ggml's operations instead of our kernels: tests compare both
 }
 
 // Encoder is a loaded vision model. It is not safe for concurrent use.
@@ -31,11 +35,11 @@ type Encoder struct {
 	config   paligemma.VisionConfig
 	weights  *weights
 	schedule *ggml.Scheduler
-	kernels  *ggml.Kernels // on a processor
+	nodes    *kernels.Nodes // on a processor
 
 	context ggml.Context
 	graph   ggml.Graph
-	patches ggml.Tensor // input  [3*patch*patch, T]
+	patches ggml.Tensor // input [3*patch*patch, T]
 	output  ggml.Tensor // output [E, T]
 	stages  map[string]ggml.Tensor
 }
@@ -45,11 +49,14 @@ func Load(f *gguf.File, c paligemma.VisionConfig, o Options) (*Encoder, error) {
 	return load(f, c, o, false)
 }
 
-// load keeps every stage of the network readable if watch is set, at the price of memory.
+// load keeps every stage of the network readable if watch is set, which costs memory.
 func load(f *gguf.File, c paligemma.VisionConfig, o Options, watch bool) (*Encoder, error) {
 	e := &Encoder{config: c}
 	if len(o.Devices) == 0 {
 		o.Devices = []ggml.Device{ggml.Processor()}
+	}
+	if o.Threads < 1 {
+		o.Threads = min(runtime.NumCPU(), ggml.MaxThreads)
 	}
 	var err error
 	if e.weights, err = loadWeights(f, c, o.Devices[0]); err != nil {
@@ -64,14 +71,14 @@ func load(f *gguf.File, c paligemma.VisionConfig, o Options, watch bool) (*Encod
 		e.schedule.Watch(o.Collect)
 	}
 	if o.Devices[0].Type() == ggml.CPU && !o.plain {
-		if e.kernels, err = ggml.NewKernels(nodes, o.Threads); err != nil {
+		if e.nodes, err = kernels.NewNodes(nodes, o.Threads); err != nil {
 			e.Close()
 			return nil, err
 		}
 	}
 	e.build(nodes, watch)
-	if e.kernels != nil {
-		if err := e.kernels.Alloc(); err != nil {
+	if e.nodes != nil {
+		if err := e.nodes.Alloc(); err != nil {
 			e.Close()
 			return nil, err
 		}
@@ -90,8 +97,8 @@ func (e *Encoder) Close() {
 		e.schedule = nil
 	}
 	e.context.Free()
-	if e.kernels != nil {
-		e.kernels.Free()
+	if e.nodes != nil {
+		e.nodes.Free()
 	}
 	if e.weights != nil {
 		e.weights.free()
@@ -99,8 +106,9 @@ func (e *Encoder) Close() {
 	}
 }
 
-// Encode turns the pixels of one picture [3,S,S] into its image embeddings [T,E], as the projector gives them: unscaled.
-// It returns ggml.ErrStopped if the Stop flag was raised.
+// Encode turns the pixels [3,S,S] of one image into its embeddings [T,E], as the projector gives
+// them: unscaled. It fails where len(pixels) is not 3*S*S or an embedding is NaN or infinite, and
+// returns ggml.ErrStopped if the Stop flag was raised.
 func (e *Encoder) Encode(pixels []float32) ([]float32, error) {
 	if want := 3 * e.config.ImageSize * e.config.ImageSize; len(pixels) != want {
 		return nil, fmt.Errorf("siglip: have %d pixel values, want %d", len(pixels), want)
@@ -118,8 +126,9 @@ func (e *Encoder) Encode(pixels []float32) ([]float32, error) {
 	return out, nil
 }
 
-// patchRows cuts a picture [3,S,S] into T rows of 3*P*P values, channel by channel, row by row: the order of the patch kernel [W,3,P,P].
-// The stride-P convolution is then a matrix product. Patches go along the picture's rows.
+// patchRows cuts pixels [3,S,S] into T rows of 3*P*P values, channel by channel, row by row: the
+// order of the patch kernel [W,3,P,P]. The stride-P convolution is then a matrix product. Patches
+// follow each other along the rows of the image.
 func patchRows(pixels []float32, side, patch int) []float32 {
 	grid := side / patch
 	out := make([]float32, 0, 3*grid*grid*patch*patch)

@@ -26,6 +26,7 @@ func visionFile(t testing.TB, checkpoint string, vision gguf.Type) *gguf.File {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	vocabulary, err := sentencepiece.Open(filepath.Join(casesFolder, "tokenizer.model"))
 	if err != nil {
 		t.Fatal(err)
@@ -136,4 +137,29 @@ func TestEncodeErrors(t *testing.T) {
 	}
 	e.Close()
 	e.Close()
+}
+
+// The zero Options encodes on the processor, as any number of threads does.
+func TestZeroOptions(t *testing.T) {
+	f := visionFile(t, "tiny-gemma.npz", gguf.F32)
+	c, err := mmproj.Check(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]float32, 3*c.ImageSize*c.ImageSize)
+	for i := range pixels {
+		pixels[i] = float32(i%7)/7 - 0.5
+	}
+	var all [2][]float32
+	for i, o := range []Options{{}, {Threads: 1}} {
+		e, err := Load(f, c, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		if all[i], err = e.Encode(pixels); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compare(t, "zero options", all[0], all[1], 1e-6)
 }

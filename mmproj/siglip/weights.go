@@ -1,6 +1,6 @@
 package siglip
 
-// This file: the weights of an mmproj file in a device's memory. Before it: the checked file. After it: graph.go.
+// This file: the weights of an mmproj file in a device's memory.
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/mmproj"
 	"github.com/pali-gguf/pali/paligemma"
@@ -35,7 +36,8 @@ type weights struct {
 	buffers  []*ggml.Buffer
 }
 
-// loadWeights copies a file's tensors to the device. On the processor, matrices go to the layout its vector units like best, where there is one.
+// loadWeights copies the tensors of f to the device. On the processor, matrices for which we have
+// no product of our own are repacked where the device can.
 func loadWeights(f *gguf.File, c paligemma.VisionConfig, device ggml.Device) (*weights, error) {
 	l := &loader{file: f, device: device, plain: ggml.NewContext(len(f.Tensors)), at: map[string]ggml.Tensor{}}
 	w := &weights{}
@@ -79,9 +81,9 @@ type loader struct {
 	file   *gguf.File
 	device ggml.Device
 	plain  ggml.Context
-	packed *ggml.Context // tensors in the device's own layout for weights, if it has one
-	layout ggml.BufferType
-	fits   map[string]bool // by type and shape: whether that layout takes them
+	repack *ggml.Context   // tensors for the device's repack buffer, if it has one
+	buffer ggml.BufferType // that buffer's type
+	fits   map[string]bool // by type and shape: whether that buffer takes them
 	used   bool            // whether it takes any
 	at     map[string]ggml.Tensor
 	err    error
@@ -95,7 +97,7 @@ func (l *loader) vectors(weight, bias string) linear {
 	return linear{l.tensor(weight, false), l.tensor(bias, false)}
 }
 
-// tensor declares a tensor of the file; a matrix may go to the packed layout.
+// tensor declares a tensor of the file; a matrix may go to the repack buffer.
 func (l *loader) tensor(name string, matrix bool) ggml.Tensor {
 	t, ok := l.file.Tensor(name)
 	if !ok {
@@ -104,33 +106,34 @@ func (l *loader) tensor(name string, matrix bool) ggml.Tensor {
 	}
 	ne := slices.Clone(t.Shape)
 	slices.Reverse(ne)
-	context := l.plain
-	if matrix && l.packs(ggml.Type(t.Type), ne) {
-		context = *l.packed
+	c := l.plain
+	if matrix && l.repacks(ggml.Type(t.Type), ne) {
+		c = *l.repack
 	}
-	l.at[name] = context.New(ggml.Type(t.Type), ne...).SetName(name)
+	l.at[name] = c.New(ggml.Type(t.Type), ne...).SetName(name)
 	return l.at[name]
 }
 
-// packs asks the device whether its own layout takes a matrix of this type and size, and our own product does not.
-func (l *loader) packs(t ggml.Type, ne []int) bool {
-	if l.device.Type() != ggml.CPU || ggml.ProductTakes(t) {
+// repacks reports whether a matrix of type t and size ne goes to the device's repack buffer: our
+// own product does not take it, and the buffer does.
+func (l *loader) repacks(t ggml.Type, ne []int) bool {
+	if l.device.Type() != ggml.CPU || kernels.HasMatMul(t) {
 		return false
 	}
 	if l.fits == nil {
 		l.fits = map[string]bool{}
-		if layout, ok := l.device.PackedLayout(); ok {
+		if buffer, ok := l.device.RepackBuffer(); ok {
 			c := ggml.NewContext(len(l.file.Tensors))
-			l.packed, l.layout = &c, layout
+			l.repack, l.buffer = &c, buffer
 		}
 	}
-	if l.packed == nil {
+	if l.repack == nil {
 		return false
 	}
 	key := fmt.Sprint(t, ne)
 	fits, known := l.fits[key]
 	if !known {
-		fits = l.device.Packs(l.layout, t, ne)
+		fits = l.device.CanRepack(l.buffer, t, ne)
 		l.fits[key], l.used = fits, l.used || fits
 	}
 	return fits
@@ -139,8 +142,8 @@ func (l *loader) packs(t ggml.Type, ne []int) bool {
 // fill gives every declared tensor memory and its data.
 func (l *loader) fill(w *weights) error {
 	w.contexts = append(w.contexts, &l.plain)
-	if l.packed != nil {
-		w.contexts = append(w.contexts, l.packed)
+	if l.repack != nil {
+		w.contexts = append(w.contexts, l.repack)
 	}
 	if l.err != nil {
 		return l.err
@@ -149,7 +152,7 @@ func (l *loader) fill(w *weights) error {
 		return err
 	}
 	if l.used {
-		if err := w.alloc(*l.packed, l.layout); err != nil {
+		if err := w.alloc(*l.repack, l.buffer); err != nil {
 			return err
 		}
 	}

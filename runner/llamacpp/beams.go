@@ -1,19 +1,20 @@
 package llamacpp
 
-// This file: several answers to one prefix. Before it: Prefill, whose rows all answers share. After it: runner's beam search.
+// This file: several answers to one prefix, the beams of runner.BeamDecoder.
 //
-// Each answer is a sequence of llama.cpp's KV cache. A cell of it can belong to several sequences, so that a branch copies no numbers. There are twice as
-// many sequences as answers: new answers begin in those that the old ones do not use.
+// Each beam is a sequence of llama.cpp's KV cache. A cell of it can belong to several sequences, so
+// that Reorder copies no numbers. There are twice as many sequences as beams: new beams begin in
+// those that the old ones do not use.
 
 import "fmt"
 
-// beams says where the answers are.
+// beams says where the beams are.
 type beams struct {
-	positions []int // of each answer's next token
-	at        []int // the sequence of each answer
+	positions []int // of each beam's next token
+	sequences []int // of each beam
 }
 
-// sequences is how many the context must have.
+// sequences is how many sequences the context must have.
 func (m *Model) sequences() int {
 	if m.options.Beams < 2 {
 		return 1
@@ -21,38 +22,52 @@ func (m *Model) sequences() int {
 	return 2 * m.options.Beams
 }
 
-// Branch makes answer i go on from what answer from[i] has been, for each i. It implements runner.Branching.
-func (m *Model) Branch(from []int) error {
-	if len(from) > m.options.Beams {
-		return fmt.Errorf("%d answers at once: the model was opened for %d", len(from), m.options.Beams)
+// Reorder makes beam i continue what beam parents[i] has been, for each i. It implements
+// runner.BeamDecoder.
+func (m *Model) Reorder(parents []int) error {
+	if len(parents) > m.options.Beams {
+		return fmt.Errorf("%d beams: the model was opened for %d", len(parents), m.options.Beams)
 	}
 	used := make([]bool, m.sequences())
-	for _, s := range m.beams.at {
+	for _, s := range m.beams.sequences {
 		used[s] = true
 	}
 	var next beams
 	sequence := 0
-	for _, answer := range from {
+	for _, parent := range parents {
 		for used[sequence] {
 			sequence++
 		}
-		m.context.Copy(m.beams.at[answer], sequence)
-		next.positions, next.at = append(next.positions, m.beams.positions[answer]), append(next.at, sequence)
+		m.context.Copy(m.beams.sequences[parent], sequence)
+		next.positions = append(next.positions, m.beams.positions[parent])
+		next.sequences = append(next.sequences, sequence)
 		sequence++
 	}
-	for _, s := range m.beams.at {
+	for _, s := range m.beams.sequences {
 		m.context.Forget(s)
 	}
 	m.beams = next
 	return nil
 }
 
-// StepIn is Step for answer i.
-func (m *Model) StepIn(i int, token int32) ([]float32, error) {
-	m.step.Tokens()[0] = token
-	if err := m.decode(m.step, 1, m.beams.positions[i], m.beams.at[i]); err != nil {
-		return nil, err
+// StepBatch adds tokens[i] to beam i and returns the logits [V] that follow each. It makes one
+// decode for each beam: a product with several columns adds up in another order than one with a
+// single column, and a beam's probabilities must not depend on how many others there are.
+func (m *Model) StepBatch(tokens []int32) ([][]float32, error) {
+	if len(tokens) != len(m.beams.sequences) {
+		return nil, fmt.Errorf("%d tokens for %d beams", len(tokens), len(m.beams.sequences))
 	}
-	m.beams.positions[i]++
-	return m.context.Logits(-1)
+	all := make([][]float32, len(tokens))
+	for i, token := range tokens {
+		m.step.Tokens()[0] = token
+		err := m.decode(m.step, 1, m.beams.positions[i], m.beams.sequences[i])
+		if err == nil {
+			m.beams.positions[i]++
+			all[i], err = m.context.Logits(-1)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }

@@ -11,19 +11,21 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// The answer that a search finds has the probabilities that the model gives it alone, token by token, and is as probable as the greedy one at least.
+// The answer that a search finds has the probabilities that the model gives it alone, token by
+// token, and is at least as probable as the greedy one.
 func TestBeamsOnTheModel(t *testing.T) {
 	for _, name := range []string{"tiny-gemma", "tiny-gemma2"} {
 		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
-		m, err := Open(text, vision, Options{Threads: 1, KV: gguf.F32, Device: "cpu", Beams: 4})
+		m, err := Open(text, vision, Options{Threads: 1, KV: "f32", Device: "cpu", Beams: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(m.Close)
-		p := pictures(t, casesFolder, readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0].Images)
-		ask := func(q runner.Request) *runner.Result {
-			q.Pictures, q.Prompt, q.Resize, q.MaxTokens = p, "caption en", imageproc.Antialias, 12
-			r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
+		c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
+		q := runner.Request{Prompt: "caption en", MaxTokens: 12}
+		q.Embeddings = m.embeddings(t, m.pixels(t, casesFolder, c.Images, imageproc.Antialias)...)
+		ctx := context.Background()
+		must := func(r *runner.Result, err error) *runner.Result {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,8 +39,8 @@ func TestBeamsOnTheModel(t *testing.T) {
 		}
 		last := math.Inf(-1)
 		for _, beams := range []int{2, 3, 4} {
-			found := ask(runner.Request{Beams: beams})
-			alone := ask(runner.Request{Forced: found.Tokens})
+			found := must(m.Runner().Search(ctx, q, beams))
+			alone := must(m.Runner().Score(ctx, q, found.Tokens))
 			for i, s := range found.Steps {
 				if d := math.Abs(s.Logprob - alone.Steps[i].Logprob); d > 1e-3 {
 					t.Errorf("%s, %d beams, token %d: %.5f, alone %.5f", name, beams, i, s.Logprob, alone.Steps[i].Logprob)
@@ -47,10 +49,10 @@ func TestBeamsOnTheModel(t *testing.T) {
 			t.Logf("%s, %d beams: %d tokens, %.3f", name, beams, len(found.Tokens), sum(found))
 			last = max(last, sum(found))
 		}
-		if greedy := ask(runner.Request{}); greedy.Tokens[len(greedy.Tokens)-1] == 1 && sum(greedy) > last+1e-3 {
+		if greedy := must(m.Runner().Generate(ctx, q, nil)); greedy.Tokens[len(greedy.Tokens)-1] == 1 && sum(greedy) > last+1e-3 {
 			t.Errorf("%s: greedy %.3f, found %.3f", name, sum(greedy), last)
 		}
-		if err := m.Branch(make([]int, 5)); err == nil {
+		if err := m.Reorder(make([]int, 5)); err == nil {
 			t.Error("more answers than the model was opened for")
 		}
 	}

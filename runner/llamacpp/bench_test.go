@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: how many tokens a second the demo's decoder takes in and gives. For full-size files there is pali bench.
+// This file: how many tokens a second the demo's decoder takes in and gives. For full-size files
+// there is pali bench.
 
 import (
 	"path/filepath"

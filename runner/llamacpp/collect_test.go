@@ -1,7 +1,9 @@
 package llamacpp
 
-// This file: the inputs of every matrix, as collected from the running graphs, against PaliGemma 1 restated in 64-bit floats from the checkpoint's arrays
-// (big_vision models/vit.py, models/ppp/gemma.py, models/proj/paligemma/paligemma.py). Neither our conversion nor ggml has a part in the restatement.
+// This file: the inputs of every matrix, as collected from the running graphs, against PaliGemma 1
+// restated in 64-bit floats from the checkpoint's arrays (big_vision models/vit.py,
+// models/ppp/gemma.py, models/proj/paligemma/paligemma.py). Neither our conversion nor ggml has a
+// part in the restatement.
 
 import (
 	"context"
@@ -15,13 +17,13 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
-	"github.com/pali-gguf/pali/runner"
 )
 
 // rows is a matrix, row by row.
 type rows [][]float64
 
-// restated computes the model on a checkpoint's arrays and remembers what each matrix is multiplied with.
+// restated computes the model on a checkpoint's arrays and remembers what each matrix is multiplied
+// with.
 type restated struct {
 	reference // the checkpoint
 	config    paligemma.VisionConfig
@@ -151,7 +153,8 @@ func beside(all []rows) rows {
 	return out
 }
 
-// patches cuts pixels [3,S,S] into rows of [3,P,P], and orders the kernel [P,P,3,W] likewise: [3*P*P,W].
+// patches cuts pixels [3,S,S] into rows of [3,P,P], and orders the kernel [P,P,3,W] likewise:
+// [3*P*P,W].
 func (r restated) patches(pixels []float32) (x rows, kernel []float32) {
 	side, p := r.config.ImageSize, r.config.PatchSize
 	stored := r.floats("params/img/embedding/kernel")
@@ -236,7 +239,8 @@ func rotate(x rows) rows {
 	return out
 }
 
-// text returns the logits after the prefix and after each token but the last of the answer: those that choose the answer's tokens.
+// text returns the logits after the prefix and after each token but the last of the answer: those
+// that choose the answer's tokens.
 func (r restated) text(images rows, prefix, answer []int32, layers, heads int) rows {
 	table := r.floats("params/llm/embedder/input_embedding")
 	d := len(images[0])
@@ -269,7 +273,7 @@ func (r restated) text(images rows, prefix, answer []int32, layers, heads int) r
 		gating := of("mlp/gating_einsum") // [2,d,f]
 		gated := each(times(h, gating[:len(gating)/2], nil), times(h, gating[len(gating)/2:], nil), func(a, b float64) float64 { return gelu(a) * b })
 		used := 0
-		if l == layers-1 { // from here on only the rows behind which logits are wanted matter, and are computed
+		if l == layers-1 { // from here on only the rows whose logits are wanted matter, and are computed
 			used = known - 1
 		}
 		r.see(h[used:], at("ffn_gate"), at("ffn_up"))
@@ -295,7 +299,7 @@ func collecting(t *testing.T, text, vision string) (*Model, *ggml.Collector) {
 	t.Helper()
 	c := ggml.NewCollector()
 	t.Cleanup(c.Free)
-	m, err := Open(text, vision, Options{Threads: 1, KV: gguf.F32, Device: "cpu", Collect: c})
+	m, err := Open(text, vision, Options{Threads: 1, KV: "f32", Device: "cpu", Collect: c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,9 +313,7 @@ func TestCollected(t *testing.T) {
 	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
 	m, collector := collecting(t, text, vision)
 	answer := golden.ints("tokens")
-	q := c.request(t, 1)
-	q.Forced = answer
-	r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
+	r, err := m.Runner().Score(context.Background(), c.request(t, m, 1), answer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +343,7 @@ func TestCollected(t *testing.T) {
 }
 
 // compareSquares fails where a sum differs by more than a bound times the matrix's largest sum, which allows for ggml's 16-bit table of gelu.
-func compareSquares(t *testing.T, have ggml.Squares, x rows) {
+func compareSquares(t *testing.T, have ggml.SumSquares, x rows) {
 	t.Helper()
 	if int(have.Rows) != len(x) || len(x) == 0 || len(have.Sums) != len(x[0]) {
 		t.Errorf("%s: %d rows of %d, want %d rows", have.Name, have.Rows, len(have.Sums), len(x))

@@ -1,47 +1,50 @@
 package llamacpp
 
-// This file: the prefix as one embedding batch without a causal mask, then tokens one by one with it. Before it: model.go and the image rows.
-// After it: logits.
+// This file: the prefix as one embedding batch without a causal mask, then tokens one by one with
+// it.
 
 import (
 	"fmt"
 	"io"
 	"math"
 
+	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
 )
 
-// shape is what a context has room for.
+// shape is what a context has room for, in positions.
 type shape struct{ prefix, total int }
 
-// Prefill puts the image rows [n*T,E] and the tokens' rows into one embedding batch, decodes it with causal attention off, and returns the
-// logits of the last row. It keeps the context for the next call if that fits into it.
-func (m *Model) Prefill(images []float32, tokens []int32, room int) ([]float32, error) {
-	return m.prefill(images, tokens, room, false)
+// Prefill puts the image embeddings [n*T,E] and the tokens' rows of the token table into one
+// embedding batch, decodes it with causal attention off, and returns the logits [V] of the last
+// row. It keeps the context for the next call if that fits into it.
+func (m *Model) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
+	return m.prefill(embeddings, tokens, maxNewTokens, false)
 }
 
-// prefill can be told to attend causally, which is wrong for PaliGemma: a test shows the difference.
-func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool) ([]float32, error) {
+// prefill attends causally if causal is set, which is wrong for PaliGemma: a test shows the
+// difference.
+func (m *Model) prefill(embeddings []float32, tokens []int32, maxNewTokens int, causal bool) ([]float32, error) {
 	d := m.config.EmbeddingLength
-	prefix := len(images)/d + len(tokens)
-	if most := m.config.ContextLength; prefix >= most {
-		return nil, runner.InvalidRequestf("%d positions of pictures and prompt: this model was trained with %d, with the answer", prefix, most)
+	prefix := len(embeddings)/d + len(tokens)
+	if trained := m.config.ContextLength; prefix >= trained {
+		limit := runner.LimitError{What: "positions of images and prompt", Have: int64(prefix), Max: int64(trained - 1)}
+		return nil, runner.InvalidRequestf("%w, as this model was trained with %d, the answer included", limit, trained)
 	}
-	if err := m.makeRoom(shape{prefix, prefix + room}); err != nil {
+	if err := m.makeRoom(shape{prefix, prefix + maxNewTokens}); err != nil {
 		return nil, err
 	}
 	batch := llama.NewBatch(prefix, d)
 	defer batch.Free()
-	if err := m.embed(batch.Embeddings(), images, tokens); err != nil {
+	if err := m.embed(batch.Embeddings(), embeddings, tokens); err != nil {
 		return nil, err
 	}
 	m.context.Clear()
 	m.context.SetCausal(causal)
-	m.beams = beams{positions: []int{prefix}, at: []int{0}}
+	m.beams = beams{positions: []int{prefix}, sequences: []int{0}}
 	err := m.decode(batch, prefix, 0, 0)
 	m.context.SetCausal(true)
 	if err != nil {
@@ -51,7 +54,7 @@ func (m *Model) prefill(images []float32, tokens []int32, room int, causal bool)
 	return m.context.Logits(-1)
 }
 
-// Step decodes one token, causally, and returns the logits behind it.
+// Step decodes one token, causally, and returns the logits [V] that follow it.
 func (m *Model) Step(token int32) ([]float32, error) {
 	m.step.Tokens()[0] = token
 	if err := m.decode(m.step, 1, m.next, 0); err != nil {
@@ -61,7 +64,8 @@ func (m *Model) Step(token int32) ([]float32, error) {
 	return m.context.Logits(-1)
 }
 
-// decode runs the first n rows of a batch at the given positions of a sequence, but not after Interrupt: a GPU would.
+// decode runs the first n rows of a batch at positions first.. of a sequence, but not after
+// Interrupt: a GPU would.
 func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	if m.stop.Raised() {
 		return llama.ErrStopped
@@ -72,13 +76,15 @@ func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	return nil
 }
 
-// makeRoom sees that there is a context for so many positions, with a batch that holds the whole prefix.
+// makeRoom makes a context with at least the wanted positions, whose batch holds the whole prefix,
+// unless there is one.
 func (m *Model) makeRoom(want shape) error {
 	if m.context != nil && want.prefix <= m.room.prefix && want.total <= m.context.Size() {
 		return nil
 	}
-	if limit := m.options.MaxContext; limit > 0 && want.total > limit {
-		return runner.InvalidRequestf("the request needs %d positions (%d of pictures and prompt, then the answer), --ctx allows %d", want.total, want.prefix, limit)
+	if most := m.options.MaxContext; most > 0 && want.total > most {
+		limit := runner.LimitError{What: "positions", Have: int64(want.total), Max: int64(most)}
+		return runner.InvalidRequestf("images and prompt take %d positions, with the answer %w", want.prefix, limit)
 	}
 	if m.context != nil {
 		m.context.Close()
@@ -87,7 +93,8 @@ func (m *Model) makeRoom(want shape) error {
 	o := llama.ContextOptions{
 		Size: want.total, Batch: want.prefix, Sequences: m.sequences(), Threads: m.options.Threads,
 		TypeK: uint32(m.options.KV), TypeV: uint32(m.options.KV),
-		// Attention in one fused step is less exact, so it is used only where it must be: a quantized cache has no other.
+		// Attention in one fused step is less exact, so it is used only where it must be: a quantized
+		// cache has no other.
 		FlashAttention: m.options.KV == gguf.Q8_0,
 	}
 	o.Abort, o.AbortArg = m.stop.Pointers()
@@ -103,20 +110,22 @@ func (m *Model) makeRoom(want shape) error {
 	return nil
 }
 
-// embed writes the prefix's rows [P,D].
+// embed writes the prefix's rows [P,D] from the image embeddings [n*T,D] and the tokens.
 //
-// llama.cpp's gemma and gemma2 graphs multiply every row of an embedding batch by sqrt(D), as Gemma does with the rows of its token table
-// (big_vision models/ppp/gemma.py, Embedder.encode). Image rows are not scaled in the reference (models/proj/paligemma/paligemma.py,
+// llama.cpp's gemma and gemma2 graphs multiply every row of an embedding batch by sqrt(D), as Gemma
+// does with the rows of its token table (big_vision models/ppp/gemma.py, Embedder.encode). Image
+// embeddings are not scaled in the reference (models/proj/paligemma/paligemma.py,
 // embed_image_and_text): they are divided by sqrt(D) here. The table's rows go in as they are.
-func (m *Model) embed(rows, images []float32, tokens []int32) error {
+func (m *Model) embed(rows, embeddings []float32, tokens []int32) error {
 	scale := float32(1 / math.Sqrt(float64(m.config.EmbeddingLength)))
-	for i, v := range images {
+	for i, v := range embeddings {
 		rows[i] = v * scale
 	}
-	return m.tableRows(rows[len(images):], tokens)
+	return m.tableRows(rows[len(embeddings):], tokens)
 }
 
-// tableRows reads the tokens' rows [len(tokens),D] of the token table from the file.
+// tableRows reads the tokens' rows [len(tokens),D] of the token table from the file. gguf has seen
+// that D is a multiple of the table's block.
 func (m *Model) tableRows(rows []float32, tokens []int32) error {
 	table, ok := m.text.Tensor(gemma.TokenEmbd)
 	if !ok {
@@ -132,7 +141,7 @@ func (m *Model) tableRows(rows []float32, tokens []int32) error {
 		if _, err := io.ReadFull(at, raw); err != nil {
 			return fmt.Errorf("reading the token table: %w", err)
 		}
-		if err := quant.Decode(table.Type, rows[i*d:(i+1)*d], raw); err != nil {
+		if err := ggml.Dequantize(ggml.Type(table.Type), rows[i*d:(i+1)*d], raw); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: answers of the trained demo checkpoint against those of the program that trained it (testdata/demo/pictures/answers.jsonl, 32-bit floats).
+// This file: answers of the trained demo checkpoint against those of the program that trained it
+// (testdata/demo/pictures/answers.jsonl, 32-bit floats).
 
 import (
 	"context"
@@ -20,23 +21,26 @@ type demoRow struct {
 	Answer string `json:"answer"`
 }
 
-// noise is the distance between the two best logits under which 32-bit sums in another order may choose the other token.
+// noise is the distance between the two best logits under which 32-bit sums in another order may
+// choose the other token.
 const noise = 0.05
 
-// demoShare asks every question and returns the shares of equal answers for lossless pictures and for JPEGs, whose decoders differ a little.
-// It fails on a lossless picture's answer that differs where the two best logits were further apart than slack.
+// demoShare asks every question and returns the shares of equal answers for lossless pictures and
+// for JPEGs, whose decoders differ a little. It fails on a lossless picture's answer that differs
+// where the two best logits were further apart than slack.
 func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg float64) {
 	t.Helper()
 	textPath, visionPath := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), text, vision)
-	r := opened(t, textPath, visionPath, 1, gguf.F16).Runner()
+	m := opened(t, textPath, visionPath, 1, gguf.F16)
 	var equal, all [2]float64
 	for _, row := range readJSONL[demoRow](t, filepath.Join(demoFolder, "pictures", "answers.jsonl")) {
 		kind := 0
 		if strings.HasSuffix(row.Image, ".jpg") {
 			kind = 1
 		}
-		q := runner.Request{Pictures: pictures(t, filepath.Join(demoFolder, "pictures"), []string{row.Image}), Prompt: row.Prefix, Resize: imageproc.Antialias, MaxTokens: 128, TopLogprobs: 2}
-		got, err := r.Generate(context.Background(), q, func(runner.Step) error { return nil })
+		pixels := m.pixels(t, filepath.Join(demoFolder, "pictures"), []string{row.Image}, imageproc.Antialias)
+		q := runner.Request{Embeddings: m.embeddings(t, pixels...), Prompt: row.Prefix, MaxTokens: 128, TopLogprobs: 2}
+		got, err := m.Runner().Generate(context.Background(), q, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +56,8 @@ func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg f
 	return equal[0] / all[0], equal[1] / all[1]
 }
 
-// leadWhereTheyPart returns how far the best logit led at the first step whose text is not the wanted answer's.
+// leadWhereTheyPart returns how far the best logit led at the first step whose text is not the
+// wanted answer's.
 func leadWhereTheyPart(r *runner.Result, want string) float64 {
 	text := ""
 	for _, s := range r.Steps {
@@ -91,8 +96,9 @@ func TestRepeats(t *testing.T) {
 	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), gguf.Q4_0, gguf.Q8_0)
 	m := opened(t, text, vision, 2, gguf.F16)
 	ask := func(prompt string, image string) *runner.Result {
-		q := runner.Request{Pictures: pictures(t, filepath.Join(demoFolder, "pictures"), []string{image}), Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 64, Trace: true}
-		r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
+		pixels := m.pixels(t, filepath.Join(demoFolder, "pictures"), []string{image}, imageproc.Antialias)
+		q := runner.Request{Embeddings: m.embeddings(t, pixels...), Prompt: prompt, MaxTokens: 64, Trace: true}
+		r, err := m.Runner().Generate(context.Background(), q, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

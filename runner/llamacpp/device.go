@@ -1,6 +1,6 @@
 package llamacpp
 
-// This file: which processor runs the model. Before it: --device. After it: model.go.
+// This file: which processor runs the model.
 
 import (
 	"fmt"
@@ -16,7 +16,8 @@ import (
 // DeviceNames are what Options.Device can be.
 var DeviceNames = []string{"auto", "cpu", "cuda", "metal", "vulkan"}
 
-// LibraryFolder returns the folder beside the program where ggml's shared libraries for GPUs are looked for: ../lib/pali from bin/pali.
+// LibraryFolder returns the folder beside the program where ggml's shared libraries for GPUs are
+// looked for: ../lib/pali from bin/pali.
 func LibraryFolder() string {
 	exe, err := os.Executable()
 	if err != nil {
@@ -28,10 +29,12 @@ func LibraryFolder() string {
 	return filepath.Join(filepath.Dir(exe), "..", "lib", "pali")
 }
 
-// libraries are the devices whose backend is a shared library, the preferred one first. scripts/gpu.sh makes the files.
+// libraries are the devices whose backend is a shared library, the preferred one first.
+// scripts/gpu.sh makes the files.
 var libraries = []string{"cuda", "vulkan"}
 
-// LibraryFaults loads the GPU libraries, once, and returns by the device's name what keeps one from serving.
+// LibraryFaults loads the GPU libraries, once, and returns by the device's name why one cannot be
+// used.
 var LibraryFaults = sync.OnceValue(func() map[string]error { return loadLibraries(LibraryFolder()) })
 
 func loadLibraries(folder string) map[string]error {
@@ -47,7 +50,8 @@ func loadLibraries(folder string) map[string]error {
 	return faults
 }
 
-// Devices lists every device of this machine that can run a model, loading the GPU libraries that are there.
+// Devices lists every device of this machine that can run a model, loading the GPU libraries that
+// are there.
 func Devices() []ggml.Device {
 	LibraryFaults()
 	return ggml.Devices()
@@ -72,7 +76,8 @@ func choose(name string) (ggml.Device, error) {
 	if name == "auto" {
 		return ggml.Processor(), nil
 	}
-	err := fmt.Errorf("no %s device: this program on %s/%s has %s", name, runtime.GOOS, runtime.GOARCH, strings.Join(have, ", "))
+	err := fmt.Errorf("no %s device: this program on %s/%s has %s",
+		name, runtime.GOOS, runtime.GOARCH, strings.Join(have, ", "))
 	if why := LibraryFaults()[name]; why != nil {
 		err = fmt.Errorf("%w; %w", err, why)
 	}

@@ -26,7 +26,8 @@ func TestLibraryFaults(t *testing.T) {
 	}
 }
 
-// testDevice is where the models of the tests run: the processor, or what PALI_DEVICE says (make test-gpu).
+// testDevice is where the models of the tests run: the processor, or what PALI_DEVICE says (make
+// test-gpu).
 func testDevice() string {
 	if name := os.Getenv("PALI_DEVICE"); name != "" {
 		return name

@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: our numbers against big_vision's own, on tiny checkpoints (testdata/reference, made by scripts/reference/reference.py).
+// This file: our numbers against big_vision's own, on tiny checkpoints (testdata/reference, made by
+// scripts/reference/reference.py).
 
 import (
 	"bufio"
@@ -41,8 +42,9 @@ type goldenCase struct {
 
 const pixelsNear = 1e-5 // absolute: pixels are -1 to 1
 
-// embeddingsNear gives the bound for image embeddings: the largest difference over the reference's largest value. A GPU multiplies 16-bit floats;
-// Vulkan on Mesa's software device came within 1.4e-3, and the logits within 8.3e-3.
+// embeddingsNear gives the bound for image embeddings: the largest difference over the reference's
+// largest value. A GPU multiplies 16-bit floats; Vulkan on Mesa's software device came within
+// 1.4e-3, and the logits within 8.3e-3.
 func embeddingsNear() float64 {
 	if testDevice() != "cpu" {
 		return 3e-3
@@ -50,8 +52,9 @@ func embeddingsNear() float64 {
 	return 1e-4
 }
 
-// logitsNear gives the bound for the logits. ggml looks gelu up in a table of 16-bit floats, and the default cache holds 16-bit floats;
-// 46 layers gather three times the noise (testdata/reference/README.md has what was seen).
+// logitsNear gives the bound for the logits. ggml looks gelu up in a table of 16-bit floats, and
+// the default cache holds 16-bit floats; 46 layers gather three times the noise
+// (testdata/reference/README.md has what was seen).
 func logitsNear(c goldenCase, kv gguf.Type) float64 {
 	if testDevice() != "cpu" {
 		return 2e-2
@@ -110,6 +113,7 @@ func convertedAs(t testing.TB, checkpoint, tokenizer, text, vision string) (stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	vocabulary, err := sentencepiece.Open(tokenizer)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +129,7 @@ func convertedAs(t testing.TB, checkpoint, tokenizer, text, vision string) (stri
 
 func opened(t testing.TB, text, vision string, threads int, kv gguf.Type) *Model {
 	t.Helper()
-	m, err := Open(text, vision, Options{Threads: threads, KV: kv, Device: testDevice(), GPULayers: -1})
+	m, err := Open(text, vision, Options{Threads: threads, KV: kv.String(), Device: testDevice()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +194,8 @@ func difference(got, want []float32) (most, scale float64) {
 	return most, scale
 }
 
-// near fails if the largest difference is more than bound times the largest value of want. It shows the beginning of both.
+// near fails if the largest difference is more than bound times the largest value of want. It shows
+// the beginning of both.
 func near(t *testing.T, name string, got, want []float32, bound float64) {
 	t.Helper()
 	d, scale := difference(got, want)
@@ -201,21 +206,35 @@ func near(t *testing.T, name string, got, want []float32, bound float64) {
 	}
 }
 
-func pictures(t testing.TB, folder string, names []string) []*imageproc.Image {
+// pixels reads images of a folder and returns the pixels [3,S,S] of each.
+func (m *Model) pixels(t testing.TB, folder string, names []string, resize imageproc.Resize) [][]float32 {
 	t.Helper()
-	var all []*imageproc.Image
+	var all [][]float32
 	for _, name := range names {
-		p, err := imageproc.Open(filepath.Join(folder, name), imageproc.DefaultLimits)
+		img, err := imageproc.Open(filepath.Join(folder, name), imageproc.DefaultLimits)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, p)
+		all = append(all, imageproc.Preprocess(img, m.Config().ImageSize, resize))
 	}
 	return all
 }
 
-func (c goldenCase) request(t testing.TB, tokens int) runner.Request {
-	return runner.Request{Pictures: pictures(t, casesFolder, c.Images), Prompt: c.Prompt, Resize: imageproc.Resize(c.Resize), MaxTokens: tokens, Trace: true}
+// embeddings runs pixels through the encoder.
+func (m *Model) embeddings(t testing.TB, pixels ...[]float32) []float32 {
+	t.Helper()
+	embeddings, _, err := m.Runner().Encode(context.Background(), pixels...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return embeddings
+}
+
+// request encodes the case's images and asks for an answer of at most that many tokens.
+func (c goldenCase) request(t testing.TB, m *Model, tokens int) runner.Request {
+	t.Helper()
+	pixels := m.pixels(t, casesFolder, c.Images, imageproc.Resize(c.Resize))
+	return runner.Request{Embeddings: m.embeddings(t, pixels...), Prompt: c.Prompt, MaxTokens: tokens, Trace: true}
 }
 
 func TestGoldens(t *testing.T) {
@@ -234,14 +253,16 @@ func TestGoldens(t *testing.T) {
 func golden(t *testing.T, c goldenCase, m *Model, kv gguf.Type) {
 	want := openReference(t, c.Out)
 	tokens := want.ints("tokens")
-	r, err := m.Runner().Generate(context.Background(), c.request(t, len(tokens)), func(runner.Step) error { return nil })
+	q := c.request(t, m, len(tokens))
+	r, err := m.Runner().Generate(context.Background(), q, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, _ := difference(r.Pixels, want.floats("pixels")); d > pixelsNear {
+	pixels := slices.Concat(m.pixels(t, casesFolder, c.Images, imageproc.Resize(c.Resize))...)
+	if d, _ := difference(pixels, want.floats("pixels")); d > pixelsNear {
 		t.Errorf("pixels: largest difference %.2e, bound %.0e", d, pixelsNear)
 	}
-	near(t, "image_embeddings", r.Embeddings, want.floats("image_embeddings"), embeddingsNear())
+	near(t, "image_embeddings", q.Embeddings, want.floats("image_embeddings"), embeddingsNear())
 	if prefix := want.ints("prefix_tokens"); !slices.Equal(prefix, r.PrefixTokens) {
 		t.Errorf("prefix %v, want %v", r.PrefixTokens, prefix)
 	}
@@ -249,13 +270,14 @@ func golden(t *testing.T, c goldenCase, m *Model, kv gguf.Type) {
 	if !slices.Equal(tokens, r.Tokens) && c.SmallestLead > 2*noise {
 		t.Errorf("tokens %v, want %v", r.Tokens, tokens)
 	}
-	near(t, "logits", forced(t, m, r.Embeddings, r.PrefixTokens, tokens, false), want.floats("logits"), logitsNear(c, kv))
+	near(t, "logits", forced(t, m, q.Embeddings, r.PrefixTokens, tokens, false), want.floats("logits"), logitsNear(c, kv))
 }
 
-// forced returns the logits [G,V] before each of the given tokens, whatever the model would choose itself.
-func forced(t *testing.T, m *Model, images []float32, prefix, tokens []int32, causal bool) []float32 {
+// forced returns the logits [G,V] before each of the given tokens, whatever the model would choose
+// itself.
+func forced(t *testing.T, m *Model, embeddings []float32, prefix, tokens []int32, causal bool) []float32 {
 	t.Helper()
-	logits, err := m.prefill(images, prefix, len(tokens), causal)
+	logits, err := m.prefill(embeddings, prefix, len(tokens), causal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +291,8 @@ func forced(t *testing.T, m *Model, images []float32, prefix, tokens []int32, ca
 	return all
 }
 
-// A prefix that attends causally, the mistake that other ports made, must be seen by the goldens: by far.
+// A prefix that attends causally, the mistake that other ports made, must be seen by the goldens:
+// by far.
 func TestCausalPrefixIsSeen(t *testing.T) {
 	for _, c := range readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl")) {
 		text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)

@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: what our checks accept must never end the process. Mutated files go to a child; if it dies, the file that killed it is named.
+// This file: what our checks accept must never end the process. Mutated files go to a child; if it
+// dies, the file that killed it is named.
 
 import (
 	"bytes"
@@ -17,7 +18,8 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// TestMain lets the test binary be the child: it runs the pairs of files it is given, saying which it begins.
+// TestMain lets the test binary be the child: it runs the pairs of files it is given, saying which
+// it begins.
 func TestMain(m *testing.M) {
 	if list := os.Getenv("PALI_HOSTILE_PAIRS"); list != "" {
 		for i, pair := range strings.Split(list, "\n") {
@@ -33,9 +35,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// live is a whole life of a model: load, encode, prefill, two steps, close. An error is as good as an answer.
+// live is a whole life of a model: load, encode, prefill, two steps, close. An error is as good as
+// an answer.
 func live(text, vision string) error {
-	m, err := Open(text, vision, Options{Threads: 1, KV: gguf.F16, Device: "cpu", MaxContext: 4096})
+	m, err := Open(text, vision, Options{Threads: 1, KV: "f16", Device: "cpu", MaxContext: 4096})
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,8 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 	}
 }
 
-// killing makes 50 mutants, half of the text file and half of the vision file, and gives them to a child. It returns how many ran.
+// killing makes 50 mutants, half of the text file and half of the vision file, and gives them to a
+// child. It returns how many ran.
 func killing(t *testing.T, r *rand.Rand, folder, text, vision string) (accepted int) {
 	t.Helper()
 	var pairs []string

@@ -1,7 +1,8 @@
 package llamacpp
 
-// This file: a model loaded, used and freed over and over gives back what it took. make asan runs more lives, under sanitizers and with a
-// check for leaks at the end. live, a whole life, is in hostile_test.go.
+// This file: a model loaded, used and freed over and over gives back what it took. make asan runs
+// more lives, under sanitizers and with a check for leaks at the end. live, a whole life, is in
+// hostile_test.go.
 
 import (
 	"os"
@@ -46,8 +47,8 @@ func TestLives(t *testing.T) {
 	}
 }
 
-// resident returns the process's bytes of memory, without Go's garbage; 0 on systems that do not tell. Leaks are looked for in what is left,
-// so pointers in garbage must be gone too.
+// resident returns the process's bytes of memory, without Go's garbage; 0 on systems that do not
+// tell. Leaks are looked for in what is left, so pointers in garbage must be gone too.
 func resident(t *testing.T) int {
 	t.Helper()
 	debug.FreeOSMemory()

@@ -1,14 +1,17 @@
-// Package llamacpp runs PaliGemma on llama.cpp: runner's Encoder and Decoder over a pair of GGUF files.
+// Package llamacpp runs PaliGemma on llama.cpp: runner's Encoder and Decoder over a pair of GGUF
+// files.
 //
-// Before it: two files that passed gemma.Check and mmproj.Check; llama.cpp sees no file that did not. After it: image embeddings and logits.
+// Before it: two files that passed gemma.Check and mmproj.Check; llama.cpp sees no file that did
+// not. After it: image embeddings and logits.
 package llamacpp
 
 import (
-	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/bindings/kernels"
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
@@ -18,26 +21,54 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// Options says where and how a model runs.
+// Options says where and how a model runs. The zero Options is ready to use: it means the defaults
+// named below.
 type Options struct {
-	Threads   int       // of the processor
-	KV        gguf.Type // of the KV cache: F16, F32 or Q8_0
-	Device    string    // "cpu", "cuda", "metal", "vulkan", or "auto": the first that is there
-	GPULayers int       // layers of the decoder on the device; negative: all
+	Threads int    // of the processor; less than 1: runtime.NumCPU
+	KV      string // type of the KV cache: "f16", "f32" or "q8_0"; "" is "f16"
+	Device  string // "cpu", "cuda", "metal", "vulkan", or "auto": the first GPU, else the processor; "" is "auto"
+	// OffloadLayers is how many layers of the decoder run on the device. 0: all; negative: none.
+	OffloadLayers int
 	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
 	MaxContext int
-	Beams      int // most answers that Branch can follow; 0 and 1: Branch cannot be used
-	// Collect sees the inputs of every matrix of both halves, if it is not nil. The device must be the processor.
+	Beams      int // most beams of a search; 0 and 1: it cannot search
+	// Collect gets the inputs of every matrix of both halves, if not nil. The device must be the
+	// processor.
 	Collect *ggml.Collector
 }
 
-// Model is a loaded pair of files. It implements runner.Encoder and runner.Decoder, and is not safe for concurrent use.
+// kvTypes are the types that a KV cache can have.
+var kvTypes = map[string]gguf.Type{"": gguf.F16, "f16": gguf.F16, "f32": gguf.F32, "q8_0": gguf.Q8_0}
+
+// settings are Options with their defaults filled in.
+type settings struct {
+	Options
+	KV gguf.Type
+}
+
+func (o Options) settings() (settings, error) {
+	kv, ok := kvTypes[strings.ToLower(o.KV)]
+	if !ok {
+		return settings{}, fmt.Errorf("no KV cache of type %q: it can be f16, f32 or q8_0", o.KV)
+	}
+	if o.Threads < 1 {
+		o.Threads = min(runtime.NumCPU(), ggml.MaxThreads)
+	}
+	if o.Device == "" {
+		o.Device = "auto"
+	}
+	return settings{o, kv}, nil
+}
+
+// Model is a loaded pair of files. It implements runner.Encoder and runner.Decoder, and is not safe
+// for concurrent use.
 type Model struct {
 	text    *gguf.File
 	config  *gemma.Model
 	vision  paligemma.VisionConfig
-	options Options
+	options settings
 	stop    ggml.Stop
+	runner  *runner.Runner
 
 	encoder   *siglip.Encoder
 	tokenizer // with the decoder, tokenizer.model
@@ -51,7 +82,11 @@ type Model struct {
 // Open checks and loads a text file and its mmproj file.
 func Open(text, projector string, o Options) (*Model, error) {
 	llama.Init(ggml.LogCallback())
-	m := &Model{options: o, stop: ggml.NewStop(), step: llama.NewBatch(1, 0)}
+	filled, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{options: filled, stop: ggml.NewStop(), step: llama.NewBatch(1, 0)}
 	if err := m.open(text, projector); err != nil {
 		m.Close()
 		return nil, err
@@ -78,57 +113,49 @@ func (m *Model) open(text, projector string) error {
 			return fmt.Errorf("the inputs of matrices can be collected on the processor only, not on %s", device.Name())
 		}
 		options.Devices = append(options.Devices, device.Pointer())
-		if options.GPULayers = m.options.GPULayers; options.GPULayers < 0 {
+		if options.GPULayers = max(0, m.options.OffloadLayers); m.options.OffloadLayers == 0 {
 			options.GPULayers = m.config.BlockCount + 1 // and the classifier
 		}
 		devices = append([]ggml.Device{device}, devices...)
 	}
-	options.Pack = packs(m.text, devices[0])
+	options.Repack = repacks(m.text, devices[0])
 	decoder, err := llama.Load(text, options)
 	if err != nil {
 		return said(fmt.Errorf("%s: %w", text, err))
 	}
 	m.tokenizer = newTokenizer(decoder, m.config)
-	if m.encoder, err = siglip.Load(vision, m.vision, siglip.Options{Devices: devices, Threads: m.options.Threads, Stop: m.stop, Collect: m.options.Collect}); err != nil {
+	m.encoder, err = siglip.Load(vision, m.vision,
+		siglip.Options{Devices: devices, Threads: m.options.Threads, Stop: m.stop, Collect: m.options.Collect})
+	if err != nil {
 		return fmt.Errorf("%s: %w", projector, err)
 	}
+	m.runner = &runner.Runner{Encoder: m, Decoder: m, Vocabulary: runner.NewVocabulary(m.config.Pieces, m.config.Types)}
 	return nil
 }
 
-// packs tells whether the device has a layout of its own for some matrix of the text file that our own product (bindings/ggml/product.c) does not
-// multiply with as it is. llama.cpp then copies these. Otherwise the file is mapped, and a page is read when it is needed.
-func packs(f *gguf.File, d ggml.Device) bool {
-	layout, ok := d.PackedLayout()
+// repacks reports whether d can repack some matrix of the text file f for which we have no product
+// of our own (bindings/kernels). llama.cpp then copies these. Otherwise the file is mapped, and a
+// page is read when it is needed.
+func repacks(f *gguf.File, d ggml.Device) bool {
+	buffer, ok := d.RepackBuffer()
 	if d.Type() != ggml.CPU || !ok {
 		return false
 	}
 	asked := map[gguf.Type]bool{}
 	for _, t := range f.Tensors {
-		if len(t.Shape) != 2 || asked[t.Type] || t.Name == gemma.TokenEmbd || ggml.ProductTakes(ggml.Type(t.Type)) {
+		if len(t.Shape) != 2 || asked[t.Type] || t.Name == gemma.TokenEmbd || kernels.HasMatMul(ggml.Type(t.Type)) {
 			continue
 		}
 		asked[t.Type] = true
-		if d.Packs(layout, ggml.Type(t.Type), []int{t.Shape[1], t.Shape[0]}) {
+		if d.CanRepack(buffer, ggml.Type(t.Type), []int{t.Shape[1], t.Shape[0]}) {
 			return true
 		}
 	}
 	return false
 }
 
-// CheckPair checks two files as Open does, and loads no weights.
-func CheckPair(text, projector string) error {
-	m := &Model{}
-	vision, err := m.check(text, projector)
-	if m.text != nil {
-		m.text.Close()
-	}
-	if err != nil {
-		return err
-	}
-	return vision.Close()
-}
-
-// check opens both files, and refuses what llama.cpp and the vision graph must not see. The text file stays open in m; the vision file is the caller's.
+// check opens both files, and refuses what llama.cpp and the vision graph must not see. The text
+// file stays open in m; the vision file is the caller's to close.
 func (m *Model) check(text, projector string) (*gguf.File, error) {
 	var err error
 	if m.text, err = gguf.Open(text); err != nil {
@@ -143,9 +170,8 @@ func (m *Model) check(text, projector string) (*gguf.File, error) {
 	}
 	if m.vision, err = mmproj.Check(vision); err != nil {
 		err = fmt.Errorf("%s: %w", projector, err)
-	} else if m.vision.ProjectionDim != m.config.EmbeddingLength {
-		err = fmt.Errorf("%s and %s are no pair: the projector gives rows of %d, the decoder takes rows of %d",
-			text, projector, m.vision.ProjectionDim, m.config.EmbeddingLength)
+	} else if err = paligemma.CheckPair(m.config.TextConfig, m.vision); err != nil {
+		err = fmt.Errorf("%s and %s are no pair: %w", text, projector, err)
 	}
 	if err != nil {
 		vision.Close()
@@ -176,10 +202,8 @@ func (m *Model) Close() {
 	m.step = nil
 }
 
-// Runner returns the model as a runner.
-func (m *Model) Runner() *runner.Runner {
-	return &runner.Runner{Encoder: m, Decoder: m, Vocabulary: runner.NewVocabulary(m.config.Pieces, m.config.Types)}
-}
+// Runner returns the model as a runner, the same one at each call.
+func (m *Model) Runner() *runner.Runner { return m.runner }
 
 // Config returns the vision model's sizes.
 func (m *Model) Config() paligemma.VisionConfig { return m.vision }
@@ -187,14 +211,16 @@ func (m *Model) Config() paligemma.VisionConfig { return m.vision }
 // ContextLength is how many positions the decoder was trained with.
 func (m *Model) ContextLength() int { return m.config.ContextLength }
 
-// Interrupt makes a running Encode, Prefill or Step end early, and those after it. What runs on a GPU ends by itself first. Safe for concurrent use.
+// Interrupt makes a running Encode, Prefill or Step end early, and those that follow. A graph on a
+// GPU is not cut short. Safe for concurrent use.
 func (m *Model) Interrupt() { m.stop.Raise() }
 
 // Resume undoes Interrupt.
 func (m *Model) Resume() { m.stop.Lower() }
 
-// Progress returns a number that grows while a graph runs on the processor. Safe for concurrent use.
-func (m *Model) Progress() int { return m.stop.Asked() }
+// Progress returns a number that grows while a graph runs on the processor. Safe for concurrent
+// use.
+func (m *Model) Progress() int { return m.stop.Polls() }
 
 // Encode turns pixels [3,S,S] into image embeddings [T,E], unscaled.
 func (m *Model) Encode(pixels []float32) ([]float32, error) {
@@ -204,21 +230,14 @@ func (m *Model) Encode(pixels []float32) ([]float32, error) {
 	return m.encoder.Encode(pixels)
 }
 
-// said adds what the library logged to an error, if it said anything.
-func said(err error) error {
-	if lines := ggml.TakeLog(); len(lines) > 0 {
-		return fmt.Errorf("%w (%s)", err, strings.Join(lines, "; "))
-	}
-	return err
-}
+// said takes the library's log and adds it to err, if there is any.
+func said(err error) error { return ggml.WithLog(err) }
 
 // checkKV refuses a cache type that the heads of this model cannot have.
 func (m *Model) checkKV() error {
 	if m.options.KV == gguf.Q8_0 && m.config.KeyLength%32 != 0 {
-		return fmt.Errorf("a q8_0 cache needs heads of a multiple of 32, this model's have %d: use --kv f16", m.config.KeyLength)
-	}
-	if m.options.KV != gguf.F16 && m.options.KV != gguf.F32 && m.options.KV != gguf.Q8_0 {
-		return errors.New("the KV cache can be f16, f32 or q8_0")
+		return runner.ValueError{Field: "kv", Value: "q8_0",
+			Want: fmt.Sprintf("f16 or f32: this model's heads have %d values, not a multiple of 32", m.config.KeyLength)}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -17,23 +18,25 @@ func TestInterrupt(t *testing.T) {
 	c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
 	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
 	m := opened(t, text, vision, 1, gguf.F32)
+	pixels := m.pixels(t, casesFolder, c.Images, imageproc.Resize(c.Resize))
+	q := c.request(t, m, 12)
 	ask := func(ctx context.Context, each func(runner.Step) error) (*runner.Result, error) {
-		return m.Runner().Generate(ctx, c.request(t, 12), each)
+		return m.Runner().Generate(ctx, q, each)
 	}
-	first, err := ask(context.Background(), func(runner.Step) error { return nil })
+	first, err := ask(context.Background(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	m.Interrupt()
-	if _, err := m.Encode(first.Pixels); err == nil {
+	if _, err := m.Encode(pixels[0]); err == nil {
 		t.Error("Encode runs on")
 	}
-	if _, err := m.Prefill(first.Embeddings, first.PrefixTokens, 12); err == nil {
+	if _, err := m.Prefill(q.Embeddings, first.PrefixTokens, 12); err == nil {
 		t.Error("Prefill runs on")
 	}
 	m.Resume()
-	if _, err := m.Prefill(first.Embeddings, first.PrefixTokens, 12); err != nil {
+	if _, err := m.Prefill(q.Embeddings, first.PrefixTokens, 12); err != nil {
 		t.Fatalf("after Resume: %v", err)
 	}
 	m.Interrupt()
@@ -50,7 +53,7 @@ func TestInterrupt(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || len(part.Tokens) >= len(first.Tokens) {
 		t.Errorf("cancelled after one token: %d tokens, %v", len(part.Tokens), err)
 	}
-	again, err := ask(context.Background(), func(runner.Step) error { return nil })
+	again, err := ask(context.Background(), nil)
 	if err != nil || !slices.Equal(again.Tokens, first.Tokens) {
 		t.Errorf("after all that: %v, %v, first %v", err, again.Tokens, first.Tokens)
 	}

@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: tasks.Strict on real vocabularies and logits: random weights always answer in form, and a good answer stays as it is.
+// This file: tasks.Grammar on real vocabularies and logits: random weights always answer in form,
+// and a good answer stays as it is.
 
 import (
 	"context"
@@ -16,19 +17,18 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-func strictAnswer(t *testing.T, m *Model, picture *imageproc.Image, prompt string, strict bool) string {
+func strictAnswer(t *testing.T, m *Model, embeddings []float32, prompt string, strict bool) string {
 	t.Helper()
-	q := runner.Request{Pictures: []*imageproc.Image{picture}, Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 96}
+	q := runner.Request{Embeddings: embeddings, Prompt: prompt, MaxTokens: 96}
 	if strict {
-		task, things, _ := strings.Cut(prompt, " ")
-		v := m.Runner().Vocabulary
-		s, err := tasks.NewGrammar(strings.Split(things, " ; "), task == "segment", v.Len(), v.Bytes)
+		p := tasks.Parse(prompt)
+		s, err := tasks.NewGrammar(m.Runner().Vocabulary, p.Labels, p.Masks(), q.MaxTokens)
 		if err != nil {
 			t.Fatal(err)
 		}
 		q.Constraint = s
 	}
-	r, err := m.Runner().Generate(context.Background(), q, func(runner.Step) error { return nil })
+	r, err := m.Runner().Generate(context.Background(), q, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func strictAnswer(t *testing.T, m *Model, picture *imageproc.Image, prompt strin
 // wellFormed reports whether every object has the grammar's form and a label that was asked for.
 func wellFormed(text, prompt string) (objects int, ok bool) {
 	task, things, _ := strings.Cut(prompt, " ")
-	boxes, unparsed := tasks.ParseBoxes(text)
+	boxes, unparsed := tasks.ParseDetections(text)
 	for _, b := range boxes {
 		if !slices.Contains(strings.Split(things, " ; "), b.Label) || b.Loc[0] > b.Loc[2] || b.Loc[1] > b.Loc[3] || (task == "segment") != (len(b.Seg) == 16) {
 			return 0, false
@@ -51,14 +51,15 @@ func TestStrictOnRandomWeights(t *testing.T) {
 	for _, name := range []string{"tiny-gemma", "tiny-gemma2"} {
 		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
 		m := opened(t, text, vision, 1, gguf.F16)
-		picture := pictures(t, casesFolder, readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0].Images)[0]
+		c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
+		embeddings := m.embeddings(t, m.pixels(t, casesFolder, c.Images, imageproc.Antialias)[0])
 		objects := 0
 		for i := range 100 {
 			prompt := fmt.Sprintf("detect star ; thing %d", i)
 			if i%2 == 1 {
 				prompt = fmt.Sprintf("segment Ünïcode %d ; a/c (white)", i)
 			}
-			answer := strictAnswer(t, m, picture, prompt, true)
+			answer := strictAnswer(t, m, embeddings, prompt, true)
 			n, ok := wellFormed(answer, prompt)
 			if objects += n; !ok {
 				t.Errorf("%s: %s: %q", name, prompt, answer)
@@ -83,8 +84,9 @@ func TestStrictLeavesGoodAnswersAlone(t *testing.T) {
 			continue
 		}
 		compared++
-		picture := pictures(t, filepath.Join(demoFolder, "pictures"), []string{q.Image})[0]
-		if free, strict := strictAnswer(t, m, picture, q.Prefix, false), strictAnswer(t, m, picture, q.Prefix, true); free != strict {
+		embeddings := m.embeddings(t, m.pixels(t, filepath.Join(demoFolder, "pictures"), []string{q.Image}, imageproc.Antialias)...)
+		free, strict := strictAnswer(t, m, embeddings, q.Prefix, false), strictAnswer(t, m, embeddings, q.Prefix, true)
+		if free != strict {
 			t.Errorf("%s, %s: %q, strict %q", q.Image, q.Prefix, free, strict)
 		}
 	}

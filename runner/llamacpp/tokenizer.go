@@ -1,16 +1,18 @@
 package llamacpp
 
-// This file: text to tokens as SentencePiece does it. Before it: llama.cpp's vocabulary. After it: the prefix.
+// This file: from text to tokens as SentencePiece does it.
 
 import (
 	"strings"
 
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
-// tokenizer is llama.cpp's vocabulary, but for the pieces that it makes control pieces by their name although the tokenizer has them as user-defined
-// ("<end_of_turn>"). SentencePiece finds such a piece in any text before it merges anything, so the text is cut there first.
+// tokenizer is llama.cpp's vocabulary, but for the pieces that it makes control pieces by their
+// name although the tokenizer has them as user-defined ("<end_of_turn>"). SentencePiece finds such
+// a piece in any text before it merges anything, so the text is split there first.
 type tokenizer struct {
 	model  *llama.Model
 	pieces []hiddenPiece
@@ -25,7 +27,7 @@ type hiddenPiece struct {
 func newTokenizer(m *llama.Model, c *gemma.Model) tokenizer {
 	t := tokenizer{model: m}
 	for i, kind := range c.Types {
-		if kind == gemma.UserDefined && m.IsControl(int32(i)) {
+		if kind == paligemma.PieceUserDefined && m.IsControl(int32(i)) {
 			t.pieces = append(t.pieces, hiddenPiece{c.Pieces[i], int32(i)})
 		}
 	}
@@ -33,10 +35,13 @@ func newTokenizer(m *llama.Model, c *gemma.Model) tokenizer {
 }
 
 // Tokenize turns text into tokens. It adds none, and reads no control piece ("<eos>") in the text.
-func (t tokenizer) Tokenize(text string) ([]int32, error) { return t.cut(text, t.pieces) }
+func (t tokenizer) Tokenize(text string) ([]int32, error) {
+	return t.tokenize(text, t.pieces)
+}
 
-// cut tokenizes what is between the given pieces, and puts their own tokens there.
-func (t tokenizer) cut(text string, pieces []hiddenPiece) ([]int32, error) {
+// tokenize splits the text at the pieces, tokenizes the parts, and puts the pieces' tokens between
+// them.
+func (t tokenizer) tokenize(text string, pieces []hiddenPiece) ([]int32, error) {
 	if len(pieces) == 0 {
 		return t.model.Tokenize(text)
 	}
@@ -45,7 +50,7 @@ func (t tokenizer) cut(text string, pieces []hiddenPiece) ([]int32, error) {
 		if i > 0 {
 			out = append(out, pieces[0].token)
 		}
-		tokens, err := t.cut(part, pieces[1:])
+		tokens, err := t.tokenize(part, pieces[1:])
 		if err != nil {
 			return nil, err
 		}

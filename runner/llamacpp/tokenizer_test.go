@@ -1,6 +1,7 @@
 package llamacpp
 
-// This file: llama.cpp's vocabulary against the authors' tokenizer (testdata/reference/tokenizer, made by scripts/reference/tokens.py).
+// This file: llama.cpp's vocabulary against the authors' tokenizer (testdata/reference/tokenizer,
+// made by scripts/reference/tokens.py).
 
 import (
 	"os"
@@ -12,7 +13,7 @@ import (
 	"github.com/pali-gguf/pali/bindings/llama"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/ctest"
+	"github.com/pali-gguf/pali/internal/abitest"
 	"github.com/pali-gguf/pali/internal/tinymodel"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
@@ -24,7 +25,8 @@ type tokenLine struct {
 	IDs  []int32 `json:"ids"`
 }
 
-// gemmaVocabulary converts a tiny checkpoint with the real 256,000-piece Gemma tokenizer, which the Go module carries for its own tests.
+// gemmaVocabulary converts a tiny checkpoint with the real 256,000-piece Gemma tokenizer, which the
+// Go module carries for its own tests.
 func gemmaVocabulary(t testing.TB) (text string) {
 	t.Helper()
 	const v = 256000 + paligemma.Locations + paligemma.SegmentCodes
@@ -38,7 +40,7 @@ func gemmaVocabulary(t testing.TB) (text string) {
 	if err := os.WriteFile(checkpoint, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text, _ = converted(t, checkpoint, filepath.Join(ctest.Module(t), "tokenizer", "testdata", "gemma2", "tokenizer.model"), gguf.F16, gguf.F16)
+	text, _ = converted(t, checkpoint, filepath.Join(abitest.Module(t), "tokenizer", "testdata", "gemma2", "tokenizer.model"), gguf.F16, gguf.F16)
 	return text
 }
 

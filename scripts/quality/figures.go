@@ -138,8 +138,8 @@ func (m *measurement) figure(p pair, exact []eval.Record) (figure, error) {
 	}
 	var differences []float64
 	for i := range rows {
-		a, ok := exact[i].Scores.One()
-		b, _ := rows[i].Scores.One()
+		a, ok := exact[i].Scores.Primary()
+		b, _ := rows[i].Scores.Primary()
 		if ok {
 			differences = append(differences, 100*(a-b))
 		}

@@ -69,9 +69,8 @@ func detections(path string) (found []eval.Detected, err error) {
 		if err := d.Decode(&r); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if eval.Task(r.Prefix) == "detect" && len(r.Suffix.Texts) > 0 {
-			truth, _ := eval.Objects(r.Suffix.Texts[0], nil)
-			found = append(found, eval.Detected{Truth: truth, Answer: r.Objects})
+		if d, ok := r.Detected(); ok {
+			found = append(found, d)
 		}
 	}
 	if len(found) == 0 {

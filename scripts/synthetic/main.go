@@ -31,9 +31,6 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// variants names the lines of pali.Variants.
-var variants = map[string]int{"3b": 0, "2-3b": 1, "2-10b": 2, "2-28b": 3}
-
 var dtypes = map[string]tensor.DType{"f32": tensor.F32, "f16": tensor.F16, "bf16": tensor.BF16}
 
 func main() {
@@ -51,7 +48,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	fs := pflag.NewFlagSet("synthetic", pflag.ContinueOnError)
 	fs.SetOutput(stderr)
 	out := fs.StringP("output", "o", "synthetic.npz", "file to write")
-	variant := fs.String("variant", "3b", "3b, 2-3b, 2-10b or 2-28b")
+	variant := fs.String("variant", "3b", strings.Join(paligemma.Keys(), ", "))
 	side := fs.Int("image", 224, "side of the image: 224, 448 or 896")
 	dtype := fs.String("dtype", "f32", "f32, f16 or bf16")
 	seed := fs.Uint64("seed", 0, "another seed gives other weights")
@@ -60,13 +57,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	at, ok := variants[*variant]
+	v, ok := paligemma.Find(*variant)
 	d, known := dtypes[*dtype]
 	if !ok || !known || fs.NArg() > 0 || *side != 224 && *side != 448 && *side != 896 {
 		return fmt.Errorf("have --variant %s --image %d --dtype %s and %d other words, want what --help lists", *variant, *side, *dtype, fs.NArg())
 	}
-	text := paligemma.Variants[at].Text
-	forms := tinymodel.Forms(tinymodel.Options{Text: text, Vision: paligemma.So400m(*side, text.EmbeddingLength)})
+	forms := tinymodel.Forms(tinymodel.Options{Text: v.Text, Vision: paligemma.So400m(*side, v.Text.EmbeddingLength)})
 	if *tokenizer != "" {
 		if err := copyTokenizer(*tokenizer); err != nil {
 			return err

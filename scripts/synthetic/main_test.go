@@ -49,6 +49,7 @@ func TestConverts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer a.Close()
 			_, err = convert.Run(t.Context(), a, vocab, convert.Options{Name: "tiny", Text: f16, Vision: f16, OutDir: t.TempDir()})
 			if err != nil {
 				t.Errorf("%s %s: %v", architecture, name, err)

@@ -2,11 +2,13 @@
 
 package worker
 
-// This file: the connection of a worker where descriptors are not inherited: its standard input and output.
+// This file: the connection of a worker where descriptors are not inherited: its standard input and
+// output.
 
 import (
 	"io"
 	"os"
+	"os/exec"
 	"syscall"
 )
 
@@ -21,18 +23,18 @@ func (p pipes) Close() error {
 	return p.ReadCloser.Close()
 }
 
-// connect makes the connection. Nothing is to be closed when the process has it.
-func (p *Process) connect() (io.Closer, error) {
-	in, err := p.process.StdinPipe()
+// connect makes the connection of process, which is not yet started. Closing theirs does nothing.
+func connect(process *exec.Cmd) (conn io.ReadWriteCloser, theirs io.Closer, err error) {
+	in, err := process.StdinPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out, err := p.process.StdoutPipe()
-	p.conn = pipes{out, in}
-	return io.NopCloser(nil), err
+	out, err := process.StdoutPipe()
+	return pipes{out, in}, io.NopCloser(nil), err
 }
 
-// Inherited returns the worker's end of the connection. What else writes to standard output goes to standard error from now on.
+// Inherited returns the worker's end of the connection. From now on what else is written to
+// standard output goes to standard error.
 func Inherited() (io.ReadWriter, error) {
 	out := os.Stdout
 	os.Stdout = os.Stderr

@@ -2,21 +2,24 @@
 
 package worker
 
-// This file: the connection and the life of a worker on Unix: a socket pair, of which the worker inherits one end.
+// This file: the connection of a worker on Unix: a socket pair, of which the worker inherits one
+// end.
 
 import (
 	"errors"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"syscall"
 )
 
 // inherited is the worker's descriptor of the connection.
 const inherited = 3
 
-// connect makes the connection, and gives the process the end that is returned: to be closed when the process has it.
-func (p *Process) connect() (io.Closer, error) {
+// connect makes the connection: the server's end, and the end that process, not yet started, will
+// inherit. The caller closes theirs when the process has started.
+func connect(process *exec.Cmd) (conn io.ReadWriteCloser, theirs io.Closer, err error) {
 	syscall.ForkLock.RLock() // no other child inherits them
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
@@ -25,16 +28,16 @@ func (p *Process) connect() (io.Closer, error) {
 	}
 	syscall.ForkLock.RUnlock()
 	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
+		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "worker"), os.NewFile(uintptr(pair[1]), "server")
+	ours, inherits := os.NewFile(uintptr(pair[0]), "worker"), os.NewFile(uintptr(pair[1]), "server")
 	defer ours.Close()
-	p.process.ExtraFiles = []*os.File{theirs}
-	p.conn, err = net.FileConn(ours)
+	process.ExtraFiles = []*os.File{inherits}
+	conn, err = net.FileConn(ours)
 	if err != nil {
-		theirs.Close()
+		inherits.Close()
 	}
-	return theirs, err
+	return conn, inherits, err
 }
 
 // Inherited returns the worker's end of the connection.

@@ -1,6 +1,6 @@
 package worker
 
-// This file: frames on the connection. Before it: messages. After it: bytes. What comes in is bounded before it is allocated.
+// This file: frames on the connection. What comes in is bounded before it is allocated.
 
 import (
 	"encoding/binary"
@@ -18,8 +18,8 @@ const (
 	maxHead  = 1 << 20
 )
 
-// errForm is what is no frame.
-var errForm = errors.New("worker: no frame")
+// errFrame is wrapped by the error of bytes that are not a frame.
+var errFrame = errors.New("worker: not a frame")
 
 type frame struct {
 	kind byte
@@ -35,43 +35,45 @@ func (f frame) decode(v any) error {
 	return nil
 }
 
-// readFrame reads one frame with at most so many floats as most says when its first bytes have come. At the end of the stream it returns io.EOF.
-func readFrame(r io.Reader, most func() int) (f frame, err error) {
+// readFrame reads a frame; maxFloats, the bound of its body, is called once the header has arrived.
+// At the end of the stream it returns io.EOF.
+func readFrame(r io.Reader, maxFloats func() int) (f frame, err error) {
 	var h [headSize]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		return f, err
 	}
-	limit := most()
+	limit := maxFloats()
 	head, body := binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
 	switch {
 	case string(h[:4]) != magic || h[5] != 0 || h[6] != 0 || h[7] != 0:
-		return f, fmt.Errorf("%w: %x", errForm, h[:8])
+		return f, fmt.Errorf("%w: %x", errFrame, h[:8])
 	case head > maxHead:
-		return f, fmt.Errorf("%w: a head of %d bytes, at most %d", errForm, head, maxHead)
+		return f, fmt.Errorf("%w: a head of %d bytes, at most %d", errFrame, head, maxHead)
 	case int64(body) > int64(limit):
-		return f, fmt.Errorf("%w: a body of %d floats, at most %d", errForm, body, limit)
+		return f, fmt.Errorf("%w: a body of %d floats, at most %d", errFrame, body, limit)
 	}
 	f.kind, f.head = h[4], make([]byte, head)
 	if _, err := io.ReadFull(r, f.head); err != nil {
-		return f, cutShort(err)
+		return f, unexpectedEOF(err)
 	}
 	if f.body, err = readFloats(r, int(body)); err != nil {
-		return f, cutShort(err)
+		return f, unexpectedEOF(err)
 	}
 	return f, nil
 }
 
-func cutShort(err error) error {
+// unexpectedEOF returns err, an end of the stream as one that comes too early.
+func unexpectedEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// chunk is how many floats are turned to bytes at a time.
+// chunk is how many floats are converted at a time.
 const chunk = 1 << 14
 
-// readFloats reads n floats. Memory grows with what comes.
+// readFloats reads n floats. Memory grows with what arrives.
 func readFloats(r io.Reader, n int) (out []float32, err error) {
 	raw := make([]byte, 4*min(n, chunk))
 	for len(out) < n {
@@ -92,7 +94,8 @@ type frames struct {
 	w  io.Writer
 }
 
-// send writes one frame: head as JSON, nothing if it is nil, and the parts of the body one after the other.
+// send writes one frame: head as JSON, or nothing if it is nil, then the parts of the body in
+// order.
 func (f *frames) send(kind byte, head any, body ...[]float32) error {
 	var text []byte
 	if head != nil {

@@ -29,11 +29,13 @@ func TestFrames(t *testing.T) {
 		body[i] = float32(i) / 7
 	}
 	body[1] = float32(math.Inf(-1))
-	both := append(sent(t, kindDone, Done{PrefixTokens: []int32{2, 4}}, body[:chunk+1], body[chunk+1:]), sent(t, kindProgress, nil)...)
+	both := sent(t, kindDone, Done{PrefixTokens: []int32{2, 4}}, body[:chunk+1], body[chunk+1:])
+	both = append(both, sent(t, kindProgress, nil)...)
 	r := bytes.NewReader(both)
 	f, err := readFrame(r, limit(len(body)))
 	var d Done
-	if err != nil || f.kind != kindDone || !slices.Equal(f.body, body) || f.decode(&d) != nil || !slices.Equal(d.PrefixTokens, []int32{2, 4}) {
+	if err != nil || f.kind != kindDone || !slices.Equal(f.body, body) || f.decode(&d) != nil ||
+		!slices.Equal(d.PrefixTokens, []int32{2, 4}) {
 		t.Fatalf("%v: kind %q, %d floats, %+v", err, f.kind, len(f.body), d)
 	}
 	if f, err := readFrame(r, limit(0)); err != nil || f.kind != kindProgress || len(f.head)+len(f.body) != 0 {

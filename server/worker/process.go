@@ -1,6 +1,6 @@
 package worker
 
-// This file: the server's side: a worker process, and its one request at a time. Before it: package server. After it: frames, and runner.Result.
+// This file: a worker process, on the server's side: its start, its connection, its end.
 
 import (
 	"context"
@@ -28,25 +28,26 @@ type Command struct {
 const (
 	Crash    = "crash"   // it ended: a fault, an abort, or somebody killed it
 	Hang     = "hang"    // no progress in Command.Stall
-	Protocol = "garbage" // it said what no worker says
+	Protocol = "garbage" // it broke the protocol
 	Load     = "load"    // the model could not be loaded
 	Closed   = "closed"  // by Close
 )
 
-// Fault says that a worker was lost. The next request needs another.
+// Fault is the loss of a worker. The next request needs another.
 type Fault struct {
 	Cause   string
 	Loading bool // before it had loaded the model
-	err     error
+	Err     error
 }
 
-func (f *Fault) Error() string { return "worker lost (" + f.Cause + "): " + f.err.Error() }
-func (f *Fault) Unwrap() error { return f.err }
+func (f *Fault) Error() string { return "worker lost (" + f.Cause + "): " + f.Err.Error() }
+func (f *Fault) Unwrap() error { return f.Err }
 
-// ErrFailed is an answer that the model failed to give; the worker lives.
+// ErrFailed is wrapped by the error of a request that the model failed to answer; the worker lives.
 var ErrFailed = errors.New("the model failed")
 
-// Process is a worker process with a loaded model. Its methods but Close, Dead and Pid are not safe for concurrent use.
+// Process is a worker process with a loaded model. Of its methods Close, Dead and Pid are safe for
+// concurrent use.
 type Process struct {
 	Ready Ready
 
@@ -55,20 +56,21 @@ type Process struct {
 	conn    io.ReadWriteCloser
 	out     *frames
 	in      chan frame
-	limit   atomic.Int64 // floats of a frame
+	limit   atomic.Int64 // floats of a frame's body
 
 	once  sync.Once
 	fault *Fault        // set once, before dead is closed
 	dead  chan struct{} // closed when the process has ended
 }
 
-// Start starts a worker and waits until it has loaded the model.
+// Start starts a worker and waits until it has loaded the model, or until ctx ends. Unless ctx ends
+// its error is a *Fault.
 func Start(ctx context.Context, c Command) (*Process, error) {
 	p := &Process{command: c, process: exec.Command(c.Path, c.Args...), in: make(chan frame), dead: make(chan struct{})}
 	p.process.Env, p.process.Stderr, p.process.SysProcAttr = c.Env, c.Stderr, attributes()
 	p.process.WaitDelay = time.Second
 	if err := p.start(); err != nil {
-		return nil, &Fault{Cause: Load, Loading: true, err: err}
+		return nil, &Fault{Cause: Load, Loading: true, Err: err}
 	}
 	go p.read()
 	late := time.AfterFunc(c.Load, func() { p.kill(Hang, fmt.Errorf("the model was not loaded in %v", c.Load)) })
@@ -90,12 +92,14 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	return p, err
 }
 
-// start runs the process from a thread that lives as long: Linux kills a child when the thread that made it ends, and with it the server.
+// start runs the process from a thread that lives as long: Linux ends a child, by attributes, with
+// the thread that made it, and so with the server.
 func (p *Process) start() error {
-	theirs, err := p.connect()
+	conn, theirs, err := connect(p.process)
 	if err != nil {
 		return err
 	}
+	p.conn = conn
 	p.out = &frames{w: p.conn}
 	started := make(chan error)
 	go func() {
@@ -118,9 +122,9 @@ func (p *Process) start() error {
 	return err
 }
 
-// lose keeps why the process ended, or is about to: the first cause counts.
+// lose records why the process ended, or is about to: the first cause counts.
 func (p *Process) lose(cause string, err error) {
-	p.once.Do(func() { p.fault = &Fault{Cause: cause, err: err} })
+	p.once.Do(func() { p.fault = &Fault{Cause: cause, Err: err} })
 }
 
 // kill ends the process.
@@ -141,12 +145,13 @@ func (p *Process) Cause() string { return p.fault.Cause }
 // Pid returns the process's id.
 func (p *Process) Pid() int { return p.process.Process.Pid }
 
-// read takes the worker's frames in. A connection without a worker, or a worker that breaks the form, is the end of both.
+// read reads the worker's frames. A connection that ends, or that carries something else, is the
+// end of the worker too.
 func (p *Process) read() {
 	for {
 		f, err := readFrame(p.conn, func() int { return int(p.limit.Load()) })
 		if err != nil {
-			p.broken(err)
+			p.disconnect(err)
 			return
 		}
 		select {
@@ -157,9 +162,10 @@ func (p *Process) read() {
 	}
 }
 
-// broken ends a process whose connection failed. One that is ending by itself has a moment to do so, so that its exit status is known.
-func (p *Process) broken(err error) {
-	if errors.Is(err, errForm) {
+// disconnect ends a process whose connection failed by err. One that is ending by itself gets a
+// moment to do so: then its exit status is known.
+func (p *Process) disconnect(err error) {
+	if errors.Is(err, errFrame) {
 		p.kill(Protocol, err)
 		return
 	}
@@ -180,8 +186,8 @@ func (p *Process) next() (frame, error) {
 	}
 }
 
-// garbage ends a worker that broke the rules.
-func (p *Process) garbage(format string, args ...any) error {
+// violation ends a worker that broke the protocol, and returns the *Fault.
+func (p *Process) violation(format string, args ...any) error {
 	p.kill(Protocol, fmt.Errorf(format, args...))
 	<-p.dead
 	return p.fault
@@ -196,16 +202,17 @@ func (p *Process) ready() error {
 	var no Failed
 	switch {
 	case f.kind == kindFailed && f.decode(&no) == nil:
-		return &Fault{Cause: Load, err: errors.New(cut(no.Text))}
+		return &Fault{Cause: Load, Err: errors.New(shorten(no.Text))}
 	case f.kind != kindReady:
-		return p.garbage("a frame of kind %q before it was ready", f.kind)
+		return p.violation("a frame of kind %q before it was ready", f.kind)
 	}
 	if err := f.decode(&p.Ready); err != nil {
-		return p.garbage("%w", err)
+		return p.violation("%w", err)
 	}
 	c := p.Ready.Vision
-	if c.PatchSize < 1 || c.ImageSize < c.PatchSize || c.ImageSize > 1<<13 || c.ProjectionDim < 1 || c.ProjectionDim > 1<<16 || p.Ready.Vocabulary < 1 {
-		return p.garbage("sizes %+v", p.Ready)
+	if c.PatchSize < 1 || c.ImageSize < c.PatchSize || c.ImageSize > 1<<13 || c.ProjectionDim < 1 ||
+		c.ProjectionDim > 1<<16 || p.Ready.Vocabulary < 1 {
+		return p.violation("sizes %+v", p.Ready)
 	}
 	p.limit.Store(int64(floats(c, true)))
 	return nil

@@ -1,6 +1,6 @@
 package worker
 
-// This file: the worker's side. Before it: frames from the server. After it: runner.Runner, and frames back.
+// This file: the worker's side.
 
 import (
 	"context"
@@ -11,38 +11,40 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pali-gguf/pali/answer"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // Model is what a worker runs.
 type Model struct {
 	*runner.Runner
-	// Progress returns a number that changes while operations are computed, if it is not nil.
+	// Progress returns a number that changes while operations are computed. nil: there is no
+	// heartbeat.
 	Progress func() int
 }
 
-// beat is how often a worker that computes says so.
-const beat = time.Second
+// heartbeat is how often a worker that computes sends kindProgress.
+const heartbeat = time.Second
 
-// Serve loads the model and answers the requests that come over the connection, until it ends: then it calls gone, from another goroutine, whatever is
-// being computed. A model that cannot be loaded is told to the server, and is the error.
-func Serve(conn io.ReadWriter, load func() (*Model, error), gone func()) error {
-	s := &session{out: &frames{w: conn}, asks: make(chan asked)}
-	go s.read(conn, gone)
+// Serve loads the model and answers the requests that come over conn until conn ends: then it calls
+// onClose, from another goroutine, whatever is being computed. If load fails Serve sends its error
+// to the server, and returns it.
+func Serve(conn io.ReadWriter, load func() (*Model, error), onClose func()) error {
+	s := &session{out: &frames{w: conn}, requests: make(chan received)}
+	go s.read(conn, onClose)
 	start := time.Now()
 	m, err := load()
 	if err != nil {
 		return errors.Join(err, s.out.send(kindFailed, Failed{Text: err.Error()}))
 	}
 	s.Model, s.config = m, m.Encoder.Config()
-	s.limit.Store(int64(most(s.config)))
+	s.limit.Store(int64(maxFloats(s.config)))
 	if err := s.out.send(kindReady, Ready{s.config, m.Vocabulary.Len(), time.Since(start)}); err != nil {
 		return err
 	}
-	for a := range s.asks {
-		if err := s.answer(a); err != nil {
+	for q := range s.requests {
+		if err := s.answer(q); err != nil {
 			return err
 		}
 	}
@@ -52,27 +54,27 @@ func Serve(conn io.ReadWriter, load func() (*Model, error), gone func()) error {
 // session is one connection.
 type session struct {
 	*Model
-	config paligemma.VisionConfig
-	out    *frames
-	asks   chan asked
-	limit  atomic.Int64 // floats of a frame; 0 until the model is loaded, since the server asks nothing before
+	config   paligemma.VisionConfig
+	out      *frames
+	requests chan received
+	limit    atomic.Int64 // floats of a frame's body; 0 until the model is loaded: the server sends no request before
 
-	mu     sync.Mutex
-	cancel context.CancelFunc // of the request in hand
+	mu         sync.Mutex
+	cancelLast context.CancelFunc // of the last request
 }
 
-// asked is a request with its floats, and the context that kindCancel ends.
-type asked struct {
+// received is a request with its floats, and the context that kindCancel ends.
+type received struct {
 	Request
 	body []float32
 	ctx  context.Context
 }
 
-// read takes frames in until there is none, or a wrong one.
-func (s *session) read(conn io.Reader, gone func()) {
-	defer gone()
-	defer close(s.asks)
-	defer s.giveUp()
+// read reads frames to the end of conn, or to one that is not allowed.
+func (s *session) read(conn io.Reader, onClose func()) {
+	defer onClose()
+	defer close(s.requests)
+	defer s.cancel()
 	for {
 		f, err := readFrame(conn, func() int { return int(s.limit.Load()) })
 		if err != nil {
@@ -80,14 +82,14 @@ func (s *session) read(conn io.Reader, gone func()) {
 		}
 		switch f.kind {
 		case kindCancel:
-			s.giveUp()
-		case kindAsk:
-			a := asked{body: f.body}
-			if s.limit.Load() == 0 || f.decode(&a.Request) != nil {
+			s.cancel()
+		case kindRequest:
+			q := received{body: f.body}
+			if s.limit.Load() == 0 || f.decode(&q.Request) != nil {
 				return
 			}
-			a.ctx = s.begin()
-			s.asks <- a
+			q.ctx = s.begin()
+			s.requests <- q
 		default:
 			return
 		}
@@ -99,40 +101,37 @@ func (s *session) begin() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cancel = cancel
+	s.cancelLast = cancel
 	return ctx
 }
 
-// giveUp ends the context of the request in hand.
-func (s *session) giveUp() {
+// cancel ends the context of the last request.
+func (s *session) cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cancel != nil {
-		s.cancel()
+	if s.cancelLast != nil {
+		s.cancelLast()
 	}
 }
 
-// answer answers one request. Its error is one of the connection.
-func (s *session) answer(a asked) error {
-	stop := s.beat()
-	r, err := s.generate(a)
+// answer answers one request. Its error is the connection's.
+func (s *session) answer(q received) error {
+	stop := s.heartbeat()
+	r, err := s.generate(q)
 	stop()
 	if r == nil || err != nil {
 		var refused runner.InvalidRequestError
-		return s.out.send(kindFailed, Failed{cut(err.Error()), errors.As(err, &refused)})
+		return s.out.send(kindFailed, Failed{shorten(err.Error()), errors.As(err, &refused)})
 	}
 	return s.out.send(kindDone, Done{r.PrefixTokens, r.Timings})
 }
 
-// cut keeps an error's text short.
-func cut(text string) string { return text[:min(len(text), 1000)] }
-
-// beat sends kindProgress as long as there is any, until it is stopped.
-func (s *session) beat() (stop func()) {
+// heartbeat sends kindProgress whenever Progress has changed, until stop is called.
+func (s *session) heartbeat() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(beat)
+		tick := time.NewTicker(heartbeat)
 		defer tick.Stop()
 		for last := -1; ; {
 			select {
@@ -152,50 +151,52 @@ func (s *session) beat() (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// generate encodes the images that are not, and asks the model.
-func (s *session) generate(a asked) (*runner.Result, error) {
-	rows, vision, err := s.rows(a)
+// generate encodes the images that come as pixels, and runs the model.
+func (s *session) generate(q received) (*runner.Result, error) {
+	embeddings, vision, err := s.embeddings(q)
 	if err != nil {
 		return nil, err
 	}
-	q := runner.Request{Images: rows, Prompt: a.Prompt, MaxTokens: a.MaxTokens, Sampling: a.Sampling, TopLogprobs: a.Top}
-	if a.Strict != nil {
-		c, err := answer.Strict(s.Vocabulary, a.Strict.Things, a.Strict.Masks, a.MaxTokens)
+	r := runner.Request{Embeddings: embeddings, Prompt: q.Prompt, MaxTokens: q.MaxTokens, Sampling: q.Sampling,
+		TopLogprobs: q.TopLogprobs}
+	if q.Strict != nil {
+		c, err := tasks.NewGrammar(s.Vocabulary, q.Strict.Labels, q.Strict.Masks, q.MaxTokens)
 		if err != nil {
 			return nil, runner.InvalidRequestf("strict: %w", err)
 		}
-		q.Constraint = c
+		r.Constraint = c
 	}
-	r, err := s.Generate(a.ctx, q, func(step runner.Step) error { return s.out.send(kindStep, step) })
+	result, err := s.Generate(q.ctx, r, func(step runner.Step) error { return s.out.send(kindStep, step) })
 	if err == nil {
-		r.Timings.Vision = vision
+		result.Timings.Vision = vision
 	}
-	return r, err
+	return result, err
 }
 
-// rows returns the image embeddings [n*T,E] of a request's images, and tells the server those that it did not have.
-func (s *session) rows(a asked) (rows []float32, took time.Duration, err error) {
-	for _, encoded := range a.Encoded {
+// embeddings returns the image embeddings [n*T,E] of a request, and how long the encoding took. It
+// sends the server those that came as pixels.
+func (s *session) embeddings(q received) (all []float32, took time.Duration, err error) {
+	for _, encoded := range q.Encoded {
 		n := floats(s.config, encoded)
-		if n > len(a.body) {
-			return nil, 0, fmt.Errorf("%d floats, want %d", len(a.body), n)
+		if n > len(q.body) {
+			return nil, 0, fmt.Errorf("%d floats, want %d", len(q.body), n)
 		}
-		picture := a.body[:n]
-		a.body = a.body[n:]
+		img := q.body[:n]
+		q.body = q.body[n:]
 		if !encoded {
-			start := time.Now()
-			if picture, err = s.EncodePixels(a.ctx, picture); err != nil {
+			var one time.Duration
+			if img, one, err = s.Encode(q.ctx, img); err != nil {
 				return nil, 0, err
 			}
-			took += time.Since(start)
-			if err := s.out.send(kindImage, nil, picture); err != nil {
+			took += one
+			if err := s.out.send(kindImage, nil, img); err != nil {
 				return nil, 0, err
 			}
 		}
-		rows = append(rows, picture...)
+		all = append(all, img...)
 	}
-	if len(a.body) > 0 {
-		return nil, 0, fmt.Errorf("%d floats too many", len(a.body))
+	if len(q.body) > 0 {
+		return nil, 0, fmt.Errorf("%d floats too many", len(q.body))
 	}
-	return rows, took, nil
+	return all, took, nil
 }

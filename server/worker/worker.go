@@ -1,11 +1,15 @@
-// Package worker puts the model into a process of its own: an abort, a fault or a hang of the C library costs one request, not the server.
+// Package worker puts the model into a process of its own: an abort, a fault or a hang of the C
+// library costs one request, not the server.
 //
-// Before it: pixels, or image embeddings, and a prompt (package server). After it: runner.Runner in the worker process, and its tokens back. The package
-// holds both sides and no C: Start and Process.Ask are the server's, Serve is the worker's. Each side takes what it reads for hostile.
+// Before it: pixels, or image embeddings, and a prompt (package server/engine). After it:
+// runner.Runner in the worker process, and its tokens back. The package holds both sides and no C:
+// Start and Process.Generate are the server's, Serve is the worker's. Each side takes what it reads
+// for hostile.
 //
 // # The connection
 //
-// The worker inherits one end of a socket pair as descriptor 3 (on Windows two pipes, as standard input and output). Frames go both ways:
+// The worker inherits one end of a socket pair as descriptor 3 (on Windows two pipes, as standard
+// input and output). Frames go both ways:
 //
 //	Offset  Size  Field
 //	0       4     "PLW1"
@@ -16,17 +20,17 @@
 //	16      H     head: JSON
 //	16+H    4F    body: 32-bit floats, little-endian
 //
-// The server asks, the worker answers; one request at a time:
+// The server sends requests, the worker answers; one request at a time:
 //
-//	kind  from    head           body
-//	r     worker  Ready                       once, when the model is loaded
-//	a     server  Ask            images     each [3,S,S] pixels, or [T,E] rows if Ask.Encoded says so
-//	x     server                              give up the request in hand
-//	i     worker                 [T,E]        an image of the request that was not encoded, in order
-//	s     worker  runner.Step                 a token of the answer
-//	b     worker                              still at it: operations were computed since the last one
-//	d     worker  Done                        the end of the answer
-//	f     worker  Failed                      the request failed, the worker lives; before Ready: the model cannot be loaded
+//	kind  from    head         body
+//	r     worker  Ready                    once, when the model is loaded
+//	a     server  Request      images      each [3,S,S] pixels, or [T,E] embeddings if Request.Encoded says so
+//	x     server                           cancel the request
+//	i     worker               [T,E]       the embeddings of an image that came as pixels, in order
+//	s     worker  runner.Step              a token of the answer
+//	b     worker                           heartbeat: progress since the last frame
+//	d     worker  Done                     the end of the answer
+//	f     worker  Failed                   the request failed, the worker lives; before Ready: the model cannot be loaded
 package worker
 
 import (
@@ -36,13 +40,10 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// MaxPictures is the most images of one request.
-const MaxImages = 16
-
 // Kinds of frames.
 const (
 	kindReady    = 'r'
-	kindAsk      = 'a'
+	kindRequest  = 'a'
 	kindCancel   = 'x'
 	kindImage    = 'i'
 	kindStep     = 's'
@@ -51,19 +52,19 @@ const (
 	kindFailed   = 'f'
 )
 
-// Ask is a request as the worker gets it: runner.Request in a form that can be sent.
+// Request is a request as the worker gets it: runner.Request in a form that can be sent.
 type Request struct {
-	Prompt    string
-	Encoded   []bool // for each image, whether it comes as image embeddings
-	MaxTokens int
-	Sampling  runner.Sampling
-	Top       int
-	Strict    *Strict // nil: a free answer
+	Prompt      string
+	Encoded     []bool // for each image, whether it comes as embeddings; Generate fills it in
+	MaxTokens   int
+	Sampling    runner.Sampling
+	TopLogprobs int
+	Strict      *Strict // nil: a free answer
 }
 
-// Strict asks for the form of tasks.Strict.
+// Strict asks for the form of tasks.Grammar.
 type Strict struct {
-	Things string // parted by ";"
+	Labels []string
 	Masks  bool
 }
 
@@ -74,19 +75,19 @@ type Ready struct {
 	Load       time.Duration
 }
 
-// Done is what a request's result has beside its steps.
+// Done is what a runner.Result has beside its steps.
 type Done struct {
 	PrefixTokens []int32
 	Timings      runner.Timings
 }
 
-// Failed says why there is no answer. Refused: because of the request.
+// Failed says why there is no answer.
 type Failed struct {
 	Text    string
-	Refused bool
+	Refused bool // the request is at fault
 }
 
-// floats is the number of floats of an image, as pixels or as rows.
+// floats returns the number of floats of an image, as embeddings or as pixels.
 func floats(c paligemma.VisionConfig, encoded bool) int {
 	if encoded {
 		return c.Tokens() * c.ProjectionDim
@@ -94,7 +95,10 @@ func floats(c paligemma.VisionConfig, encoded bool) int {
 	return 3 * c.ImageSize * c.ImageSize
 }
 
-// most is the most floats of a frame's body.
-func most(c paligemma.VisionConfig) int {
-	return MaxImages * max(floats(c, false), floats(c, true))
+// maxFloats returns the largest number of floats of a frame's body.
+func maxFloats(c paligemma.VisionConfig) int {
+	return runner.MaxImages * max(floats(c, false), floats(c, true))
 }
+
+// shorten keeps the text of an error short.
+func shorten(text string) string { return text[:min(len(text), 1000)] }

@@ -1,8 +1,9 @@
 package dataset
 
-// This file: COCO's object detection and segmentation in one JSON file (cocodataset.org, Data format). Images and categories are numbered from 1.
-// An object has its box as x, y, width, height in pixels, its mask as one polygon that holes and parts are joined to, and, beyond the
-// standard, its score: the annotations are also what pycocotools takes as results.
+// This file: COCO's object detection and segmentation in one JSON file (cocodataset.org, Data
+// format). Images and categories are numbered from 1. An object has its box as x, y, width, height
+// in pixels, its mask as one polygon that holes and parts are joined to, and, beyond the standard,
+// its score: the annotations are also what pycocotools takes as results.
 
 import (
 	"bytes"
@@ -55,14 +56,14 @@ func openCOCO(e *Export, path string) (writer, error) {
 	return &cocoWriter{e: e, path: path, images: images, annotations: annotations}, nil
 }
 
-func (w *cocoWriter) add(p *picture) error {
-	if err := element(w.images, p.id == 1, cocoImage{p.id, p.Name, p.width, p.height}); err != nil {
+func (w *cocoWriter) add(img *labelledImage) error {
+	if err := element(w.images, img.id == 1, cocoImage{img.id, img.Name, img.width, img.height}); err != nil {
 		return err
 	}
-	for _, o := range p.objects() {
+	for _, o := range img.objects() {
 		w.n++
-		a := cocoAnnotation{ID: w.n, ImageID: p.id, CategoryID: o.class + 1, Area: short(o.area), Segmentation: [][]int{}, Score: o.Score.Score}
-		a.BBox = [4]float64{short(o.xyxy[0]), short(o.xyxy[1]), short(o.xyxy[2] - o.xyxy[0]), short(o.xyxy[3] - o.xyxy[1])}
+		a := cocoAnnotation{ID: w.n, ImageID: img.id, CategoryID: o.class + 1, Area: round3(o.area), Segmentation: [][]int{}, Score: o.Score.Score}
+		a.BBox = [4]float64{round3(o.XYXY[0]), round3(o.XYXY[1]), round3(o.XYXY[2] - o.XYXY[0]), round3(o.XYXY[3] - o.XYXY[1])}
 		if outline := o.outline(); outline != nil {
 			flat := make([]int, 0, 2*len(outline))
 			for _, c := range outline {
@@ -78,7 +79,7 @@ func (w *cocoWriter) add(p *picture) error {
 }
 
 func (w *cocoWriter) end() error {
-	defer w.abandon()
+	defer w.abort()
 	categories := make([]cocoCategory, 0, len(w.e.classes))
 	for i, c := range w.e.classes {
 		categories = append(categories, cocoCategory{i + 1, c, ""})
@@ -92,7 +93,7 @@ func (w *cocoWriter) end() error {
 		part{text: "],\"annotations\":["}, part{spool: w.annotations}, part{text: "]}\n"})
 }
 
-func (w *cocoWriter) abandon() {
+func (w *cocoWriter) abort() {
 	w.images.close()
 	w.annotations.close()
 }
@@ -121,5 +122,6 @@ func compact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// short rounds to a thousandth of a pixel: a bin is never finer in an image of more than one pixel.
-func short(x float64) float64 { return math.Round(x*1000) / 1000 }
+// round3 rounds to a thousandth of a pixel: a bin is never finer in an image of more than one
+// pixel.
+func round3(x float64) float64 { return math.Round(x*1000) / 1000 }

@@ -1,12 +1,16 @@
-// Package dataset labels many images and writes the files that other programs read: COCO, YOLO, Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
+// Package dataset labels many images and writes the files that other programs read: COCO, YOLO,
+// Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
 //
-// Before it: a list of images, and a function that answers prompts about one. After it: a folder of files.
+// Before it: a list of images, and a function that answers prompts about one. After it: a folder of
+// files.
 //
-//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Row ──▶ Journal ──Export──▶ files
+//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Record ──▶ Journal ──Export──▶ files
 //	        (the next ones meanwhile)      (one at a time)   (synced meanwhile)
 //
-// The journal keeps what the model said, by the contents of each image's file; whatever else the files need is made of that, each time anew: a stopped
-// run goes on, and a complete one is exported again, in other formats or with another least score, without the model. This file: the journal.
+// The journal keeps what the model said, by the contents of each image's file; whatever else the
+// files need is made of that, each time again: a stopped run goes on, and a complete one is
+// exported again, in other formats or with another least score, without the model. This file: the
+// journal.
 package dataset
 
 import (
@@ -18,6 +22,7 @@ import (
 	"sync"
 
 	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -27,7 +32,7 @@ type Source struct {
 	Path string // where it is
 }
 
-// Sum is the SHA-256 of an image's file. The zero Sum is of none.
+// Digest is the SHA-256 of an image's file. The zero Digest is of none.
 type Digest [sha256.Size]byte
 
 // MarshalText writes the sum in hexadecimal.
@@ -42,7 +47,7 @@ func (s *Digest) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Row is an image with the model's answers: a line of the journal.
+// Record is an image with the model's answers: a line of the journal.
 type Record struct {
 	Run     string   `json:"run"`    // Options that give other answers give another run
 	Sum     Digest   `json:"sha256"` // of the image's file
@@ -57,15 +62,15 @@ type Answer struct {
 	Prompt string        `json:"prompt"`
 	Text   string        `json:"text"`
 	Tokens int           `json:"tokens"`           // with the end token where it came
-	Scores []tasks.Score `json:"scores,omitempty"` // of the objects that tasks.ParseBoxes finds in the text, in that order
+	Scores []tasks.Score `json:"scores,omitempty"` // of the objects that tasks.ParseDetections finds in the text, in that order
 }
 
-// NewAnswer scores the objects of an answer that came in these tokens.
-func NewAnswer(prompt, text string, tokens []tasks.Token) Answer {
-	a := Answer{Prompt: prompt, Text: text, Tokens: len(tokens)}
-	boxes, _ := tasks.ParseBoxes(text)
-	for _, b := range boxes {
-		a.Scores = append(a.Scores, tasks.ScoreObject(tokens, b.From, b.To))
+// NewAnswer returns the answer r to prompt, with the scores of its objects.
+func NewAnswer(prompt string, r *runner.Result) Answer {
+	a := Answer{Prompt: prompt, Text: r.Text, Tokens: len(r.Steps)}
+	found, _ := tasks.ParseDetections(r.Text)
+	for _, d := range found {
+		a.Scores = append(a.Scores, tasks.ScoreObject(r.Steps, d.From, d.To))
 	}
 	return a
 }
@@ -82,8 +87,8 @@ func (r *Record) check(run string) error {
 		return fmt.Errorf("an image of %d x %d", r.Width, r.Height)
 	}
 	for _, a := range r.Answers {
-		if boxes, _ := tasks.ParseBoxes(a.Text); len(boxes) != len(a.Scores) {
-			return fmt.Errorf("%d objects with %d scores", len(boxes), len(a.Scores))
+		if found, _ := tasks.ParseDetections(a.Text); len(found) != len(a.Scores) {
+			return fmt.Errorf("%d objects with %d scores", len(found), len(a.Scores))
 		}
 	}
 	return nil
@@ -97,7 +102,8 @@ type Journal struct {
 	at  map[Digest]int64
 }
 
-// OpenJournal opens or makes the journal at path, whose rows must all be of this run. Of o Begins is set here.
+// OpenJournal opens or makes the journal at path, whose rows must all be of this run. Of o Begins
+// is set here.
 func OpenJournal(path, run string, o journal.Options) (*Journal, error) {
 	j := &Journal{run: run, at: map[Digest]int64{}}
 	o.Begins = `{"run":"`

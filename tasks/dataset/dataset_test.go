@@ -1,6 +1,7 @@
 package dataset_test
 
-// This file: what the other tests label with: images of every name, a model that answers by the image's contents, and a run of it all.
+// This file: what the other tests label with: images of every name, a model that answers by the
+// image's contents, and a run of it all.
 
 import (
 	"context"
@@ -20,12 +21,14 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/journal"
 	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// names are those of images: two of one name in two folders, two that differ in their ending, and what people and programs put into names.
+// names are those of images: two of one name in two folders, two that differ in their ending, and
+// what people and programs put into names.
 var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png", "comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
 
 // write makes an image of these sides, another for each seed.
@@ -68,6 +71,7 @@ func maskFile(t testing.TB, folder string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: gguf.F32, OutDir: folder})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +90,16 @@ func decoder(t testing.TB) *masks.Decoder {
 
 var prompts = []string{"detect cat ; person's hat", "segment A/C unit (white)", "caption en"}
 
-// answers are those of a model that says what the image's sum says: no objects to some, several to others, parts that are none, no labels.
+// parsed are the prompts with their parts.
+func parsed() (all []tasks.Prompt) {
+	for _, text := range prompts {
+		all = append(all, tasks.Parse(text))
+	}
+	return all
+}
+
+// answers are those of a model that says what the image's sum says: no objects to some, several to
+// others, parts that are none, no labels.
 func answers(sum dataset.Digest) (all []dataset.Answer) {
 	r := rand.New(rand.NewPCG(uint64(sum[0])<<8|uint64(sum[1]), 1))
 	box := func() string {
@@ -103,11 +116,11 @@ func answers(sum dataset.Digest) (all []dataset.Answer) {
 	}
 	segment := box() + pieces("seg", 3, codes...)
 	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment, "an image, of \"things\"\nin two lines"} {
-		var tokens []tasks.Token
+		out := &runner.Result{Text: text}
 		for _, piece := range strings.SplitAfter(text, ">") {
-			tokens = append(tokens, tasks.Token{Text: piece, Logprob: -r.Float64(), BinProb: r.Float64()})
+			out.Steps = append(out.Steps, runner.Step{Text: piece, Logprob: -r.Float64(), BinProb: r.Float64()})
 		}
-		all = append(all, dataset.NewAnswer(prompts[i], text, tokens))
+		all = append(all, dataset.NewAnswer(prompts[i], out))
 	}
 	return all
 }
@@ -150,7 +163,7 @@ func prepare(s dataset.Source, known func(dataset.Digest) bool) (p dataset.Prepa
 
 // run labels and exports.
 func (l *labelling) run() (*dataset.Summary, error) {
-	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: prompts, MinScore: l.least, Divisor: tasks.LocDivisor, Decoder: l.decoder, FS: l.fs, Ahead: 3, Progress: func(int, int) {}}
+	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.least, Divisor: tasks.LocDivisor, Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int, int) {}}
 	path := filepath.Join(l.out, dataset.JournalName)
 	_, missing := os.Stat(path)
 	if err := x.Check(l.sources, missing != nil); err != nil {
@@ -173,7 +186,7 @@ func (l *labelling) run() (*dataset.Summary, error) {
 			}
 			return answers(p.Sum), nil
 		},
-		Bad: func(s dataset.Source, err error) {
+		OnError: func(s dataset.Source, err error) {
 			if l.said != nil {
 				l.said(s)
 			}

@@ -1,7 +1,6 @@
 package dataset
 
-// This file: from the journal to files. Before it: Labeller. After it: a folder that other programs read; the formats are coco.go, yolo.go, voc.go,
-// labelme.go, tables.go, maskpng.go.
+// This file: from the journal to files.
 
 import (
 	"context"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
@@ -22,16 +22,16 @@ const JournalName = "journal.jsonl"
 
 // Export writes a journal's rows in formats.
 type Export struct {
-	Out      string         // the folder
-	Formats  []string       // of FormatNames
-	Prompts  []string       // what they ask for are the first classes
-	MinScore float64        // objects with a lower score are left out, and so are those without any area
-	Divisor  float64        // of bins: tasks.LocDivisor, or 1024
-	Decoder  *masks.Decoder // nil: no masks
-	Journal  *Journal
-	FS       atomicfile.FS // nil: the real one
-	Ahead    int           // for how many images masks may be drawn at once, 1 or more
-	Progress func(done, total int)
+	Out       string         // the folder
+	Formats   []string       // of FormatNames
+	Prompts   []tasks.Prompt // what they ask for are the first classes
+	MinScore  float64        // objects with a lower score are left out, and so are those without any area
+	Divisor   float64        // of bins: tasks.LocDivisor, or 1024
+	Decoder   *masks.Decoder // nil: no masks
+	Journal   *Journal
+	FS        atomicfile.FS // nil: the real one
+	Lookahead int           // for how many images masks may be drawn at once, 1 or more
+	Progress  func(done, total int)
 
 	classes []string
 	class   map[string]int
@@ -40,28 +40,28 @@ type Export struct {
 // Summary says what was written.
 type Summary struct {
 	Files    []string `json:"files"` // paths; a folder for a format with a file for each image
-	Pictures int      `json:"pictures"`
+	Images   int      `json:"pictures"`
 	Objects  int      `json:"objects"`
-	LeftOut  int      `json:"left_out"` // objects with too low a score, or without any area
-	Unparsed int      `json:"unparsed"` // parts of answers that are no objects
+	Dropped  int      `json:"left_out"` // objects with too low a score, or without any area
+	Unparsed int      `json:"unparsed"` // parts of answers that are not objects
 	Classes  []string `json:"classes"`
 }
 
-// writer writes one format. Either end or abandon is called last.
+// writer writes one format. Either end or abort is called last.
 type writer interface {
-	add(p *picture) error
+	add(img *labelledImage) error
 	end() error
-	abandon()
+	abort()
 }
 
 // format is a kind of files.
 type format struct {
 	name  string
-	path  string                              // of its file, or of its folder, in Export.Out
-	each  func(p *picture, s Source) []string // the files of an image in the folder; nil where there is one file for all
-	more  []string                            // other files in the folder
-	reads func(name string) bool              // whether who reads the folder would take a file for one of an image
-	masks bool                                // needs masks
+	path  string                                      // of its file, or of its folder, in Export.Out
+	each  func(img *labelledImage, s Source) []string // the files of an image in the folder; nil where there is one file for all
+	more  []string                                    // other files in the folder
+	reads func(name string) bool                      // whether who reads the folder would take a file for one of an image
+	masks bool                                        // needs masks
 	open  func(e *Export, path string) (writer, error)
 }
 
@@ -77,8 +77,8 @@ var formats = []format{
 }
 
 // named names an image's one file.
-func named(ext string) func(*picture, Source) []string {
-	return func(p *picture, _ Source) []string { return []string{p.stem + ext} }
+func named(ext string) func(*labelledImage, Source) []string {
+	return func(img *labelledImage, _ Source) []string { return []string{img.baseName + ext} }
 }
 
 // endsWith tells files by their ending.
@@ -109,10 +109,11 @@ func (e *Export) wanted() (all []format) {
 	return all
 }
 
-// Check refuses what is in the folder already: with fresh all that would be replaced, and always files of single images that are none of these, which
-// whoever reads the folder would take for labels too.
+// Check refuses what is in the folder already: with fresh all that would be replaced, and always
+// files of single images that are none of these, which whoever reads the folder would take for
+// labels too.
 func (e *Export) Check(sources []Source, fresh bool) error {
-	names := stems(sources)
+	names := baseNames(sources)
 	for _, f := range e.wanted() {
 		path := filepath.Join(e.Out, f.path)
 		if info, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -133,7 +134,7 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 			ours[name] = true
 		}
 		for i, s := range sources {
-			for _, name := range f.each(&picture{stem: names[i]}, s) {
+			for _, name := range f.each(&labelledImage{baseName: names[i]}, s) {
 				ours[name] = true
 			}
 		}
@@ -144,7 +145,8 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 	return nil
 }
 
-// checkFolder refuses a folder with files of images that are not ours, and with fresh also with ours. Others may have put other files there.
+// checkFolder refuses a folder with files of images that are not ours, and with fresh also with
+// ours. Others may have put other files there.
 func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -168,11 +170,12 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 	})
 }
 
-// Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with the zero Sum is left out.
+// Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with
+// the zero Sum is left out.
 func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Summary, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all := pictures(sources, sums)
+	all := listImages(sources, sums)
 	s, err := e.count(all)
 	if err != nil {
 		return nil, err
@@ -183,10 +186,10 @@ func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Sum
 	}
 	defer func() {
 		for _, w := range writers {
-			w.abandon()
+			w.abort()
 		}
 	}()
-	if err := e.forget(sources, sums); err != nil {
+	if err := e.removeStale(sources, sums); err != nil {
 		return nil, err
 	}
 	if err := e.each(ctx, all, writers); err != nil {
@@ -202,19 +205,19 @@ func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Sum
 	return s, nil
 }
 
-// images lists the sources that are not left out.
-func pictures(sources []Source, sums []Digest) (all []*picture) {
-	names := stems(sources)
+// listImages lists the sources that are not left out.
+func listImages(sources []Source, sums []Digest) (all []*labelledImage) {
+	names := baseNames(sources)
 	for i, s := range sources {
 		if sums[i] != (Digest{}) {
-			all = append(all, &picture{Source: s, sum: sums[i], id: len(all) + 1, stem: names[i]})
+			all = append(all, &labelledImage{Source: s, sum: sums[i], id: len(all) + 1, baseName: names[i]})
 		}
 	}
 	return all
 }
 
 // count finds the classes, in the order in which they are asked for and then seen, and counts.
-func (e *Export) count(all []*picture) (*Summary, error) {
+func (e *Export) count(all []*labelledImage) (*Summary, error) {
 	e.classes, e.class = nil, map[string]int{}
 	add := func(label string) {
 		if _, ok := e.class[label]; !ok {
@@ -222,10 +225,10 @@ func (e *Export) count(all []*picture) (*Summary, error) {
 			e.classes = append(e.classes, label)
 		}
 	}
-	for _, c := range Classes(e.Prompts) {
+	for _, c := range classes(e.Prompts) {
 		add(c)
 	}
-	s := &Summary{Pictures: len(all), Files: []string{}}
+	s := &Summary{Images: len(all), Files: []string{}}
 	for _, p := range all {
 		r, err := e.Journal.Row(p.sum)
 		if err != nil {
@@ -233,10 +236,10 @@ func (e *Export) count(all []*picture) (*Summary, error) {
 		}
 		for _, a := range e.read(r) {
 			for _, o := range a.objects {
-				add(o.label)
+				add(o.Label)
 			}
 			s.Objects += len(a.objects)
-			s.LeftOut += a.leftOut
+			s.Dropped += a.dropped
 			s.Unparsed += len(a.unparsed)
 		}
 	}
@@ -251,7 +254,7 @@ func (e *Export) open(s *Summary) (writers []writer, err error) {
 		w, err := f.open(e, path)
 		if err != nil {
 			for _, w := range writers {
-				w.abandon()
+				w.abort()
 			}
 			return nil, err
 		}
@@ -260,15 +263,15 @@ func (e *Export) open(s *Summary) (writers []writer, err error) {
 	return writers, nil
 }
 
-// forget removes the files of images that are left out now and were not before.
-func (e *Export) forget(sources []Source, sums []Digest) error {
-	names := stems(sources)
+// removeStale removes the files of images that are left out now and were not before.
+func (e *Export) removeStale(sources []Source, sums []Digest) error {
+	names := baseNames(sources)
 	for _, f := range e.wanted() {
 		for i, s := range sources {
 			if f.each == nil || sums[i] != (Digest{}) {
 				continue
 			}
-			for _, name := range f.each(&picture{stem: names[i]}, s) {
+			for _, name := range f.each(&labelledImage{baseName: names[i]}, s) {
 				if err := e.remove(filepath.Join(e.Out, f.path, filepath.FromSlash(name))); err != nil {
 					return err
 				}
@@ -278,14 +281,15 @@ func (e *Export) forget(sources []Source, sums []Digest) error {
 	return nil
 }
 
-// each reads the images' rows, draws their masks, the next ones meanwhile, and gives them to the formats in order.
-func (e *Export) each(ctx context.Context, all []*picture, writers []writer) error {
+// each reads the images' rows, draws their masks, the next ones meanwhile, and gives them to the
+// formats in order.
+func (e *Export) each(ctx context.Context, all []*labelledImage, writers []writer) error {
 	type drawn struct {
-		p   *picture
+		p   *labelledImage
 		err error
 	}
 	done := 0
-	for waiting := range inOrder(ctx, len(all), e.Ahead, func(i int) drawn {
+	for waiting := range inOrder(ctx, len(all), e.Lookahead, func(i int) drawn {
 		p := *all[i]
 		return drawn{&p, e.fill(&p)}
 	}) {
@@ -305,16 +309,16 @@ func (e *Export) each(ctx context.Context, all []*picture, writers []writer) err
 }
 
 // fill reads an image's row and draws its masks.
-func (e *Export) fill(p *picture) error {
-	r, err := e.Journal.Row(p.sum)
+func (e *Export) fill(img *labelledImage) error {
+	r, err := e.Journal.Row(img.sum)
 	if err != nil {
 		return err
 	}
-	p.width, p.height, p.answers = r.Width, r.Height, e.read(r)
-	for _, a := range p.answers {
+	img.width, img.height, img.answers = r.Width, r.Height, e.read(r)
+	for _, a := range img.answers {
 		for i := range a.objects {
-			a.objects[i].class = e.class[a.objects[i].label]
+			a.objects[i].class = e.class[a.objects[i].Label]
 		}
 	}
-	return e.draw(p)
+	return e.drawMasks(img)
 }

@@ -1,6 +1,6 @@
 package dataset
 
-// This file: files that are there whole or not at all. Before it: a format's bytes. After it: internal/atomicfile.
+// This file: files that are there whole or not at all.
 
 import (
 	"bufio"
@@ -15,7 +15,8 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 )
 
-// spool keeps what will be a part of a file until the size of that is known. It lies on the disk, without a name where the system allows that.
+// spool keeps what will be a part of a file until the size of that is known. It lies on the disk,
+// without a name where the system allows that.
 type spool struct {
 	*bufio.Writer
 	f *os.File
@@ -67,7 +68,8 @@ func (e *Export) write(path string, parts ...part) error {
 	return e.replace(path, size, io.MultiReader(all...))
 }
 
-// replace replaces a file by one of so many bytes. An empty one is none.
+// replace replaces the file at path by one of size bytes read from from. If size is 0, it removes
+// the file.
 func (e *Export) replace(path string, size int64, from io.Reader) error {
 	if size == 0 {
 		return e.remove(path)
@@ -97,19 +99,20 @@ func (e *Export) put(path string, b []byte) error {
 	return e.replace(path, int64(len(b)), bytes.NewReader(b))
 }
 
-// copy copies an image, unless it is there already. The image must still be the one that was labelled.
-func (e *Export) copy(path string, p *picture) error {
-	if sum, _, err := sumOf(path); err == nil && sum == p.sum && settled(path) {
+// copy copies an image, unless it is there already. The image must still be the one that was
+// labelled.
+func (e *Export) copy(path string, img *labelledImage) error {
+	if sum, _, err := sumOf(path); err == nil && sum == img.sum && settled(path) {
 		return nil
 	}
-	sum, size, err := sumOf(p.Path)
-	if err == nil && sum != p.sum {
-		err = fmt.Errorf("%s: changed after it was labelled", p.Path)
+	sum, size, err := sumOf(img.Path)
+	if err == nil && sum != img.sum {
+		err = fmt.Errorf("%s: changed after it was labelled", img.Path)
 	}
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(p.Path)
+	f, err := os.Open(img.Path)
 	if err != nil {
 		return err
 	}
@@ -133,7 +136,8 @@ func sumOf(path string) (sum Digest, size int64, err error) {
 	return sum, size, err
 }
 
-// workSuffixes are those of files that internal/atomicfile may have left beside a file when the program was killed.
+// workSuffixes are those of files that internal/atomicfile may have left beside a file when the
+// program was killed.
 var workSuffixes = []string{".partial", ".aside"}
 
 // settled reports whether nothing is left of a write that was cut off.

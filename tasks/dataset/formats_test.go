@@ -50,12 +50,12 @@ func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least floa
 		}
 		w := truth{name: s.Name, width: p.Width, height: p.Height, answers: answers(p.Sum)}
 		for i, a := range w.answers {
-			boxes, _ := tasks.ParseBoxes(a.Text)
+			boxes, _ := tasks.ParseDetections(a.Text)
 			for k, b := range boxes {
 				if b.Loc[0] == b.Loc[2] || b.Loc[1] == b.Loc[3] || a.Scores[k].Score < least {
 					continue
 				}
-				x := thing{label: b.Label, xyxy: b.Pixels(1023, p.Width, p.Height), score: a.Scores[k].Score}
+				x := thing{label: b.Label, xyxy: tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: 1023}.XYXY(b.Loc), score: a.Scores[k].Score}
 				if x.label == "" {
 					x.label = []string{"object", "A/C unit (white)"}[i]
 				}
@@ -91,7 +91,7 @@ func labelled(t *testing.T) (out string, all []truth) {
 	for _, w := range all {
 		objects += len(w.things)
 	}
-	if s.Pictures != len(names) || s.Objects != objects || objects < 15 || s.LeftOut == 0 || s.Unparsed != len(names) || len(s.Files) != 8 {
+	if s.Images != len(names) || s.Objects != objects || objects < 15 || s.Dropped == 0 || s.Unparsed != len(names) || len(s.Files) != 8 {
 		t.Errorf("%+v; %d objects in the answers", s, objects)
 	}
 	if d := cmp.Diff([]string{"cat", "person's hat", "A/C unit (white)"}, s.Classes[:3]); d != "" {

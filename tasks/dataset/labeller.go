@@ -1,7 +1,7 @@
 package dataset
 
-// This file: the pipeline. Before it: a list of images. After it: a journal with a row for each. While the model answers about one image, the next
-// ones are read, decoded and resized, and the rows of those before are written.
+// This file: the pipeline. While the model answers about one image, the next ones are read, decoded
+// and resized, and the rows of those before are written.
 
 import (
 	"context"
@@ -18,32 +18,35 @@ type Prepared struct {
 // Labeller labels images.
 type Labeller struct {
 	Journal *Journal
-	// Prepare reads an image, and leaves it at that if it is known. An error is the image's: it is left out. Safe for concurrent use.
+	// Prepare reads an image, and leaves it at that if it is known. An error is the image's: it is
+	// left out. Safe for concurrent use.
 	Prepare func(s Source, known func(Digest) bool) (Prepared, error)
 	// Begin is called once before the first Answer.
 	Begin func() error
 	// Answer asks the model about one image. An error ends the run.
 	Answer    func(ctx context.Context, p Prepared) ([]Answer, error)
 	Lookahead int // how many images may be prepared at once, 1 or more
-	// Bad is told of each image that is left out, and Progress how many images were answered and how many left out or known.
-	Bad      func(s Source, err error)
+	// OnError is called for each image that is left out, and Progress with the numbers of images
+	// that were answered and that were left out or known.
+	OnError  func(s Source, err error)
 	Progress func(answered, others int)
 }
 
 // Outcome is what became of a list of images.
 type Outcome struct {
-	Sums                 []Digest // of each; the zero Sum where it is left out
+	Sums                 []Digest // of each; the zero Digest where it is left out
 	Answered, Known, Bad int
 	Busy, Took           time.Duration // in Answer, and from the first Answer until the last row was on the disk
 }
 
-// Run labels the images that the journal has no row for. Two images with the same contents are asked about once.
+// Run labels the images that the journal has no row for. Two images with the same contents are
+// asked about once.
 func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	out := &Outcome{Sums: make([]Digest, len(sources))}
 	rows, written := make(chan Record, 64), make(chan error, 1)
-	go func() { written <- l.keep(rows, cancel) }()
+	go func() { written <- l.writeJournal(rows, cancel) }()
 	begun, err := l.ask(ctx, sources, out, rows)
 	close(rows)
 	if failed := <-written; failed != nil {
@@ -77,7 +80,7 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 			return begun, ctx.Err()
 		case p.err != nil:
 			out.Bad++
-			l.Bad(s, p.err)
+			l.OnError(s, p.err)
 		case known(p.Sum):
 			out.Known++
 		default:
@@ -106,8 +109,9 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 	return begun, ctx.Err()
 }
 
-// keep writes rows until there are no more: all that wait, with one sync. After an error it takes the others and forgets them.
-func (l *Labeller) keep(rows <-chan Record, failed func()) error {
+// writeJournal writes rows until there are no more: all that wait, with one sync. After an error it
+// calls failed and discards the others.
+func (l *Labeller) writeJournal(rows <-chan Record, failed func()) error {
 	var err error
 	for r := range rows {
 		some := []Record{r}
@@ -124,7 +128,8 @@ func (l *Labeller) keep(rows <-chan Record, failed func()) error {
 	return err
 }
 
-// inOrder calls do for 0 to n-1, at most ahead at once, and hands over the results in order, each in its channel. When ctx ends, no more are begun.
+// inOrder calls do for 0 to n-1, at most ahead at once, and hands over the results in order, each
+// in its channel. When ctx ends, no more are begun.
 func inOrder[T any](ctx context.Context, n, ahead int, do func(i int) T) <-chan chan T {
 	queue := make(chan chan T, ahead-1)
 	go func() {

@@ -1,7 +1,8 @@
 package dataset
 
-// This file: LabelMe's JSON, a file for each image. An object with a mask is a polygon, holes and parts joined to it, else a rectangle; its score is in
-// the description. The image is named by its path from the file, and not copied: LabelMe opens the files wherever they are.
+// This file: LabelMe's JSON, a file for each image. An object with a mask is a polygon, holes and
+// parts joined to it, else a rectangle; its score is in the description. The image is named by its
+// path from the file, and not copied: LabelMe opens the files wherever they are.
 
 import (
 	"fmt"
@@ -38,16 +39,16 @@ type labelMeWriter struct {
 
 func openLabelMe(e *Export, folder string) (writer, error) { return &labelMeWriter{e, folder}, nil }
 
-func (w *labelMeWriter) add(p *picture) error {
-	path := filepath.Join(w.folder, filepath.FromSlash(p.stem)+".json")
-	picture, err := relative(filepath.Dir(path), p.Path)
+func (w *labelMeWriter) add(img *labelledImage) error {
+	path := filepath.Join(w.folder, filepath.FromSlash(img.baseName)+".json")
+	imagePath, err := relative(filepath.Dir(path), img.Path)
 	if err != nil {
 		return err
 	}
-	f := labelMeFile{Version: labelMeVersion, Shapes: []labelMeShape{}, ImagePath: filepath.ToSlash(picture), ImageHeight: p.height, ImageWidth: p.width}
-	for _, o := range p.objects() {
-		s := labelMeShape{Label: o.label, ShapeType: "rectangle", Description: fmt.Sprintf("score %.3f", o.Score.Score),
-			Points: [][2]float64{{short(o.xyxy[0]), short(o.xyxy[1])}, {short(o.xyxy[2]), short(o.xyxy[3])}}}
+	f := labelMeFile{Version: labelMeVersion, Shapes: []labelMeShape{}, ImagePath: filepath.ToSlash(imagePath), ImageHeight: img.height, ImageWidth: img.width}
+	for _, o := range img.objects() {
+		s := labelMeShape{Label: o.Label, ShapeType: "rectangle", Description: fmt.Sprintf("score %.3f", o.Score.Score),
+			Points: [][2]float64{{round3(o.XYXY[0]), round3(o.XYXY[1])}, {round3(o.XYXY[2]), round3(o.XYXY[3])}}}
 		if outline := o.outline(); outline != nil {
 			s.ShapeType, s.Points = "polygon", nil
 			for _, c := range outline {
@@ -64,7 +65,7 @@ func (w *labelMeWriter) add(p *picture) error {
 }
 
 func (w *labelMeWriter) end() error { return nil }
-func (w *labelMeWriter) abandon()   {}
+func (w *labelMeWriter) abort()     {}
 
 // relative returns the way from a folder to a file; the file's whole path where there is none.
 func relative(folder, path string) (string, error) {

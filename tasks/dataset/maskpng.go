@@ -1,7 +1,8 @@
 package dataset
 
-// This file: masks as PNGs with a palette, one for each image: 0 where nothing is, else the number of the class from 1, as COCO's file numbers them.
-// classes.txt lists them. Where objects overlap, the surest is on top.
+// This file: masks as PNGs with a palette, one for each image: 0 where nothing is, else the number
+// of the class from 1, as COCO's file numbers them. classes.txt lists them. Where objects overlap,
+// the surest is on top.
 
 import (
 	"bytes"
@@ -20,8 +21,8 @@ import (
 // maskClasses lists the classes, a line each, from number 1 on.
 const maskClasses = "classes.txt"
 
-// MaxMaskClasses is how many classes a PNG with a palette holds.
-const MaxMaskClasses = 255
+// maxMaskClasses is how many classes a PNG with a palette holds.
+const maxMaskClasses = 255
 
 type maskWriter struct {
 	e       *Export
@@ -30,8 +31,8 @@ type maskWriter struct {
 }
 
 func openMasks(e *Export, folder string) (writer, error) {
-	if len(e.classes) > MaxMaskClasses {
-		return nil, fmt.Errorf("masks: %d classes, and an image with a palette holds %d", len(e.classes), MaxMaskClasses)
+	if len(e.classes) > maxMaskClasses {
+		return nil, fmt.Errorf("masks: %d classes, and an image with a palette holds %d", len(e.classes), maxMaskClasses)
 	}
 	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
 	for _, c := range e.classes {
@@ -40,15 +41,15 @@ func openMasks(e *Export, folder string) (writer, error) {
 	return w, nil
 }
 
-func (w *maskWriter) add(p *picture) error {
-	all := p.objects()
+func (w *maskWriter) add(img *labelledImage) error {
+	all := img.objects()
 	slices.SortStableFunc(all, func(a, b object) int { return cmp.Compare(a.Score.Score, b.Score.Score) })
-	m := image.NewPaletted(image.Rect(0, 0, p.width, p.height), w.palette)
+	m := image.NewPaletted(image.Rect(0, 0, img.width, img.height), w.palette)
 	for _, o := range all {
-		if o.mask == nil {
+		if o.Mask == nil {
 			continue
 		}
-		for i, in := range o.mask.Bits {
+		for i, in := range o.Mask.Bits {
 			if in {
 				m.Pix[i] = uint8(o.class + 1)
 			}
@@ -58,7 +59,7 @@ func (w *maskWriter) add(p *picture) error {
 	if err := png.Encode(&b, m); err != nil {
 		return err
 	}
-	return w.e.put(filepath.Join(w.folder, filepath.FromSlash(p.stem)+".png"), b.Bytes())
+	return w.e.put(filepath.Join(w.folder, filepath.FromSlash(img.baseName)+".png"), b.Bytes())
 }
 
 func (w *maskWriter) end() error {
@@ -69,4 +70,4 @@ func (w *maskWriter) end() error {
 	return w.e.put(filepath.Join(w.folder, maskClasses), []byte(b.String()))
 }
 
-func (w *maskWriter) abandon() {}
+func (w *maskWriter) abort() {}

@@ -1,6 +1,6 @@
 package dataset
 
-// This file: what the files of single images are called. Before it: the images' names. After it: the formats that write a file for each image.
+// This file: what the files of single images are called.
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// stems returns the names without their endings, each once: "a.png" and "a.jpg" become "a" and "a_jpg". Names that differ in capitals only are the same
-// to some disks, and so they are here.
-func stems(sources []Source) []string {
+// baseNames returns the names without their endings, each once: "a.png" and "a.jpg" become "a" and
+// "a_jpg". Names that differ in capitals only are the same to some disks, and so they are here.
+func baseNames(sources []Source) []string {
 	all, taken := make([]string, len(sources)), map[string]bool{}
 	for i, s := range sources {
 		ext := ending(s.Name)

@@ -51,7 +51,8 @@ func everything(folder string, d *masks.Decoder) labelling {
 	return l
 }
 
-// undisturbed makes the images and the mask file in a folder, and returns what a run leaves and how many operations on the disk it takes.
+// undisturbed makes the images and the mask file in a folder, and returns what a run leaves and how
+// many operations on the disk it takes.
 func undisturbed(t *testing.T, folder string) (l labelling, want map[string]string, operations int64) {
 	t.Helper()
 	pictures(t, filepath.Join(folder, "pictures"))
@@ -133,7 +134,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A run asks for nothing that the journal has: not after an error of the model, not about an image that is there twice, not for another format.
+// A run asks for nothing that the journal has: not after an error of the model, not about an image
+// that is there twice, not for another format.
 func TestGoesOn(t *testing.T) {
 	folder := t.TempDir()
 	l := labelling{out: t.TempDir(), formats: []string{"jsonl"}, sources: pictures(t, folder)}
@@ -197,7 +199,7 @@ func TestBadImages(t *testing.T) {
 		}
 		_, there := faultfs.Files(t, l.out)["voc/one/a.xml"]
 		inTable := strings.Contains(faultfs.Files(t, l.out)["labels.csv"], "\none/a.png")
-		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Pictures == len(names)) == bad || (l.outcome.Sums[1] == dataset.Digest{}) != bad {
+		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Images == len(names)) == bad || (l.outcome.Sums[1] == dataset.Digest{}) != bad {
 			t.Errorf("bad %v: %v, there %v, in the table %v, %+v", bad, said, there, inTable, s)
 		}
 	}
@@ -272,7 +274,8 @@ func row(width, height, scores int) string {
 	return fmt.Sprintf(`{"run":"run ","sha256":"%064d","image":"a","width":%d,"height":%d,"answers":[{"prompt":"detect a","text":"<loc0000><loc0000><loc0001><loc0001>","tokens":5,"scores":[%s]}]}`+"\n", 0, width, height, all)
 }
 
-// The memory that a run holds does not grow with the number of images, but for their names and sums.
+// The memory that a run holds does not grow with the number of images, but for their names and
+// sums.
 func TestMemory(t *testing.T) {
 	folder := t.TempDir()
 	const n = 10_000
@@ -296,7 +299,7 @@ func TestMemory(t *testing.T) {
 		late = m.HeapAlloc
 		return nil
 	}
-	if s, err := l.run(); err != nil || s.Pictures < n*9/10 {
+	if s, err := l.run(); err != nil || s.Images < n*9/10 {
 		t.Fatalf("%v: %+v", err, s)
 	}
 	t.Logf("%d kB at %d images, %d kB at %d", early>>10, n/10, late>>10, n)

@@ -1,7 +1,7 @@
 package dataset
 
-// This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a row for each answer, as maestro and big_vision train
-// on it and pali eval asks it.
+// This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a
+// row for each answer, as maestro and big_vision train on it and pali eval asks it.
 
 import (
 	"encoding/csv"
@@ -16,7 +16,8 @@ type csvWriter struct {
 	csv   *csv.Writer
 }
 
-// columns of the CSV file. text is the object's part of the answer, or the answer; corners are in pixels.
+// columns of the CSV file. text is the object's part of the answer, or the answer; corners are in
+// pixels.
 var columns = strings.Split("image,width,height,prompt,text,label,score,score_box,score_label,x_min,y_min,x_max,y_max,mask_area", ",")
 
 func openCSV(e *Export, path string) (writer, error) {
@@ -28,10 +29,10 @@ func openCSV(e *Export, path string) (writer, error) {
 	return w, w.csv.Write(columns)
 }
 
-func (w *csvWriter) add(p *picture) error {
-	for _, a := range p.answers {
+func (w *csvWriter) add(img *labelledImage) error {
+	for _, a := range img.answers {
 		row := make([]string, len(columns))
-		copy(row, []string{p.Name, strconv.Itoa(p.width), strconv.Itoa(p.height), a.Prompt})
+		copy(row, []string{img.Name, strconv.Itoa(img.width), strconv.Itoa(img.height), a.Prompt})
 		if len(a.objects) == 0 {
 			row[4] = a.suffix()
 			if err := w.csv.Write(row); err != nil {
@@ -39,14 +40,14 @@ func (w *csvWriter) add(p *picture) error {
 			}
 		}
 		for _, o := range a.objects {
-			row[4], row[5] = o.text, o.label
+			row[4], row[5] = o.text, o.Label
 			for i, v := range []float64{o.Score.Score, o.Score.Box, o.Score.Label} {
 				row[6+i] = strconv.FormatFloat(v, 'f', 4, 64)
 			}
-			for i, v := range o.xyxy {
-				row[9+i] = strconv.FormatFloat(short(v), 'f', -1, 64)
+			for i, v := range o.XYXY {
+				row[9+i] = strconv.FormatFloat(round3(v), 'f', -1, 64)
 			}
-			if row[13] = ""; o.mask != nil {
+			if row[13] = ""; o.Mask != nil {
 				row[13] = strconv.Itoa(int(o.area))
 			}
 			if err := w.csv.Write(row); err != nil {
@@ -58,18 +59,18 @@ func (w *csvWriter) add(p *picture) error {
 }
 
 func (w *csvWriter) end() error {
-	defer w.abandon()
+	defer w.abort()
 	if w.csv.Flush(); w.csv.Error() != nil {
 		return w.csv.Error()
 	}
 	return w.e.write(w.path, part{spool: w.spool})
 }
 
-func (w *csvWriter) abandon() { w.spool.close() }
+func (w *csvWriter) abort() { w.spool.close() }
 
 // suffix is an answer without the objects that are left out: the model's own words where none is.
 func (a *answer) suffix() string {
-	if a.leftOut == 0 {
+	if a.dropped == 0 {
 		return a.Text
 	}
 	var kept []string
@@ -97,9 +98,9 @@ func openJSONL(e *Export, path string) (writer, error) {
 	return &jsonlWriter{e, path, s}, err
 }
 
-func (w *jsonlWriter) add(p *picture) error {
-	for _, a := range p.answers {
-		b, err := compact(jsonlRow{p.Name, a.Prompt, a.suffix()})
+func (w *jsonlWriter) add(img *labelledImage) error {
+	for _, a := range img.answers {
+		b, err := compact(jsonlRow{img.Name, a.Prompt, a.suffix()})
 		if err == nil {
 			_, err = w.spool.Write(append(b, '\n'))
 		}
@@ -111,8 +112,8 @@ func (w *jsonlWriter) add(p *picture) error {
 }
 
 func (w *jsonlWriter) end() error {
-	defer w.abandon()
+	defer w.abort()
 	return w.e.write(w.path, part{spool: w.spool})
 }
 
-func (w *jsonlWriter) abandon() { w.spool.close() }
+func (w *jsonlWriter) abort() { w.spool.close() }

@@ -34,7 +34,7 @@ func TestTables(t *testing.T) {
 	for _, w := range all {
 		left := w.things
 		for _, a := range w.answers {
-			boxes, _ := tasks.ParseBoxes(a.Text)
+			boxes, _ := tasks.ParseDetections(a.Text)
 			kept := []string{}
 			for len(left) > 0 && column(rows[at], "image") == w.name && column(rows[at], "prompt") == a.Prompt {
 				row, x := rows[at], left[0]

@@ -1,6 +1,7 @@
 package dataset
 
-// This file: Pascal VOC's XML, a file for each image. Corners are whole pixels counted from 1, both inside the box, as the challenge has them.
+// This file: Pascal VOC's XML, a file for each image. Corners are whole pixels counted from 1, both
+// inside the box, as the challenge has them.
 
 import (
 	"encoding/xml"
@@ -46,28 +47,29 @@ type vocWriter struct {
 
 func openVOC(e *Export, folder string) (writer, error) { return &vocWriter{e, folder}, nil }
 
-func (w *vocWriter) add(p *picture) error {
-	folder := path.Dir(p.Name)
+func (w *vocWriter) add(img *labelledImage) error {
+	folder := path.Dir(img.Name)
 	if folder == "." {
 		folder = ""
 	}
-	a := vocAnnotation{Folder: folder, Filename: path.Base(p.Name), Size: vocSize{p.width, p.height, 3}}
-	for _, o := range p.objects() {
-		x0, x1 := vocSide(o.xyxy[0], o.xyxy[2], p.width)
-		y0, y1 := vocSide(o.xyxy[1], o.xyxy[3], p.height)
-		a.Objects = append(a.Objects, vocObject{Name: o.label, Pose: "Unspecified", Box: vocBox{x0, y0, x1, y1}})
+	a := vocAnnotation{Folder: folder, Filename: path.Base(img.Name), Size: vocSize{img.width, img.height, 3}}
+	for _, o := range img.objects() {
+		x0, x1 := vocSide(o.XYXY[0], o.XYXY[2], img.width)
+		y0, y1 := vocSide(o.XYXY[1], o.XYXY[3], img.height)
+		a.Objects = append(a.Objects, vocObject{Name: o.Label, Pose: "Unspecified", Box: vocBox{x0, y0, x1, y1}})
 	}
 	b, err := xml.MarshalIndent(a, "", "  ")
 	if err != nil {
 		return err
 	}
-	return w.e.put(filepath.Join(w.folder, filepath.FromSlash(p.stem)+".xml"), append(b, '\n'))
+	return w.e.put(filepath.Join(w.folder, filepath.FromSlash(img.baseName)+".xml"), append(b, '\n'))
 }
 
 func (w *vocWriter) end() error { return nil }
-func (w *vocWriter) abandon()   {}
+func (w *vocWriter) abort()     {}
 
-// vocSide turns a span in pixels to the numbers of its first and its last pixel: one at least, and within the side.
+// vocSide turns a span in pixels to the numbers of its first and its last pixel: one at least, and
+// within the side.
 func vocSide(from, to float64, side int) (first, last int) {
 	first = min(int(math.Round(from))+1, side)
 	return first, min(max(int(math.Round(to)), first), side)

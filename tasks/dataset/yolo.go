@@ -1,8 +1,10 @@
 package dataset
 
-// This file: YOLO's folders, as Ultralytics reads them: images with copies of the images, labels with a text file for each, data.yaml. A line is an
-// object: its class from 0, and for yolo its box as centre and size, for yolo-seg its outline, all as shares of the image's sides. An image without
-// objects has no label file. Copies whose names would give two images the same label file are renamed.
+// This file: YOLO's folders, as Ultralytics reads them: images with copies of the images, labels
+// with a text file for each, data.yaml. A line is an object: its class from 0, and for yolo its box
+// as centre and size, for yolo-seg its outline, all as shares of the image's sides. An image
+// without objects has no label file. Copies whose names would give two images the same label file
+// are renamed.
 
 import (
 	"encoding/json"
@@ -15,8 +17,8 @@ import (
 // yoloData describes the folder.
 const yoloData = "data.yaml"
 
-func yoloFiles(p *picture, s Source) []string {
-	return []string{"labels/" + p.stem + ".txt", "images/" + p.stem + ending(s.Name)}
+func yoloFiles(img *labelledImage, s Source) []string {
+	return []string{"labels/" + img.baseName + ".txt", "images/" + img.baseName + ending(s.Name)}
 }
 
 // yoloReads leaves out what trainers put beside the folders, as labels.cache.
@@ -34,17 +36,17 @@ func openYOLO(e *Export, folder string) (writer, error) {
 	return &yoloWriter{e, folder, filepath.Base(folder) == "yolo-seg"}, nil
 }
 
-func (w *yoloWriter) add(p *picture) error {
+func (w *yoloWriter) add(img *labelledImage) error {
 	var lines strings.Builder
-	for _, o := range p.objects() {
+	for _, o := range img.objects() {
 		var values []float64
 		if w.masks {
 			for _, c := range o.outline() {
-				values = append(values, float64(c[0])/float64(p.width), float64(c[1])/float64(p.height))
+				values = append(values, float64(c[0])/float64(img.width), float64(c[1])/float64(img.height))
 			}
 		} else {
-			x, y := 1/float64(p.width), 1/float64(p.height)
-			values = []float64{(o.xyxy[0] + o.xyxy[2]) / 2 * x, (o.xyxy[1] + o.xyxy[3]) / 2 * y, (o.xyxy[2] - o.xyxy[0]) * x, (o.xyxy[3] - o.xyxy[1]) * y}
+			x, y := 1/float64(img.width), 1/float64(img.height)
+			values = []float64{(o.XYXY[0] + o.XYXY[2]) / 2 * x, (o.XYXY[1] + o.XYXY[3]) / 2 * y, (o.XYXY[2] - o.XYXY[0]) * x, (o.XYXY[3] - o.XYXY[1]) * y}
 		}
 		if len(values) == 0 {
 			continue // an object without a mask
@@ -55,11 +57,11 @@ func (w *yoloWriter) add(p *picture) error {
 		}
 		lines.WriteByte('\n')
 	}
-	files := yoloFiles(p, p.Source)
+	files := yoloFiles(img, img.Source)
 	if err := w.e.put(filepath.Join(w.folder, filepath.FromSlash(files[0])), []byte(lines.String())); err != nil {
 		return err
 	}
-	return w.e.copy(filepath.Join(w.folder, filepath.FromSlash(files[1])), p)
+	return w.e.copy(filepath.Join(w.folder, filepath.FromSlash(files[1])), img)
 }
 
 func (w *yoloWriter) end() error {
@@ -74,7 +76,7 @@ func (w *yoloWriter) end() error {
 	return w.e.put(filepath.Join(w.folder, yoloData), []byte(b.String()))
 }
 
-func (w *yoloWriter) abandon() {}
+func (w *yoloWriter) abort() {}
 
 // yamlText quotes a text for YAML: as JSON does, and also what YAML does not let stand as it is.
 func yamlText(s string) string {

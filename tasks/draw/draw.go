@@ -1,9 +1,12 @@
 // Package draw shows objects on an image: boxes, labels with their scores, masks.
 //
-// Before it: objects with pixels (package tasks) and the image as a person sees it. After it: an image to be written as PNG.
+// Before it: objects with pixels (package tasks) and the image as a person sees it. After it: an
+// image to be written as PNG.
 //
-// A label has the same colour in every image, one of seven that colour-blind people can tell apart (Okabe and Ito, Color Universal Design, 2008). Lines are
-// edged in black and white, and text stands on a plate of the label's colour, so that both are legible on any background. Sizes grow with the image.
+// A label has the same colour in every image, one of seven that colour-blind people can tell apart
+// (Okabe and Ito, Color Universal Design, 2008). Lines are edged in black and white, and text
+// stands on a plate of the label's colour, so that both are legible on any background. Sizes grow
+// with the image.
 package draw
 
 import (
@@ -14,16 +17,9 @@ import (
 	stddraw "image/draw"
 	"math"
 
+	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
-
-// Object is what is drawn.
-type Object struct {
-	Label string
-	Score float64       // shown if it is above 0
-	XYXY  [4]float64    // pixels
-	Mask  *masks.Bitmap // of the image's size, or nil
-}
 
 var colours = []color.RGBA{
 	{0xe6, 0x9f, 0x00, 0xff}, // orange
@@ -42,8 +38,9 @@ func Colour(label string) color.RGBA {
 	return colours[h.Sum32()%uint32(len(colours))]
 }
 
-// Objects returns a copy of an RGB image [height,width,3] with the objects on it: the masks first, then the boxes, then the labels, in their order.
-func Objects(pix []uint8, width, height int, objects []Object) *image.RGBA {
+// Objects returns a copy of an RGB image pix [height,width,3] with the objects on it: the masks
+// first, then the boxes, then the labels, in their order. A score of 0 is not shown.
+func Objects(pix []uint8, width, height int, objects []tasks.Detection) *image.RGBA {
 	p := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
 		copy(p.Pix[4*i:], pix[3*i:3*i+3])
@@ -63,6 +60,23 @@ func Objects(pix []uint8, width, height int, objects []Object) *image.RGBA {
 		plate(p, text, o, line)
 	}
 	return p
+}
+
+// Masks returns the masks of the objects alone, in an image of this size: with a palette, in which
+// pixels of the n-th object that has a mask have the value n, or white on black. It fails if there
+// are more masks than a palette holds.
+func Masks(width, height int, grey bool, objects []tasks.Detection) (image.Image, error) {
+	var all []*masks.Bitmap
+	var colours []color.RGBA
+	for _, o := range objects {
+		if o.Mask != nil {
+			all, colours = append(all, o.Mask), append(colours, Colour(o.Label))
+		}
+	}
+	if grey {
+		return masks.Grey(width, height, all), nil
+	}
+	return masks.Paletted(width, height, all, colours)
 }
 
 // pixelRect returns the pixels that a box covers, one at least.
@@ -126,11 +140,12 @@ func ring(p *image.RGBA, r image.Rectangle, n int, c color.RGBA) {
 	fill(inner.Max.X, inner.Min.Y, r.Max.X, inner.Max.Y)
 }
 
-// plate writes a label on a plate of its colour: above the box, or in it where there is no room, and always within the image if it fits there.
-func plate(p *image.RGBA, text *writer, o Object, line int) {
+// plate writes a label on a plate of its colour: above the box, or in it where there is no room,
+// and always within the image if it fits there.
+func plate(p *image.RGBA, text *writer, o tasks.Detection, line int) {
 	label := o.Label
-	if o.Score > 0 {
-		label = fmt.Sprintf("%s %.2f", label, o.Score)
+	if o.Score.Score > 0 {
+		label = fmt.Sprintf("%s %.2f", label, o.Score.Score)
 	}
 	if label == "" {
 		return

@@ -1,10 +1,12 @@
 package draw
 
-// This file: any text, in two fonts. Before it: a label. After it: draw.go's plates.
+// This file: any text, in two fonts.
 //
-// DejaVu Sans draws what it has: Latin, Greek, Cyrillic, Hebrew, Arabic, Armenian, Georgian and many signs. GNU Unifont, a font of pixels, draws the rest of
-// Unicode's first plane. Letters are not joined or stacked as Arabic and the scripts of India want it, and text from right to left is put into that order
-// only as a whole. A character of another plane is a frame. Both fonts' licences are in fonts/.
+// DejaVu Sans draws what it has: Latin, Greek, Cyrillic, Hebrew, Arabic, Armenian, Georgian and
+// many signs. GNU Unifont, a font of pixels, draws the rest of Unicode's first plane. Letters are
+// not joined or stacked as Arabic and the scripts of India want it, and text from right to left is
+// put into that order only as a whole. A character of another plane is a frame. Both fonts'
+// licences are in fonts/.
 
 import (
 	"bufio"
@@ -38,7 +40,8 @@ type glyph struct {
 	rows  [16]uint16
 }
 
-// unifont reads the whole font: a line is the character's number, ":", and its rows, in hexadecimal.
+// unifont reads the whole font: a line is the character's number, ":", and its rows, in
+// hexadecimal.
 var unifont = sync.OnceValue(func() map[rune]glyph {
 	all := map[rune]glyph{}
 	z, err := gzip.NewReader(bytes.NewReader(unifontHex))

@@ -1,10 +1,10 @@
 package masks
 
-// This file: one convolution. Before it: the weights as PyTorch stores them. After it: Decoder.Decode, layer by layer.
+// This file: one convolution.
 
 // convolution is a layer with its weights in the order in which apply goes through them.
 type convolution struct {
-	Layer
+	layer
 	in      int
 	stride  int
 	bias    []float32 // [out]
@@ -14,10 +14,11 @@ type convolution struct {
 
 // newConvolution reorders a weight of this shape.
 //
-// A convolution of odd kernel k, padded by (k-1)/2, adds input y to output y + (k-1)/2 - row. A transposed one of kernel 4, stride 2 and (PyTorch's)
-// padding 1 adds input y to output 2y - 1 + row; flax writes the same with the kernel's axes exchanged and a padding of 2.
-func newConvolution(l Layer, shape []int, weight, bias []float32) convolution {
-	c := convolution{Layer: l, in: shape[1], stride: 1, bias: bias, taps: make([]float32, len(weight))}
+// A convolution of odd kernel k, padded by (k-1)/2, adds input y to output y + (k-1)/2 - row. A
+// transposed one of kernel 4, stride 2 and (PyTorch's) padding 1 adds input y to output 2y - 1 +
+// row; flax writes the same with the kernel's axes exchanged and a padding of 2.
+func newConvolution(l layer, shape []int, weight, bias []float32) convolution {
+	c := convolution{layer: l, in: shape[1], stride: 1, bias: bias, taps: make([]float32, len(weight))}
 	k, outStep, inStep := l.Kernel, shape[1]*l.Kernel*l.Kernel, l.Kernel*l.Kernel
 	if l.Upwards {
 		c.in, c.stride = shape[0], 2
@@ -47,7 +48,7 @@ func (c convolution) apply(x []float32, side int) ([]float32, int) {
 	for range wide * wide {
 		y = append(y, c.bias...)
 	}
-	var there []int // channels of a pixel that are not zero: behind a ReLU about half
+	var there []int // channels of a pixel that are not zero: about half after a ReLU
 	for row := range side {
 		for column := range side {
 			pixel := x[(row*side+column)*c.in:][:c.in]
@@ -75,7 +76,8 @@ func (c convolution) apply(x []float32, side int) ([]float32, int) {
 	return y, wide
 }
 
-// add adds the channels of one pixel, times one tap's weights [in,out], to an output pixel [out]; four channels at a time.
+// add adds the channels of one pixel, times one tap's weights [in,out], to an output pixel [out];
+// four channels at a time.
 func (c convolution) add(to, pixel []float32, there []int, weights []float32) {
 	row := func(i int) []float32 { return weights[i*c.Out:][:len(to)] }
 	for ; len(there) >= 4; there = there[4:] {

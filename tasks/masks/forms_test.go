@@ -1,6 +1,7 @@
 package masks_test
 
-// This file: run lengths, polygons and images of bitmaps, all against the bitmap itself and against pycocotools (testdata/reference/cases/rle.json).
+// This file: run lengths, polygons and images of bitmaps, all against the bitmap itself and against
+// pycocotools (testdata/reference/cases/rle.json).
 
 import (
 	"encoding/json"
@@ -204,7 +205,8 @@ func corners(all [][]masks.Point) (n int) {
 	return n
 }
 
-// fillSlanted fills a polygon with edges of any direction by the even-odd rule, at points just beside the pixels' centres.
+// fillSlanted fills a polygon with edges of any direction by the even-odd rule, at points just
+// beside the pixels' centres.
 func fillSlanted(p []masks.Point, width, height int) []bool {
 	bits := make([]bool, width*height)
 	for i := range bits {
@@ -235,7 +237,8 @@ func TestFormsComeBack(t *testing.T) {
 	})
 }
 
-// A solid mask fills its box: its edges are those of the box, cut to whole pixels as the evaluator cuts them.
+// A solid mask fills its box: its edges are those of the box, cut to whole pixels as the evaluator
+// cuts them.
 func TestSolidMaskFillsItsBox(t *testing.T) {
 	solid := make([]float32, masks.Side*masks.Side)
 	for i := range solid {
@@ -255,4 +258,28 @@ func TestSolidMaskFillsItsBox(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestBitmapJSON(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		want := noisy(r, 1+r.IntN(40), 1+r.IntN(40))
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have masks.Bitmap
+		if err := json.Unmarshal(text, &have); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if d := cmp.Diff(want, &have); d != "" {
+			t.Fatalf("%s: %s", text, d)
+		}
+	}
+	if b, err := drawn("#.", "##").MarshalJSON(); err != nil || strings.TrimSpace(string(b)) != `{"size":[2,2],"counts":"021O"}` {
+		t.Errorf("%s, %v", b, err)
+	}
+	if err := json.Unmarshal([]byte(`{"size":[2,2],"counts":"9"}`), new(masks.Bitmap)); err == nil {
+		t.Error("run lengths of more pixels than there are")
+	}
 }

@@ -1,9 +1,11 @@
-// Package masks draws the masks of a segmentation: 16 codes of an answer to 64 x 64 values, and these to pixels of the image.
+// Package masks draws the masks of a segmentation: 16 codes of an answer to 64 x 64 values, and
+// these to pixels of the image.
 //
-// Before it: a mask file, which convert.Masks makes from vae-oid.npz, and an object's segment codes (package tasks). After it: a Bitmap in the
-// image's size, as run lengths, polygons or a PNG.
+// Before it: a mask file, which convert.Masks makes from vae-oid.npz, and an object's segment codes
+// (package tasks). After it: a Bitmap in the image's size, as run lengths, polygons or a PNG.
 //
-// The network is the decoder of a VQ-VAE (arXiv 2301.02229), as big_vision's evaluator has it: evaluators/proj/paligemma/transfers/segmentation.py.
+// The network is the decoder of a VQ-VAE (arXiv 2301.02229), as big_vision's evaluator has it:
+// evaluators/proj/paligemma/transfers/segmentation.py.
 //
 //	16 codes -> rows of the code book [4,4,C] -> conv 1x1, ReLU [4,4,128] -> 2 residual blocks
 //	-> 4 transposed convs 4x4 of stride 2, ReLU: [8,8,128], [16,16,64], [32,32,32], [64,64,16] -> conv 1x1 [64,64,1]; above 0 is the object
@@ -15,12 +17,13 @@ import (
 	"math"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/tensor"
 )
 
 // What a mask file is called in it, and the name of its first tensor.
 const (
-	Architecture = "paligemma-masks"
+	Architecture = paligemma.MaskArchitecture
 	CodeBook     = "codebook.weight"
 )
 
@@ -32,18 +35,19 @@ const (
 	maxWidth = 4096
 )
 
-// Layer is a convolution of the decoder, under the name that the checkpoint and the file have for it.
-type Layer struct {
+// layer is a convolution of the decoder, under the name that the checkpoint and the file have for
+// it.
+type layer struct {
 	Name     string
 	In, Out  int // channels; In 0: the code book's width
 	Kernel   int
 	Upwards  bool // transposed, of stride 2: the side doubles
-	Relu     bool // behind it
+	Relu     bool // after it
 	Residual int  // +1: its input is kept; -1: what was kept is added to its output
 }
 
-// Layers is the decoder in order.
-var Layers = []Layer{
+// decoderLayers is the decoder in order.
+var decoderLayers = []layer{
 	{"decoder.0", 0, 128, 1, false, true, 0},
 	{"decoder.2.net.0", 128, 128, 3, false, true, 1},
 	{"decoder.2.net.2", 128, 128, 3, false, true, 0},
@@ -58,8 +62,9 @@ var Layers = []Layer{
 	{"decoder.12", 16, 1, 1, false, false, 0},
 }
 
-// Shape returns the shape of the layer's weight, as PyTorch stores it: (out,in,k,k), and (in,out,k,k) if it is transposed. width is the code book's.
-func (l Layer) Shape(width int) []int {
+// shape returns the shape of the layer's weight, as PyTorch stores it: (out,in,k,k), and
+// (in,out,k,k) if it is transposed. width is the code book's.
+func (l layer) shape(width int) []int {
 	in := l.In
 	if in == 0 {
 		in = width
@@ -73,8 +78,8 @@ func (l Layer) Shape(width int) []int {
 // Tensors lists what a mask file holds, without types, for a code book of this width.
 func Tensors(width int) []gguf.Tensor {
 	all := []gguf.Tensor{{Name: CodeBook, Shape: []int{Codes, width}}}
-	for _, l := range Layers {
-		all = append(all, gguf.Tensor{Name: l.Name + ".weight", Shape: l.Shape(width)}, gguf.Tensor{Name: l.Name + ".bias", Shape: []int{l.Out}})
+	for _, l := range decoderLayers {
+		all = append(all, gguf.Tensor{Name: l.Name + ".weight", Shape: l.shape(width)}, gguf.Tensor{Name: l.Name + ".bias", Shape: []int{l.Out}})
 	}
 	return all
 }
@@ -124,7 +129,7 @@ func load(f *gguf.File) (*Decoder, error) {
 	if d.book, err = values(f, CodeBook); err != nil {
 		return nil, err
 	}
-	for _, l := range Layers {
+	for _, l := range decoderLayers {
 		weight, err := values(f, l.Name+".weight")
 		if err != nil {
 			return nil, err
@@ -133,7 +138,7 @@ func load(f *gguf.File) (*Decoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.layers = append(d.layers, newConvolution(l, l.Shape(width), weight, bias))
+		d.layers = append(d.layers, newConvolution(l, l.shape(width), weight, bias))
 	}
 	return d, nil
 }
@@ -155,7 +160,8 @@ func values(f *gguf.File, name string) ([]float32, error) {
 	return v, nil
 }
 
-// Decode turns the 16 codes of a mask, 0 to 127, row by row of a 4 x 4 grid, into 64 x 64 values, about -1 to 1, above 0 where the object is.
+// Decode turns the 16 codes of a mask, 0 to 127, row by row of a 4 x 4 grid, into 64 x 64 values,
+// about -1 to 1, above 0 where the object is.
 func (d *Decoder) Decode(codes []int) ([]float32, error) {
 	if len(codes) != PerMask {
 		return nil, fmt.Errorf("masks: %d codes, want %d", len(codes), PerMask)

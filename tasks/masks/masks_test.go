@@ -1,6 +1,7 @@
 package masks_test
 
-// This file: decoded and pasted masks against big_vision's and Pillow's own (testdata/reference/cases/masks.npz, paste.npz, made by scripts/reference).
+// This file: decoded and pasted masks against big_vision's and Pillow's own
+// (testdata/reference/cases/masks.npz, paste.npz, made by scripts/reference).
 
 import (
 	"bytes"
@@ -28,6 +29,7 @@ func converted(t testing.TB, typ gguf.Type) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	path, err := convert.Masks(src, convert.MaskOptions{Name: "demo", Type: typ, OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -169,12 +171,14 @@ func TestRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer src.Close()
 	if _, err := convert.Masks(src, convert.MaskOptions{Name: "x", Type: gguf.F32, OutDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not a mask checkpoint") {
 		t.Errorf("a PaliGemma checkpoint as masks: %v", err)
 	}
 }
 
-// Each bit of the description in turn is another: what is still accepted must describe the same tensors.
+// Each bit of the description in turn is another: what is still accepted must describe the same
+// tensors.
 func TestFlippedBits(t *testing.T) {
 	data, err := os.ReadFile(converted(t, gguf.F16))
 	if err != nil {

@@ -1,6 +1,6 @@
 package masks
 
-// This file: a decoded mask in the image. Before it: Decoder.Decode and an object's box. After it: a Bitmap of the image's size.
+// This file: a decoded mask in the image.
 
 import "math"
 
@@ -29,10 +29,11 @@ func (b *Bitmap) Place(x, y, width, height int) *Bitmap {
 	return whole
 }
 
-// Paste draws a decoded mask [64,64] into an image of the given size, within the box of bins y0, x0, y1, x1, a share bin/divisor of the image's
-// side each. As big_vision's evaluator does it (evaluators/proj/paligemma/transfers/segmentation.py): the corners are cut to whole pixels, the values
-// are resized to that box as Pillow does (BILINEAR, widened when shrinking), and what is above 0 then is inside. It returns false, and an empty
-// bitmap, where the box has no pixel.
+// Paste draws a decoded mask [64,64] into an image of the given size, within the box of bins y0,
+// x0, y1, x1, a share bin/divisor of the image's side each. As big_vision's evaluator does it
+// (evaluators/proj/paligemma/transfers/segmentation.py): the corners are cut to whole pixels, the
+// values are resized to that box as Pillow does (BILINEAR, widened when shrinking), and what is
+// above 0 then is inside. It returns false, and an empty bitmap, where the box has no pixel.
 func Paste(mask []float32, loc [4]int, divisor float64, width, height int) (*Bitmap, bool) {
 	b := &Bitmap{width, height, make([]bool, width*height)}
 	at := func(bin, side int) int { return int(float64(float64(bin)/divisor) * float64(side)) }
@@ -55,8 +56,9 @@ type span struct {
 	weights []float64
 }
 
-// spans is Pillow's bilinear filter from in to out samples (src/libImaging/Resample.c, precompute_coeffs): a triangle, widened when shrinking. The
-// conversions keep Go from fusing a product with an addition.
+// spans is Pillow's bilinear filter from in to out samples (src/libImaging/Resample.c,
+// precompute_coeffs): a triangle, widened when shrinking. The conversions keep Go from fusing a
+// product with an addition.
 func spans(in, out int) []span {
 	scale := float64(in) / float64(out)
 	widen := max(scale, 1)
@@ -78,8 +80,8 @@ func spans(in, out int) []span {
 	return all
 }
 
-// resize is Pillow's resize of an image of 32-bit floats [height,width]: columns first, each pass summed in 64 bits and kept in 32. each gets the
-// sums of one row [toWidth] after the other.
+// resize is Pillow's resize of an image of 32-bit floats [height,width]: columns first, each pass
+// summed in 64 bits and kept in 32. each gets the sums of one row [toWidth] after the other.
 func resize(v []float32, width, height, toWidth, toHeight int, each func(y int, row []float64)) {
 	columns := spans(width, toWidth)
 	narrow := make([]float32, height*toWidth)

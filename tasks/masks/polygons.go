@@ -1,18 +1,20 @@
 package masks
 
-// This file: the outlines of a bitmap. Before it: a Bitmap. After it: polygons of a JSON answer, of YOLO, LabelMe and other forms without pixels.
+// This file: the outlines of a bitmap.
 
 // Point is a corner of pixels: pixel (x, y) lies between the corners (x, y) and (x+1, y+1).
 type Point [2]int
 
-// Polygons returns the outlines of the bitmap, along the edges of its pixels, exactly: filled by the even-odd rule they are the bitmap again. An outline
-// goes with the inside on its right hand, y downwards: outer ones clockwise, holes counter-clockwise. Pixels that touch at a corner only are apart.
-// The first corner is not repeated, and corners on a straight line are left out.
+// Polygons returns the outlines of the bitmap, along the edges of its pixels, exactly: filled by
+// the even-odd rule they are the bitmap again. An outline goes with the inside on its right hand, y
+// downwards: outer ones clockwise, holes counter-clockwise. Pixels that touch at a corner only are
+// apart. The first corner is not repeated, and corners on a straight line are left out.
 func (b *Bitmap) Polygons() (all [][]Point) {
 	in := func(x, y int) bool {
 		return x >= 0 && y >= 0 && x < b.Width && y < b.Height && b.Bits[y*b.Width+x]
 	}
-	// An outline has a rightward edge at its top, below which the bitmap is inside. Each of these is walked once.
+	// An outline has a rightward edge at its top, below which the bitmap is inside. Each of these
+	// is walked once.
 	walked := make([]bool, len(b.Bits))
 	for y := range b.Height {
 		for x := range b.Width {
@@ -25,7 +27,8 @@ func (b *Bitmap) Polygons() (all [][]Point) {
 	return all
 }
 
-// Directions on the screen, clockwise, and the two pixels ahead of a corner that one comes to: on the right hand and on the left.
+// Directions on the screen, clockwise, and the two pixels ahead of a corner that one comes to: on
+// the right hand and on the left.
 var directions = [4]struct{ step, right, left Point }{
 	{Point{1, 0}, Point{0, 0}, Point{0, -1}},    // right
 	{Point{0, 1}, Point{-1, 0}, Point{0, 0}},    // down
@@ -33,7 +36,8 @@ var directions = [4]struct{ step, right, left Point }{
 	{Point{0, -1}, Point{0, -1}, Point{-1, -1}}, // up
 }
 
-// walk goes once around an outline, from the corner start to the right. top is told of the pixel below each rightward edge.
+// walk goes once around an outline, from the corner start to the right. top is told of the pixel
+// below each rightward edge.
 func walk(start Point, in func(x, y int) bool, top func(x, y int)) (outline []Point) {
 	at, d := start, 0
 	for {
@@ -59,8 +63,9 @@ func walk(start Point, in func(x, y int) bool, top func(x, y int)) (outline []Po
 	}
 }
 
-// Join makes one polygon of the outlines of a bitmap, for forms that know neither holes nor parts: each further outline is reached from the polygon so far,
-// at the corners that lie nearest, and left on the same way. Filled by the even-odd rule or by the non-zero rule it is the bitmap again.
+// Join makes one polygon of the outlines of a bitmap, for forms that know neither holes nor parts:
+// each further outline is reached from the polygon so far, at the corners that lie nearest, and
+// left on the same way. Filled by the even-odd rule or by the non-zero rule it is the bitmap again.
 func Join(outlines [][]Point) []Point {
 	if len(outlines) == 0 {
 		return nil

@@ -1,20 +1,51 @@
 package masks
 
-// This file: COCO's run lengths. Before it: a Bitmap. After it: "counts" of a JSON answer or of a COCO file, and back.
+// This file: COCO's run lengths.
 //
-// Runs go down the columns, from left to right, and begin with the pixels outside (maybe none). The compressed form is pycocotools' (maskApi.c,
-// rleToString): each count, from the fourth on less the one before the last, in groups of five bits, the lowest first; a group is a character from
-// "0" on, with 0x20 set where more follow; the last group's 0x10 is the sign.
+// Runs go down the columns, from left to right, and begin with the pixels outside (maybe none). The
+// compressed form is pycocotools' (maskApi.c, rleToString): each count, from the fourth on less the
+// one before the last, in groups of five bits, the lowest first; a group is a character from "0"
+// on, with 0x20 set where more follow; the last group's 0x10 is the sign.
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 )
 
+// bitmapJSON is COCO's form of a bitmap.
+type bitmapJSON struct {
+	Size   [2]int `json:"size"` // height, width
+	Counts string `json:"counts"`
+}
+
+// MarshalJSON writes the bitmap as COCO does: {"size": [height, width], "counts": run lengths}.
+func (b *Bitmap) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(bitmapJSON{[2]int{b.Height, b.Width}, b.RLE()})
+	return out.Bytes(), err
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (b *Bitmap) UnmarshalJSON(text []byte) error {
+	var form bitmapJSON
+	if err := json.Unmarshal(text, &form); err != nil {
+		return err
+	}
+	read, err := ParseRLE(form.Counts, form.Size[1], form.Size[0])
+	if err == nil {
+		*b = *read
+	}
+	return err
+}
+
 // RLE returns the compressed run lengths of a bitmap.
 func (b *Bitmap) RLE() string {
 	var out []byte
-	counts := b.Runs()
+	counts := b.runs()
 	for i, n := range counts {
 		x := n
 		if i > 2 {
@@ -36,8 +67,8 @@ func (b *Bitmap) RLE() string {
 	return string(out)
 }
 
-// Runs returns the run lengths, outside first.
-func (b *Bitmap) Runs() (counts []int) {
+// runs returns the run lengths, outside first.
+func (b *Bitmap) runs() (counts []int) {
 	inside, n := false, 0
 	for x := range b.Width {
 		for y := range b.Height {

@@ -2,7 +2,10 @@
 
 package workertest
 
-import "os"
+import (
+	"io"
+	"os"
+)
 
-// suffer ends the process, whatever was asked for.
-func suffer(string) { os.Exit(3) }
+// misbehave ends the process, whatever a prompt asks for.
+func misbehave(string, io.Writer) { os.Exit(3) }

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// suffer does what the prompt asked for.
-func suffer(fault string) {
-	signals := map[string]syscall.Signal{"abort": syscall.SIGABRT, "segv": syscall.SIGSEGV, "kill": syscall.SIGKILL, "stop": syscall.SIGSTOP}
+// misbehave does what a prompt "fault NAME" asks for. connection is the worker's.
+func misbehave(fault string, connection io.Writer) {
+	signals := map[string]syscall.Signal{
+		"abort": syscall.SIGABRT, "segv": syscall.SIGSEGV, "kill": syscall.SIGKILL, "stop": syscall.SIGSTOP}
 	if s, ok := signals[fault]; ok {
 		syscall.Kill(os.Getpid(), s)
 		time.Sleep(time.Minute)

@@ -1,0 +1,34 @@
+package inspect
+
+import (
+	"strings"
+	"testing"
+)
+
+// What a file calls its keys and values cannot steer a terminal or break a line.
+func TestTexts(t *testing.T) {
+	for value, want := range map[any]string{
+		"\x1b]0;title\x07 a\nb":        `"\x1b]0;title\a a\nb"`,
+		strings.Repeat("x", 100):       `"` + strings.Repeat("x", mostRunes) + `"... 100 bytes`,
+		float32(0.1):                   "0.1",
+		uint64(1) << 63:                "9223372036854775808",
+		"\u202etxt.exe \xff":           `"\u202etxt.exe \xff"`,
+		strings.Repeat("é", mostRunes): `"` + strings.Repeat("é", mostRunes) + `"`,
+	} {
+		if have := ShortText(value); have != want {
+			t.Errorf("%q: have %s, want %s", value, have, want)
+		}
+	}
+	for name, want := range map[string]string{"blk.0.attn_q.weight": "blk.0.attn_q.weight", "a b": `"a b"`, "": `""`, "é": "é", "a\n": `"a\n"`, `"`: `"\""`} {
+		if have := Plain(name); have != want {
+			t.Errorf("%q: have %s, want %s", name, have, want)
+		}
+	}
+	long := make([]string, MostElements+1)
+	if a, b := exactText(long), exactText(append(long[1:], "x")); a == b || !strings.HasPrefix(a, "sha256:") {
+		t.Errorf("%s and %s", a, b)
+	}
+	if have := exactText([]string{"a", "b"}); have != `["a", "b"]` {
+		t.Error(have)
+	}
+}

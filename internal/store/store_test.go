@@ -1,0 +1,111 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pali-gguf/pali/paligemma"
+)
+
+// folderOf makes a folder with empty files.
+func folderOf(t *testing.T, names ...string) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range names {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+func TestFind(t *testing.T) {
+	t.Setenv("PALI_MODELS", folderOf(t, "us/named-F16.gguf", "us/mmproj-named-F16.gguf"))
+	folder := folderOf(t, "one/a-Q4_0.gguf", "one/mmproj-a-F16.gguf", "one/masks-a.gguf", "one/notes.txt",
+		"two/a-Q4_0.gguf", "two/a-F16.gguf", "two/mmproj-a-Q4_0.gguf", "two/mmproj-a-F16.gguf", "two/mmproj-a-b-F16.gguf",
+		"several/a-Q4_0.gguf", "several/mmproj-x.gguf", "several/mmproj-y.gguf",
+		"masks/a-Q4_0.gguf", "masks/mmproj-a-Q4_0.gguf", "masks/masks-x.gguf", "masks/masks-y.gguf",
+		"blind/a-Q4_0.gguf", "empty/notes.txt")
+	for _, c := range []struct {
+		name, model, mmproj, masks string
+		want                       Files
+	}{
+		{"a folder", "one", "", "", Files{Text: "one/a-Q4_0.gguf", Vision: "one/mmproj-a-F16.gguf", Masks: "one/masks-a.gguf"}},
+		{"a file", "two/a-F16.gguf", "", "", Files{Text: "two/a-F16.gguf", Vision: "two/mmproj-a-F16.gguf"}},
+		{"the same type first", "two/a-Q4_0.gguf", "", "", Files{Text: "two/a-Q4_0.gguf", Vision: "two/mmproj-a-Q4_0.gguf"}},
+		{"what is given", "several", "v", "m", Files{Text: "several/a-Q4_0.gguf", Vision: "v", Masks: "m"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			have, err := Find(filepath.Join(folder, c.model), c.mmproj, c.masks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []*string{&have.Text, &have.Vision, &have.Masks} {
+				*path = strings.TrimPrefix(filepath.ToSlash(*path), filepath.ToSlash(folder)+"/")
+			}
+			if d := cmp.Diff(c.want, have); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+	f, err := Find(filepath.Join(folder, "masks"), "", "")
+	if several := new(AmbiguousError); err != nil || f.Masks != "" || !errors.As(f.MasksErr, several) || several.Want != paligemma.MaskFile {
+		t.Errorf("several mask files: %v, %+v", err, f)
+	}
+	f, err = Find("NAMED", "", "")
+	if err != nil || filepath.Base(f.Vision) != "mmproj-named-F16.gguf" {
+		t.Errorf("a name: %v, %+v", err, f)
+	}
+	for _, c := range []struct{ name, model, want string }{
+		{"no text file", "empty", "no text GGUF in this folder"},
+		{"no vision file", "blind", "no mmproj GGUF in this folder"},
+		{"several text files", "two", "2 files could be the text GGUF (a-F16.gguf, a-Q4_0.gguf)"},
+		{"several vision files", "several", "2 files could be the mmproj GGUF"},
+		{"nothing", "nothing", "no such file or folder"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Find(filepath.Join(folder, c.model), "", "")
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), " -") {
+				t.Errorf("have %v, want %q and no flag", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNamed(t *testing.T) {
+	folder := folderOf(t, "A-F16.gguf", "A-2-F16.gguf", "pub/b/B-3-Q8_0.gguf", "pub/b/mmproj-B-3-Q8_0.gguf", "pub/c/d/deep-F16.gguf", ".x/hidden-F16.gguf")
+	for _, c := range []struct{ name, want string }{
+		{"a-f16", "A-F16.gguf"},
+		{"A-2.gguf", "A-2-F16.gguf"},
+		{"b", "pub/b/B-3-Q8_0.gguf"},
+		{"b-3", "pub/b/B-3-Q8_0.gguf"},
+		{"a", "2 models have this name"},
+		{"B-3-Q", "no model of that name"},
+		{"deep", "no model of that name"},
+		{"hidden", "no model of that name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path, err := Named(folder, c.name)
+			if err == nil {
+				if path, err = filepath.Rel(folder, path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if filepath.ToSlash(path) != c.want && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("have %q, %v, want %q", path, err, c.want)
+			}
+		})
+	}
+	if all, err := List(filepath.Join(folder, "nothing")); len(all) != 0 || err != nil {
+		t.Errorf("a folder that does not exist: %v %v", all, err)
+	}
+}

@@ -1,0 +1,109 @@
+package server
+
+// This file: who may ask.
+//
+// A page of another site can make a browser send requests to this machine. The name that it uses
+// for this server is in Host, its own is in Origin: both must be this server's, or have been
+// allowed.
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Access says who may ask.
+type Access struct {
+	Key     string   // what clients must show; "": nothing
+	Public  bool     // whether other machines can reach the server
+	Hosts   []string // names of this server that clients may use beside localhost, in lower case
+	Origins []string // web origins, beside the server's own, whose pages may ask
+}
+
+// checkOrigin refuses a request whose Host or Origin is not this server's, or that a page of
+// another site sent.
+func (a *Access) checkOrigin(r *http.Request) *failure {
+	if !a.allowedHost(r.Host) {
+		return failuref(http.StatusForbidden, "host",
+			"this server does not answer to this name: use localhost, or have the name allowed where it is started")
+	}
+	origin := r.Header.Get("Origin")
+	if !a.allowedOrigin(origin, r.Host) {
+		return failuref(http.StatusForbidden, "origin",
+			"a page of this origin may not ask: have the origin allowed where the server is started")
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if origin == "" && (site == "cross-site" || site == "same-site") && !reads {
+		return failuref(http.StatusForbidden, "origin", "a page of another site may not ask")
+	}
+	return nil
+}
+
+// allowedHost tells whether a Host header names this server: localhost, a loopback address, a name
+// of Access.Hosts; if other machines can reach it any address, which no name server can have
+// pointed here.
+func (a *Access) allowedHost(host string) bool {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = host, "80"
+		if n := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"); len(n) == len(host)-2 {
+			name = n
+		}
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return false
+	}
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.Zone() == "" && (ip.IsLoopback() || a.Public)
+	}
+	name = strings.ToLower(name)
+	return name == "localhost" || slices.Contains(a.Hosts, name)
+}
+
+// allowedOrigin tells whether a page of this origin may ask: there is none, it is the server's own,
+// or one of Access.Origins.
+func (a *Access) allowedOrigin(origin, host string) bool {
+	if origin == "" || slices.Contains(a.Origins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host == host && u.User == nil && u.Path == "" &&
+		u.RawQuery == "" && u.Fragment == ""
+}
+
+// crossOrigin sets the headers by which a page of Access.Origins may read the answer. It answers
+// OPTIONS, and then returns true.
+func (a *Access) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool) {
+	h := w.Header()
+	if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(a.Origins, origin) {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Methods", "GET, POST")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		h.Set("Access-Control-Expose-Headers", "Retry-After")
+		h.Set("Access-Control-Max-Age", "600")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	}
+	if r.Method != http.MethodOptions {
+		return false
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// authorized tells whether a request shows the key. /health needs none, nor does the page, which
+// asks for the key.
+func (a *Access) authorized(r *http.Request) bool {
+	if a.Key == "" || r.URL.Path == "/health" || isPage(r) {
+		return true
+	}
+	scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	have, want := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(a.Key))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(have[:], want[:]) == 1
+}

@@ -1,0 +1,216 @@
+package server
+
+// This file: Pali's native routes, POST /v1/TASK.
+
+import (
+	"bytes"
+	"encoding/json"
+	"image/png"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/server/engine"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/draw"
+)
+
+// taskRequest is the body of POST /v1/TASK as JSON. A form has the same fields, and its files are
+// the images.
+type taskRequest struct {
+	Model  string   `json:"model"`
+	Image  string   `json:"image"` // a data URI, or base64
+	Images []string `json:"images"`
+
+	Lang     string   `json:"lang"`     // caption, describe, ask
+	Question string   `json:"question"` // ask
+	Things   []string `json:"things"`   // detect, segment
+	Prompt   string   `json:"prompt"`   // run
+
+	MaxTokens   int      `json:"max_tokens"`
+	Temperature float64  `json:"temperature"`
+	TopK        int      `json:"top_k"`
+	TopP        *float64 `json:"top_p"`
+	MinP        float64  `json:"min_p"`
+	Seed        uint64   `json:"seed"`
+	Logprobs    int      `json:"logprobs"`
+	Resize      string   `json:"resize"`
+
+	MinScore   float64 `json:"min_score"`   // detect, segment
+	Strict     bool    `json:"strict"`      // detect, segment
+	LocDivisor int     `json:"loc_divisor"` // detect, segment
+
+	Stream bool `json:"stream"` // caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
+
+	files [][]byte // of a form
+}
+
+func (q *taskRequest) setDefaults() {
+	q.Lang, q.MaxTokens, q.Resize, q.LocDivisor = "en", defaultTokens, string(imageproc.Antialias), tasks.LocDivisor
+}
+
+// takeForm implements formTaker.
+func (q *taskRequest) takeForm(fields map[string][]string, files [][]byte) ([]byte, error) {
+	q.files = files
+	return formJSON(fields)
+}
+
+// textFields are the fields of a form that are texts; the others are JSON.
+var textFields = map[string]bool{"model": true, "lang": true, "question": true, "prompt": true, "resize": true}
+
+// freePrompt is the route whose prompt the client writes, and whose answer is text.
+var freePrompt = tasks.Task{Name: "run"}
+
+// nativeTasks are the native routes.
+func nativeTasks() []tasks.Task { return append(slices.Clone(tasks.All), freePrompt) }
+
+// prompt makes the prompt of a request to the route of a task.
+func (q *taskRequest) prompt(t *tasks.Task) (tasks.Prompt, error) {
+	if t.Name == freePrompt.Name {
+		return tasks.Parse(q.Prompt), nil
+	}
+	return t.Prompt(q.Lang, q.Question, q.Things...)
+}
+
+// task returns the handler of a native route.
+func (s *Server) task(t *tasks.Task) func(http.ResponseWriter, *http.Request, *taskRequest) error {
+	return func(w http.ResponseWriter, r *http.Request, q *taskRequest) error {
+		x, err := s.nativeRequest(r, t, q)
+		if err != nil {
+			return err
+		}
+		asPNG, err := wantsPNG(r, t)
+		if err != nil {
+			return err
+		}
+		if q.Stream && t.Boxes {
+			return invalid("stream: objects come when the answer is complete")
+		}
+		out := newNDJSON(w, false)
+		got, err := s.engine.Generate(r.Context(), &x.Request, func(step runner.Step) error {
+			if !q.Stream || step.Text == "" {
+				return nil
+			}
+			return out.send(map[string]string{"text": step.Text})
+		})
+		if err != nil {
+			return out.fail(err)
+		}
+		a := tasks.NewResponse(x.Prompt, got.Result, got.Load)
+		if x.TopLogprobs > 0 {
+			a.Logprobs = tasks.Logprobs(got.Steps)
+		}
+		a.Timings = timingsOf(got)
+		if t.Boxes {
+			if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
+				return err
+			}
+		}
+		switch {
+		case asPNG:
+			return s.sendPNG(w, r, x.Images[0], a.Objects)
+		case q.Stream:
+			return out.send(a)
+		}
+		writeJSON(w, http.StatusOK, a)
+		return nil
+	}
+}
+
+// nativeRequest makes the request to the engine.
+func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (*request, error) {
+	m, err := s.model(q.Model)
+	if err != nil {
+		return nil, err
+	}
+	prompt, err := q.prompt(t)
+	if err != nil {
+		return nil, invalid("%s", err)
+	}
+	x := newRequest(m, clientOf(r), prompt.Text)
+	if x.Resize, err = imageproc.ParseResize(q.Resize); err != nil {
+		return nil, invalid("resize: want one of %v", imageproc.Resizes)
+	}
+	x.MaxTokens, x.TopLogprobs = q.MaxTokens, q.Logprobs
+	x.Sampling = runner.Sampling{Temperature: q.Temperature, TopK: q.TopK, MinP: q.MinP, Seed: q.Seed}
+	set(&x.Sampling.TopP, q.TopP)
+	if q.Image != "" {
+		q.Images = append([]string{q.Image}, q.Images...)
+	}
+	for _, data := range q.files {
+		x.Images = append(x.Images, &engine.Image{Data: data})
+	}
+	named, err := s.images.readAll(r.Context(), q.Images)
+	if err != nil {
+		return nil, err
+	}
+	x.Images = append(x.Images, named...)
+	switch {
+	case t.Boxes && len(x.Images) > 1:
+		return nil, invalid("%d images: objects are found in one", len(x.Images))
+	case q.LocDivisor != 1023 && q.LocDivisor != 1024:
+		return nil, invalid("loc_divisor %d: want 1023 or 1024", q.LocDivisor)
+	case !(q.MinScore >= 0 && q.MinScore <= 1):
+		return nil, invalid("min_score %v: want 0 to 1", q.MinScore)
+	}
+	if q.Strict && t.Boxes {
+		x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
+	}
+	return x, nil
+}
+
+// formJSON returns the JSON body that says the same as the fields of a form.
+func formJSON(fields map[string][]string) ([]byte, error) {
+	all := map[string]any{}
+	for name, values := range fields {
+		switch {
+		case name == "things":
+			all[name] = values
+		case len(values) > 1:
+			return nil, invalid("the form has a field twice")
+		case textFields[name]:
+			all[name] = values[0]
+		case json.Valid([]byte(values[0])):
+			all[name] = json.RawMessage(values[0])
+		default:
+			return nil, invalid("a field of the form is not a number and not a truth value")
+		}
+	}
+	return json.Marshal(all)
+}
+
+// wantsPNG tells whether the image with its objects is wanted: Accept has image/png before
+// application/json.
+func wantsPNG(r *http.Request, t *tasks.Task) (bool, error) {
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		switch media, _, _ := mime.ParseMediaType(part); media {
+		case "image/png":
+			if !t.Boxes {
+				return false, failuref(http.StatusNotAcceptable, "accept", "the answer is text, not an image")
+			}
+			return true, nil
+		case "application/json":
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// sendPNG answers with the image, the objects drawn on it.
+func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Image, objects []tasks.Detection) error {
+	decoded, release, err := s.engine.Decode(r.Context(), img.Data)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var b bytes.Buffer
+	if err := png.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects)); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/png")
+	w.Write(b.Bytes())
+	return nil
+}

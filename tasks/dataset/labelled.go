@@ -1,0 +1,118 @@
+package dataset
+
+// This file: a record of the journal to what the formats need: objects with classes, pixels, masks.
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// labelledImage is an image with its answers.
+type labelledImage struct {
+	Source
+	sum           Digest
+	id            int    // from 1, without those that are left out
+	baseName      string // the name without its ending, another for each image
+	width, height int
+	answers       []answer
+}
+
+// answer is an answer with its objects.
+type answer struct {
+	Answer
+	objects  []object
+	unparsed []string // if the prompt asked for objects, or there are any
+	dropped  int      // objects with too low a score, or without any area
+}
+
+// object is one that is kept.
+type object struct {
+	tasks.Detection
+	text  string  // its part of the answer
+	class int     // of Export's classes, from 0
+	area  float64 // of the mask, or of the box if it has none
+}
+
+// objects lists all objects of an image.
+func (img *labelledImage) objects() (all []object) {
+	for _, a := range img.answers {
+		all = append(all, a.objects...)
+	}
+	return all
+}
+
+// read returns the answers of a record, without masks.
+func (e *Export) read(r Record) (all []answer) {
+	canvas := tasks.Canvas{Width: r.Width, Height: r.Height, Divisor: e.Divisor}
+	for _, a := range r.Answers {
+		x, prompt := answer{Answer: a}, tasks.Parse(a.Prompt)
+		found, unparsed := tasks.ParseDetections(a.Text)
+		if len(found) > 0 || prompt.Boxes() {
+			x.unparsed = unparsed
+		}
+		for i, d := range found {
+			d.Score, d.XYXY = a.Scores[i], canvas.XYXY(d.Loc)
+			if d.Label == "" {
+				d.Label = unnamed(prompt)
+			}
+			o := object{Detection: d, text: a.Text[d.From:d.To], area: (d.XYXY[2] - d.XYXY[0]) * (d.XYXY[3] - d.XYXY[1])}
+			if d.Score.Score < e.MinScore || o.area == 0 {
+				x.dropped++
+				continue
+			}
+			x.objects = append(x.objects, o)
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// unnamed is the label of an object that the model gave none: the one that was asked for, or
+// "object".
+func unnamed(prompt tasks.Prompt) string {
+	if len(prompt.Labels) == 1 {
+		return prompt.Labels[0]
+	}
+	return "object"
+}
+
+// drawMasks adds the masks of an image's objects.
+func (e *Export) drawMasks(img *labelledImage) error {
+	canvas := tasks.Canvas{Width: img.width, Height: img.height, Divisor: e.Divisor}
+	for i := range img.answers {
+		for k := range img.answers[i].objects {
+			o := &img.answers[i].objects[k]
+			var err error
+			if o.Mask, err = o.DrawMask(e.Decoder, canvas); err != nil {
+				return fmt.Errorf("%s: %w", img.Name, err)
+			}
+			if o.Mask != nil {
+				o.area = float64(o.Mask.Area())
+			}
+		}
+	}
+	return nil
+}
+
+// classes lists the labels that prompts ask for, each once, in their order.
+func classes(prompts []tasks.Prompt) (all []string) {
+	for _, p := range prompts {
+		for _, label := range p.Labels {
+			if !slices.Contains(all, label) {
+				all = append(all, label)
+			}
+		}
+	}
+	return all
+}
+
+// outline is the outline of an object's mask as one polygon; nil if it has none.
+func (o *object) outline() []masks.Point {
+	if o.Mask == nil {
+		return nil
+	}
+	return masks.Join(o.Mask.Polygons())
+}

@@ -1,0 +1,94 @@
+package tasks
+
+// This file: a task's answer as Pali gives it: the same JSON on the command line and over HTTP.
+
+import (
+	"time"
+
+	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// Response is what a task prints with --json.
+type Response struct {
+	Image    string      `json:"image,omitempty"`
+	Images   []string    `json:"images,omitempty"` // where there are several
+	Frames   []int       `json:"frames,omitempty"` // of an animated image, from 0
+	Prompt   string      `json:"prompt"`
+	Text     string      `json:"text"` // as the model gave it
+	Tokens   []int32     `json:"tokens"`
+	Objects  []Detection `json:"objects,omitzero"`
+	Unparsed []string    `json:"unparsed,omitzero"`
+	Tiles    []Tile      `json:"tiles,omitempty"` // if the image was asked about in parts; then Text joins their texts
+	Logprobs []Logprob   `json:"logprobs,omitempty"`
+	Timings  Timings     `json:"timings"`
+}
+
+// Tile is a part of an image, and what the model answered about it.
+type Tile struct {
+	XYXY [4]int `json:"xyxy"` // x0, y0, x1, y1 in pixels of the image
+	Text string `json:"text"` // as the model gave it
+}
+
+// Logprob is a token with its log-probability, and the most probable at its place.
+type Logprob struct {
+	Token   int32     `json:"token"`
+	Text    string    `json:"text"`
+	Logprob float64   `json:"logprob"`
+	Top     []Logprob `json:"top,omitempty"`
+}
+
+// Timings says how long each part took, in milliseconds.
+type Timings struct {
+	Queue         float64 `json:"queue_ms,omitempty"` // of a server: until it was this request's turn
+	Load          float64 `json:"load_ms"`
+	Vision        float64 `json:"vision_ms"`
+	Prefill       float64 `json:"prefill_ms"`
+	Decode        float64 `json:"decode_ms"`
+	PrefillTokens int     `json:"prefill_tokens"`
+	DecodeTokens  int     `json:"decode_tokens"`
+}
+
+// NewResponse returns the response for the answer r to prompt, without objects and
+// log-probabilities. load is how long the request waited for the model.
+func NewResponse(prompt string, r *runner.Result, load time.Duration) Response {
+	return Response{Prompt: prompt, Text: r.Text, Tokens: r.Tokens, Timings: NewTimings(r.Timings, load)}
+}
+
+// NewTimings writes times in milliseconds.
+func NewTimings(t runner.Timings, load time.Duration) Timings {
+	return Timings{
+		Load: ms(load), Vision: ms(t.Vision), Prefill: ms(t.Prefill), Decode: ms(t.Decode),
+		PrefillTokens: t.PrefillTokens, DecodeTokens: t.DecodeTokens,
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// Logprobs lists the tokens of an answer with their probabilities.
+func Logprobs(steps []runner.Step) (all []Logprob) {
+	for _, s := range steps {
+		l := Logprob{Token: s.Token, Text: s.Text, Logprob: s.Logprob}
+		for _, t := range s.Top {
+			l.Top = append(l.Top, Logprob{Token: t.Token, Text: t.Text, Logprob: t.Logprob})
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// AddDetections sets the objects of the answer r that score minScore or more, and the parts of it
+// that are not objects. decoder may be nil: then there are no masks.
+func (a *Response) AddDetections(r *runner.Result, c Canvas, minScore float64, decoder *masks.Decoder) error {
+	found, unparsed, err := Detections(r, c, decoder)
+	if err != nil {
+		return err
+	}
+	a.Objects, a.Unparsed = []Detection{}, append([]string{}, unparsed...)
+	for _, d := range found {
+		if d.Score.Score >= minScore {
+			a.Objects = append(a.Objects, d)
+		}
+	}
+	return nil
+}

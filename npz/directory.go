@@ -302,7 +302,7 @@ func checkMember(name string) error {
 	case len(name) > maxName:
 		bad = fmt.Sprintf("longer than %d bytes", maxName)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		bad = "holds bytes that are no text"
+		bad = "holds bytes that are not text"
 	case strings.HasPrefix(name, "/") || strings.ContainsAny(name, `\:`):
 		bad = "is an absolute path or holds \\ or :"
 	case strings.HasSuffix(name, "/"):

@@ -70,7 +70,7 @@ func (u *unpack) Read(b []byte) (int, error) {
 func (u *unpack) finish() error {
 	var one [1]byte
 	if n, err := io.ReadFull(u.src, one[:]); n != 0 {
-		return fmt.Errorf("npz: %s: goes on after its size of %d bytes", quote(u.m.name), u.m.size)
+		return fmt.Errorf("npz: %s: continues after its size of %d bytes", quote(u.m.name), u.m.size)
 	} else if err != io.EOF {
 		return fmt.Errorf("npz: %s: at its end: %w", quote(u.m.name), err)
 	}

@@ -152,9 +152,9 @@ func npzNames() []Case {
 		{"drive", `C:\x.npy`, "absolute"},
 		{"drive, forward", "C:/x.npy", "absolute"},
 		{"backslash", `a\..\x.npy`, "absolute"},
-		{"NUL", "a\x00.npy", "no text"},
-		{"escape sequence", "\x1b[2J.npy", "no text"},
-		{"not UTF-8", "\xff\xfe.npy", "no text"},
+		{"NUL", "a\x00.npy", "not text"},
+		{"escape sequence", "\x1b[2J.npy", "not text"},
+		{"not UTF-8", "\xff\xfe.npy", "not text"},
 		{"long", strings.Repeat("a", 600) + ".npy", "longer than 512"},
 		{"64 KiB", strings.Repeat("a", 65531) + ".npy", "longer than 512"},
 	} {

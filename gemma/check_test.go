@@ -1,6 +1,7 @@
 package gemma_test
 
-// This file: Check on the smallest good text files, and on each of them with one key or one tensor spoiled.
+// This file: Check on the smallest good text files, and on each of them with one key or one tensor
+// spoiled.
 
 import (
 	"bytes"
@@ -31,7 +32,7 @@ func check(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (*gemma.Model, er
 	return gemma.Check(f)
 }
 
-// refused checks that Check refuses with these words.
+// refused checks that the error of Check contains want.
 func refused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	t.Helper()
 	m, err := check(t, kvs, tensors)
@@ -64,7 +65,7 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestGoodVariations: what may differ, differs without harm.
+// TestGoodVariations: what may differ between files is accepted.
 func TestGoodVariations(t *testing.T) {
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
@@ -203,14 +204,16 @@ func TestSizesTogether(t *testing.T) {
 	}
 }
 
-// TestOneLayer: a gemma2 of one layer is complete but has no layer without a window, and llama.cpp aborts on the empty cache.
+// TestOneLayer: a gemma2 of one layer is complete but has no layer without a window, and llama.cpp
+// aborts on the empty cache.
 func TestOneLayer(t *testing.T) {
 	kvs, tensors := badfiles.TinyText(paligemma.Gemma2)
 	one := slices.DeleteFunc(slices.Clone(tensors), func(x gguf.Tensor) bool { return strings.HasPrefix(x.Name, "blk.1.") })
 	refused(t, badfiles.With(kvs, "gemma2.block_count", uint32(1)), one, "gemma2.block_count: have 1, want 2 to 512")
 }
 
-// TestDangerousKeys: keys that llama.cpp acts on and this program does not, and keys it does not know.
+// TestDangerousKeys: keys that llama.cpp acts on and this program does not, and keys it does not
+// know.
 func TestDangerousKeys(t *testing.T) {
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
@@ -230,7 +233,7 @@ func TestDangerousKeys(t *testing.T) {
 	refused(t, append(slices.Clone(kvs), gguf.KV{Key: "gemma.attention.sliding_window", Value: uint32(1)}), tensors, "does not belong")
 }
 
-// TestFreeKeys: keys that nothing acts on may be there, but not in masses.
+// TestFreeKeys: keys that nothing acts on are allowed, up to a limit.
 func TestFreeKeys(t *testing.T) {
 	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
 	refused(t, badfiles.With(kvs, "general.tags", make([]string, 4097)), tensors, `"general.tags": 4097 elements, want at most 4096`)
@@ -247,7 +250,8 @@ func TestFreeKeys(t *testing.T) {
 	}
 }
 
-// TestFlippedBits flips bits of a good file outside the vocabulary. Check must not panic, and what it accepts must have all its tensors.
+// TestFlippedBits flips bits of a good file outside the vocabulary. Check must not panic, and what
+// it accepts must have all its tensors.
 func TestFlippedBits(t *testing.T) {
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
@@ -365,7 +369,7 @@ func TestVocabulary(t *testing.T) {
 		tensors, "token_embd.weight: shape [1439 32], want [1440 32]")
 }
 
-// TestOtherKinds: a wrong kind of file is told apart by name.
+// TestOtherKinds: the error names the kind of a file of another kind.
 func TestOtherKinds(t *testing.T) {
 	kvs, tensors := badfiles.TinyVision()
 	refused(t, kvs, tensors, "this is the mmproj file, want the text file")
@@ -375,7 +379,8 @@ func TestOtherKinds(t *testing.T) {
 	refused(t, nil, nil, "missing key general.architecture")
 }
 
-// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' text towers.
+// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the
+// released checkpoints' text towers.
 func TestTensorsOfPublishedModels(t *testing.T) {
 	want := [][2]int64{{164, 2508531712}, {288, 2616996096}, {464, 9245834752}, {508, 27232436736}}
 	for i, v := range paligemma.Variants {

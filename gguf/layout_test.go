@@ -15,7 +15,8 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// roundTrip lays out, reads back, and compares everything; NaNs by their bits, through the header's bytes.
+// roundTrip lays out, reads back, and compares everything; NaNs by their bits, through the header's
+// bytes.
 func roundTrip(t interface{ Fatalf(string, ...any) }, kvs []gguf.KV, tensors []gguf.Tensor) {
 	l, err := gguf.NewLayout(kvs, tensors)
 	if err != nil {
@@ -97,7 +98,8 @@ func FuzzRoundTrip(f *testing.F) {
 	}))
 }
 
-// TestLayoutBytes pins one file, so that reader and writer cannot be wrong alike.
+// TestLayoutBytes compares one file byte by byte, so that reader and writer cannot make the same
+// mistake.
 func TestLayoutBytes(t *testing.T) {
 	l, err := gguf.NewLayout([]gguf.KV{{Key: "k", Value: []string{"é"}}, {Key: "b", Value: true}}, []gguf.Tensor{{Name: "t", Type: gguf.F16, Shape: []int{2, 3}}})
 	if err != nil {

@@ -1,7 +1,7 @@
 package gguf
 
-// This file: where the tensors' data lie: offsets as the file has them become positions in the file, and every byte after
-// the metadata belongs to one tensor or is padding.
+// This file: where the tensors' data are: the offsets of the description become positions in the
+// file, and every byte after the metadata belongs to one tensor or is padding.
 
 import (
 	"fmt"
@@ -25,8 +25,9 @@ func alignment(f *File) (int64, error) {
 	return int64(a), nil
 }
 
-// checkOffsets turns the tensors' offsets into positions in the file and checks that they cover everything after the metadata, which ends at
-// position end: in order, without holes or overlaps, with zeros as padding.
+// checkOffsets turns the tensors' offsets into positions in the file and checks that they cover
+// everything after the metadata, which ends at position end: in order, without holes or overlaps,
+// with zeros as padding.
 func checkOffsets(f *File, end, alignment int64) error {
 	start := pad(end, alignment)
 	for i := range f.Tensors {
@@ -49,7 +50,7 @@ func checkOffsets(f *File, end, alignment int64) error {
 	return f.zeros(end, f.Size)
 }
 
-// zeros checks the padding from one position up to another: less than maxAlignment bytes.
+// zeros checks that the padding of f in [from, to), less than maxAlignment bytes, is zero.
 func (f *File) zeros(from, to int64) error {
 	if from >= to {
 		return nil

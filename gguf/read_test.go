@@ -1,6 +1,7 @@
 package gguf_test
 
-// This file: Read against every bad file of package attacks, against every cut and every flipped bit of a good one, and against what a path can be.
+// This file: Read against every bad file of package badfiles, against every cut and every flipped
+// bit of a good one, and against what a path can be.
 
 import (
 	"bytes"
@@ -125,7 +126,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// consistent checks what must hold for any accepted file: Lookup and Tensor find everything, and the data lie inside the file, in order.
+// consistent checks what must hold for any accepted file: Lookup and Tensor find everything, and
+// the data lie inside the file, in order.
 func consistent(f *gguf.File, size int64) error {
 	for _, kv := range f.KVs {
 		v, ok := f.Lookup(kv.Key)
@@ -201,7 +203,8 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// checkNotOpened checks that Open fails with these words for each path, and names the path once.
+// checkNotOpened checks that Open fails for each path with the words of wants, and names the path
+// once.
 func checkNotOpened(t *testing.T, wants map[string]string) {
 	t.Helper()
 	for path, want := range wants {
@@ -322,7 +325,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// FuzzRead: whatever is accepted is consistent, stays within the memory bound, and is laid out again to a file that reads the same.
+// FuzzRead: whatever is accepted is consistent, stays within the memory bound, and is laid out
+// again to a file that reads the same.
 func FuzzRead(f *testing.F) {
 	f.Add(small(f))
 	for _, c := range badfiles.GGUF() {

@@ -1,6 +1,7 @@
 package gguf_test
 
-// This file: the rules for values, one by one. What CheckKeys and CheckTensors do with whole files, packages gemma and mmproj test.
+// This file: the rules for values, one by one. What CheckKeys and CheckTensors do with whole files,
+// packages gemma and mmproj test.
 
 import (
 	"math"
@@ -41,7 +42,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestMatricesAreKnown: a type that the reader refuses would be useless there, and integers cannot be multiplied.
+// TestMatricesAreKnown: a type that the reader refuses would be useless there, and integers cannot
+// be multiplied.
 func TestMatricesAreKnown(t *testing.T) {
 	for _, ty := range gguf.Matrices {
 		if !ty.Known() || ty >= 24 && ty <= 28 {

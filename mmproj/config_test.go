@@ -1,6 +1,7 @@
 package mmproj_test
 
-// This file: Check on the smallest good vision file, and on that file with one key or one tensor spoiled.
+// This file: Check on the smallest good vision file, and on that file with one key or one tensor
+// spoiled.
 
 import (
 	"bytes"
@@ -31,7 +32,7 @@ func checkFile(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (paligemma.Vi
 	return mmproj.Check(f)
 }
 
-// wantRefused checks that Check refuses with these words.
+// wantRefused checks that the error of Check contains want.
 func wantRefused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	t.Helper()
 	c, err := checkFile(t, kvs, tensors)
@@ -147,7 +148,8 @@ func TestCheckEveryTensor(t *testing.T) {
 	}
 }
 
-// TestCheckFlippedBits flips every bit of a good file's header. Check must not panic, and what it accepts must have all its tensors.
+// TestCheckFlippedBits flips every bit of a good file's header. Check must not panic, and what it
+// accepts must have all its tensors.
 func TestCheckFlippedBits(t *testing.T) {
 	kvs, tensors := badfiles.TinyVision()
 	whole, err := badfiles.File(kvs, tensors)
@@ -176,7 +178,7 @@ func TestCheckFlippedBits(t *testing.T) {
 	}
 }
 
-// TestCheckOtherKinds: a wrong kind of file is told apart by name.
+// TestCheckOtherKinds: the error names the kind of a file of another kind.
 func TestCheckOtherKinds(t *testing.T) {
 	for _, a := range []string{paligemma.Gemma, paligemma.Gemma2} {
 		kvs, tensors := badfiles.TinyText(a)
@@ -189,7 +191,8 @@ func TestCheckOtherKinds(t *testing.T) {
 	wantRefused(t, nil, nil, "missing key general.architecture")
 }
 
-// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' vision towers.
+// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the
+// released checkpoints' vision towers.
 func TestTensorsOfPublishedModels(t *testing.T) {
 	for side, want := range map[int]int64{224: 414803696, 448: 415688432, 896: 419227376} {
 		tensors, n := mmproj.Tensors(paligemma.VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: 2048}), int64(0)

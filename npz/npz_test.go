@@ -225,7 +225,7 @@ func TestAddNumbers(t *testing.T) {
 	}
 }
 
-// TestWordsInPieces reads numbers through buffers that are no multiple of their size.
+// TestWordsInPieces reads numbers through buffers that are not a multiple of their size.
 func TestWordsInPieces(t *testing.T) {
 	for size := 1; size < 20; size++ {
 		w := &words{n: 9, bits: func(i int) uint32 { return uint32(i) * 0x01020304 }}
@@ -402,7 +402,8 @@ func checkAllocation(t *testing.T, data []byte, f func()) {
 	}
 }
 
-// TestManyMembers opens as many members as there may be, of which each has the longest header, packed to almost nothing.
+// TestManyMembers opens as many members as there may be, of which each has the longest header,
+// packed into almost nothing.
 func TestManyMembers(t *testing.T) {
 	text := strings.Repeat(" ", maxHeader-100) + "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"
 	for name, c := range map[string]struct {
@@ -448,8 +449,9 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
-// TestEveryBitFlip asks that a damaged file gives an error or the right numbers, never wrong ones. Names and shapes have no checksum
-// in the directory, but a shape is inside its member's, and convert knows every name.
+// TestEveryBitFlip asks that a damaged file gives an error or the right numbers, never wrong ones.
+// Names and shapes have no checksum in the directory, but a shape is inside its member's, and
+// convert knows every name.
 func TestEveryBitFlip(t *testing.T) {
 	for name, data := range small(t) {
 		want, err := read(data)
@@ -474,7 +476,8 @@ func TestEveryBitFlip(t *testing.T) {
 	}
 }
 
-// zip64 turns a stored archive into one whose directory says everything in zip64 fields, as if it were large.
+// zip64 turns a stored archive into one whose directory says everything in zip64 fields, as if it
+// were large.
 func zip64(t testing.TB, arrays ...array) []byte {
 	t.Helper()
 	b := write(t, arrays...)
@@ -541,7 +544,8 @@ func (s sparse) ReadAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// large is a zip64 archive of one stored member "w.npy" with this header and so many bytes of zeros after it.
+// large is a zip64 archive of one stored member "w.npy" with the header head, followed by zeros for
+// that many elements.
 func large(t *testing.T, head []byte, elements int64) sparse {
 	t.Helper()
 	small := zip64(t, array{"w", tensor.BF16, nil, []byte{1, 2}})
@@ -561,7 +565,8 @@ func large(t *testing.T, head []byte, elements int64) sparse {
 	return sparse{int64(len(small)) + grown, map[int64][]byte{0: slices.Concat(local, head), directory + grown: tail}}
 }
 
-// TestLargeMember opens an archive whose only member is the 28B model's largest, 31 GB, without making it.
+// TestLargeMember opens an archive whose only member is the 28B model's largest, 31 GB, without
+// making it.
 func TestLargeMember(t *testing.T) {
 	shape := []int{46, 2, 4608, 36864}
 	head, err := formatHeader(tensor.BF16, shape)
@@ -578,7 +583,8 @@ func TestLargeMember(t *testing.T) {
 	}
 }
 
-// TestLargeFortran is refused at once: it would have to be turned in memory.
+// TestLargeFortran: a large array in Fortran order is refused at once, since it would have to be
+// transposed in memory.
 func TestLargeFortran(t *testing.T) {
 	head := badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (16385, 16384), }\n", 0)
 	file := large(t, head, 16385*16384*4)
@@ -702,7 +708,8 @@ func TestChangedFile(t *testing.T) {
 	}
 }
 
-// TestNoWrongBytesBeforeTheError reads just as many bytes as the array has: a wrong CRC-32 must show even then.
+// TestNoWrongBytesBeforeTheError reads just as many bytes as the array has: a wrong CRC-32 must
+// show even then.
 func TestNoWrongBytesBeforeTheError(t *testing.T) {
 	data := write(t, makeArray("a", tensor.F32, 1000))
 	data[2000] ^= 1

@@ -502,7 +502,7 @@ func TestMutated(t *testing.T) {
 const (
 	killIn  = "PALI_TEST_KILL_IN"
 	killOut = "PALI_TEST_KILL_OUT"
-	killAt  = "PALI_TEST_KILL_AT" // as faultdisk.Killing has it
+	killAt  = "PALI_TEST_KILL_AT" // as faultfs.Killing takes it
 )
 
 func TestMain(m *testing.M) {

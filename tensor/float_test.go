@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// halfValue is the value of a 16-bit float with the given number of fraction bits, by the definition in IEEE 754 3.4 and in 64-bit arithmetic, where it is exact.
+// halfValue is the value of a 16-bit float with the given number of fraction bits, by the
+// definition in IEEE 754 3.4 and in 64-bit arithmetic, where it is exact.
 func halfValue(h uint16, fracBits int) float64 {
 	expBits := 15 - fracBits
 	exp, frac := int(h>>fracBits)&(1<<expBits-1), float64(int(h)&(1<<fracBits-1))
@@ -160,7 +161,8 @@ func TestNaN(t *testing.T) {
 	}
 }
 
-// TestNearest compares with big.Float, which rounds to a given number of bits, for numbers spread over every exponent.
+// TestNearest compares with big.Float, which rounds to a given number of bits, for numbers spread
+// over every exponent.
 func TestNearest(t *testing.T) {
 	for bits := uint32(0); bits < 0x7f800000; bits += 4099 {
 		v := math.Float32frombits(bits)

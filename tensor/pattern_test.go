@@ -31,7 +31,8 @@ func (a arrangement) String() string {
 	return strings.Join(a.left, " ") + " -> " + strings.Join(groups, " ")
 }
 
-// drawArrangement gives up to five axes, most of them short, one perhaps longer than a tile, some replaced by an index.
+// drawArrangement gives up to five axes, most of them short, one perhaps longer than a tile, some
+// replaced by an index.
 func drawArrangement(t *rapid.T) arrangement {
 	var a arrangement
 	var names []string
@@ -58,7 +59,8 @@ func drawArrangement(t *rapid.T) arrangement {
 	return a
 }
 
-// naive rearranges by the meaning of the pattern: for each place in the result, where each axis stands, and from that the place in the source.
+// naive rearranges by the meaning of the pattern: for each place in the result, where each axis
+// stands, and from that the place in the source.
 func naive(a arrangement, src []float32) (shape []int, out []float32) {
 	size := map[string]int{}
 	for i, name := range a.left {
@@ -148,7 +150,8 @@ func TestRearrange(t *testing.T) {
 	})
 }
 
-// TestInverse rearranges and back again. Brackets change no element's place, so the way back names the merged axes apart.
+// TestInverse rearranges and back again. Brackets change no element's place, so the way back names
+// the merged axes apart.
 func TestInverse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := drawArrangement(t)
@@ -173,7 +176,7 @@ func TestInverse(t *testing.T) {
 	})
 }
 
-// TestConverterPatterns holds results worked out by hand for patterns of the converter's tables.
+// TestConverterPatterns checks results worked out by hand for patterns of the converter's tables.
 func TestConverterPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern string
@@ -240,7 +243,8 @@ func TestParsePatternPanics(t *testing.T) {
 	}
 }
 
-// BenchmarkRows turns the model's largest kind of matrix, [2048,16384], as the converter does: some hundred rows at a time.
+// BenchmarkRows transposes the model's largest kind of matrix, [2048,16384], as the converter does:
+// some hundred rows at a time.
 func BenchmarkRows(b *testing.B) {
 	for _, d := range []DType{F32, F16, BF16} {
 		for _, pattern := range []string{"i o -> o i", "i o -> i o"} {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestOpenPictureSpecial checks that nothing but regular files is read: a FIFO would block, a device would not end.
+// TestOpenImageSpecial checks that nothing but regular files is read: a FIFO would block, a device
+// would not end.
 func TestOpenImageSpecial(t *testing.T) {
 	dir := t.TempDir()
 	fifo, loop := filepath.Join(dir, "fifo.png"), filepath.Join(dir, "loop.png")
@@ -28,7 +29,8 @@ func TestOpenImageSpecial(t *testing.T) {
 	if err := os.Symlink(target, link); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file", loop: "symbolic links"} {
+	for path, want := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file",
+		loop: "symbolic links"} {
 		if _, err := Open(path, DefaultLimits); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: have error %v, want %q", path, err, want)
 		}

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"npz":                   {"tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
-	"mmproj/imageproc":      {"mmproj/imageproc/jpeg"},
+	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg"},
 	"mmproj/imageproc/jpeg": {},
 
 	// C, and what calls it.

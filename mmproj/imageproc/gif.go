@@ -158,7 +158,7 @@ func (r *gifReader) image(from int) (gifFrame, error) {
 func (g *gifFile) check(chosen []int, l Limits) error {
 	count := int64(len(distinct(chosen)))
 	if have, limit := count*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > limit {
-		return limitErrorf(LimitPixels,
+		return limitErrorf(LimitPixels, have, limit,
 			"GIF: %d frames of %dx%d have %d pixels, want at most %d (four times those of an image)",
 			count, g.width, g.height, have, limit)
 	}
@@ -170,7 +170,7 @@ func (g *gifFile) check(chosen []int, l Limits) error {
 		drawn += int64(f.rect.Dx()) * int64(f.rect.Dy())
 	}
 	if limit := animationBudget * int64(l.Pixels); drawn > limit {
-		return limitErrorf(LimitPixels,
+		return limitErrorf(LimitPixels, drawn, limit,
 			"GIF: its frames draw %d pixels, want at most %d (twenty times those of an image)", drawn, limit)
 	}
 	return nil

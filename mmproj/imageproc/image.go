@@ -23,6 +23,7 @@ import (
 	"golang.org/x/image/webp"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc/jpeg"
+	"github.com/pali-gguf/pali/paligemma"
 )
 
 // Image is a decoded image, upright, without alpha.
@@ -51,16 +52,23 @@ const (
 	LimitSide   Limit = "side"
 )
 
-// LimitError says that an image, or the frames of an animated one, exceed one of Limits.
+// LimitError says that an image, or the frames of an animated one, exceed one of Limits. It wraps a
+// paligemma.LimitError.
 type LimitError struct {
-	Limit Limit
-	text  string
+	Limit     Limit
+	Have, Max int64
+	text      string
 }
 
 func (e LimitError) Error() string { return e.text }
 
-func limitErrorf(l Limit, format string, args ...any) error {
-	return LimitError{l, fmt.Sprintf(format, args...)}
+// Unwrap returns the error as packages give it that know nothing of images.
+func (e LimitError) Unwrap() error {
+	return paligemma.LimitError{What: string(e.Limit), Have: e.Have, Max: e.Max}
+}
+
+func limitErrorf(l Limit, have, limit int64, format string, args ...any) error {
+	return LimitError{l, have, limit, fmt.Sprintf(format, args...)}
 }
 
 // DefaultLimits lets through any photo of a current phone or camera.
@@ -128,7 +136,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 }
 
 func errTooManyBytes(have, want int64) error {
-	return limitErrorf(LimitBytes, "file too large: have %d bytes, want at most %d", have, want)
+	return limitErrorf(LimitBytes, have, want, "file too large: have %d bytes, want at most %d", have, want)
 }
 
 // decode is Decode without the prefix of its errors.
@@ -168,10 +176,12 @@ func checkSize(c image.Config, l Limits) error {
 		return fmt.Errorf("size: have %dx%d, want at least one pixel", c.Width, c.Height)
 	}
 	if c.Width > l.Side || c.Height > l.Side {
-		return limitErrorf(LimitSide, "side too long: have %dx%d, want at most %d", c.Width, c.Height, l.Side)
+		return limitErrorf(LimitSide, int64(max(c.Width, c.Height)), int64(l.Side),
+			"side too long: have %dx%d, want at most %d", c.Width, c.Height, l.Side)
 	}
-	if int64(c.Width)*int64(c.Height) > int64(l.Pixels) {
-		return limitErrorf(LimitPixels, "too many pixels: have %dx%d, want at most %d", c.Width, c.Height, l.Pixels)
+	if have := int64(c.Width) * int64(c.Height); have > int64(l.Pixels) {
+		return limitErrorf(LimitPixels, have, int64(l.Pixels),
+			"too many pixels: have %dx%d, want at most %d", c.Width, c.Height, l.Pixels)
 	}
 	return nil
 }

@@ -157,11 +157,11 @@ func readPPMs(out *bufio.Reader, frames []int, l Limits) (map[int]*Image, error)
 		if err := checkSize(image.Config{Width: width, Height: height}, l); err != nil {
 			return nil, err
 		}
-		if pixels += int64(width) * int64(height); pixels > videoPixels*int64(l.Pixels) {
-			return nil,
-				limitErrorf(LimitPixels,
-					"%d frames of %dx%d have too many pixels, want at most %d (four times those of an image)",
-					len(frames), width, height, videoPixels*int64(l.Pixels))
+		limit := videoPixels * int64(l.Pixels)
+		if pixels += int64(width) * int64(height); pixels > limit {
+			return nil, limitErrorf(LimitPixels, pixels, limit,
+				"%d frames of %dx%d have too many pixels, want at most %d (four times those of an image)",
+				len(frames), width, height, limit)
 		}
 		p := &Image{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
 		if _, err := io.ReadFull(out, p.Pix); err != nil {

@@ -104,13 +104,14 @@ const (
 
 // Errors that callers tell apart with errors.As.
 type (
-	InvalidRequestError = runner.InvalidRequestError // a request that cannot be answered; its text says what to ask instead
-	LimitError          = paligemma.LimitError       // a size that is too large
+	// a request that cannot be answered; its text says what to ask instead
+	InvalidRequestError = runner.InvalidRequestError
+	LimitError          = paligemma.LimitError // a size that is too large
 )
 
 // OpenImage reads the image file at path: JPEG, PNG, WebP, BMP or a GIF's first frame. It is turned
-// upright as its EXIF data say. A file of more than 20 MiB, more than 50 million pixels or a side of
-// more than 32,768 pixels is a [LimitError].
+// upright as its EXIF data say. A file of more than 20 MiB, more than 50 million pixels or a side
+// of more than 32,768 pixels is a [LimitError].
 func OpenImage(path string) (*Image, error) { return imageproc.Open(path, imageproc.DefaultLimits) }
 
 // DecodeImage is OpenImage for a file's bytes.

@@ -241,7 +241,8 @@ func (m *Model) checkImages(n int) error {
 	case n == 0:
 		return runner.InvalidRequestf("no image: PaliGemma answers about images only")
 	case n*each >= most:
-		return runner.InvalidRequestf("%w: each takes %d positions of the %d that this model holds, with the prompt and the answer",
+		return runner.InvalidRequestf(
+			"%w: each takes %d positions of the %d that this model holds, with the prompt and the answer",
 			LimitError{What: "images", Have: int64(n), Max: int64((most - 1) / each)}, each, most)
 	}
 	return nil
@@ -299,7 +300,10 @@ func (m *Model) openMasks() (*masks.Decoder, error) {
 	case m.files.MasksErr != nil:
 		return nil, m.files.MasksErr
 	case m.files.Masks == "":
-		return nil, fmt.Errorf("pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz) for masks, or use Detect", m.files.Text)
+		return nil,
+			fmt.Errorf(
+				"pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz) for masks, or use Detect",
+				m.files.Text)
 	}
 	return masks.Open(m.files.Masks)
 }
@@ -319,6 +323,6 @@ func (m *Model) ContextLength() int { return m.backend.ContextLength() }
 // Progress returns a number that grows while the model computes on the processor.
 func (m *Model) Progress() int { return m.backend.Progress() }
 
-// Runner returns the runner that the model's methods use, for programs that drive it token by token.
-// It takes no turns: use it from one goroutine, and no other method meanwhile.
+// Runner returns the runner that the model's methods use, for programs that drive it token by
+// token. It takes no turns: use it from one goroutine, and no other method meanwhile.
 func (m *Model) Runner() *runner.Runner { return m.backend.Runner() }

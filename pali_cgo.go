@@ -9,6 +9,7 @@ import (
 
 func openBackend(f store.Files, o Options) (backend, error) {
 	return llamacpp.Open(f.Text, f.Vision, llamacpp.Options{
-		Threads: o.Threads, KV: o.KV, Device: o.Device, OffloadLayers: o.OffloadLayers, MaxContext: o.MaxContext, Beams: o.Beams,
+		Threads: o.Threads, KV: o.KV, Device: o.Device, OffloadLayers: o.OffloadLayers, MaxContext: o.MaxContext,
+		Beams: o.Beams,
 	})
 }

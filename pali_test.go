@@ -25,7 +25,8 @@ func TestMethods(t *testing.T) {
 		ask  func() (string, error)
 		want string
 	}{
-		{"caption", func() (string, error) { return m.Caption(ctx, img, "fr") }, "cercle jaune et triangle violet sur fond blanc"},
+		{"caption", func() (string, error) { return m.Caption(ctx, img, "fr") },
+			"cercle jaune et triangle violet sur fond blanc"},
 		{"ask", func() (string, error) { return m.Ask(ctx, img, "how many triangles are there?") }, "1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,7 +43,8 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// Requests and images that cannot be answered are typed errors, and the model goes on to answer others.
+// Requests and images that cannot be answered are typed errors, and the model goes on to answer
+// others.
 func TestRefused(t *testing.T) {
 	m, img := open()
 	defer m.Close()
@@ -64,7 +66,8 @@ func TestRefused(t *testing.T) {
 		{"no image", run(pali.Request{Prompt: "ocr"}), false},
 		{"half an embedding", run(pali.Request{Prompt: "ocr", Embeddings: make([]float32, 7)}), false},
 		{"negative length", run(pali.Request{Prompt: "ocr", Images: images[:1], MaxTokens: -1}), false},
-		{"temperature", run(pali.Request{Prompt: "ocr", Images: images[:1], Sampling: pali.Sampling{Temperature: math.NaN()}}), false},
+		{"temperature", run(pali.Request{Prompt: "ocr", Images: images[:1],
+			Sampling: pali.Sampling{Temperature: math.NaN()}}), false},
 		{"1000 images", run(pali.Request{Prompt: "ocr", Images: images}), true},
 		{"long prompt", run(pali.Request{Prompt: string(make([]byte, 9000)), Images: images[:1]}), true},
 		{"options", func() error { _, err := pali.Open(models, pali.Options{MinScore: 2}); return err }, false},
@@ -143,7 +146,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Embeddings of an image can be asked about as the image itself, and have the sizes that they should.
+// Embeddings of an image can be asked about as the image itself, and have the sizes that they
+// should.
 func TestEmbed(t *testing.T) {
 	m, img := open()
 	defer m.Close()

@@ -69,7 +69,8 @@ func check(f *gguf.File) (*Model, error) {
 		return nil, err
 	}
 	if n, ok := f.Lookup("split.count"); ok {
-		return nil, fmt.Errorf("this is one part of a model split into %v; merge the parts first (llama-gguf-split --merge)", n)
+		return nil,
+			fmt.Errorf("this is one part of a model split into %v; merge the parts first (llama-gguf-split --merge)", n)
 	}
 	if err := gguf.CheckKeys(f, rules(arch), "general.", "quantize.", "pali."); err != nil {
 		return nil, err
@@ -137,7 +138,8 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyVocabSize.Of(arch), Optional: true, Check: size(maxVocab)},
 
 		{Key: KeyTokenizerModel, Check: gguf.Equal(TokenizerModelName)},
-		{Key: KeyTokenizerPre, Optional: true, Check: gguf.Equal(TokenizerPreName)}, // others switch on attributes that this vocabulary has not
+		// others switch on attributes that this vocabulary has not
+		{Key: KeyTokenizerPre, Optional: true, Check: gguf.Equal(TokenizerPreName)},
 		{Key: KeyTokens, Check: gguf.Is[[]string]},
 		{Key: KeyScores, Check: gguf.Is[[]float32]},
 		{Key: KeyTokenTypes, Check: gguf.Is[[]int32]},
@@ -215,9 +217,11 @@ func (m *Model) checkSizes(f *gguf.File) error {
 	case m.HeadCount%m.HeadCountKV != 0:
 		return fmt.Errorf("%d query heads, want a multiple of the %d key/value heads", m.HeadCount, m.HeadCountKV)
 	case m.KeyLength%2 != 0:
-		return fmt.Errorf("a head dim of %d, want an even one: rotary positions turn halves against each other", m.KeyLength)
+		return fmt.Errorf("a head dim of %d, want an even one: rotary positions turn halves against each other",
+			m.KeyLength)
 	case m.EmbeddingLength < m.HeadCount: // the 28B's attention scale divides by D/N in integers
-		return fmt.Errorf("an embedding of %d for %d heads, want at least one element a head", m.EmbeddingLength, m.HeadCount)
+		return fmt.Errorf("an embedding of %d for %d heads, want at least one element a head", m.EmbeddingLength,
+			m.HeadCount)
 	}
 	for _, same := range []struct {
 		key  Key

@@ -11,20 +11,21 @@ const (
 	KeyFileType            = "general.file_type"            // uint32: llama.cpp's enum llama_ftype
 	KeyQuantizationVersion = "general.quantization_version" // uint32: QuantizationVersion, of ggml's block formats
 
-	KeyTokenizerModel  = "tokenizer.ggml.model"            // string: "llama", llama.cpp's name for SentencePiece
-	KeyTokenizerPre    = "tokenizer.ggml.pre"              // string: "default"
-	KeyTokens          = "tokenizer.ggml.tokens"           // []string, V pieces
-	KeyScores          = "tokenizer.ggml.scores"           // []float32, V
-	KeyTokenTypes      = "tokenizer.ggml.token_type"       // []int32, V: paligemma.PieceNormal to PieceByte
-	KeyBOS             = "tokenizer.ggml.bos_token_id"     // uint32: 2
-	KeyEOS             = "tokenizer.ggml.eos_token_id"     // uint32: 1
-	KeyUnknown         = "tokenizer.ggml.unknown_token_id" // uint32: 3
-	KeyPadding         = "tokenizer.ggml.padding_token_id" // uint32: 0
-	KeyEOT             = "tokenizer.ggml.eot_token_id"     // uint32: end of a turn, for chat; PaliGemma has none
-	KeyAddBOS          = "tokenizer.ggml.add_bos_token"    // bool
-	KeyAddEOS          = "tokenizer.ggml.add_eos_token"    // bool
-	KeyAddSpacePrefix  = "tokenizer.ggml.add_space_prefix" // bool: false; without it llama.cpp would put a blank before the text
-	KeyChatTemplate    = "tokenizer.chat_template"         // string
+	KeyTokenizerModel = "tokenizer.ggml.model"            // string: "llama", llama.cpp's name for SentencePiece
+	KeyTokenizerPre   = "tokenizer.ggml.pre"              // string: "default"
+	KeyTokens         = "tokenizer.ggml.tokens"           // []string, V pieces
+	KeyScores         = "tokenizer.ggml.scores"           // []float32, V
+	KeyTokenTypes     = "tokenizer.ggml.token_type"       // []int32, V: paligemma.PieceNormal to PieceByte
+	KeyBOS            = "tokenizer.ggml.bos_token_id"     // uint32: 2
+	KeyEOS            = "tokenizer.ggml.eos_token_id"     // uint32: 1
+	KeyUnknown        = "tokenizer.ggml.unknown_token_id" // uint32: 3
+	KeyPadding        = "tokenizer.ggml.padding_token_id" // uint32: 0
+	KeyEOT            = "tokenizer.ggml.eot_token_id"     // uint32: end of a turn, for chat; PaliGemma has none
+	KeyAddBOS         = "tokenizer.ggml.add_bos_token"    // bool
+	KeyAddEOS         = "tokenizer.ggml.add_eos_token"    // bool
+	// bool: false; without it llama.cpp would put a blank before the text
+	KeyAddSpacePrefix  = "tokenizer.ggml.add_space_prefix"
+	KeyChatTemplate    = "tokenizer.chat_template" // string
 	TokenizerModelName = "llama"
 	TokenizerPreName   = "default"
 )

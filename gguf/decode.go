@@ -81,7 +81,8 @@ func (d *decoder) text(most int, what string) string {
 	if n == 0 || !d.fits(n, 1, what) {
 		return ""
 	}
-	if b, err := d.r.Peek(int(min(n, 256))); err == nil && len(b) == int(n) { // the common case: a short string in the buffer
+	// the common case: a short string in the buffer
+	if b, err := d.r.Peek(int(min(n, 256))); err == nil && len(b) == int(n) {
 		s := string(b)
 		d.r.Discard(len(b))
 		d.pos += int64(n)
@@ -100,7 +101,8 @@ func decode(r io.ReaderAt, size int64) (*File, error) {
 	if size < 0 || size > maxSize {
 		return nil, fmt.Errorf("a size of %d bytes", size)
 	}
-	d := &decoder{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10), size: size, end: min(size, maxMetadata)}
+	d := &decoder{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10), size: size,
+		end: min(size, maxMetadata)}
 	nTensors, nKVs := d.preamble()
 	f := &File{Size: size, r: r}
 	f.KVs = d.kvs(nKVs)

@@ -31,7 +31,8 @@ func NewLayout(kvs []KV, tensors []Tensor) (*Layout, error) {
 
 func newLayout(kvs []KV, tensors []Tensor) (*Layout, error) {
 	if len(kvs) > maxKVs || len(tensors) > maxTensors {
-		return nil, fmt.Errorf("%d keys and %d tensors, want at most %d and %d", len(kvs), len(tensors), maxKVs, maxTensors)
+		return nil, fmt.Errorf("%d keys and %d tensors, want at most %d and %d", len(kvs), len(tensors), maxKVs,
+			maxTensors)
 	}
 	b := append([]byte(nil), Magic...)
 	b = le.AppendUint32(b, Version)

@@ -20,7 +20,8 @@ func alignment(f *File) (int64, error) {
 		return 0, fmt.Errorf("%s: have %T, want uint32", alignmentKey, v)
 	}
 	if a < minAlignment || a > maxAlignment || a&(a-1) != 0 {
-		return 0, fmt.Errorf("%s: have %d, want a power of two from %d to %d", alignmentKey, a, minAlignment, maxAlignment)
+		return 0, fmt.Errorf("%s: have %d, want a power of two from %d to %d", alignmentKey, a, minAlignment,
+			maxAlignment)
 	}
 	return int64(a), nil
 }
@@ -33,19 +34,22 @@ func checkOffsets(f *File, end, alignment int64) error {
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		if t.Offset != pad(end, alignment)-start {
-			return fmt.Errorf("tensor %d: %s: data at offset %d, want %d: there would be a hole or an overlap", i, t.Name, t.Offset, pad(end, alignment)-start)
+			return fmt.Errorf("tensor %d: %s: data at offset %d, want %d: there would be a hole or an overlap", i,
+				t.Name, t.Offset, pad(end, alignment)-start)
 		}
 		t.Offset += start
 		if err := f.zeros(end, t.Offset); err != nil {
 			return fmt.Errorf("tensor %d: %s: %w", i, t.Name, err)
 		}
 		if t.Bytes() > f.Size-t.Offset {
-			return fmt.Errorf("cut short: tensor %d: %s: %d bytes at %d go past the end of the file (%d bytes)", i, t.Name, t.Bytes(), t.Offset, f.Size)
+			return fmt.Errorf("cut short: tensor %d: %s: %d bytes at %d go past the end of the file (%d bytes)", i,
+				t.Name, t.Bytes(), t.Offset, f.Size)
 		}
 		end = t.Offset + t.Bytes()
 	}
 	if f.Size != end && f.Size != pad(end, alignment) {
-		return fmt.Errorf("the file has %d bytes, want %d: there is something after the last tensor", f.Size, pad(end, alignment))
+		return fmt.Errorf("the file has %d bytes, want %d: there is something after the last tensor", f.Size,
+			pad(end, alignment))
 	}
 	return f.zeros(end, f.Size)
 }

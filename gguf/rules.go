@@ -75,7 +75,8 @@ func checkTensor(t Tensor) error {
 	if len(t.Shape) < 1 || len(t.Shape) > maxDims {
 		return fmt.Errorf("%s: %d dimensions, want 1 to %d", t.Name, len(t.Shape), maxDims)
 	}
-	const most = math.MaxInt64 / 8 // elements: no type has more than 8 bytes for one, so that sizes in bytes cannot overflow
+	// elements: no type has more than 8 bytes for one, so that sizes in bytes cannot overflow
+	const most = math.MaxInt64 / 8
 	n := int64(1)
 	for _, s := range t.Shape {
 		if s < 1 || s > maxDim {
@@ -87,7 +88,8 @@ func checkTensor(t Tensor) error {
 		n *= int64(s)
 	}
 	if elements, _ := t.Type.Block(); t.Shape[len(t.Shape)-1]%elements != 0 {
-		return fmt.Errorf("%s: rows of %d elements, want a multiple of %d for %v", t.Name, t.Shape[len(t.Shape)-1], elements, t.Type)
+		return fmt.Errorf("%s: rows of %d elements, want a multiple of %d for %v", t.Name, t.Shape[len(t.Shape)-1],
+			elements, t.Type)
 	}
 	return nil
 }
@@ -110,7 +112,10 @@ func index(n int, name func(int) string) (order []int32, duplicate string) {
 
 // find returns the position of the name want, given the order that index returned.
 func find(order []int32, name func(int) string, want string) (int, bool) {
-	i, ok := slices.BinarySearchFunc(order, want, func(k int32, want string) int { return strings.Compare(name(int(k)), want) })
+	i, ok := slices.BinarySearchFunc(order, want, func(k int32, want string) int {
+		return strings.Compare(name(int(k)),
+			want)
+	})
 	if !ok {
 		return 0, false
 	}

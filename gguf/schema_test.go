@@ -29,7 +29,8 @@ func TestRules(t *testing.T) {
 		{"NaN", gguf.Between[float32](0, 1), nan, "have NaN, want 0 to 1"},
 		{"between another", gguf.Between[float32](0, 1), 0.5, "have float64, want float32"},
 		{"equal", gguf.Equal("llama"), "llama", ""},
-		{"not equal", gguf.Equal("llama"), strings.Repeat("x", 100), `have "` + strings.Repeat("x", 64) + `"... (100 bytes), want "llama"`},
+		{"not equal", gguf.Equal("llama"), strings.Repeat("x", 100), `have "` + strings.Repeat("x", 64) +
+			`"... (100 bytes), want "llama"`},
 		{"equal another", gguf.Equal(false), "false", "have string, want bool"},
 		{"equal slices", gguf.Equal([]float32{1, 2}), []float32{1, 2}, ""},
 		{"slices", gguf.Equal([]float32{1, 2}), []float32{1, 3}, "have [1 3], want [1 2]"},

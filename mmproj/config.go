@@ -64,12 +64,14 @@ func checkArchitecture(f *gguf.File) error {
 	switch kind := paligemma.KindOf(arch); kind {
 	case paligemma.VisionFile:
 	case "":
-		return fmt.Errorf("%s: have %.40q, want %q: this is not a vision (mmproj) file", KeyArchitecture, arch, Architecture)
+		return fmt.Errorf("%s: have %.40q, want %q: this is not a vision (mmproj) file", KeyArchitecture, arch,
+			Architecture)
 	default:
 		return paligemma.FileKindError{Have: kind, Want: paligemma.VisionFile}
 	}
 	if t, ok := f.Lookup(KeyProjectorType); ok && t != any(ProjectorType) {
-		return fmt.Errorf("%s: have %.40q, want %q: this is another model's vision file", KeyProjectorType, fmt.Sprint(t), ProjectorType)
+		return fmt.Errorf("%s: have %.40q, want %q: this is another model's vision file", KeyProjectorType,
+			fmt.Sprint(t), ProjectorType)
 	}
 	return nil
 }

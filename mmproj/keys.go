@@ -15,10 +15,11 @@ import (
 
 // Names of the keys.
 const (
-	KeyArchitecture      = "general.architecture"                     // string: Architecture
-	KeyHasVision         = "clip.has_vision_encoder"                  // bool: true
-	KeyProjectorType     = "clip.projector_type"                      // string: ProjectorType
-	KeyUseGELU           = "clip.use_gelu"                            // bool: true, the tanh form; llama.cpp takes another function without it
+	KeyArchitecture  = "general.architecture"    // string: Architecture
+	KeyHasVision     = "clip.has_vision_encoder" // bool: true
+	KeyProjectorType = "clip.projector_type"     // string: ProjectorType
+	// bool: true, the tanh form; llama.cpp takes another function without it
+	KeyUseGELU           = "clip.use_gelu"
 	KeyImageSize         = "clip.vision.image_size"                   // uint32: pixels of a side
 	KeyPatchSize         = "clip.vision.patch_size"                   // uint32: pixels of a side
 	KeyEmbeddingLength   = "clip.vision.embedding_length"             // uint32: D
@@ -79,7 +80,8 @@ func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 		}
 		add(LN1Weight, d)
 		add(LN1Bias, d)
-		for _, names := range [][2]string{{AttnQWeight, AttnQBias}, {AttnKWeight, AttnKBias}, {AttnVWeight, AttnVBias}, {AttnOutWeight, AttnOutBias}} {
+		for _, names := range [][2]string{{AttnQWeight, AttnQBias}, {AttnKWeight, AttnKBias}, {AttnVWeight, AttnVBias},
+			{AttnOutWeight, AttnOutBias}} {
 			add(names[0], d, d)
 			add(names[1], d)
 		}
@@ -92,7 +94,8 @@ func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 	}
 	return append(out,
 		gguf.Tensor{Name: PostLNWeight, Shape: []int{d}}, gguf.Tensor{Name: PostLNBias, Shape: []int{d}},
-		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias, Shape: []int{c.ProjectionDim}})
+		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias,
+			Shape: []int{c.ProjectionDim}})
 }
 
 // PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: n

@@ -133,7 +133,8 @@ func place(r io.ReaderAt, members []*member, directory int64) error {
 		}
 		m.data = m.local + localLen + int64(u16(h[26:])) + int64(u16(h[28:]))
 		if m.data > directory || m.packed > directory-m.data {
-			return fmt.Errorf("%s: %d bytes at %d reach past the end of the members at %d", quote(m.name), m.packed, m.data, directory)
+			return fmt.Errorf("%s: %d bytes at %d reach past the end of the members at %d", quote(m.name), m.packed,
+				m.data, directory)
 		}
 		end = m.data + m.packed
 	}
@@ -210,7 +211,8 @@ func findDirectory64(r io.ReaderAt, end int64) (count, length, at uint64, err er
 		return 0, 0, 0, fmt.Errorf("zip64: %w", err)
 	}
 	loc := b[end64Len:]
-	if string(b[:4]) != end64Sig || string(loc[:4]) != locatorSig || u64(loc[8:]) != uint64(start) || u64(b[4:]) != end64Len-12 {
+	if string(b[:4]) != end64Sig || string(loc[:4]) != locatorSig || u64(loc[8:]) != uint64(start) ||
+		u64(b[4:]) != end64Len-12 {
 		return 0, 0, 0, errors.New("zip64: end records are damaged")
 	}
 	if u32(loc[4:]) != 0 || u32(loc[16:]) > 1 || u64(b[16:]) != 0 || u64(b[24:]) != u64(b[32:]) {
@@ -229,7 +231,8 @@ func parseEntry(dir []byte) (*member, int, error) {
 	if n > len(dir) {
 		return nil, 0, errors.New("zip directory: a member's entry is cut")
 	}
-	m := &member{name: string(dir[entryLen : entryLen+min(nameLen, maxName+1)]), method: u16(dir[10:]), crc: u32(dir[16:])}
+	m := &member{name: string(dir[entryLen : entryLen+min(nameLen, maxName+1)]), method: u16(dir[10:]),
+		crc: u32(dir[16:])}
 	if err := checkMember(m.name); err != nil {
 		return nil, 0, err
 	}
@@ -237,7 +240,8 @@ func parseEntry(dir []byte) (*member, int, error) {
 		return nil, 0, fmt.Errorf("%s: encrypted members are not read", quote(m.name))
 	}
 	if m.method != stored && m.method != deflated {
-		return nil, 0, fmt.Errorf("%s: compression method %d%s, want 0 (stored) or 8 (deflated)", quote(m.name), m.method, methodName(m.method))
+		return nil, 0, fmt.Errorf("%s: compression method %d%s, want 0 (stored) or 8 (deflated)", quote(m.name),
+			m.method, methodName(m.method))
 	}
 	if u16(dir[34:]) != 0 {
 		return nil, 0, errors.New("a zip file in several volumes is not read")

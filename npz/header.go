@@ -124,7 +124,8 @@ func (p *literal) take(c byte) bool {
 }
 
 func (p *literal) wrong(want string) error {
-	return fmt.Errorf("array header: have %s at byte %d, want %s", quote(string(p.text[p.i:min(p.i+16, len(p.text))])), p.i, want)
+	return fmt.Errorf("array header: have %s at byte %d, want %s", quote(string(p.text[p.i:min(p.i+16, len(p.text))])),
+		p.i, want)
 }
 
 // str reads 'text' or "text", without escapes.
@@ -260,5 +261,6 @@ func formatHeader(d tensor.DType, shape []int) ([]byte, error) {
 	}
 	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s), }%*s", descr, tuple, room, "")
 	text += strings.Repeat(" ", 64-(10+len(text)+1)%64) + "\n"
-	return append([]byte{npyMagic[0], 'N', 'U', 'M', 'P', 'Y', 1, 0, byte(len(text)), byte(len(text) >> 8)}, text...), nil
+	return append([]byte{npyMagic[0], 'N', 'U', 'M', 'P', 'Y', 1, 0, byte(len(text)), byte(len(text) >> 8)}, text...),
+		nil
 }

@@ -100,7 +100,8 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 	}
 	t := tensor.Tensor{Name: m.name[:len(m.name)-len(".npy")], DType: head.dtype, Shape: head.shape}
 	if t.Bytes() != m.size-int64(start) { // elements bounded the product
-		return t, fmt.Errorf("%d bytes of elements, want %d x %d for shape %v", m.size-int64(start), t.Len(), t.DType.Size(), t.Shape)
+		return t, fmt.Errorf("%d bytes of elements, want %d x %d for shape %v", m.size-int64(start), t.Len(),
+			t.DType.Size(), t.Shape)
 	}
 	t.Open = func() (io.ReadCloser, error) {
 		u := m.open(r)
@@ -111,7 +112,9 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 	}
 	if head.fortran && len(t.Shape) > 1 {
 		if t.Bytes() > maxFortran {
-			return t, fmt.Errorf("array of %d bytes in Fortran order, want at most %d: save it with numpy.ascontiguousarray", t.Bytes(), maxFortran)
+			return t,
+				fmt.Errorf("array of %d bytes in Fortran order, want at most %d: save it with numpy.ascontiguousarray",
+					t.Bytes(), maxFortran)
 		}
 		t.Open = fortran(t.Open, t.Shape, t.DType.Size())
 	}

@@ -16,7 +16,8 @@ type Request struct {
 	Prompt     string    // reaches the model exactly as it is
 	MaxTokens  int       // longest answer
 	Sampling   Sampling  // of Generate
-	// Constraint says which tokens may come in Generate; nil: all. It belongs to this request alone.
+	// Constraint says which tokens may come in Generate; nil: all. It belongs to this request
+	// alone.
 	Constraint  Constraint
 	TopLogprobs int  // how many of the most probable tokens to report at each step
 	Trace       bool // keep the logits in the result
@@ -24,8 +25,8 @@ type Request struct {
 
 // Constraint gives an answer a form. tasks.Grammar is one.
 type Constraint interface {
-	// Mask sets the logits [V] of all tokens that may not come next to minus infinity, and leaves one
-	// at least. left is how many tokens may still come, this one included.
+	// Mask sets the logits [V] of all tokens that may not come next to minus infinity, and leaves
+	// one at least. left is how many tokens may still come, this one included.
 	Mask(logits []float32, left int)
 	// Accept says which token was chosen.
 	Accept(token int32)
@@ -74,7 +75,8 @@ func (q Request) check(c paligemma.VisionConfig) error {
 		return InvalidRequestError{errors.New("no image")}
 	}
 	if n := c.Tokens() * c.ProjectionDim; len(q.Embeddings)%n != 0 {
-		return InvalidRequestError{fmt.Errorf("%d floats are not embeddings of %d for each image", len(q.Embeddings), n)}
+		return InvalidRequestError{fmt.Errorf("%d floats are not embeddings of %d for each image", len(q.Embeddings),
+			n)}
 	}
 	return q.Validate()
 }

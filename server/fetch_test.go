@@ -24,7 +24,8 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 		switch name { // what a name server may answer, and what some resolvers read as numbers
 		case "rebound.example":
 			return []netip.Addr{netip.MustParseAddr("93.184.216.34"), netip.MustParseAddr("127.0.0.1")}, nil
-		case "inside.example", "localhost", "2130706433", "0x7f000001", "017700000001", "127.1", "0177.0.0.1", "0x7f.0.0.1":
+		case "inside.example", "localhost", "2130706433", "0x7f000001", "017700000001", "127.1", "0177.0.0.1",
+			"0x7f.0.0.1":
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		case "mapped.example":
 			return []netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, nil
@@ -107,7 +108,8 @@ func TestAddressesThatArePublic(t *testing.T) {
 		path   string
 		status int
 	}{
-		{"/a.png", 200}, {"/moved", 200}, {"/text", 400}, {"/large", 400}, {"/inside", 400}, {"/file", 400}, {"/port", 400},
+		{"/a.png", 200}, {"/moved", 200}, {"/text", 400}, {"/large", 400}, {"/inside", 400}, {"/file", 400},
+		{"/port", 400},
 		{"/round", 400}, {"/none", 400},
 	} {
 		t.Run(c.path, func(t *testing.T) {

@@ -49,35 +49,46 @@ func TestHostsAndOrigins(t *testing.T) {
 	for _, h := range hosts {
 		origins := []string{"none", "same", "null", "https://evil.example", "chrome-extension://abcdefghijklmnop"}
 		for _, origin := range origins {
-			for method, code := range map[string]int{"GET": 200, "POST": 400, "OPTIONS": 204} { // 400: the body is not JSON
-				cases++
-				want := code
-				switch {
-				case h.code != 0:
-					want = h.code
-				case origin != "none" && origin != "same":
-					want = 403
-				}
-				path := map[string]string{"GET": "/health", "POST": "/v1/caption", "OPTIONS": "/v1/caption"}[method]
-				request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, path, h.host) +
-					"Content-Type: application/json\r\nContent-Length: 1\r\n"
-				switch origin {
-				case "none":
-				case "same":
-					request += "Origin: http://" + h.host + "\r\n"
-				default:
-					request += "Origin: " + origin + "\r\n"
-				}
-				status, header := s.raw(request + "\r\n{")
-				if want == 200 && status == 503 {
-					status = 200 // no model is loaded yet
-				}
-				if status != want {
-					t.Errorf("%s, Host %q, Origin %q: %d, want %d", method, h.host, origin, status, want)
-				}
-				if allowed := header.Get("Access-Control-Allow-Origin"); allowed != "" {
-					t.Errorf("%s, Host %q, Origin %q: may be read by %s", method, h.host, origin, allowed)
-				}
+			for _, c := range []struct {
+				method string
+				code   int
+			}{
+				{"GET", 200},
+				{"POST", 400},
+				{"OPTIONS", 204},
+			} {
+				t.Run(c.method, func(t *testing.T) { // 400: the body is not JSON
+					cases++
+					want := c.code
+					switch {
+					case h.code != 0:
+						want = h.code
+					case origin != "none" && origin != "same":
+						want = 403
+					}
+					path := map[string]string{"GET": "/health", "POST": "/v1/caption",
+						"OPTIONS": "/v1/caption"}[c.method]
+					request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", c.method, path,
+						h.host) +
+						"Content-Type: application/json\r\nContent-Length: 1\r\n"
+					switch origin {
+					case "none":
+					case "same":
+						request += "Origin: http://" + h.host + "\r\n"
+					default:
+						request += "Origin: " + origin + "\r\n"
+					}
+					status, header := s.raw(request + "\r\n{")
+					if want == 200 && status == 503 {
+						status = 200 // no model is loaded yet
+					}
+					if status != want {
+						t.Errorf("%s, Host %q, Origin %q: %d, want %d", c.method, h.host, origin, status, want)
+					}
+					if allowed := header.Get("Access-Control-Allow-Origin"); allowed != "" {
+						t.Errorf("%s, Host %q, Origin %q: may be read by %s", c.method, h.host, origin, allowed)
+					}
+				})
 			}
 		}
 	}
@@ -95,8 +106,10 @@ func TestAllowed(t *testing.T) {
 		host, origin string
 		status       int
 	}{
-		{"pali.example", "", 200}, {"PALI.example:8080", "", 200}, {"192.168.1.5:8080", "", 200}, {"[fe80::1]", "", 200},
-		{"localhost", "", 200}, {"pali.example", "http://pali.example", 200}, {"pali.example", "https://app.example", 200},
+		{"pali.example", "", 200}, {"PALI.example:8080", "", 200}, {"192.168.1.5:8080", "", 200},
+		{"[fe80::1]", "", 200},
+		{"localhost", "", 200}, {"pali.example", "http://pali.example", 200}, {"pali.example", "https://app.example",
+			200},
 		{"192.168.1.5", "http://192.168.1.5", 200}, {"evil.example", "", 403}, {"pali.example.evil.example", "", 403},
 		{"pali.example", "https://app.example.evil.example", 403}, {"pali.example", "http://app.example", 403},
 		{"pali.example", "https://pali.example:444", 403}, {"pali.example", "http://user@pali.example", 403},
@@ -110,7 +123,8 @@ func TestAllowed(t *testing.T) {
 		if err != nil || g.status != c.status {
 			t.Errorf("Host %q, Origin %q: %v, %d, want %d", c.host, c.origin, err, g.status, c.status)
 		}
-		reader, want := g.header.Get("Access-Control-Allow-Origin"), c.origin == "https://app.example" && g.status == 200
+		reader, want := g.header.Get("Access-Control-Allow-Origin"), c.origin == "https://app.example" &&
+			g.status == 200
 		if (reader == c.origin) != want && c.origin != "" {
 			t.Errorf("Host %q, Origin %q: may be read by %q", c.host, c.origin, reader)
 		}
@@ -229,7 +243,8 @@ func TestNothingIsToldInPassing(t *testing.T) {
 	s.upload("/v1/run", 1, "prompt", "fault segv")
 	s.get("/v1/models/my-sister%0d%0apali:")
 	s.get("/my-sister?password=1")
-	all := log.String() + s.get("/metrics").body + s.get("/v1/models").body + s.get("/health").body + s.get("/api/ps").body
+	all := log.String() + s.get("/metrics").body + s.get("/v1/models").body + s.get("/health").body +
+		s.get("/api/ps").body
 	for _, word := range []string{"sister", "password", "secret", "127.0.0.1", "/tmp", "/home", "go-build"} {
 		if strings.Contains(all, word) {
 			t.Errorf("%q is told:\n%s", word, all)

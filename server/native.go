@@ -43,7 +43,8 @@ type taskRequest struct {
 	Strict     bool    `json:"strict"`      // detect, segment
 	LocDivisor int     `json:"loc_divisor"` // detect, segment
 
-	Stream bool `json:"stream"` // caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
+	// caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
+	Stream bool `json:"stream"`
 
 	files [][]byte // of a form
 }

@@ -45,7 +45,8 @@ func TestOllama(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) {
 			have, last := pieces(t, s.post(c.path, c.body))
 			if have != want || !last.Done || last.Reason != "stop" || last.Model != "toy" || last.Tokens < 10 ||
-				last.PromptTokens < 10 || last.Total <= 0 || last.Time <= 0 || (last.Message != nil) != (c.path == "/api/chat") {
+				last.PromptTokens < 10 || last.Total <= 0 || last.Time <= 0 ||
+				(last.Message != nil) != (c.path == "/api/chat") {
 				t.Errorf("%q, %+v", have, last)
 			}
 			maps.Copy(c.body, object{"stream": false, "logprobs": true,
@@ -107,7 +108,8 @@ func TestOllamaLists(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	}
-	for _, path := range []string{"/api/pull", "/api/embed", "/api/embeddings", "/api/create", "/api/push", "/api/copy"} {
+	for _, path := range []string{"/api/pull", "/api/embed", "/api/embeddings", "/api/create", "/api/push",
+		"/api/copy"} {
 		if g := s.post(path, object{}); g.status != 400 || !strings.Contains(g.body, `"error":"Pali serves`) {
 			t.Errorf("%s: %+v", path, g)
 		}

@@ -101,7 +101,8 @@ func TestChatRefused(t *testing.T) {
 		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)},
 			400, "developer message"},
 		{"tool's message", nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
-		{"the model last", nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400, "want the user's"},
+		{"the model last", nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400,
+			"want the user's"},
 		{"audio", nil, []object{user([]object{{"type": "input_audio"}})}, 400, "neither text nor an image"},
 		{"content", nil, []object{user(3)}, 400, "content"},
 		{"address", nil, []object{user([]object{address})}, 400, "not fetched"},
@@ -123,7 +124,8 @@ func TestChatRefused(t *testing.T) {
 			g := s.chat(c.fields, c.messages...)
 			var e errorJSON
 			g.decode(t, &e)
-			if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" || e.Error.Type == "" {
+			if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" ||
+				e.Error.Type == "" {
 				t.Errorf("%d %s", g.status, g.body)
 			}
 		})
@@ -153,7 +155,8 @@ func chunks(t *testing.T, g got) (all []string) {
 
 func TestChatStream(t *testing.T) {
 	s := serve(t)
-	fields := object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true, "top_logprobs": 2}
+	fields := object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true,
+		"top_logprobs": 2}
 	g := s.chat(fields, said("what é", 1))
 	all := chunks(t, g)
 	have, tokens := "", 0
@@ -261,7 +264,8 @@ func TestSchemasRefused(t *testing.T) {
 		{"itself", `{"$ref":"#"}`, "want a list of objects"},
 		{"too large", `{"properties":{"` + strings.Repeat("a", maxSchema) + `":{}}}`, "at most"},
 		{"a number", `3`, ""},
-		{"patterns", `{"pattern":"(a+)+$","properties":{"objects":{"items":{"properties":{"label":{"pattern":"(?<=a)b"}}}}}}`,
+		{"patterns",
+			`{"pattern":"(a+)+$","properties":{"objects":{"items":{"properties":{"label":{"pattern":"(?<=a)b"}}}}}}`,
 			"not valid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

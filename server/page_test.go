@@ -60,7 +60,8 @@ func TestPageIsServed(t *testing.T) {
 		}
 	}
 	for _, accept := range []string{"", "*/*", "application/json", "text/plain"} {
-		if g := s.do("GET", "/", "", "Accept", accept, "Authorization", "Bearer secret"); g.body != "Ollama is running" {
+		if g := s.do("GET", "/", "", "Accept", accept, "Authorization",
+			"Bearer secret"); g.body != "Ollama is running" {
 			t.Errorf("Accept %q: %d %s", accept, g.status, g.body)
 		}
 		if g := s.do("GET", "/", "", "Accept", accept); g.status != http.StatusUnauthorized {

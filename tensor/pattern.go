@@ -135,7 +135,8 @@ func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 			m.transpose(dst, src[rows[0]*size:], d, n)
 		} else {
 			rows = rows[:1]
-			for c := 0; c < cols; c += width { // every run of columns is as long as the first, or continues into the next
+			// every run of columns is as long as the first, or continues into the next
+			for c := 0; c < cols; c += width {
 				ToFloat32(dst[c:c+width], src[(rows[0]+m.ColAt[c])*size:], d)
 			}
 		}

@@ -138,7 +138,8 @@ func TestRearrange(t *testing.T) {
 		shape, want := naive(a, v)
 		m, got := rearrange(t, a.String(), a.shape, raw, d)
 		if !slices.Equal(m.Shape, shape) || !equalBits(got, want) {
-			t.Fatalf("%s of %v: have shape %v, want %v, elements equal: %v", a, a.shape, m.Shape, shape, equalBits(got, want))
+			t.Fatalf("%s of %v: have shape %v, want %v, elements equal: %v", a, a.shape, m.Shape, shape,
+				equalBits(got, want))
 		}
 		from := rapid.IntRange(0, len(m.RowAt)).Draw(t, "from")
 		to := rapid.IntRange(from, len(m.RowAt)).Draw(t, "to")
@@ -170,7 +171,8 @@ func TestInverse(t *testing.T) {
 		}
 		raw = make([]byte, 4*len(there))
 		FromFloat32(raw, there, F32)
-		if _, got := rearrange(t, fmt.Sprint(strings.Join(back, " "), " -> ", strings.Join(a.left, " ")), shape, raw, F32); !equalBits(got, want) {
+		if _, got := rearrange(t, fmt.Sprint(strings.Join(back, " "), " -> ", strings.Join(a.left, " ")), shape, raw,
+			F32); !equalBits(got, want) {
 			t.Fatalf("%s of %v: not the same after the way back", a, a.shape)
 		}
 	})
@@ -231,7 +233,8 @@ func TestMoveRefuses(t *testing.T) {
 }
 
 func TestParsePatternPanics(t *testing.T) {
-	for _, s := range []string{"a b", "a b -> a", "a -> a b", "a b -> a a", "a a -> a", "a -> a a", "a b -> (a b", "a b -> a c", "a a a ->", "a a -> a a"} {
+	for _, s := range []string{"a b", "a b -> a", "a -> a b", "a b -> a a", "a a -> a", "a -> a a", "a b -> (a b",
+		"a b -> a c", "a a a ->", "a a -> a a"} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -6,6 +6,7 @@ package sentencepiece_test
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -61,28 +62,41 @@ func TestGemma(t *testing.T) {
 	if got, want := counts(m), [7]int{1: 255495, 2: 1, 3: 3, 4: 245, 6: 256}; got != want {
 		t.Errorf("have %v pieces of each type, want %v", got, want)
 	}
-	for id, want := range map[int]sentencepiece.Piece{
-		0: {Text: "<pad>", Type: paligemma.PieceControl}, 1: {Text: "<eos>", Type: paligemma.PieceControl},
-		2: {Text: "<bos>", Type: paligemma.PieceControl}, 3: {Text: "<unk>", Type: paligemma.PieceUnknown},
-		107: {Text: "<end_of_turn>", Type: paligemma.PieceUserDefined},
-		108: {Text: "\n", Type: paligemma.PieceUserDefined},
-		139: {Text: "▁▁", Type: paligemma.PieceUserDefined}, 227: {Text: "<0x0A>", Type: paligemma.PieceByte},
-		474:    {Text: m.Pieces[474].Text, Score: -1, Type: paligemma.PieceNormal},
-		255999: {Text: "<unused99>", Type: paligemma.PieceUserDefined},
+	for _, c := range []struct {
+		id   int
+		want sentencepiece.Piece
+	}{
+		{0, sentencepiece.Piece{Text: "<pad>", Type: paligemma.PieceControl}},
+		{1, sentencepiece.Piece{Text: "<eos>", Type: paligemma.PieceControl}},
+		{2, sentencepiece.Piece{Text: "<bos>", Type: paligemma.PieceControl}},
+		{3, sentencepiece.Piece{Text: "<unk>", Type: paligemma.PieceUnknown}},
+		{107, sentencepiece.Piece{Text: "<end_of_turn>", Type: paligemma.PieceUserDefined}},
+		{108, sentencepiece.Piece{Text: "\n", Type: paligemma.PieceUserDefined}},
+		{139, sentencepiece.Piece{Text: "▁▁", Type: paligemma.PieceUserDefined}},
+		{227, sentencepiece.Piece{Text: "<0x0A>", Type: paligemma.PieceByte}},
+		{474, sentencepiece.Piece{Text: m.Pieces[474].Text, Score: -1, Type: paligemma.PieceNormal}},
+		{255999, sentencepiece.Piece{Text: "<unused99>", Type: paligemma.PieceUserDefined}},
 	} {
-		if m.Pieces[id] != want {
-			t.Errorf("piece %d: have %+v, want %+v", id, m.Pieces[id], want)
-		}
+		t.Run(fmt.Sprint(c.id), func(t *testing.T) {
+			if m.Pieces[c.id] != c.want {
+				t.Errorf("piece %d: have %+v, want %+v", c.id, m.Pieces[c.id], c.want)
+			}
+		})
 	}
 	all, err := m.WithPaliGemma()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[int]string{256000: "<loc0000>", 257023: "<loc1023>", 257024: "<seg000>",
-		257151: "<seg127>"} {
-		if got := all.Pieces[id]; got != (sentencepiece.Piece{Text: want, Type: paligemma.PieceUserDefined}) {
-			t.Errorf("piece %d: have %+v, want %s", id, got, want)
-		}
+	for _, c := range []struct {
+		id   int
+		want string
+	}{{256000, "<loc0000>"}, {257023, "<loc1023>"}, {257024, "<seg000>"},
+		{257151, "<seg127>"}} {
+		t.Run(fmt.Sprint(c.id), func(t *testing.T) {
+			if got := all.Pieces[c.id]; got != (sentencepiece.Piece{Text: c.want, Type: paligemma.PieceUserDefined}) {
+				t.Errorf("piece %d: have %+v, want %s", c.id, got, c.want)
+			}
+		})
 	}
 	if len(all.Pieces) != paligemma.Variants[0].Text.VocabSize || len(m.Pieces) != 256000 {
 		t.Errorf("have %d and %d pieces", len(m.Pieces), len(all.Pieces))
@@ -379,27 +393,41 @@ func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	huge := filepath.Join(dir, "huge")
 	short := filepath.Join(dir, "short")
-	for path, size := range map[string]int64{huge: 1 << 33, short: 3} {
-		if err := os.WriteFile(path, nil, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, size); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for path, want := range map[string]string{
-		filepath.Join(dir, "missing"): "no such file",
-		dir:                           dir + ": not a regular file",
-		huge:                          "have 8589934592 bytes, want at most 67108864",
-		short:                         short + ": not a SentencePiece model",
+	for _, c := range []struct {
+		path string
+		size int64
+	}{
+		{huge, 1 << 33},
+		{short, 3},
 	} {
-		var err error
-		if used := allocated(func() { _, err = sentencepiece.Open(path) }); used > 1<<20 {
-			t.Errorf("%s: %d bytes allocated", path, used)
-		}
-		if err == nil || !strings.HasPrefix(err.Error(), "sentencepiece: ") || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: have %v, want %q", path, err, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			if err := os.WriteFile(c.path, nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(c.path, c.size); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{filepath.Join(dir, "missing"), "no such file"},
+		{dir, dir + ": not a regular file"},
+		{huge, "have 8589934592 bytes, want at most 67108864"},
+		{short, short + ": not a SentencePiece model"},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			var err error
+			if used := allocated(func() { _, err = sentencepiece.Open(c.path) }); used > 1<<20 {
+				t.Errorf("%s: %d bytes allocated", c.path, used)
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), "sentencepiece: ") || !strings.Contains(err.Error(),
+				c.want) {
+				t.Errorf("%s: have %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 }
 

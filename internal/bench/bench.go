@@ -52,7 +52,8 @@ func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) 
 	stop := context.AfterFunc(ctx, model.Decoder.Interrupt)
 	defer stop()
 	s := newSubject(model, o)
-	r := &Report{Images: o.Images, PrefillTokens: o.Images*model.Encoder.Config().Tokens() + o.PromptTokens, DecodeTokens: o.Tokens}
+	r := &Report{Images: o.Images, PrefillTokens: o.Images*model.Encoder.Config().Tokens() + o.PromptTokens,
+		DecodeTokens: o.Tokens}
 	var all [parts][]float64 // milliseconds
 	for round := range o.Rounds + 1 {
 		took, err := s.round()

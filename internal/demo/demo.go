@@ -1,7 +1,7 @@
 // Package demo converts the demo checkpoint that is inside the program.
 //
-// Before it: the embedded files of testdata/demo. After it: a pair of GGUF files, for "pali demo" and
-// the library's examples.
+// Before it: the embedded files of testdata/demo. After it: a pair of GGUF files, for "pali demo"
+// and the library's examples.
 package demo
 
 import (

@@ -1,6 +1,7 @@
 package inspect
 
-// This file: small files, opened, listed and compared. What the commands print of it is cmd/pali's test.
+// This file: small files, opened, listed and compared. What the commands print of it is cmd/pali's
+// test.
 
 import (
 	"bytes"
@@ -94,7 +95,8 @@ func TestListing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := open(t, c.path)
-			if l.Kind != c.kind || len(l.Tensors) != 2 || !slices.Equal(l.Tensors[0].Shape, []int{2, 3}) || l.Tensors[1].Bytes != 16 {
+			if l.Kind != c.kind || len(l.Tensors) != 2 || !slices.Equal(l.Tensors[0].Shape, []int{2, 3}) ||
+				l.Tensors[1].Bytes != 16 {
 				t.Errorf("%+v", l)
 			}
 			if x := l.Contents(); x.Elements != 10 || len(x.Types) != 1 || x.Types[0] != (TypeTotal{"F32", 2, 10, 40}) {
@@ -102,9 +104,13 @@ func TestListing(t *testing.T) {
 			}
 			var have bytes.Buffer
 			var last, all int64
-			err := l.Read(context.Background(), func(int) io.Writer { return &have }, func(done, total int64) { last, all = done, total })
+			err := l.Read(context.Background(), func(int) io.Writer { return &have }, func(done, total int64) {
+				last,
+					all = done, total
+			})
 			want := append(raw(arrays[0].values), raw(arrays[1].values)...)
-			if err := errors.Join(err, l.Unchanged()); err != nil || !bytes.Equal(have.Bytes(), want) || last != 40 || all != 40 {
+			if err := errors.Join(err, l.Unchanged()); err != nil || !bytes.Equal(have.Bytes(), want) || last != 40 ||
+				all != 40 {
 				t.Errorf("%v: %d bytes, %d of %d", err, have.Len(), last, all)
 			}
 		})
@@ -132,12 +138,15 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// The worst comes first; padding, other shapes and what only one side has are told apart, for each pair of kinds.
+// The worst comes first; padding, other shapes and what only one side has are told apart, for each
+// pair of kinds.
 func TestCompare(t *testing.T) {
 	const up = "v.blk.0.ffn_up.bias"
-	left := []array32{{"same", []int{2}, []float32{1, 2}}, {"near", []int{2, 2}, []float32{1, 2, 3, 4}}, {up, []int{2}, []float32{1, 1}},
+	left := []array32{{"same", []int{2}, []float32{1, 2}}, {"near", []int{2, 2}, []float32{1, 2, 3, 4}},
+		{up, []int{2}, []float32{1, 1}},
 		{"shape", []int{3}, []float32{1, 2, 3}}, {"left", []int{1}, []float32{0}}}
-	right := []array32{{"right", []int{1}, []float32{0}}, {"shape", []int{1}, []float32{1}}, {up, []int{32}, append([]float32{1, 3}, make([]float32, 30)...)},
+	right := []array32{{"right", []int{1}, []float32{0}}, {"shape", []int{1}, []float32{1}},
+		{up, []int{32}, append([]float32{1, 3}, make([]float32, 30)...)},
 		{"near", []int{2, 2}, []float32{1, 2, 3, 5}}, {"same", []int{2}, []float32{1, 2}}}
 	for _, c := range []struct{ name, a, b string }{
 		{"GGUF", writeGGUF(t, left...), writeGGUF(t, right...)},
@@ -148,19 +157,24 @@ func TestCompare(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(d.Tensors) != 3 || d.Tensors[0].Name != up || !slices.Equal(d.Tensors[0].Padded, []int{32}) || d.Tensors[0].MaxAbs != 2 ||
-				d.Tensors[1].Name != "near" || d.Tensors[1].Unequal != 1 || d.Tensors[2].Unequal != 0 || d.All.Unequal != 2 {
+			if len(d.Tensors) != 3 || d.Tensors[0].Name != up || !slices.Equal(d.Tensors[0].Padded, []int{32}) ||
+				d.Tensors[0].MaxAbs != 2 ||
+				d.Tensors[1].Name != "near" || d.Tensors[1].Unequal != 1 || d.Tensors[2].Unequal != 0 ||
+				d.All.Unequal != 2 {
 				t.Errorf("%+v", d.Tensors)
 			}
-			if len(d.Skipped) != 1 || d.Skipped[0] != (Skipped{"shape", "shapes [3] and [1]"}) || !slices.Equal(d.A.Only, []string{"left"}) ||
+			if len(d.Skipped) != 1 || d.Skipped[0] != (Skipped{"shape", "shapes [3] and [1]"}) ||
+				!slices.Equal(d.A.Only, []string{"left"}) ||
 				!slices.Equal(d.B.Only, []string{"right"}) {
 				t.Errorf("%+v, %+v, %+v", d.Skipped, d.A, d.B)
 			}
 		})
 	}
 	t.Run("archives", func(t *testing.T) {
-		d, err := Compare(context.Background(), open(t, writeNPZ(t, left[:2]...)), open(t, writeNPZ(t, right[3:]...)), 1, nil)
-		if err != nil || len(d.Tensors) != 2 || d.Tensors[0].Name != "near" || d.Tensors[0].MaxAbs != 1 || d.Tensors[1].Unequal != 0 {
+		d, err := Compare(context.Background(), open(t, writeNPZ(t, left[:2]...)), open(t, writeNPZ(t, right[3:]...)),
+			1, nil)
+		if err != nil || len(d.Tensors) != 2 || d.Tensors[0].Name != "near" || d.Tensors[0].MaxAbs != 1 ||
+			d.Tensors[1].Unequal != 0 {
 			t.Errorf("%v: %+v", err, d)
 		}
 	})
@@ -173,7 +187,8 @@ func TestCompare(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if _, err := Compare(ctx, open(t, writeGGUF(t, left...)), open(t, writeGGUF(t, right...)), 1, nil); !errors.Is(err, context.Canceled) {
+		if _, err := Compare(ctx, open(t, writeGGUF(t, left...)), open(t, writeGGUF(t, right...)), 1,
+			nil); !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	})

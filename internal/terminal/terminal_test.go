@@ -180,26 +180,31 @@ func TestShowShrinks(t *testing.T) {
 }
 
 func TestFromEnvironment(t *testing.T) {
-	for set, want := range map[string]Form{
-		"TERM=xterm-kitty": Kitty, "TERM=xterm-256color KITTY_WINDOW_ID=1": Kitty, "TERM=xterm-ghostty": Kitty,
-		"TERM_PROGRAM=ghostty":   Kitty,
-		"TERM_PROGRAM=iTerm.app": ITerm2, "TERM_PROGRAM=WezTerm": ITerm2,
-		"LC_TERMINAL=iTerm2 TERM=xterm-256color": ITerm2, "TERM_PROGRAM=mintty": ITerm2,
-		"TERM=foot": Sixel, "TERM=mlterm": Sixel, "TERM=xterm-sixel": Sixel,
-		"TERM=xterm-256color": "", "TERM=dumb": "", "": "", "TERM_PROGRAM=Apple_Terminal": "",
-		"TMUX=/tmp/x TERM=tmux-256color KITTY_WINDOW_ID=1": "", "TERM=screen LC_TERMINAL=iTerm2": "",
+	for _, c := range []struct {
+		set  string
+		want Form
+	}{
+		{"TERM=xterm-kitty", Kitty}, {"TERM=xterm-256color KITTY_WINDOW_ID=1", Kitty}, {"TERM=xterm-ghostty", Kitty},
+		{"TERM_PROGRAM=ghostty", Kitty},
+		{"TERM_PROGRAM=iTerm.app", ITerm2}, {"TERM_PROGRAM=WezTerm", ITerm2},
+		{"LC_TERMINAL=iTerm2 TERM=xterm-256color", ITerm2}, {"TERM_PROGRAM=mintty", ITerm2},
+		{"TERM=foot", Sixel}, {"TERM=mlterm", Sixel}, {"TERM=xterm-sixel", Sixel},
+		{"TERM=xterm-256color", ""}, {"TERM=dumb", ""}, {"", ""}, {"TERM_PROGRAM=Apple_Terminal", ""},
+		{"TMUX=/tmp/x TERM=tmux-256color KITTY_WINDOW_ID=1", ""}, {"TERM=screen LC_TERMINAL=iTerm2", ""},
 	} {
-		get := func(name string) string {
-			for _, pair := range strings.Fields(set) {
-				if k, v, _ := strings.Cut(pair, "="); k == name {
-					return v
+		t.Run(c.set, func(t *testing.T) {
+			get := func(name string) string {
+				for _, pair := range strings.Fields(c.set) {
+					if k, v, _ := strings.Cut(pair, "="); k == name {
+						return v
+					}
 				}
+				return ""
 			}
-			return ""
-		}
-		if f, ok := FromEnvironment(get); f != want || ok != (want != "") {
-			t.Errorf("%s: %q, %v", set, f, ok)
-		}
+			if f, ok := FromEnvironment(get); f != c.want || ok != (c.want != "") {
+				t.Errorf("%s: %q, %v", c.set, f, ok)
+			}
+		})
 	}
 }
 
@@ -219,21 +224,26 @@ func (s *slow) Read(p []byte) (int, error) {
 }
 
 func TestAsk(t *testing.T) {
-	for answer, want := range map[string]Form{
-		"\x1b_Gi=31;OK\x1b\\\x1b[?62;c":        Kitty,
-		"\x1b_Gi=31;OK\x1b\\\x1b[?62;4c":       Kitty, // it supports both
-		"\x1b_Gi=31;ENOTSUP:x\x1b\\\x1b[?62;c": "",
-		"\x1b[?62;4;22c":                       Sixel,
-		"\x1b[?4;6c":                           "", // a VT132, whose number is 4
-		"\x1b[?64;14;22c":                      "",
-		"\x1b[?1;2c":                           "",
-		"\x1b[?62;4":                           "", // it ends too early
-		"":                                     "",
-		strings.Repeat("x", 5000):              "",
+	for _, c := range []struct {
+		answer string
+		want   Form
+	}{
+		{"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", Kitty},
+		{"\x1b_Gi=31;OK\x1b\\\x1b[?62;4c", Kitty}, // it supports both
+		{"\x1b_Gi=31;ENOTSUP:x\x1b\\\x1b[?62;c", ""},
+		{"\x1b[?62;4;22c", Sixel},
+		{"\x1b[?4;6c", ""}, // a VT132, whose number is 4
+		{"\x1b[?64;14;22c", ""},
+		{"\x1b[?1;2c", ""},
+		{"\x1b[?62;4", ""}, // it ends too early
+		{"", ""},
+		{strings.Repeat("x", 5000), ""},
 	} {
-		s := &slow{answer: answer}
-		if f, ok := ask(s); f != want || ok != (want != "") || s.asked != question {
-			t.Errorf("%q: %q, %v", answer, f, ok)
-		}
+		t.Run(c.answer, func(t *testing.T) {
+			s := &slow{answer: c.answer}
+			if f, ok := ask(s); f != c.want || ok != (c.want != "") || s.asked != question {
+				t.Errorf("%q: %q, %v", c.answer, f, ok)
+			}
+		})
 	}
 }

@@ -100,18 +100,23 @@ func testContainers(t *testing.T, data []byte, n int) {
 	if n >= 5 {
 		wide = 47
 	}
-	for name, file := range map[string][]byte{
-		"JPEG":                    slices.Concat(jpg[:2], app1, jpg[2:]),
-		"WebP":                    extendedWebP(t, wp, data),
-		"WebP with JPEG's header": extendedWebP(t, wp, body),
+	for _, c := range []struct {
+		name string
+		file []byte
+	}{
+		{"JPEG", slices.Concat(jpg[:2], app1, jpg[2:])},
+		{"WebP", extendedWebP(t, wp, data)},
+		{"WebP with JPEG's header", extendedWebP(t, wp, body)},
 	} {
-		p, err := Decode(file, DefaultLimits)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if p.Width != wide {
-			t.Errorf("%s, orientation %d: have width %d, want %d", name, n, p.Width, wide)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			p, err := Decode(c.file, DefaultLimits)
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if p.Width != wide {
+				t.Errorf("%s, orientation %d: have width %d, want %d", c.name, n, p.Width, wide)
+			}
+		})
 	}
 }
 

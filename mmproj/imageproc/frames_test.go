@@ -103,45 +103,48 @@ func rowsOf(p *Image) string {
 // hand from the specification.
 func TestDecodeGIF(t *testing.T) {
 	whole := drawn(0, 0, "rrr", "rrr")
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name      string
 		disposals []byte
 		frames    []*image.Paletted
 		want      []string
 	}{
-		"one": {[]byte{0}, []*image.Paletted{whole}, []string{"rrr/rrr"}},
-		"left": {[]byte{1, 0, 1}, []*image.Paletted{whole, drawn(1, 0, "g"), drawn(2, 1, "b")},
+		{"one", []byte{0}, []*image.Paletted{whole}, []string{"rrr/rrr"}},
+		{"left", []byte{1, 0, 1}, []*image.Paletted{whole, drawn(1, 0, "g"), drawn(2, 1, "b")},
 			[]string{"rrr/rrr", "rgr/rrr", "rgr/rrb"}},
-		"transparent": {[]byte{1, 1}, []*image.Paletted{whole, drawn(0, 0, "g.g", ".b.")},
+		{"transparent", []byte{1, 1}, []*image.Paletted{whole, drawn(0, 0, "g.g", ".b.")},
 			[]string{"rrr/rrr", "grg/rbr"}},
-		"cleared": {[]byte{1, 2, 1}, []*image.Paletted{whole, drawn(1, 0, "gg"), drawn(0, 1, "b")},
+		{"cleared", []byte{1, 2, 1}, []*image.Paletted{whole, drawn(1, 0, "gg"), drawn(0, 1, "b")},
 			[]string{"rrr/rrr", "rgg/rrr", "r../brr"}},
-		"restored": {[]byte{1, 3, 1}, []*image.Paletted{whole, drawn(1, 0, "gg"), drawn(0, 1, "b")},
+		{"restored", []byte{1, 3, 1}, []*image.Paletted{whole, drawn(1, 0, "gg"), drawn(0, 1, "b")},
 			[]string{"rrr/rrr", "rgg/rrr", "rrr/brr"}},
-		"restored twice": {[]byte{1, 3, 3, 1}, []*image.Paletted{whole, drawn(0, 0, "g"), drawn(1, 0, "g"),
+		{"restored twice", []byte{1, 3, 3, 1}, []*image.Paletted{whole, drawn(0, 0, "g"), drawn(1, 0, "g"),
 			drawn(2, 0, "g")}, []string{"rrr/rrr", "grr/rrr", "rgr/rrr", "rrg/rrr"}},
-		"the first is cleared": {[]byte{2, 1}, []*image.Paletted{whole, drawn(1, 1, "b")},
+		{"the first is cleared", []byte{2, 1}, []*image.Paletted{whole, drawn(1, 1, "b")},
 			[]string{"rrr/rrr", ".../.b."}},
-		"the first is not whole": {[]byte{1, 1}, []*image.Paletted{drawn(1, 0, "r"), drawn(1, 1, "b")},
+		{"the first is not whole", []byte{1, 1}, []*image.Paletted{drawn(1, 0, "r"), drawn(1, 1, "b")},
 			[]string{".r./...", ".r./.b."}},
-		"a later one is cleared": {[]byte{1, 1, 2, 1}, []*image.Paletted{whole, drawn(0, 0, "g"), drawn(0, 0, "b"),
+		{"a later one is cleared", []byte{1, 1, 2, 1}, []*image.Paletted{whole, drawn(0, 0, "g"), drawn(0, 0, "b"),
 			drawn(2, 1, "b")}, []string{"rrr/rrr", "grr/rrr", "brr/rrr", ".rr/rrb"}},
-		"transparent over cleared": {[]byte{2, 1}, []*image.Paletted{whole, drawn(0, 0, "g..")},
+		{"transparent over cleared", []byte{2, 1}, []*image.Paletted{whole, drawn(0, 0, "g..")},
 			[]string{"rrr/rrr", "g../..."}},
-		"all pixels are transparent": {[]byte{1, 1}, []*image.Paletted{whole, drawn(0, 0, "...")},
+		{"all pixels are transparent", []byte{1, 1}, []*image.Paletted{whole, drawn(0, 0, "...")},
 			[]string{"rrr/rrr", "rrr/rrr"}},
 	} {
-		images, frames, err := decodeGIF(animation(t, c.disposals, c.frames...), all, DefaultLimits)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		var got []string
-		for _, p := range images {
-			got = append(got, rowsOf(p))
-		}
-		if d := cmp.Diff(c.want, got); d != "" || len(frames) != len(got) {
-			t.Errorf("%s: %v %s", name, frames, d)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			images, frames, err := decodeGIF(animation(t, c.disposals, c.frames...), all, DefaultLimits)
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				return
+			}
+			var got []string
+			for _, p := range images {
+				got = append(got, rowsOf(p))
+			}
+			if d := cmp.Diff(c.want, got); d != "" || len(frames) != len(got) {
+				t.Errorf("%s: %v %s", c.name, frames, d)
+			}
+		})
 	}
 }
 
@@ -169,33 +172,36 @@ func TestBadGIF(t *testing.T) {
 	}
 	head := data[:25] // with the four colours
 	frame := func(w, h byte) string { return "\x2c\x00\x00\x00\x00" + string([]byte{w, 0, h, 0}) + "\x00\x02\x00" }
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		data   string
 		limits Limits
 		want   string
 	}{
-		"many frames": {string(head) + strings.Repeat(frame(1, 1), maxFrames+1) + ";", DefaultLimits,
+		{"many frames", string(head) + strings.Repeat(frame(1, 1), maxFrames+1) + ";", DefaultLimits,
 			"over 20000 frames"},
-		"no frame":           {string(head) + ";", DefaultLimits, "no image"},
-		"unknown block":      {string(head) + "\x55", DefaultLimits, "kind 0x55"},
-		"frame outside":      {string(head) + frame(4, 1) + ";", DefaultLimits, "want it inside 3x2"},
-		"frame without data": {string(head) + frame(1, 1) + ";", DefaultLimits, "frame 0"},
-		"bytes":              {string(data), Limits{10, 100, 100}, "file too large"},
-		"pixels":             {string(data), Limits{1000, 5, 100}, "too many pixels"},
-		"pixels of all": {string(head) + strings.Repeat(frame(1, 1), 5) + ";", Limits{1000, 6, 100},
+		{"no frame", string(head) + ";", DefaultLimits, "no image"},
+		{"unknown block", string(head) + "\x55", DefaultLimits, "kind 0x55"},
+		{"frame outside", string(head) + frame(4, 1) + ";", DefaultLimits, "want it inside 3x2"},
+		{"frame without data", string(head) + frame(1, 1) + ";", DefaultLimits, "frame 0"},
+		{"bytes", string(data), Limits{10, 100, 100}, "file too large"},
+		{"pixels", string(data), Limits{1000, 5, 100}, "too many pixels"},
+		{"pixels of all", string(head) + strings.Repeat(frame(1, 1), 5) + ";", Limits{1000, 6, 100},
 			"four times those of an image"},
-		"pixels drawn": {string(head) + strings.Repeat(frame(3, 2), 21) + ";", Limits{10_000, 6, 100},
+		{"pixels drawn", string(head) + strings.Repeat(frame(3, 2), 21) + ";", Limits{10_000, 6, 100},
 			"twenty times"},
-		"a PNG": {"\x89PNG\r\n\x1a\n01234567890", DefaultLimits, "not a GIF"},
+		{"a PNG", "\x89PNG\r\n\x1a\n01234567890", DefaultLimits, "not a GIF"},
 	} {
-		choose := all
-		if name == "pixels drawn" {
-			choose = func(total int) []int { return []int{total - 1} }
-		}
-		if _, _, err := decodeGIF([]byte(c.data), choose, c.limits); err == nil ||
-			!strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			choose := all
+			if c.name == "pixels drawn" {
+				choose = func(total int) []int { return []int{total - 1} }
+			}
+			if _, _, err := decodeGIF([]byte(c.data), choose, c.limits); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
 	}
 }
 

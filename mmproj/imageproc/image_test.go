@@ -214,16 +214,21 @@ func TestOpenImageErrors(t *testing.T) {
 	if err := os.Truncate(sparse, 1<<40); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		sparse:                      "have 1099511627776 bytes, want at most 20971520",
-		dir:                         "is a folder",
-		filepath.Join(dir, "none"):  "none",
-		filepath.Join(dir, "a\x00"): "image:",
-		"":                          "image:",
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{sparse, "have 1099511627776 bytes, want at most 20971520"},
+		{dir, "is a folder"},
+		{filepath.Join(dir, "none"), "none"},
+		{filepath.Join(dir, "a\x00"), "image:"},
+		{"", "image:"},
 	} {
-		if _, err := Open(path, DefaultLimits); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: have error %v, want %q", path, err, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			if _, err := Open(c.path, DefaultLimits); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: have error %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 }
 

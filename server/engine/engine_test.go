@@ -101,8 +101,9 @@ func TestCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "slow 20 " + strings.Repeat("a", 200), MaxTokens: 500,
-				Resize: imageproc.Antialias}
+			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "slow 20 " + strings.Repeat("a", 200),
+				MaxTokens: 500,
+				Resize:    imageproc.Antialias}
 			waiting := false
 			_, err := e.Generate(ctx, q, func(runner.Step) error {
 				if waiting {
@@ -112,7 +113,8 @@ func TestCancelled(t *testing.T) {
 				wg.Go(func() {
 					late, stop := context.WithTimeout(t.Context(), 5*time.Millisecond)
 					defer stop()
-					q := &Request{Model: m, Images: []*Image{grey(2)}, Prompt: "ocr", MaxTokens: 5, Resize: imageproc.Antialias}
+					q := &Request{Model: m, Images: []*Image{grey(2)}, Prompt: "ocr", MaxTokens: 5,
+						Resize: imageproc.Antialias}
 					if _, err := e.Generate(late, q, ignore); !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("while another runs: %v", err)
 					}
@@ -153,12 +155,14 @@ func TestErrors(t *testing.T) {
 		{"not an image", func(q *Request) { q.Images[0].Data = []byte("hello") }, invalid},
 		{"no tokens", func(q *Request) { q.MaxTokens = 0 }, invalid},
 		{"refused by the worker", func(q *Request) { q.Prompt = "refuse" }, invalid},
-		{"failed", func(q *Request) { q.Prompt = "fail" }, func(err error) bool { return errors.Is(err, ErrModelFailed) }},
+		{"failed", func(q *Request) { q.Prompt = "fail" },
+			func(err error) bool { return errors.Is(err, ErrModelFailed) }},
 		{"lost", func(q *Request) { q.Prompt = "fault kill" }, isLost},
 		{"lost while loading", func(q *Request) { q.Model = lost }, isLost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "ocr", MaxTokens: 10, Resize: imageproc.Antialias}
+			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "ocr", MaxTokens: 10,
+				Resize: imageproc.Antialias}
 			c.change(q)
 			if _, err := e.Generate(t.Context(), q, ignore); !c.is(err) {
 				t.Errorf("%v", err)

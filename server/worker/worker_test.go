@@ -107,7 +107,8 @@ func TestGenerateFails(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
 			defer cancel()
 			start := time.Now()
-			if _, err := p.Generate(ctx, c.request, []*worker.Image{plain(1, 2, 3)}, c.each); err == nil || !c.failed(err) {
+			if _, err := p.Generate(ctx, c.request, []*worker.Image{plain(1, 2, 3)}, c.each); err == nil ||
+				!c.failed(err) {
 				t.Error(err)
 			}
 			if took := time.Since(start); took > 500*time.Millisecond {
@@ -129,7 +130,8 @@ func TestGenerateFails(t *testing.T) {
 func TestFaults(t *testing.T) {
 	for _, c := range []struct{ fault, cause string }{
 		{"abort", worker.Crash}, {"segv", worker.Crash}, {"kill", worker.Crash}, {"exit", worker.Crash},
-		{"panic", worker.Crash}, {"hang", worker.Hang}, {"stop", worker.Hang}, {"garbage", worker.Protocol}, {"partial", worker.Crash},
+		{"panic", worker.Crash}, {"hang", worker.Hang}, {"stop", worker.Hang}, {"garbage", worker.Protocol},
+		{"partial", worker.Crash},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			t.Parallel()

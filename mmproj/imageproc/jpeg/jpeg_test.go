@@ -170,20 +170,25 @@ func TestRefused(t *testing.T) {
 		}
 		return append([]byte{0xff, 0xd8}, segment(marker, b...)...)
 	}
-	for want, data := range map[string][]byte{
-		"arithmetic coding":        frame(0xc9, 8, 0x11),
-		"12 bits for a sample":     frame(0xc1, 12, 0x11),
-		"lossless or hierarchical": frame(0xc3, 8, 0x11),
-		"2 components":             frame(0xc0, 8, 0x11, 0x11),
-		"want whole ratios":        frame(0xc2, 8, 0x31, 0x21, 0x11),
-		"ends too early":           {0xff, 0xd8, 0xff, 0xd9},
+	for _, c := range []struct {
+		want string
+		data []byte
+	}{
+		{"arithmetic coding", frame(0xc9, 8, 0x11)},
+		{"12 bits for a sample", frame(0xc1, 12, 0x11)},
+		{"lossless or hierarchical", frame(0xc3, 8, 0x11)},
+		{"2 components", frame(0xc0, 8, 0x11, 0x11)},
+		{"want whole ratios", frame(0xc2, 8, 0x31, 0x21, 0x11)},
+		{"ends too early", []byte{0xff, 0xd8, 0xff, 0xd9}},
 	} {
-		if _, _, err := Size(data); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("size: %v, want %q", err, want)
-		}
-		if _, _, _, err := Decode(data); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("decode: %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if _, _, err := Size(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("size: %v, want %q", err, c.want)
+			}
+			if _, _, _, err := Decode(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("decode: %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 

@@ -1,7 +1,8 @@
 package pali_test
 
-// This file: the import rule, kept by a test. It covers every folder with Go in it. A package that is not in the table, an import
-// that the table does not allow, an allowance that nothing uses, and C outside bindings fail.
+// This file: the import rule, kept by a test. It covers every folder with Go in it. A package that
+// is not in the table, an import that the table does not allow, an allowance that nothing uses, and
+// C outside bindings fail.
 
 import (
 	"encoding/json"
@@ -17,10 +18,12 @@ import (
 
 const module = "github.com/pali-gguf/pali"
 
-// cgo in a package's row says that it needs C, itself or through what it imports; a package without it builds with CGO_ENABLED=0.
+// cgo in a package's row says that it needs C, itself or through what it imports; a package without
+// it builds with CGO_ENABLED=0.
 const cgo = "C"
 
-// allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a package may import anything.
+// allowed lists, for each package, which of ours it may import. "" is the root package. Tests of a
+// package may import anything.
 var allowed = map[string][]string{
 	// Words, formats and sizes.
 	"paligemma":             {},
@@ -29,7 +32,7 @@ var allowed = map[string][]string{
 	"npz":                   {"tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
-	"mmproj/imageproc":      {"mmproj/imageproc/jpeg"},
+	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg"},
 	"mmproj/imageproc/jpeg": {},
 
 	// C, and what calls it.
@@ -39,7 +42,8 @@ var allowed = map[string][]string{
 	"mmproj/siglip":    {cgo, "paligemma", "gguf", "mmproj", "bindings/ggml", "bindings/kernels"},
 	"runner/llamacpp": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "runner",
 		"bindings/ggml", "bindings/kernels", "bindings/llama"},
-	"quant": {cgo, "paligemma", "tensor", "gguf", "gemma", "mmproj", "bindings/ggml", "internal/atomicfile", "internal/strips"},
+	"quant": {cgo, "paligemma", "tensor", "gguf", "gemma", "mmproj", "bindings/ggml", "internal/atomicfile",
+		"internal/strips"},
 
 	// From a checkpoint to files.
 	"convert/sentencepiece": {"paligemma"},
@@ -59,7 +63,8 @@ var allowed = map[string][]string{
 	"quant/calibrate": {cgo, "gguf", "runner", "eval", "quant", "bindings/ggml", "internal/atomicfile"},
 
 	// The library.
-	"": {},
+	"": {cgo, "paligemma", "mmproj/imageproc", "runner", "runner/llamacpp", "tasks", "tasks/masks", "internal/host",
+		"internal/store"},
 
 	// The server.
 	"server/worker":            {"paligemma", "runner", "tasks"},
@@ -79,11 +84,13 @@ var allowed = map[string][]string{
 	"internal/terminal":   {},
 	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
 	"internal/inspect":    {cgo, "tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/strips"},
-	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert", "convert/sentencepiece",
+	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert",
+		"convert/sentencepiece",
 		"internal/store"},
-	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "runner/llamacpp",
-		"bindings/kernels", "internal/estimate", "internal/store"},
-	"cmd/pali": nil, // any
+	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "bindings/kernels",
+		"internal/estimate", "internal/store"},
+	"internal/demo": {cgo, "npz", "convert", "convert/sentencepiece", "quant", "testdata/demo"},
+	"cmd/pali":      nil, // any
 
 	// Tests and tools.
 	"internal/abitest":           {},
@@ -133,7 +140,10 @@ func checkImports(t *testing.T, p goPackage, used map[string][]string) {
 			imports = append(imports, ours(path))
 		}
 	}
-	if len(p.CgoFiles) > 0 || slices.ContainsFunc(p.Deps, func(path string) bool { return strings.HasPrefix(path, module+"/bindings/") }) {
+	if len(p.CgoFiles) > 0 || slices.ContainsFunc(p.Deps, func(path string) bool {
+		return strings.HasPrefix(path,
+			module+"/bindings/")
+	}) {
 		imports = append(imports, cgo)
 	}
 	for _, of := range imports {
@@ -143,16 +153,19 @@ func checkImports(t *testing.T, p goPackage, used map[string][]string) {
 	}
 }
 
-// packages lists the packages of all folders below this one, of both modules. They are listed as a build with C sees them.
+// packages lists the packages of all folders below this one, of both modules. They are listed as a
+// build with C sees them.
 func packages(t *testing.T) (all []goPackage) {
 	t.Helper()
 	folders := map[bool][]string{} // whether in scripts
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && (path == "bin" || path == "lib" || strings.HasPrefix(d.Name(), ".") && path != ".") {
+		if err == nil && d.IsDir() && (path == "bin" || path == "lib" || strings.HasPrefix(d.Name(), ".") &&
+			path != ".") {
 			return filepath.SkipDir
 		}
 		inScripts := strings.HasPrefix(path, "scripts/")
-		if folder := "./" + filepath.ToSlash(filepath.Dir(path)); strings.HasSuffix(path, ".go") && !slices.Contains(folders[inScripts], folder) {
+		if folder := "./" + filepath.ToSlash(filepath.Dir(path)); strings.HasSuffix(path, ".go") &&
+			!slices.Contains(folders[inScripts], folder) {
 			folders[inScripts] = append(folders[inScripts], folder)
 		}
 		return err

@@ -2,8 +2,9 @@
 
 package pali_test
 
-// This file: how a package's files hang together, kept by a test. Two files are in one ring if each uses, directly or through
-// others, something that the other declares: such files can only be read together.
+// This file: how a package's files hang together, kept by a test. Two files are in one ring if each
+// uses, directly or through others, something that the other declares: such files can only be read
+// together.
 
 import (
 	"cmp"
@@ -21,7 +22,8 @@ import (
 	"testing"
 )
 
-// TestRings bounds the largest ring of files in the two packages that had the largest ones, and the lines of the command.
+// TestRings bounds the largest ring of files in the two packages that had the largest ones, and the
+// lines of the command.
 func TestRings(t *testing.T) {
 	for _, c := range []struct {
 		folder       string
@@ -43,8 +45,8 @@ func TestRings(t *testing.T) {
 	}
 }
 
-// fileUses returns, for each file of a package outside tests, the other files whose declarations it uses, and the number of
-// lines of all.
+// fileUses returns, for each file of a package outside tests, the other files whose declarations it
+// uses, and the number of lines of all.
 func fileUses(t *testing.T, folder string) (uses map[string][]string, lines int) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{join .GoFiles "\n"}}`, "./"+folder).Output()
@@ -78,7 +80,8 @@ func fileUses(t *testing.T, folder string) (uses map[string][]string, lines int)
 	return uses, lines
 }
 
-// exports returns a function that opens what the compiler wrote about a package that folder's imports, itself or through others.
+// exports returns a function that opens what the compiler wrote about a package that folder's
+// imports, itself or through others.
 func exports(t *testing.T, folder string) func(path string) (io.ReadCloser, error) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./"+folder)
@@ -95,8 +98,8 @@ func exports(t *testing.T, folder string) func(path string) (io.ReadCloser, erro
 	return func(path string) (io.ReadCloser, error) { return os.Open(file[path]) }
 }
 
-// largestRing returns the files of the largest ring, in the order of their names: the largest strongly connected component of
-// the graph of uses.
+// largestRing returns the files of the largest ring, in the order of their names: the largest
+// strongly connected component of the graph of uses.
 func largestRing(uses map[string][]string) (largest []string) {
 	reaches := map[string]map[string]bool{}
 	for from := range uses {

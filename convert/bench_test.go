@@ -18,7 +18,8 @@ type nowhere struct{}
 
 func (nowhere) WriteAt(b []byte, at int64) (int, error) { return len(b), nil }
 
-// BenchmarkConvert reports bytes of the checkpoint per second. Its layers have a quarter of the 3B model's width.
+// BenchmarkConvert reports bytes of the checkpoint per second. Its layers have a quarter of the 3B
+// model's width.
 func BenchmarkConvert(b *testing.B) {
 	o := tinymodel.Options{Prefix: "params/"}
 	o.Text, o.Vision = tinymodel.Options{}.Sizes()

@@ -1,13 +1,14 @@
 package convert
 
 // This file: how big_vision saves PaliGemma (commit 0127fb6b: models/vit.py, models/ppp/gemma.py,
-// models/proj/paligemma/paligemma.py), one line for each array of the checkpoint (two where an array holds two
-// matrices). To the right stand the names that llama.cpp looks for (src/llama-arch.cpp, tools/mtmd/clip-impl.h).
+// models/proj/paligemma/paligemma.py), one line for each array of the checkpoint (two where an
+// array holds two matrices). To the right stand the names that llama.cpp looks for
+// (src/llama-arch.cpp, tools/mtmd/clip-impl.h).
 
-// BigVision is the schema of the published .npz files. big_vision saves the same arrays in several ways, all
-// accepted: below "params/", below "opt/target/" (a training checkpoint) or bare; layers stacked on a first axis
-// or one folder for each; the position table of SigLIP files from before 2022 one folder deeper (models/vit.py,
-// fix_old_checkpoints).
+// BigVision is the schema of the published .npz files. big_vision saves the same arrays in several
+// ways, all accepted: below "params/", below "opt/target/" (a training checkpoint) or bare; layers
+// stacked on a first axis or one folder for each; the position table of SigLIP files from before
+// 2022 one folder deeper (models/vit.py, fix_old_checkpoints).
 var BigVision = Schema{
 	Name:     "big_vision",
 	Prefixes: []string{"params/", "opt/target/", ""},
@@ -42,13 +43,20 @@ var bigVisionImage = []Mapping{
 	{"img/pos_embedding", "0 t d -> t d", "v.position_embd.weight", 0},
 	{"img/Transformer/encoderblock/LayerNorm_0/scale", "l d -> l d", "v.blk.%d.ln1.weight", 0},
 	{"img/Transformer/encoderblock/LayerNorm_0/bias", "l d -> l d", "v.blk.%d.ln1.bias", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/query/kernel", "l d n h -> l (n h) d", "v.blk.%d.attn_q.weight", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/query/bias", "l n h -> l (n h)", "v.blk.%d.attn_q.bias", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/key/kernel", "l d n h -> l (n h) d", "v.blk.%d.attn_k.weight", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/key/bias", "l n h -> l (n h)", "v.blk.%d.attn_k.bias", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/value/kernel", "l d n h -> l (n h) d", "v.blk.%d.attn_v.weight", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/value/bias", "l n h -> l (n h)", "v.blk.%d.attn_v.bias", 0},
-	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/out/kernel", "l n h d -> l d (n h)", "v.blk.%d.attn_out.weight", 0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/query/kernel", "l d n h -> l (n h) d",
+		"v.blk.%d.attn_q.weight", 0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/query/bias", "l n h -> l (n h)",
+		"v.blk.%d.attn_q.bias", 0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/key/kernel", "l d n h -> l (n h) d",
+		"v.blk.%d.attn_k.weight", 0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/key/bias", "l n h -> l (n h)", "v.blk.%d.attn_k.bias",
+		0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/value/kernel", "l d n h -> l (n h) d",
+		"v.blk.%d.attn_v.weight", 0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/value/bias", "l n h -> l (n h)",
+		"v.blk.%d.attn_v.bias", 0},
+	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/out/kernel", "l n h d -> l d (n h)",
+		"v.blk.%d.attn_out.weight", 0},
 	{"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/out/bias", "l d -> l d", "v.blk.%d.attn_out.bias", 0},
 	{"img/Transformer/encoderblock/LayerNorm_1/scale", "l d -> l d", "v.blk.%d.ln2.weight", 0},
 	{"img/Transformer/encoderblock/LayerNorm_1/bias", "l d -> l d", "v.blk.%d.ln2.bias", 0},

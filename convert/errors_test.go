@@ -1,7 +1,8 @@
 package convert
 
-// This file: bad checkpoints, bad tokenizers, bad options, damaged and changing files, and conversions that are stopped. Each must fail
-// with a sentence that names the thing, and leave nothing behind.
+// This file: bad checkpoints, bad tokenizers, bad options, damaged and changing files, and
+// conversions that are stopped. Each must fail with a sentence that names the thing, and leave
+// nothing behind.
 
 import (
 	"bytes"
@@ -33,13 +34,15 @@ func TestMissingAndUnknown(t *testing.T) {
 		for i := range all {
 			name := all[i].Name
 			_, err := readCheckpoint(archive(t, slices.Delete(slices.Clone(all), i, i+1)))
-			if err == nil || !strings.Contains(err.Error(), "\n  "+name+": missing") || strings.Count(err.Error(), "\n") != 1 {
+			if err == nil || !strings.Contains(err.Error(), "\n  "+name+": missing") || strings.Count(err.Error(),
+				"\n") != 1 {
 				t.Errorf("without %s: %v", name, err)
 			}
 			renamed := slices.Clone(all)
 			renamed[i].Name += "x"
 			_, err = readCheckpoint(archive(t, renamed))
-			if err == nil || !strings.Contains(err.Error(), name+": missing") || !strings.Contains(err.Error(), name+"x: unknown") {
+			if err == nil || !strings.Contains(err.Error(), name+": missing") || !strings.Contains(err.Error(),
+				name+"x: unknown") {
 				t.Errorf("with %sx: %v", name, err)
 			}
 		}
@@ -71,12 +74,14 @@ func TestMisshapen(t *testing.T) {
 			}
 		}
 	}
-	arrays := edited(tinymodel.Options{}, "llm/layers/attn/q_einsum/w", func(a *tinymodel.Array) { a.Shape = []int{3, 4, 16, 96} })
+	arrays := edited(tinymodel.Options{}, "llm/layers/attn/q_einsum/w",
+		func(a *tinymodel.Array) { a.Shape = []int{3, 4, 16, 96} })
 	want := "\n  llm/layers/attn/q_einsum/w: shape [3 4 16 96], want [3 4 96 16]"
 	if got := fails(t, archive(t, arrays), v, options(t, gguf.F32)); !strings.HasSuffix(got, want) {
 		t.Errorf("have %q, want %q", got, want)
 	}
-	arrays = edited(tinymodel.Options{}, "llm/layers/mlp/linear", func(a *tinymodel.Array) { a.Shape = []int{3, 160 * 96} })
+	arrays = edited(tinymodel.Options{}, "llm/layers/mlp/linear",
+		func(a *tinymodel.Array) { a.Shape = []int{3, 160 * 96} })
 	want = "\n  llm/layers/mlp/linear: shape [3 15360], want [3 160 96]"
 	if got := fails(t, archive(t, arrays), v, options(t, gguf.F32)); !strings.HasSuffix(got, want) {
 		t.Errorf("have %q, want %q", got, want)
@@ -98,10 +103,15 @@ func TestImpossible(t *testing.T) {
 		want   string
 		change func(*tinymodel.Options)
 	}{
-		{"4 query heads, want a multiple of the 3 key/value heads", func(o *tinymodel.Options) { o.Text.HeadCountKV = 3 }},
+		{"4 query heads, want a multiple of the 3 key/value heads",
+			func(o *tinymodel.Options) { o.Text.HeadCountKV = 3 }},
 		{"head dim 15, want an even number", func(o *tinymodel.Options) { o.Text.KeyLength = 15 }},
-		{"the projector gives 95 values, want the decoder's embedding length 96", func(o *tinymodel.Options) { o.Vision.ProjectionDim = 95 }},
-		{"would make a file that cannot be read: gemma: ", func(o *tinymodel.Options) { o.Text.HeadCount, o.Text.KeyLength = 300, 2 }},
+		{"the projector gives 95 values, want the decoder's embedding length 96",
+			func(o *tinymodel.Options) { o.Vision.ProjectionDim = 95 }},
+		{"would make a file that cannot be read: gemma: ", func(o *tinymodel.Options) {
+			o.Text.HeadCount,
+				o.Text.KeyLength = 300, 2
+		}},
 		{"would make a file that cannot be read: mmproj: ", func(o *tinymodel.Options) {
 			o.Vision.EmbeddingLength, o.Vision.HeadCount, o.Vision.BlockCount = 600, 300, 1
 		}},
@@ -109,7 +119,8 @@ func TestImpossible(t *testing.T) {
 	} {
 		o := tinymodel.Options{Text: text, Vision: vision}
 		c.change(&o)
-		if got := fails(t, archive(t, tinymodel.Arrays(o)), vocab(t), options(t, gguf.F32)); !strings.Contains(got, c.want) {
+		if got := fails(t, archive(t, tinymodel.Arrays(o)), vocab(t), options(t, gguf.F32)); !strings.Contains(got,
+			c.want) {
 			t.Errorf("have %q, want %q", got, c.want)
 		}
 	}
@@ -123,20 +134,24 @@ func TestOtherArchives(t *testing.T) {
 	if want := "convert: not a PaliGemma checkpoint: none of its 1 arrays is below img/ or llm/"; got != want {
 		t.Errorf("have %q, want %q", got, want)
 	}
-	got = fails(t, archive(t, []tinymodel.Array{one("params/img/head/bias", tensor.F32)}), vocab(t), options(t, gguf.F32))
+	got = fails(t, archive(t, []tinymodel.Array{one("params/img/head/bias", tensor.F32)}), vocab(t),
+		options(t, gguf.F32))
 	if !strings.Contains(got, "and 21 more") || strings.Count(got, "\n") != 11 {
 		t.Errorf("31 arrays are missing, and the error is %q", got)
 	}
-	got = fails(t, archive(t, append(tinymodel.Arrays(tinymodel.Options{}), one("llm/layers/0/attn/q_einsum/w", tensor.F32))), vocab(t), options(t, gguf.F32))
+	got = fails(t, archive(t, append(tinymodel.Arrays(tinymodel.Options{}), one("llm/layers/0/attn/q_einsum/w",
+		tensor.F32))), vocab(t), options(t, gguf.F32))
 	if !strings.Contains(got, "llm/layers/attn/q_einsum/w: unknown") {
 		t.Errorf("stacked and unstacked layers at once: %q", got)
 	}
 	arrays := edited(tinymodel.Options{}, "img/head/bias", func(a *tinymodel.Array) { a.DType = tensor.I32 })
-	if got := fails(t, archive(t, arrays), vocab(t), options(t, gguf.F32)); !strings.HasSuffix(got, "img/head/bias: elements I32, want F32, F16 or BF16") {
+	if got := fails(t, archive(t, arrays), vocab(t), options(t, gguf.F32)); !strings.HasSuffix(got,
+		"img/head/bias: elements I32, want F32, F16 or BF16") {
 		t.Errorf("integers: %q", got)
 	}
 	// A training checkpoint holds the optimizer's state beside the parameters.
-	training := append(tinymodel.Arrays(tinymodel.Options{Prefix: "opt/target/"}), one("opt/state/step", tensor.I32), one("extra/accum", tensor.F32))
+	training := append(tinymodel.Arrays(tinymodel.Options{Prefix: "opt/target/"}), one("opt/state/step", tensor.I32),
+		one("extra/accum", tensor.F32))
 	mustRun(t, archive(t, training), options(t, gguf.F32))
 	got = fails(t, archive(t, append(training, one("other/thing", tensor.F32))), vocab(t), options(t, gguf.F32))
 	if !strings.HasSuffix(got, "\n  other/thing: unknown") {
@@ -144,10 +159,12 @@ func TestOtherArchives(t *testing.T) {
 	}
 }
 
-// Values that no type holds are refused wherever they are; values that one type does not hold, in that type only.
+// Values that no type holds are refused wherever they are; values that one type does not hold, in
+// that type only.
 func TestValues(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
-	const table, norm, gate, patch = "llm/embedder/input_embedding", "llm/layers/pre_ffw_norm/scale", "llm/layers/mlp/gating_einsum", "img/embedding/kernel"
+	const table, norm, gate, patch = "llm/embedder/input_embedding", "llm/layers/pre_ffw_norm/scale",
+		"llm/layers/mlp/gating_einsum", "img/embedding/kernel"
 	const q, bias = "llm/layers/attn/q_einsum/w", "img/Transformer/encoderblock/MlpBlock_0/Dense_0/bias"
 	for _, c := range []struct {
 		name string
@@ -163,7 +180,8 @@ func TestValues(t *testing.T) {
 		{q, []int{2, 3, 95, 15}, inf, gguf.Q8_0, "element [2 3 95 15] is -Inf, want a finite number"},
 		{patch, []int{13, 0, 2, 63}, nan, gguf.Q4_0, "element [13 0 2 63] is NaN, want a finite number"},
 		{bias, []int{0, 171}, nan, gguf.Q4_0, "element [0 171] is NaN, want a finite number"},
-		{q, []int{0, 1, 2, 3}, 65520, gguf.F16, "element [0 1 2 3] is 65520, too large for blk.0.attn_q.weight (F16); bf16 holds it"},
+		{q, []int{0, 1, 2, 3}, 65520, gguf.F16,
+			"element [0 1 2 3] is 65520, too large for blk.0.attn_q.weight (F16); bf16 holds it"},
 		{q, []int{0, 1, 2, 3}, -65519, gguf.F16, ""},
 		{norm, []int{0, 1}, 1e6, gguf.F16, ""}, // norms stay F32
 		{q, []int{0, 1, 2, 3}, 1e6, gguf.BF16, ""},
@@ -181,7 +199,8 @@ func TestValues(t *testing.T) {
 		})
 		if c.want == "" {
 			mustRun(t, archive(t, arrays), options(t, c.typ))
-		} else if got := fails(t, archive(t, arrays), vocab(t), options(t, c.typ)); !strings.HasPrefix(got, "convert: "+c.name+": element") || !strings.HasSuffix(got, c.want) {
+		} else if got := fails(t, archive(t, arrays), vocab(t), options(t, c.typ)); !strings.HasPrefix(got,
+			"convert: "+c.name+": element") || !strings.HasSuffix(got, c.want) {
 			t.Errorf("%v: have %q, want %q", c.typ, got, c.want)
 		}
 	}
@@ -200,12 +219,14 @@ func TestTokenizer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := vocabulary(&sentencepiece.Model{Pieces: pieces}, text.VocabSize) // locations and codes are there already
+	// locations and codes are there already
+	again, err := vocabulary(&sentencepiece.Model{Pieces: pieces}, text.VocabSize)
 	if err != nil || !slices.Equal(pieces, again) {
 		t.Errorf("PaliGemma's own tokenizer: %v", err)
 	}
 	tail := pieces[len(pieces)-paligemma.SegmentCodes-1:]
-	if tail[0].Text != "<loc1023>" || tail[1].Text != "<seg000>" || tail[128].Text != "<seg127>" || tail[0].Type != 4 || tail[128].Type != 4 {
+	if tail[0].Text != "<loc1023>" || tail[1].Text != "<seg000>" || tail[128].Text != "<seg127>" || tail[0].Type != 4 ||
+		tail[128].Type != 4 {
 		t.Errorf("the last pieces are %+v ... %+v", tail[:2], tail[128])
 	}
 	for _, c := range []struct {
@@ -213,13 +234,15 @@ func TestTokenizer(t *testing.T) {
 		want string
 	}{
 		{with(func(all []sentencepiece.Piece) []sentencepiece.Piece { return all[:len(all)-1] }),
-			fmt.Sprintf("it has %d pieces with the 1152 location and segment pieces, the checkpoint %d", text.VocabSize-1, text.VocabSize)},
+			fmt.Sprintf("it has %d pieces with the 1152 location and segment pieces, the checkpoint %d",
+				text.VocabSize-1, text.VocabSize)},
 		{set(2, sentencepiece.Piece{Text: "<s>", Type: 1}), `piece 2 ("<s>") has type 1, want 3`},
 		{set(300, sentencepiece.Piece{Text: "<seg007>", Type: 1}), "convert: sentencepiece: piece 300, <seg007>"},
 		{set(300, own.Pieces[299]), "gemma: piece 300: "},
 		{&sentencepiece.Model{}, "it has 1152 pieces"},
 	} {
-		if got := fails(t, archive(t, tinymodel.Arrays(tinymodel.Options{})), c.m, options(t, gguf.F32)); !strings.Contains(got, c.want) {
+		if got := fails(t, archive(t, tinymodel.Arrays(tinymodel.Options{})), c.m,
+			options(t, gguf.F32)); !strings.Contains(got, c.want) {
 			t.Errorf("have %q, want %q", got, c.want)
 		}
 	}
@@ -246,7 +269,8 @@ func TestOptions(t *testing.T) {
 		{"name \"../x\": want", func(o *Options) { o.Name = "../x" }},
 		{"name \"a\\nb\": want", func(o *Options) { o.Name = "a\nb" }},
 		{"token_embd.weight: no luck", func(o *Options) { o.Text, o.Threads = unlucky{oneType(gguf.Q8_0)}, 1 }},
-		{"the checkpoint would make a file that cannot be read: gemma: blk.0.attn_norm.weight: type F16, want", func(o *Options) { o.Text = norms{oneType(gguf.F16)} }},
+		{"the checkpoint would make a file that cannot be read: gemma: blk.0.attn_norm.weight: type F16, want",
+			func(o *Options) { o.Text = norms{oneType(gguf.F16)} }},
 	} {
 		o := options(t, gguf.F32)
 		c.change(&o)
@@ -279,7 +303,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// An array is read to its end even when all its elements are there: only there do readers check what can be checked.
+// An array is read to its end even when all its elements are there: only there do readers check
+// what can be checked.
 func TestReadsToTheEnd(t *testing.T) {
 	c, err := readCheckpoint(archive(t, tinymodel.Arrays(tinymodel.Options{})))
 	if err != nil {
@@ -302,13 +327,15 @@ func TestReadsToTheEnd(t *testing.T) {
 		}
 		l.text.to, l.vision.to = nowhere{}, nowhere{}
 		err = l.run(context.Background(), 1, newWriter, nil)
-		if err == nil || !strings.HasPrefix(err.Error(), "convert: "+j.Name+": ") || !strings.HasSuffix(err.Error(), end.want) {
+		if err == nil || !strings.HasPrefix(err.Error(), "convert: "+j.Name+": ") || !strings.HasSuffix(err.Error(),
+			end.want) {
 			t.Errorf("have %v, want %s", err, end.want)
 		}
 	}
 }
 
-// A checkpoint that is written to while it is read is noticed, at the latest before the files get their names.
+// A checkpoint that is written to while it is read is noticed, at the latest before the files get
+// their names.
 func TestChangingInput(t *testing.T) {
 	path, _, err := tinymodel.Write(t.TempDir(), tinymodel.Options{})
 	if err != nil {
@@ -328,7 +355,8 @@ func TestChangingInput(t *testing.T) {
 	}
 }
 
-// A conversion that is interrupted stops, says so in a way that errors.Is understands, and leaves nothing.
+// A conversion that is interrupted stops, says so in a way that errors.Is understands, and leaves
+// nothing.
 func TestCancel(t *testing.T) {
 	total := int64(0)
 	for i := range 12 {
@@ -379,7 +407,8 @@ func TestDefaultName(t *testing.T) {
 		{"pt_224.npz", "PaliGemma-3B-pt-224-v1.0"},
 		{"pt_3b_224.bf16.npz", "PaliGemma2-3B-pt-224-v1.0"},
 		{"mix_448.f32.npz", "PaliGemma-3B-mix-448-v1.0"},
-		{"demo.npz", "demo"}, {"my run: 2.npz.part01", "my-run--2"}, {"été.NPZ", "été"}, {"...npz", "model"}, {"", "model"}, {".npz", "model"},
+		{"demo.npz", "demo"}, {"my run: 2.npz.part01", "my-run--2"}, {"été.NPZ", "été"}, {"...npz", "model"},
+		{"", "model"}, {".npz", "model"},
 		{"a\xffb.npz", "a-b"}, {strings.Repeat("ü", 150) + ".npz", strings.Repeat("ü", 100)},
 	} {
 		got := DefaultName(filepath.FromSlash(c.path))
@@ -390,7 +419,8 @@ func TestDefaultName(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if text, vision := FileNames("demo", "Q4_0", "BF16"); text != "demo-Q4_0.gguf" || vision != "mmproj-demo-BF16.gguf" {
+	if text, vision := FileNames("demo", "Q4_0", "BF16"); text != "demo-Q4_0.gguf" ||
+		vision != "mmproj-demo-BF16.gguf" {
 		t.Errorf("file names %s, %s", text, vision)
 	}
 }

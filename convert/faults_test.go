@@ -38,11 +38,13 @@ func tiny(t testing.TB, o Options) (*Result, error) {
 
 // convertAndDie is the child's whole life.
 func convertAndDie(dir, at string) {
-	_, err := tiny(&testing.T{}, Options{Name: "tiny", Text: oneType(gguf.F32), Vision: oneType(gguf.F32), OutDir: dir, Threads: 1, fs: faultfs.Killing(at)})
+	_, err := tiny(&testing.T{}, Options{Name: "tiny", Text: oneType(gguf.F32), Vision: oneType(gguf.F32), OutDir: dir,
+		Threads: 1, fs: faultfs.Killing(at)})
 	panic(fmt.Sprint("survived: ", err))
 }
 
-// operations converts once and returns the number of operations it takes, and what the files should be.
+// operations converts once and returns the number of operations it takes, and what the files should
+// be.
 func operations(t *testing.T) (n int64, want [2]string) {
 	disk := &faultfs.Disk{}
 	o := options(t, gguf.F32)
@@ -54,7 +56,8 @@ func operations(t *testing.T) (n int64, want [2]string) {
 	return disk.Count(), hashes(t, r)
 }
 
-// A converter killed anywhere leaves no wrong file under a final name, and the next run makes the right ones.
+// A converter killed anywhere leaves no wrong file under a final name, and the next run makes the
+// right ones.
 func TestKilled(t *testing.T) {
 	all, want := operations(t)
 	base := t.TempDir()
@@ -96,7 +99,8 @@ func killed(t *testing.T, dir, at string, want [2]string) {
 			t.Errorf("at %s: file %d has its name and the wrong bytes", at, i)
 		}
 	}
-	if _, err := tiny(t, Options{Name: "tiny", Text: oneType(gguf.F32), Vision: oneType(gguf.F32), OutDir: dir, Force: noText == nil}); err != nil {
+	if _, err := tiny(t, Options{Name: "tiny", Text: oneType(gguf.F32), Vision: oneType(gguf.F32), OutDir: dir,
+		Force: noText == nil}); err != nil {
 		t.Errorf("at %s: the next run: %v", at, err)
 		return
 	}
@@ -124,7 +128,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// Two converters with the same target: at least one succeeds, another says why not, and the files are right.
+// Two converters with the same target: at least one succeeds, another says why not, and the files
+// are right.
 func TestSideBySide(t *testing.T) {
 	_, want := operations(t)
 	for range 10 {
@@ -134,7 +139,8 @@ func TestSideBySide(t *testing.T) {
 		var failed [3]error
 		for i := range results {
 			wg.Go(func() {
-				results[i], failed[i] = tiny(t, Options{Name: "tiny", Text: oneType(gguf.F32), Vision: oneType(gguf.F32), OutDir: dir})
+				results[i], failed[i] = tiny(t, Options{Name: "tiny", Text: oneType(gguf.F32),
+					Vision: oneType(gguf.F32), OutDir: dir})
 			})
 		}
 		wg.Wait()
@@ -145,7 +151,8 @@ func TestSideBySide(t *testing.T) {
 				if got := hashes(t, results[i]); got != want {
 					t.Error("wrong files")
 				}
-			} else if s := err.Error(); !strings.Contains(s, "another run is writing") && !strings.Contains(s, " exists") {
+			} else if s := err.Error(); !strings.Contains(s, "another run is writing") &&
+				!strings.Contains(s, " exists") {
 				t.Error(err)
 			}
 		}

@@ -1,7 +1,7 @@
 package convert
 
-// This file: a checkpoint's tensors as the files hold them, before their values are rounded: for whoever compares a file
-// with the checkpoint that it came from.
+// This file: a checkpoint's tensors as the files hold them, before their values are rounded: for
+// whoever compares a file with the checkpoint that it came from.
 
 import (
 	"context"
@@ -11,15 +11,15 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// Checkpoint is one half of a checkpoint, the decoder or the vision encoder with the projector: all arrays are there
-// and fit together.
+// Checkpoint is one half of a checkpoint, the decoder or the vision encoder with the projector: all
+// arrays are there and fit together.
 type Checkpoint struct {
 	layout *layout
 	half   *output
 }
 
-// ReadCheckpoint finds the checkpoint in a source and checks it as Run does. It reads no elements; the source must stay
-// open as long as they are read.
+// ReadCheckpoint finds the checkpoint in a source and checks it as Run does. It reads no elements;
+// the source must stay open as long as they are read.
 func ReadCheckpoint(src Source, vision bool) (*Checkpoint, error) {
 	c, err := readCheckpoint(src)
 	if err != nil {
@@ -37,8 +37,8 @@ func ReadCheckpoint(src Source, vision bool) (*Checkpoint, error) {
 	return &Checkpoint{l, half}, nil
 }
 
-// Tensors lists the tensors in the file's order: names as the file has them, shapes without padding, types as the
-// checkpoint has them.
+// Tensors lists the tensors in the file's order: names as the file has them, shapes without
+// padding, types as the checkpoint has them.
 func (c *Checkpoint) Tensors() []tensor.Tensor {
 	types := map[*target]tensor.DType{}
 	for _, j := range c.layout.jobs {
@@ -60,10 +60,12 @@ type RowRange struct {
 	Values []float32
 }
 
-// Read reads every tensor, in the source's order, and gives its rows to one of n goroutines (threads; 0: one for each
-// processor), each of which calls a function of its own, which newDo made, with one range after another. The values are those
-// that Run would store; a function must not keep them. progress is called as Options.Progress is. Read ends when ctx does.
-func (c *Checkpoint) Read(ctx context.Context, threads int, newDo func() func(RowRange) error, progress func(done, total int64)) error {
+// Read reads every tensor, in the source's order, and gives its rows to one of n goroutines
+// (threads; 0: one for each processor), each of which calls a function of its own, which newDo
+// made, with one range after another. The values are those that Run would store; a function must
+// not keep them. progress is called as Options.Progress is. Read ends when ctx does.
+func (c *Checkpoint) Read(ctx context.Context, threads int, newDo func() func(RowRange) error,
+	progress func(done, total int64)) error {
 	return c.layout.run(ctx, threads, func() strips.Worker[strip] { return &reader{do: newDo()} }, progress)
 }
 

@@ -1,6 +1,7 @@
 package convert
 
-// This file: checkpoints with any shapes. Whatever is accepted must be a whole model; nothing may panic.
+// This file: checkpoints with any shapes. Whatever is accepted must be a whole model; nothing may
+// panic.
 
 import (
 	"slices"
@@ -12,19 +13,22 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// FuzzShapes changes the arrays of a checkpoint of the smallest sizes as the data says, three bytes a change: which array, what (an axis
-// more, an axis less, another name, another axis size), how much. What readCheckpoint accepts must have a layout, and the layout must read every byte.
+// FuzzShapes changes the arrays of a checkpoint of the smallest sizes as the data says, three bytes
+// a change: which array, what (an axis more, an axis less, another name, another axis size), how
+// much. What readCheckpoint accepts must have a layout, and the layout must read every byte.
 func FuzzShapes(f *testing.F) {
 	f.Add([]byte{}, false, false)
 	f.Add([]byte{3, 0, 1, 7, 1, 0, 20, 2, 0, 25, 5, 9}, true, false)
 	f.Add([]byte{25, 4, 0, 26, 3, 2}, true, true)
 	f.Fuzz(func(t *testing.T, data []byte, gemma2, unstacked bool) {
-		o := tinymodel.Options{Unstacked: unstacked, Text: paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 3, BlockCount: 2, FeedForwardLength: 5,
+		o := tinymodel.Options{Unstacked: unstacked, Text: paligemma.TextConfig{Architecture: paligemma.Gemma,
+			EmbeddingLength: 3, BlockCount: 2, FeedForwardLength: 5,
 			HeadCount: 4, HeadCountKV: 1, KeyLength: 2, VocabSize: 7}}
 		if gemma2 {
 			o.Text.Architecture = paligemma.Gemma2
 		}
-		o.Vision = paligemma.VisionConfig{ImageSize: 4, PatchSize: 2, EmbeddingLength: 6, FeedForwardLength: 5, BlockCount: 1, HeadCount: 3, ProjectionDim: 3}
+		o.Vision = paligemma.VisionConfig{ImageSize: 4, PatchSize: 2, EmbeddingLength: 6, FeedForwardLength: 5,
+			BlockCount: 1, HeadCount: 3, ProjectionDim: 3}
 		arrays := tinymodel.Arrays(o)
 		for ; len(data) >= 3; data = data[3:] {
 			change(&arrays[int(data[0])%len(arrays)], data[1], int(data[2]))

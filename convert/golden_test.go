@@ -1,6 +1,7 @@
 package convert
 
-// This file: the two files as text, compared with what a person has looked at, and runs compared with each other.
+// This file: the two files as text, compared with what a person has looked at, and runs compared
+// with each other.
 
 import (
 	"crypto/sha256"
@@ -19,13 +20,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the files of testdata")
 
-// listing writes a file as lines: the keys, then each tensor's name, type, shape and SHA-256. Long arrays are written as their hash.
+// listing writes a file as lines: the keys, then each tensor's name, type, shape and SHA-256. Long
+// arrays are written as their hash.
 func listing(t *testing.T, f *gguf.File) string {
 	var b strings.Builder
 	for _, kv := range f.KVs {
 		v := reflect.ValueOf(kv.Value)
 		if v.Kind() == reflect.Slice && v.Len() > 8 {
-			fmt.Fprintf(&b, "%s %T of %d %x\n", kv.Key, kv.Value, v.Len(), sha256.Sum256(fmt.Appendf(nil, "%q", kv.Value)))
+			fmt.Fprintf(&b, "%s %T of %d %x\n", kv.Key, kv.Value, v.Len(),
+				sha256.Sum256(fmt.Appendf(nil, "%q", kv.Value)))
 		} else {
 			fmt.Fprintf(&b, "%s %T %v\n", kv.Key, kv.Value, kv.Value)
 		}
@@ -43,7 +46,8 @@ func TestGolden(t *testing.T) {
 		text, vision gguf.Type
 	}{
 		{"gemma", tinymodel.Options{Prefix: "params/"}, gguf.F32, gguf.F32},
-		{"gemma2", tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", DType: tensor.BF16}, gguf.BF16, gguf.F16},
+		{"gemma2", tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", DType: tensor.BF16}, gguf.BF16,
+			gguf.F16},
 	} {
 		o := options(t, c.text)
 		o.Vision = oneType(c.vision)
@@ -53,14 +57,19 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// The bytes depend neither on the number of threads, nor on the order of the archive, nor on the layout it is saved in.
+// The bytes depend neither on the number of threads, nor on the order of the archive, nor on the
+// layout it is saved in.
 func TestDeterminism(t *testing.T) {
 	var want [2]string
 	for i, threads := range []int{1, 1, 2, 3, 8, 4, 0} {
-		o := tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", Unstacked: i == 5, OldPosition: i == 6}
+		o := tinymodel.Options{Architecture: paligemma.Gemma2, Prefix: "params/", Unstacked: i == 5,
+			OldPosition: i == 6}
 		arrays := tinymodel.Arrays(o)
 		if i >= 2 {
-			rand.New(rand.NewPCG(1, uint64(i))).Shuffle(len(arrays), func(a, b int) { arrays[a], arrays[b] = arrays[b], arrays[a] })
+			rand.New(rand.NewPCG(1, uint64(i))).Shuffle(len(arrays), func(a, b int) {
+				arrays[a], arrays[b] = arrays[b],
+					arrays[a]
+			})
 		}
 		c := options(t, gguf.Q8_0)
 		c.Threads = threads

@@ -1,6 +1,7 @@
 package convert
 
-// This file: what the other tests share: tiny checkpoints, conversions of them, and the files read back.
+// This file: what the other tests share: tiny checkpoints, conversions of them, and the files read
+// back.
 
 import (
 	"bytes"
@@ -70,7 +71,8 @@ func options(t testing.TB, typ gguf.Type) Options {
 	return Options{Name: "tiny", Text: oneType(typ), Vision: oneType(typ), OutDir: t.TempDir()}
 }
 
-// oneType stores every matrix in one type, as package quant would without what it knows of types and tensors.
+// oneType stores every matrix in one type, as package quant would without what it knows of types
+// and tensors.
 type oneType gguf.Type
 
 func (p oneType) Name() string { return gguf.Type(p).String() }
@@ -89,7 +91,8 @@ func (p oneType) Choose(tensors []gguf.Tensor) error {
 }
 
 // holds says below which magnitude a value must be.
-var holds = map[gguf.Type]float64{gguf.F32: math.Inf(1), gguf.F16: 65520, gguf.BF16: 0x1.ffp127, gguf.Q8_0: 1000, gguf.Q4_0: 1000}
+var holds = map[gguf.Type]float64{gguf.F32: math.Inf(1), gguf.F16: 65520, gguf.BF16: 0x1.ffp127, gguf.Q8_0: 1000,
+	gguf.Q4_0: 1000}
 
 func (p oneType) Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error) {
 	cols := t.Shape[len(t.Shape)-1]
@@ -184,8 +187,9 @@ func fileHash(t testing.TB, path string) string {
 	return fmt.Sprintf("%x", sha256.Sum256(b))
 }
 
-// roundedBlocks stands in for ggml. It is NOT a ggml format: a Q8_0 "block" holds round(16 x) for each value behind two bytes of 1, a Q4_0
-// "block" 18 times the same mark. It has the formats' sizes, so that rows, padding and offsets can be checked.
+// roundedBlocks stands in for ggml. It is NOT a ggml format: a Q8_0 "block" holds round(16 x) for
+// each value behind two bytes of 1, a Q4_0 "block" 18 times the same mark. It has the formats'
+// sizes, so that rows, padding and offsets can be checked.
 func roundedBlocks(t gguf.Type, dst []byte, src []float32) {
 	if t == gguf.Q4_0 {
 		for i := range dst {

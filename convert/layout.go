@@ -1,6 +1,7 @@
 package convert
 
-// This file: what has to be done, in the order in which the source's bytes lie, and what comes of it: both files, laid out.
+// This file: what has to be done, in the order in which the source's bytes lie, and what comes of
+// it: both files, laid out.
 
 import (
 	"fmt"
@@ -14,7 +15,8 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// spanBytes is the size a span is cut to where an array can be cut anywhere between two rows, as the token table can.
+// spanBytes is the size a span is cut to where an array can be cut anywhere between two rows, as
+// the token table can.
 const spanBytes = 8 << 20
 
 // layout is the whole conversion.
@@ -32,7 +34,8 @@ type output struct {
 	to      io.WriterAt
 }
 
-// target is one tensor of a file: rows x cols values come from the checkpoint, the rest of height x width is zero.
+// target is one tensor of a file: rows x cols values come from the checkpoint, the rest of height x
+// width is zero.
 type target struct {
 	out           *output
 	flags         Flags
@@ -58,9 +61,11 @@ type job struct {
 	spans  []span
 }
 
-// newLayout prepares the conversion of c to files of two encoders. Without them the types are F32, and nothing is padded.
+// newLayout prepares the conversion of c to files of two encoders. Without them the types are F32,
+// and nothing is padded.
 func newLayout(c *checkpoint, text, vision Encoder) (*layout, error) {
-	l := &layout{text: output{encoder: text}, vision: output{encoder: vision}, paddedFFNWidth: c.visionConfig.FeedForwardLength}
+	l := &layout{text: output{encoder: text}, vision: output{encoder: vision},
+		paddedFFNWidth: c.visionConfig.FeedForwardLength}
 	if vision != nil && vision.Blocks() {
 		l.paddedFFNWidth = mmproj.PaddedWidth(l.paddedFFNWidth)
 	}
@@ -155,8 +160,8 @@ func (l *layout) newTarget(out *output, m Mapping, name string, move *tensor.Gat
 	return t
 }
 
-// cut divides the n elements of array a from element first on, which make t by the move, into spans. Only a move that
-// keeps the array's outermost axis outermost can be cut.
+// cut divides the n elements of array a from element first on, which make t by the move, into
+// spans. Only a move that keeps the array's outermost axis outermost can be cut.
 func cut(t *target, move *tensor.Gather, first, n int, a array) []span {
 	size := a.tensor.DType.Size()
 	whole := span{target: t, move: move, first: first, bytes: n * size, rows: t.height, plain: keepsOrder(move)}
@@ -168,7 +173,8 @@ func cut(t *target, move *tensor.Gather, first, n int, a array) []span {
 	step := max(1, spanBytes/rowBytes)
 	for from := 0; from < t.rows; from += step {
 		rows := min(step, t.rows-from)
-		out = append(out, span{target: t, move: move, first: first + from*t.cols, bytes: rows * rowBytes, from: from, rows: rows, plain: true})
+		out = append(out, span{target: t, move: move, first: first + from*t.cols, bytes: rows * rowBytes, from: from,
+			rows: rows, plain: true})
 	}
 	return out
 }

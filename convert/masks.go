@@ -1,6 +1,7 @@
 package convert
 
-// This file: vae-oid.npz, the mask VQ-VAE, to a mask file. Names and shapes are those of package tasks/masks.
+// This file: vae-oid.npz, the mask VQ-VAE, to a mask file. Names and shapes are those of package
+// tasks/masks.
 
 import (
 	"fmt"
@@ -27,9 +28,9 @@ type MaskOptions struct {
 	fs atomicfile.FS // nil: the real one; tests let it fail
 }
 
-// Masks converts the decoder of the mask checkpoint in src; the arrays of its encoder are not needed. The file appears
-// under its name when it is complete, unless src changed meanwhile. The same input gives the same bytes. Masks does not
-// close src.
+// Masks converts the decoder of the mask checkpoint in src; the arrays of its encoder are not
+// needed. The file appears under its name when it is complete, unless src changed meanwhile. The
+// same input gives the same bytes. Masks does not close src.
 func Masks(src Source, o MaskOptions) (path string, err error) {
 	if err := checkName(o.Name); err != nil {
 		return "", err
@@ -39,7 +40,8 @@ func Masks(src Source, o MaskOptions) (path string, err error) {
 		return "", err
 	}
 	path = maskPath(o.OutDir, o.Name)
-	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: m.Size}}, atomicfile.Options{Force: o.Force, FS: o.fs})
+	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: m.Size}}, atomicfile.Options{Force: o.Force,
+		FS: o.fs})
 	if err != nil {
 		return "", err
 	}
@@ -61,14 +63,16 @@ type maskFile struct {
 	data [][]byte // of each tensor
 }
 
-// readMasks lays a mask file out, asks whether its reader will accept it, and reads its few megabytes.
+// readMasks lays a mask file out, asks whether its reader will accept it, and reads its few
+// megabytes.
 func readMasks(src Source, name string, weights gguf.Type) (*maskFile, error) {
 	if weights != gguf.F32 && weights != gguf.F16 {
 		return nil, fmt.Errorf("convert: a mask file of type %v: want F32 or F16", weights)
 	}
 	book, ok := src.Tensor(maskBook)
 	if !ok || len(book.Shape) != 2 {
-		return nil, fmt.Errorf("convert: not a mask checkpoint (vae-oid.npz): no array %s [%d,width]", maskBook, masks.Codes)
+		return nil, fmt.Errorf("convert: not a mask checkpoint (vae-oid.npz): no array %s [%d,width]", maskBook,
+			masks.Codes)
 	}
 	wanted := masks.Tensors(book.Shape[1])
 	for i := range wanted {

@@ -1,6 +1,7 @@
 package convert
 
-// This file: mask checkpoints, whole and bad, on disks whole and bad. What the file's values decode to is tasks/masks' test.
+// This file: mask checkpoints, whole and bad, on disks whole and bad. What the file's values decode
+// to is tasks/masks' test.
 
 import (
 	"bytes"
@@ -33,10 +34,13 @@ func maskArrays(width int) (all []tinymodel.Array) {
 		}
 		all = append(all, a)
 	}
-	return append(all, tinymodel.Array{Name: "encoder.0.bias", DType: tensor.F32, Shape: []int{1}, Values: []float32{1}}) // not needed
+	// not needed
+	return append(all, tinymodel.Array{Name: "encoder.0.bias", DType: tensor.F32, Shape: []int{1},
+		Values: []float32{1}})
 }
 
-// editedMasks are the arrays of a mask checkpoint with one changed. The change may write to its array's values.
+// editedMasks are the arrays of a mask checkpoint with one changed. The change may write to its
+// array's values.
 func editedMasks(name string, change func(*tinymodel.Array)) []tinymodel.Array {
 	arrays := maskArrays(2)
 	change(&arrays[slices.IndexFunc(arrays, func(a tinymodel.Array) bool { return a.Name == name })])
@@ -83,42 +87,52 @@ func TestBadMasks(t *testing.T) {
 	reshaped := func(shape ...int) func(*tinymodel.Array) {
 		return func(a *tinymodel.Array) { a.Shape, a.Values = shape, make([]float32, product(shape)) }
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		arrays []tinymodel.Array
 		typ    gguf.Type
 		want   string // "": converts
+
 	}{
-		"NaN":                  {editedMasks(first, set(float32(math.NaN()))), gguf.F32, "array decoder.0.weight: element 255 is NaN, which F32 cannot hold"},
-		"infinite":             {editedMasks(last, set(float32(math.Inf(-1)))), gguf.F16, "array decoder.12.bias: element 0 is -Inf, which F32 cannot hold"},
-		"beyond F16":           {editedMasks(first, set(65520)), gguf.F16, "element 255 is 65520, which F16 cannot hold"},
-		"beyond F16, kept F32": {editedMasks(first, set(65520)), gguf.F32, ""},
-		"a bias stays F32":     {editedMasks(last, set(1e30)), gguf.F16, ""},
-		"a type of blocks":     {maskArrays(2), gguf.Q8_0, "want F32 or F16"},
-		"no code book":         {maskArrays(2)[1:], gguf.F32, "not a mask checkpoint"},
-		"a flat code book":     {editedMasks(maskBook, reshaped(256)), gguf.F32, "not a mask checkpoint"},
-		"a small code book":    {editedMasks(maskBook, reshaped(127, 2)), gguf.F32, "array _vq_vae._embedding: shape [127 2], want [128 2]"},
-		"no code":              {editedMasks(maskBook, reshaped(128, 0)), gguf.F32, "codebook.weight"},
-		"a wide code book":     {editedMasks(maskBook, reshaped(1, 4097)), gguf.F32, "cannot be read: codebook.weight: shape [128 4097], want [128, 1 to 4096]"},
-		"too wide for a file":  {editedMasks(maskBook, reshaped(0, math.MaxInt32)), gguf.F32, "codebook.weight"},
-		"another width":        {editedMasks(first, reshaped(128, 3, 1, 1)), gguf.F32, "array decoder.0.weight: shape [128 3 1 1], want [128 2 1 1]"},
-		"integers":             {editedMasks(last, func(a *tinymodel.Array) { a.DType = tensor.I32 }), gguf.F32, last},
+		{"NaN", editedMasks(first, set(float32(math.NaN()))), gguf.F32,
+			"array decoder.0.weight: element 255 is NaN, which F32 cannot hold"},
+		{"infinite", editedMasks(last, set(float32(math.Inf(-1)))), gguf.F16,
+			"array decoder.12.bias: element 0 is -Inf, which F32 cannot hold"},
+		{"beyond F16", editedMasks(first, set(65520)), gguf.F16, "element 255 is 65520, which F16 cannot hold"},
+		{"beyond F16, kept F32", editedMasks(first, set(65520)), gguf.F32, ""},
+		{"a bias stays F32", editedMasks(last, set(1e30)), gguf.F16, ""},
+		{"a type of blocks", maskArrays(2), gguf.Q8_0, "want F32 or F16"},
+		{"no code book", maskArrays(2)[1:], gguf.F32, "not a mask checkpoint"},
+		{"a flat code book", editedMasks(maskBook, reshaped(256)), gguf.F32, "not a mask checkpoint"},
+		{"a small code book", editedMasks(maskBook, reshaped(127, 2)), gguf.F32,
+			"array _vq_vae._embedding: shape [127 2], want [128 2]"},
+		{"no code", editedMasks(maskBook, reshaped(128, 0)), gguf.F32, "codebook.weight"},
+		{"a wide code book", editedMasks(maskBook, reshaped(1, 4097)), gguf.F32,
+			"cannot be read: codebook.weight: shape [128 4097], want [128, 1 to 4096]"},
+		{"too wide for a file", editedMasks(maskBook, reshaped(0, math.MaxInt32)), gguf.F32, "codebook.weight"},
+		{"another width", editedMasks(first, reshaped(128, 3, 1, 1)), gguf.F32,
+			"array decoder.0.weight: shape [128 3 1 1], want [128 2 1 1]"},
+		{"integers", editedMasks(last, func(a *tinymodel.Array) { a.DType = tensor.I32 }), gguf.F32, last},
 	} {
-		o := MaskOptions{Name: "tiny", Type: c.typ, OutDir: t.TempDir()}
-		_, err := Masks(archive(t, c.arrays), o)
-		if c.want == "" {
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
+		t.Run(c.name, func(t *testing.T) {
+			o := MaskOptions{Name: "tiny", Type: c.typ, OutDir: t.TempDir()}
+			_, err := Masks(archive(t, c.arrays), o)
+			if c.want == "" {
+				if err != nil {
+					t.Errorf("%s: %v", c.name, err)
+				}
+				return
 			}
-			continue
-		}
-		if err == nil || !strings.HasPrefix(err.Error(), "convert: ") || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
-		}
-		wantEmpty(t, o.OutDir)
+			if err == nil || !strings.HasPrefix(err.Error(), "convert: ") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", c.name, err, c.want)
+			}
+			wantEmpty(t, o.OutDir)
+		})
 	}
 	all := maskArrays(2)
 	for i, a := range all[:len(all)-1] {
-		_, err := Masks(archive(t, slices.Delete(slices.Clone(all), i, i+1)), MaskOptions{Name: "tiny", Type: gguf.F32, OutDir: t.TempDir()})
+		_, err := Masks(archive(t, slices.Delete(slices.Clone(all), i, i+1)), MaskOptions{Name: "tiny", Type: gguf.F32,
+			OutDir: t.TempDir()})
 		if err == nil || !strings.Contains(err.Error(), a.Name) {
 			t.Errorf("without %s: %v", a.Name, err)
 		}
@@ -142,10 +156,12 @@ func TestMasksBesideAPair(t *testing.T) {
 	disk := &faultfs.Disk{}
 	o.fs = disk
 	r, err := beside(o, maskArrays(2))
-	if err != nil || r.MaskPath != filepath.Join(o.OutDir, "masks-tiny.gguf") || fileHash(t, r.MaskPath) != fileHash(t, alone) {
+	if err != nil || r.MaskPath != filepath.Join(o.OutDir, "masks-tiny.gguf") || fileHash(t, r.MaskPath) != fileHash(t,
+		alone) {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if pair := mustRun(t, archive(t, tinymodel.Arrays(tinymodel.Options{})), options(t, gguf.F32)); hashes(t, r) != hashes(t, pair.Result) || pair.MaskPath != "" {
+	if pair := mustRun(t, archive(t, tinymodel.Arrays(tinymodel.Options{})), options(t, gguf.F32)); hashes(t,
+		r) != hashes(t, pair.Result) || pair.MaskPath != "" {
 		t.Error("with masks the pair has other bytes")
 	}
 	o = options(t, gguf.F32)
@@ -166,7 +182,8 @@ func TestMasksBesideAPair(t *testing.T) {
 	cancel()
 	o = options(t, gguf.F32)
 	o.Masks, o.MaskType = archive(t, maskArrays(2)), gguf.F16
-	if _, err := Run(ctx, archive(t, tinymodel.Arrays(tinymodel.Options{})), vocab(t), o); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ctx, archive(t, tinymodel.Arrays(tinymodel.Options{})), vocab(t), o); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	wantEmpty(t, o.OutDir)

@@ -14,8 +14,9 @@ import (
 
 // What a checkpoint does not say, from big_vision (commit 0127fb6b) models/ppp/gemma.py.
 const (
-	contextLength         = 8192  // Gemma's trained length in tokens
-	slidingWindow         = 16384 // big_vision has none; one longer than the context changes nothing. llama.cpp's default is 4096
+	contextLength = 8192 // Gemma's trained length in tokens
+	// big_vision has none; one longer than the context changes nothing. llama.cpp's default is 4096
+	slidingWindow         = 16384
 	rmsEpsilon    float32 = 1e-6
 	ropeBase      float32 = 10000
 	attentionCap  float32 = 50 // soft caps of Gemma 2: c * tanh(x / c)
@@ -26,7 +27,8 @@ const (
 
 func kv(key string, value any) gguf.KV { return gguf.KV{Key: key, Value: value} }
 
-// general returns the keys that every GGUF file has, for tools that list models. The licence is known of the published sizes only.
+// general returns the keys that every GGUF file has, for tools that list models. The licence is
+// known of the published sizes only.
 func general(c *checkpoint, architecture, kind, name string, fileType uint32) []gguf.KV {
 	v, published := paligemma.Lookup(c.textConfig, c.parameters)
 	kvs := []gguf.KV{
@@ -49,7 +51,8 @@ func general(c *checkpoint, architecture, kind, name string, fileType uint32) []
 		kv(gemma.KeyQuantizationVersion, gemma.QuantizationVersion))
 }
 
-// textKVs returns the decoder file's keys. All that llama.cpp reads is written out, also where its default would do.
+// textKVs returns the decoder file's keys. All that llama.cpp reads is written out, also where its
+// default would do.
 func textKVs(c *checkpoint, name string, fileType uint32, pieces []sentencepiece.Piece) []gguf.KV {
 	t := c.textConfig
 	a := t.Architecture
@@ -75,7 +78,8 @@ func textKVs(c *checkpoint, name string, fileType uint32, pieces []sentencepiece
 	return append(kvs, tokenizerKVs(pieces)...)
 }
 
-// tokenizerKVs returns the vocabulary. BOS is added by whoever has no image to put before it; no blank is put before the text.
+// tokenizerKVs returns the vocabulary. BOS is added by whoever has no image to put before it; no
+// blank is put before the text.
 func tokenizerKVs(pieces []sentencepiece.Piece) []gguf.KV {
 	tokens, scores, types := make([]string, len(pieces)), make([]float32, len(pieces)), make([]int32, len(pieces))
 	for i, p := range pieces {

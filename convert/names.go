@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxName bounds a model's name in bytes, so that with prefix, type and the suffix of a file being written it stays a file name.
+// maxName bounds a model's name in bytes, so that with prefix, type and the suffix of a file being
+// written it stays a file name.
 const maxName = 200
 
 var (
@@ -23,9 +24,9 @@ var (
 	vanity = regexp.MustCompile(`^(pt|mix)(?:_([0-9]+)b)?_([0-9]+)$`)
 )
 
-// DefaultName makes a model's name of its checkpoint's path. The ending and the mark of the type go; published names are spelled as
-// GGUF's naming rule wants them (base name, size, fine-tune, version); any other keeps its spelling, with "-" for what a file name
-// should not have.
+// DefaultName makes a model's name of its checkpoint's path. The ending and the mark of the type
+// go; published names are spelled as GGUF's naming rule wants them (base name, size, fine-tune,
+// version); any other keeps its spelling, with "-" for what a file name should not have.
 //
 //	paligemma-3b-mix-224.f16.npz      PaliGemma-3B-mix-224-v1.0
 //	paligemma2-3b-pt-448.b16.npz      PaliGemma2-3B-pt-448-v1.0
@@ -58,16 +59,17 @@ func DefaultName(path string) string {
 
 // checkName refuses a name that is not the beginning of a file's name.
 func checkName(name string) error {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.HasPrefix(name, ".") || strings.ContainsFunc(name, func(r rune) bool {
-		return r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r)
-	}) {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.HasPrefix(name, ".") ||
+		strings.ContainsFunc(name, func(r rune) bool {
+			return r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r)
+		}) {
 		return fmt.Errorf("convert: name %.80q: want 1 to %d bytes that a file name can have", name, maxName)
 	}
 	return nil
 }
 
-// FileNames returns the names of the decoder's and of the vision encoder's file: of the model's name and the names of
-// their types.
+// FileNames returns the names of the decoder's and of the vision encoder's file: of the model's
+// name and the names of their types.
 func FileNames(name, textType, visionType string) (text, vision string) {
 	return fmt.Sprintf("%s-%s.gguf", name, textType), fmt.Sprintf("mmproj-%s-%s.gguf", name, visionType)
 }

@@ -45,7 +45,8 @@ type strip struct {
 }
 
 // run reads all arrays and gives their strips to n workers (0: one for each processor).
-func (l *layout) run(ctx context.Context, threads int, newWorker func() strips.Worker[strip], progress func(done, total int64)) error {
+func (l *layout) run(ctx context.Context, threads int, newWorker func() strips.Worker[strip],
+	progress func(done, total int64)) error {
 	largest := l.largest()
 	free := make(chan *buffer, maxBuffers)
 	for range min(max(budget/largest, 2), maxBuffers) {

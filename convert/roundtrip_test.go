@@ -1,6 +1,7 @@
 package convert
 
-// This file: every element of both files against the checkpoint, by loops that know nothing of patterns.
+// This file: every element of both files against the checkpoint, by loops that know nothing of
+// patterns.
 
 import (
 	"bytes"
@@ -28,7 +29,8 @@ type matrix struct {
 	values []float32
 }
 
-// reference makes the tensors of both files straight from the arrays, an element at a time, after the tables of the model's description.
+// reference makes the tensors of both files straight from the arrays, an element at a time, after
+// the tables of the model's description.
 type reference struct {
 	o            tinymodel.Options
 	arrays       map[string]tinymodel.Array
@@ -49,7 +51,8 @@ func newReference(o tinymodel.Options) *reference {
 // at reads one element of an array; layer is -1 for arrays without layers.
 func (r *reference) at(name string, layer int, index ...int) float32 {
 	if layer >= 0 && r.o.Unstacked {
-		for _, f := range [][2]string{{"llm/layers/", "llm/layers/%d/"}, {"img/Transformer/encoderblock/", "img/Transformer/encoderblock_%d/"}} {
+		for _, f := range [][2]string{{"llm/layers/", "llm/layers/%d/"}, {"img/Transformer/encoderblock/",
+			"img/Transformer/encoderblock_%d/"}} {
 			if rest, ok := strings.CutPrefix(name, f[0]); ok {
 				name = fmt.Sprintf(f[1], layer) + rest
 			}
@@ -94,7 +97,8 @@ func (r *reference) decoder(t paligemma.TextConfig) {
 	norm := func(name string, l int) matrix {
 		return vector(d, func(i int) float32 { return r.at(name, l, i) + 1 })
 	}
-	r.text["token_embd.weight"] = rows(t.VocabSize, d, func(v, c int) float32 { return r.at("llm/embedder/input_embedding", -1, v, c) })
+	r.text["token_embd.weight"] = rows(t.VocabSize, d,
+		func(v, c int) float32 { return r.at("llm/embedder/input_embedding", -1, v, c) })
 	r.text["output_norm.weight"] = norm("llm/final_norm/scale", -1)
 	for l := range t.BlockCount {
 		put := func(name string, m matrix) { r.text[fmt.Sprintf("blk.%d.%s.weight", l, name)] = m }
@@ -104,10 +108,22 @@ func (r *reference) decoder(t paligemma.TextConfig) {
 			put("post_attention_norm", norm("llm/layers/post_attention_norm/scale", l))
 			put("post_ffw_norm", norm("llm/layers/post_ffw_norm/scale", l))
 		}
-		put("attn_q", rows(t.HeadCount*h, d, func(x, c int) float32 { return r.at("llm/layers/attn/q_einsum/w", l, x/h, c, x%h) }))
-		put("attn_k", rows(t.HeadCountKV*h, d, func(x, c int) float32 { return r.at("llm/layers/attn/kv_einsum/w", l, 0, x/h, c, x%h) }))
-		put("attn_v", rows(t.HeadCountKV*h, d, func(x, c int) float32 { return r.at("llm/layers/attn/kv_einsum/w", l, 1, x/h, c, x%h) }))
-		put("attn_output", rows(d, t.HeadCount*h, func(x, c int) float32 { return r.at("llm/layers/attn/attn_vec_einsum/w", l, c/h, c%h, x) }))
+		put("attn_q", rows(t.HeadCount*h, d, func(x, c int) float32 {
+			return r.at("llm/layers/attn/q_einsum/w", l, x/h,
+				c, x%h)
+		}))
+		put("attn_k", rows(t.HeadCountKV*h, d, func(x, c int) float32 {
+			return r.at("llm/layers/attn/kv_einsum/w", l, 0,
+				x/h, c, x%h)
+		}))
+		put("attn_v", rows(t.HeadCountKV*h, d, func(x, c int) float32 {
+			return r.at("llm/layers/attn/kv_einsum/w", l, 1,
+				x/h, c, x%h)
+		}))
+		put("attn_output", rows(d, t.HeadCount*h, func(x,
+			c int) float32 {
+			return r.at("llm/layers/attn/attn_vec_einsum/w", l, c/h, c%h, x)
+		}))
 		put("ffn_gate", rows(f, d, func(x, c int) float32 { return r.at("llm/layers/mlp/gating_einsum", l, 0, c, x) }))
 		put("ffn_up", rows(f, d, func(x, c int) float32 { return r.at("llm/layers/mlp/gating_einsum", l, 1, c, x) }))
 		put("ffn_down", rows(d, f, func(x, c int) float32 { return r.at("llm/layers/mlp/linear", l, c, x) }))
@@ -121,10 +137,14 @@ func (r *reference) encoder(v paligemma.VisionConfig) {
 	patch.shape = []int{w, 3, p, p}
 	r.vision["v.patch_embd.weight"] = patch
 	r.vision["v.patch_embd.bias"] = plain("img/embedding/bias", -1, w)
-	r.vision["v.position_embd.weight"] = rows(v.Tokens(), w, func(x, c int) float32 { return r.at("img/pos_embedding", -1, 0, x, c) })
+	r.vision["v.position_embd.weight"] = rows(v.Tokens(), w, func(x, c int) float32 {
+		return r.at("img/pos_embedding",
+			-1, 0, x, c)
+	})
 	r.vision["v.post_ln.weight"] = plain("img/Transformer/encoder_norm/scale", -1, w)
 	r.vision["v.post_ln.bias"] = plain("img/Transformer/encoder_norm/bias", -1, w)
-	r.vision["mm.input_projection.weight"] = rows(v.ProjectionDim, w, func(x, c int) float32 { return r.at("img/head/kernel", -1, c, x) })
+	r.vision["mm.input_projection.weight"] = rows(v.ProjectionDim, w,
+		func(x, c int) float32 { return r.at("img/head/kernel", -1, c, x) })
 	r.vision["mm.input_projection.bias"] = plain("img/head/bias", -1, v.ProjectionDim)
 	block := "img/Transformer/encoderblock/"
 	attention := block + "MultiHeadDotProductAttention_0/"
@@ -135,14 +155,26 @@ func (r *reference) encoder(v paligemma.VisionConfig) {
 			put(name+".bias", plain(fmt.Sprintf("%sLayerNorm_%d/bias", block, i), l, w))
 		}
 		for to, from := range map[string]string{"q": "query", "k": "key", "v": "value"} {
-			put("attn_"+to+".weight", rows(w, w, func(x, c int) float32 { return r.at(attention+from+"/kernel", l, c, x/h, x%h) }))
+			put("attn_"+to+".weight", rows(w, w, func(x, c int) float32 {
+				return r.at(attention+from+"/kernel", l, c,
+					x/h, x%h)
+			}))
 			put("attn_"+to+".bias", vector(w, func(i int) float32 { return r.at(attention+from+"/bias", l, i/h, i%h) }))
 		}
-		put("attn_out.weight", rows(w, w, func(x, c int) float32 { return r.at(attention+"out/kernel", l, c/h, c%h, x) }))
+		put("attn_out.weight", rows(w, w, func(x, c int) float32 {
+			return r.at(attention+"out/kernel", l, c/h, c%h,
+				x)
+		}))
 		put("attn_out.bias", plain(attention+"out/bias", l, w))
-		put("ffn_up.weight", rows(f, w, func(x, c int) float32 { return r.at(block+"MlpBlock_0/Dense_0/kernel", l, c, x) }))
+		put("ffn_up.weight", rows(f, w, func(x, c int) float32 {
+			return r.at(block+"MlpBlock_0/Dense_0/kernel", l, c,
+				x)
+		}))
 		put("ffn_up.bias", plain(block+"MlpBlock_0/Dense_0/bias", l, f))
-		put("ffn_down.weight", rows(w, f, func(x, c int) float32 { return r.at(block+"MlpBlock_0/Dense_1/kernel", l, c, x) }))
+		put("ffn_down.weight", rows(w, f, func(x, c int) float32 {
+			return r.at(block+"MlpBlock_0/Dense_1/kernel", l, c,
+				x)
+		}))
 		put("ffn_down.bias", plain(block+"MlpBlock_0/Dense_1/bias", l, w))
 	}
 }
@@ -189,8 +221,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// Every layout, family and source type, to every unblocked type. To F32 the files hold the checkpoint's values bit for bit, but
-// for the norms' plus one.
+// Every layout, family and source type, to every unblocked type. To F32 the files hold the
+// checkpoint's values bit for bit, but for the norms' plus one.
 func TestRoundTrip(t *testing.T) {
 	for _, architecture := range families {
 		for i, o := range []tinymodel.Options{
@@ -218,11 +250,13 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The files are what packages gemma and mmproj expect, in their order; norms, biases, position table and patch kernel stay F32.
+// The files are what packages gemma and mmproj expect, in their order; norms, biases, position
+// table and patch kernel stay F32.
 func TestFilesAreAccepted(t *testing.T) {
 	for _, architecture := range families {
 		for _, typ := range []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q8_0, gguf.Q4_0} {
-			f := mustRun(t, archive(t, tinymodel.Arrays(tinymodel.Options{Architecture: architecture})), options(t, typ))
+			f := mustRun(t, archive(t, tinymodel.Arrays(tinymodel.Options{Architecture: architecture})),
+				options(t, typ))
 			m, err := gemma.Check(f.text)
 			if err != nil {
 				t.Fatal(err)
@@ -232,7 +266,8 @@ func TestFilesAreAccepted(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, vision := tinymodel.Options{Architecture: architecture}.Sizes()
-			if vision.FeedForwardLength = f.PaddedFFNWidth; m.TextConfig != text || v != vision || f.Text != text || f.Vision != vision {
+			if vision.FeedForwardLength = f.PaddedFFNWidth; m.TextConfig != text || v != vision || f.Text != text ||
+				f.Vision != vision {
 				t.Errorf("%v: sizes %+v %+v, want %+v %+v", typ, m.TextConfig, v, text, vision)
 			}
 			same := func(have, want []gguf.Tensor) {
@@ -241,9 +276,11 @@ func TestFilesAreAccepted(t *testing.T) {
 				}
 				for i := range want {
 					if have[i].Name != want[i].Name || !slices.Equal(have[i].Shape, want[i].Shape) {
-						t.Errorf("tensor %d: %s %v, want %s %v", i, have[i].Name, have[i].Shape, want[i].Name, want[i].Shape)
+						t.Errorf("tensor %d: %s %v, want %s %v", i, have[i].Name, have[i].Shape, want[i].Name,
+							want[i].Shape)
 					}
-					small := len(have[i].Shape) == 1 || have[i].Name == mmproj.PositionEmbd || have[i].Name == mmproj.PatchEmbdWeight
+					small := len(have[i].Shape) == 1 || have[i].Name == mmproj.PositionEmbd ||
+						have[i].Name == mmproj.PatchEmbdWeight
 					if small != (have[i].Type == gguf.F32) && typ != gguf.F32 {
 						t.Errorf("%s is %v in a file of %v", have[i].Name, have[i].Type, typ)
 					}
@@ -275,15 +312,17 @@ func TestLarge(t *testing.T) {
 			a.Values[1400*2048+3] = float32(math.NaN())
 		}
 	}
-	if got := fails(t, archive(t, arrays), vocab(t), options(t, gguf.F16)); !strings.Contains(got, "input_embedding: element [1400 3] is NaN") {
+	if got := fails(t, archive(t, arrays), vocab(t), options(t, gguf.F16)); !strings.Contains(got,
+		"input_embedding: element [1400 3] is NaN") {
 		t.Errorf("have %q", got)
 	}
 }
 
-// In a file of a block type the vision MLP is wider, with zeros; everything else keeps its shape. Padding is encoded as every
-// other value is: a block of zeros need not be zero bytes.
+// In a file of a block type the vision MLP is wider, with zeros; everything else keeps its shape.
+// Padding is encoded as every other value is: a block of zeros need not be zero bytes.
 func TestPadding(t *testing.T) {
-	// 192 is the next multiple of 32. 5120 is the next multiple of 256, in tensors of several strips.
+	// 192 is the next multiple of 32. 5120 is the next multiple of 256, in tensors of several
+	// strips.
 	for _, c := range []struct{ hidden, wide int }{{172, 192}, {5000, 5120}} {
 		o := tinymodel.Options{Prefix: "params/"}
 		_, o.Vision = o.Sizes()
@@ -358,7 +397,8 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%s: made (-), told (+):\n%s", family, diff)
 		}
 		if made.text.Size != told.TextBytes || made.vision.Size != told.VisionBytes {
-			t.Errorf("%s: %d and %d bytes, told %d and %d", family, made.text.Size, made.vision.Size, told.TextBytes, told.VisionBytes)
+			t.Errorf("%s: %d and %d bytes, told %d and %d", family, made.text.Size, made.vision.Size, told.TextBytes,
+				told.VisionBytes)
 		}
 	}
 	o := options(t, gguf.F32)

@@ -14,8 +14,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Encoder says how one of the files is stored. A *quant.Plan is one. Encode is called from several goroutines at once,
-// the others from one.
+// Encoder says how one of the files is stored. A *quant.Plan is one. Encode is called from several
+// goroutines at once, the others from one.
 type Encoder interface {
 	Name() string     // of the type, in the file's name: "Q4_0"
 	FileType() uint32 // general.file_type (llama.h, enum llama_ftype)
@@ -25,8 +25,8 @@ type Encoder interface {
 	Choose(tensors []gguf.Tensor) error
 	// Keys returns keys that the file gets beside its own, after Choose.
 	Keys() []gguf.KV
-	// Encode writes src, some rows of t, to dst. It returns the position of a value that t's type cannot hold, -1 if
-	// it holds all.
+	// Encode writes src, some rows of t, to dst. It returns the position of a value that t's type
+	// cannot hold, -1 if it holds all.
 	Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error)
 }
 
@@ -39,7 +39,8 @@ type Options struct {
 	Threads      int       // that rearrange and encode; 0: one for each processor
 	Masks        Source    // mask checkpoint, for a mask file beside the two; nil: none
 	MaskType     gguf.Type // of the mask file's weights: F32 or F16
-	// Progress is called now and then, from one goroutine at a time, with the bytes of the checkpoint read so far and in all.
+	// Progress is called now and then, from one goroutine at a time, with the bytes of the
+	// checkpoint read so far and in all.
 	Progress func(done, total int64)
 
 	fs atomicfile.FS // nil: the real one; tests let it fail
@@ -57,8 +58,9 @@ type Result struct {
 	FFNWidth, PaddedFFNWidth int                    // of the vision MLP in the checkpoint and in the file
 }
 
-// Run converts the checkpoint in src. The files appear under their names when all are complete; on any error, and when
-// ctx ends, none does; nor where src or o.Masks changed meanwhile. The same input gives the same bytes. Run closes neither.
+// Run converts the checkpoint in src. The files appear under their names when all are complete; on
+// any error, and when ctx ends, none does; nor where src or o.Masks changed meanwhile. The same
+// input gives the same bytes. Run closes neither.
 func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	l, r, err := prepare(src, vocab, o)
 	if err != nil {
@@ -98,7 +100,8 @@ func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options)
 	return r, set.Commit()
 }
 
-// Measure returns what Run would, but for the masks, and writes nothing. It reads no elements of src.
+// Measure returns what Run would, but for the masks, and writes nothing. It reads no elements of
+// src.
 func Measure(src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	_, r, err := prepare(src, vocab, o)
 	return r, err

@@ -22,8 +22,9 @@ type Schema struct {
 	Older        map[string]string // by an array's key: the key that older files have instead
 	Text, Vision Half
 
-	// Derive adds the sizes of letters that no array has as an axis, as the number of heads where heads and head
-	// dim are one axis. It gets the sizes of the two halves by letter. nil: the arrays have all.
+	// Derive adds the sizes of letters that no array has as an axis, as the number of heads where
+	// heads and head dim are one axis. It gets the sizes of the two halves by letter. nil: the
+	// arrays have all.
 	Derive func(src Source, text, vision map[string]int) error
 }
 
@@ -37,9 +38,10 @@ type Half struct {
 
 // Mapping says where one tensor comes from and what it becomes.
 //
-// Pattern names the array's axes on the left and the tensor's on the right, in NumPy order; brackets merge axes. A
-// leading "l" on both sides means one tensor for each layer, and %d in To is the layer. A number on the left is the
-// index taken on that axis. Two mappings of one array stand side by side. The letters that every schema must use:
+// Pattern names the array's axes on the left and the tensor's on the right, in NumPy order;
+// brackets merge axes. A leading "l" on both sides means one tensor for each layer, and %d in To is
+// the layer. A number on the left is the index taken on that axis. Two mappings of one array stand
+// side by side. The letters that every schema must use:
 //
 //	Text    v vocabulary, d embedding, l layers, n query heads, k key/value heads, h head dim, f feed-forward
 //	Vision  y x c row, column and channel in a patch, d width, t image tokens, l layers, n heads, h head dim,
@@ -88,8 +90,9 @@ func (m Mapping) axes() []string {
 	return left
 }
 
-// inner returns the pattern that is left once the layer's axis and a leading index are cut away, and that index (0 if
-// there is none). What the two cut out of a C-ordered array is one run of bytes.
+// inner returns the pattern that is left once the layer's axis and a leading index are cut away,
+// and that index (0 if there is none). What the two cut out of a C-ordered array is one run of
+// bytes.
 func (m Mapping) inner() (p tensor.Pattern, index int) {
 	p = tensor.ParsePattern(m.Pattern)
 	if m.layered() {
@@ -107,7 +110,8 @@ func parseIndex(axis string) (n int, ok bool) {
 	return n, err == nil
 }
 
-// byArray groups the mappings that hold by the array that they read, each group ordered by the leading index.
+// byArray groups the mappings that hold by the array that they read, each group ordered by the
+// leading index.
 func (h *Half) byArray(gemma2 bool) [][]Mapping {
 	var groups [][]Mapping
 	for _, m := range h.Mappings {

@@ -1,7 +1,7 @@
 package convert
 
-// This file: a second schema, made for the test: other names, flat ones, a folder for each layer, other axes. It is what
-// another format of checkpoints takes: a Source, and a Schema in Schemas.
+// This file: a second schema, made for the test: other names, flat ones, a folder for each layer,
+// other axes. It is what another format of checkpoints takes: a Source, and a Schema in Schemas.
 
 import (
 	"bytes"
@@ -20,8 +20,9 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// flat is a schema with the traits of the usual PyTorch ones. Heads and head dim are one axis (q, k's p); the norm before
-// the MLP has another name in each family, and the name that the one has is another norm's in the other.
+// flat is a schema with the traits of the usual PyTorch ones. Heads and head dim are one axis (q,
+// k's p); the norm before the MLP has another name in each family, and the name that the one has is
+// another norm's in the other.
 var flat = Schema{
 	Name:     "flat",
 	Prefixes: []string{""},
@@ -34,9 +35,11 @@ var flat = Schema{
 		{"model.layers.self_attn.v_proj.weight", "l d p -> l p d", "blk.%d.attn_v.weight", 0},
 		{"model.layers.self_attn.o_proj.weight", "l d q -> l d q", "blk.%d.attn_output.weight", 0},
 		{"model.layers.post_attention_layernorm.weight", "l d -> l d", "blk.%d.ffn_norm.weight", AddOne | OnlyGemma},
-		{"model.layers.post_attention_layernorm.weight", "l d -> l d", "blk.%d.post_attention_norm.weight", AddOne | OnlyGemma2},
+		{"model.layers.post_attention_layernorm.weight", "l d -> l d", "blk.%d.post_attention_norm.weight",
+			AddOne | OnlyGemma2},
 		{"model.layers.pre_feedforward_layernorm.weight", "l d -> l d", "blk.%d.ffn_norm.weight", AddOne | OnlyGemma2},
-		{"model.layers.post_feedforward_layernorm.weight", "l d -> l d", "blk.%d.post_ffw_norm.weight", AddOne | OnlyGemma2},
+		{"model.layers.post_feedforward_layernorm.weight", "l d -> l d", "blk.%d.post_ffw_norm.weight",
+			AddOne | OnlyGemma2},
 		{"model.layers.mlp.gate_up_proj.weight", "l 0 d f -> l f d", "blk.%d.ffn_gate.weight", 0},
 		{"model.layers.mlp.gate_up_proj.weight", "l 1 d f -> l f d", "blk.%d.ffn_up.weight", 0},
 		{"model.layers.mlp.down_proj.weight", "l d f -> l d f", "blk.%d.ffn_down.weight", 0},
@@ -109,7 +112,8 @@ func withSchema(t *testing.T, s Schema) {
 	t.Cleanup(func() { Schemas = known })
 }
 
-// flatten saves the tiny model as flat has it: the inverse of each mapping, applied to the tensors as they should be.
+// flatten saves the tiny model as flat has it: the inverse of each mapping, applied to the tensors
+// as they should be.
 func flatten(o tinymodel.Options) *memorySource {
 	r := newReference(o)
 	t, v := o.Sizes()
@@ -120,9 +124,11 @@ func flatten(o tinymodel.Options) *memorySource {
 		made   map[string]matrix
 		sizes  map[string]int
 	}{
-		{&flat.Vision, v.BlockCount, r.vision, map[string]int{"d": v.EmbeddingLength, "q": v.EmbeddingLength, "c": 3, "y": v.PatchSize,
+		{&flat.Vision, v.BlockCount, r.vision, map[string]int{"d": v.EmbeddingLength, "q": v.EmbeddingLength, "c": 3,
+			"y": v.PatchSize,
 			"x": v.PatchSize, "t": v.Tokens(), "f": v.FeedForwardLength, "e": v.ProjectionDim}},
-		{&flat.Text, t.BlockCount, r.text, map[string]int{"d": t.EmbeddingLength, "v": t.VocabSize, "f": t.FeedForwardLength,
+		{&flat.Text, t.BlockCount, r.text, map[string]int{"d": t.EmbeddingLength, "v": t.VocabSize,
+			"f": t.FeedForwardLength,
 			"q": t.HeadCount * t.KeyLength, "p": t.HeadCountKV * t.KeyLength}},
 	} {
 		for _, group := range x.half.byArray(t.Architecture == paligemma.Gemma2) {
@@ -147,7 +153,8 @@ func flatten(o tinymodel.Options) *memorySource {
 }
 
 // unmapped returns the array, of one layer, from which the mappings make the tensors in made.
-func unmapped(group []Mapping, layer int, sizes map[string]int, made map[string]matrix) (shape []int, values []float32) {
+func unmapped(group []Mapping, layer int, sizes map[string]int, made map[string]matrix) (shape []int,
+	values []float32) {
 	for _, m := range group {
 		pattern, _ := m.inner()
 		var inner []int
@@ -170,7 +177,8 @@ func unmapped(group []Mapping, layer int, sizes map[string]int, made map[string]
 	return shape, values
 }
 
-// norm returns the values of the norm's scale that becomes the tensor of this name, as the checkpoint has them.
+// norm returns the values of the norm's scale that becomes the tensor of this name, as the
+// checkpoint has them.
 func (r *reference) norm(name string, layer int) []float32 {
 	for _, m := range BigVision.Text.Mappings {
 		if m.name(layer) == name {
@@ -211,10 +219,15 @@ func TestSecondSchemaFails(t *testing.T) {
 		change     func(*memorySource)
 	}{
 		{"an array is missing", "\n  vision.layers.1.mlp.fc2.bias: missing", func(s *memorySource) {
-			s.tensors = slices.DeleteFunc(s.tensors, func(t tensor.Tensor) bool { return t.Name == "vision.layers.1.mlp.fc2.bias" })
+			s.tensors = slices.DeleteFunc(s.tensors,
+				func(t tensor.Tensor) bool { return t.Name == "vision.layers.1.mlp.fc2.bias" })
 		}},
-		{"an array is unknown", "\n  lm_head.weight: unknown", func(s *memorySource) { s.add("lm_head.weight", []int{1}, []float32{1}) }},
-		{"nothing of it", "none of its 0 arrays is below img/ or llm/ or vision. or model.", func(s *memorySource) { s.tensors = nil }},
+		{"an array is unknown", "\n  lm_head.weight: unknown", func(s *memorySource) {
+			s.add("lm_head.weight", []int{1},
+				[]float32{1})
+		}},
+		{"nothing of it", "none of its 0 arrays is below img/ or llm/ or vision. or model.",
+			func(s *memorySource) { s.tensors = nil }},
 		{"no configuration", "convert: flat: no head dim", func(s *memorySource) { s.headDim = 0 }},
 		{"a head dim that is too large", "convert: axis k: have 0", func(s *memorySource) { s.headDim = 17 }},
 		{"it changed", "it changed", func(s *memorySource) { s.changed = errors.New("it changed") }},
@@ -232,11 +245,14 @@ func TestSecondSchemaFails(t *testing.T) {
 // A schema that forgets a tensor is told which.
 func TestIncompleteSchema(t *testing.T) {
 	short := flat
-	short.Vision.Mappings = slices.DeleteFunc(slices.Clone(flat.Vision.Mappings), func(m Mapping) bool { return m.To == "v.post_ln.bias" })
+	short.Vision.Mappings = slices.DeleteFunc(slices.Clone(flat.Vision.Mappings),
+		func(m Mapping) bool { return m.To == "v.post_ln.bias" })
 	withSchema(t, short)
 	s := flatten(tinymodel.Options{})
-	s.tensors = slices.DeleteFunc(s.tensors, func(t tensor.Tensor) bool { return t.Name == "vision.post_layernorm.bias" })
-	if have := fails(t, s, vocab(t), options(t, gguf.F32)); have != "convert: the schema has no array for v.post_ln.bias" {
+	s.tensors = slices.DeleteFunc(s.tensors,
+		func(t tensor.Tensor) bool { return t.Name == "vision.post_layernorm.bias" })
+	if have := fails(t, s, vocab(t),
+		options(t, gguf.F32)); have != "convert: the schema has no array for v.post_ln.bias" {
 		t.Errorf("have %q", have)
 	}
 }

@@ -1,6 +1,7 @@
 package convert
 
-// This file: the model's sizes, inferred from the shapes of a checkpoint's arrays, and every shape checked against them.
+// This file: the model's sizes, inferred from the shapes of a checkpoint's arrays, and every shape
+// checked against them.
 
 import (
 	"fmt"
@@ -100,7 +101,8 @@ func (c *checkpoint) shapeErrors() []string {
 			fits = fits && a.tensor.Shape[i] == size
 		}
 		if !fits {
-			out = append(out, fmt.Sprintf("%s: shape %v, want [%s]", a.tensor.Name, a.tensor.Shape, strings.Join(want, " ")))
+			out = append(out, fmt.Sprintf("%s: shape %v, want [%s]", a.tensor.Name, a.tensor.Shape,
+				strings.Join(want, " ")))
 		}
 		if d := a.tensor.DType; d != tensor.F32 && d != tensor.F16 && d != tensor.BF16 {
 			out = append(out, fmt.Sprintf("%s: elements %v, want F32, F16 or BF16", a.tensor.Name, d))
@@ -134,8 +136,10 @@ func (c *checkpoint) configure(src Source) error {
 		{v["y"] == v["x"], fmt.Sprintf("patches of %d x %d pixels, want squares", v["x"], v["y"])},
 		{v["c"] == 3, fmt.Sprintf("patches of %d channels, want 3", v["c"])},
 		{side*side == v["t"], fmt.Sprintf("%d image positions, want a square number", v["t"])},
-		{v["n"]*v["h"] == v["d"], fmt.Sprintf("vision heads: have %d of %d, want them to fill the width %d", v["n"], v["h"], v["d"])},
-		{v["e"] == t["d"], fmt.Sprintf("the projector gives %d values, want the decoder's embedding length %d", v["e"], t["d"])},
+		{v["n"]*v["h"] == v["d"], fmt.Sprintf("vision heads: have %d of %d, want them to fill the width %d", v["n"],
+			v["h"], v["d"])},
+		{v["e"] == t["d"], fmt.Sprintf("the projector gives %d values, want the decoder's embedding length %d", v["e"],
+			t["d"])},
 		{t["n"]%t["k"] == 0, fmt.Sprintf("%d query heads, want a multiple of the %d key/value heads", t["n"], t["k"])},
 		{t["h"]%2 == 0, fmt.Sprintf("head dim %d, want an even number (rotary halves)", t["h"])},
 	} {

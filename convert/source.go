@@ -13,15 +13,18 @@ import (
 
 // Source is an opened checkpoint. *npz.Archive is one.
 type Source interface {
-	// Tensors lists the arrays in the order of their bytes. They are read once, from the first to the last.
+	// Tensors lists the arrays in the order of their bytes. They are read once, from the first to
+	// the last.
 	Tensors() []tensor.Tensor
 	// Tensor returns the array of that name.
 	Tensor(name string) (tensor.Tensor, bool)
-	// Unchanged fails if a file was written to since it was opened: what was read may then be a mixture.
+	// Unchanged fails if a file was written to since it was opened: what was read may then be a
+	// mixture.
 	Unchanged() error
 }
 
-// maxLayers bounds the number of layers, as llama.cpp does (LLAMA_MAX_LAYERS); the largest published model has 46.
+// maxLayers bounds the number of layers, as llama.cpp does (LLAMA_MAX_LAYERS); the largest
+// published model has 46.
 const maxLayers = 512
 
 // half is one half of a checkpoint, in the way in which it is saved.
@@ -31,8 +34,8 @@ type half struct {
 	sizes     map[string]int // by the axis's letter
 }
 
-// array is one array of the checkpoint, and the mappings that read it: several where the array's leading index tells
-// its parts apart, ordered by that index.
+// array is one array of the checkpoint, and the mappings that read it: several where the array's
+// leading index tells its parts apart, ordered by that index.
 type array struct {
 	tensor   tensor.Tensor
 	half     *half
@@ -40,8 +43,8 @@ type array struct {
 	layer    int // of an array that holds one layer; -1: all layers, or none
 }
 
-// readCheckpoint finds the checkpoint in a source and checks that all of it is there and nothing else is. The arrays
-// keep the source's order.
+// readCheckpoint finds the checkpoint in a source and checks that all of it is there and nothing
+// else is. The arrays keep the source's order.
 func readCheckpoint(src Source) (*checkpoint, error) {
 	keys := map[string]bool{}
 	for _, t := range src.Tensors() {
@@ -90,7 +93,8 @@ func recognise(keys map[string]bool) (*checkpoint, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("convert: not a PaliGemma checkpoint: none of its %d arrays is below %s", len(keys), strings.Join(roots, " or "))
+	return nil, fmt.Errorf("convert: not a PaliGemma checkpoint: none of its %d arrays is below %s", len(keys),
+		strings.Join(roots, " or "))
 }
 
 func anyBegins(keys map[string]bool, beginning string) bool {
@@ -171,9 +175,13 @@ func (c *checkpoint) key(h *half, source string, layer int) string {
 	return c.prefix + source
 }
 
-// beside reports whether a key belongs to what a training checkpoint holds beside the model's arrays.
+// beside reports whether a key belongs to what a training checkpoint holds beside the model's
+// arrays.
 func (c *checkpoint) beside(key string) bool {
-	return c.prefix != "" && slices.ContainsFunc(c.schema.Beside, func(b string) bool { return strings.HasPrefix(key, b) })
+	return c.prefix != "" && slices.ContainsFunc(c.schema.Beside, func(b string) bool {
+		return strings.HasPrefix(key,
+			b)
+	})
 }
 
 // joinErrors makes one error of many.
@@ -183,5 +191,6 @@ func joinErrors(problems []string) error {
 	if n := len(problems) - most; n > 0 {
 		problems, more = problems[:most], fmt.Sprintf("\n  and %d more", n)
 	}
-	return fmt.Errorf("convert: the checkpoint's arrays are not a PaliGemma's:\n  %s%s", strings.Join(problems, "\n  "), more)
+	return fmt.Errorf("convert: the checkpoint's arrays are not a PaliGemma's:\n  %s%s", strings.Join(problems, "\n  "),
+		more)
 }

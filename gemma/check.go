@@ -1,7 +1,7 @@
 package gemma
 
-// This file: the check of a text file before llama.cpp sees it. Before it: an opened GGUF. After it: a Model, and the certainty that
-// llama.cpp finds everything that it asserts.
+// This file: the check of a text file before llama.cpp loads it, so that llama.cpp finds everything
+// that it asserts.
 
 import (
 	"errors"
@@ -13,8 +13,9 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Limits of what Check accepts, all far above the published models. Weights are in the file, so that their size limits itself; these bound
-// what llama.cpp allocates beside them, and sums in its 32-bit integers.
+// Limits of what Check accepts, all far above the published models. The weights are in the file,
+// which bounds their size; these bound what llama.cpp allocates besides, and sums in its 32-bit
+// integers.
 const (
 	maxLayers  = 512 // llama.cpp's LLAMA_MAX_LAYERS
 	maxHeads   = 256
@@ -25,8 +26,9 @@ const (
 	maxCap     = 1e7
 )
 
-// leastLayers is 2 for gemma2: its layers with and without a window have a cache each, and llama.cpp aborts when one of them has no layer
-// (llama-graph.cpp, llm_graph_input_attn_kv_iswa::set_input).
+// leastLayers is 2 for gemma2: its layers with and without a window have a cache each, and
+// llama.cpp aborts if one of the two has no layer (llama-graph.cpp,
+// llm_graph_input_attn_kv_iswa::set_input).
 var leastLayers = map[string]uint32{paligemma.Gemma: 1, paligemma.Gemma2: 2}
 
 // Model is what a checked file says about its model.
@@ -45,11 +47,14 @@ type Model struct {
 	Unknown int32     // the piece for what no other piece covers
 }
 
-// Check reads a text file's keys and checks everything that llama.cpp relies on: the keys and their ranges, the vocabulary, and exactly the
-// tensors that its graph uses, with their shapes and types. It reads no tensor data.
+// Check reads the keys of f, a text file, and checks everything that llama.cpp relies on: the keys
+// and their ranges, the vocabulary, and exactly the tensors that its graph uses, with their shapes
+// and types. It reads no tensor data.
 //
-// Keys that begin with general., quantize. or pali. are free: nothing in llama.cpp acts on them, but for those of general.* that are checked. Any
-// other key that this package does not name is refused, since it could change what llama.cpp computes (rope.scaling.*, expert_count, split.count, adapter.*).
+// Keys that begin with general., quantize. or pali. are free: nothing in llama.cpp acts on them,
+// except those of general.* that are checked. Any other key that this package does not name is
+// refused, since it could change what llama.cpp computes (rope.scaling.*, expert_count,
+// split.count, adapter.*).
 func Check(f *gguf.File) (*Model, error) {
 	m, err := check(f)
 	if err != nil {
@@ -64,7 +69,8 @@ func check(f *gguf.File) (*Model, error) {
 		return nil, err
 	}
 	if n, ok := f.Lookup("split.count"); ok {
-		return nil, fmt.Errorf("this is one part of a model split into %v; merge the parts first (llama-gguf-split --merge)", n)
+		return nil,
+			fmt.Errorf("this is one part of a model split into %v; merge the parts first (llama-gguf-split --merge)", n)
 	}
 	if err := gguf.CheckKeys(f, rules(arch), "general.", "quantize.", "pali."); err != nil {
 		return nil, err
@@ -87,7 +93,8 @@ func check(f *gguf.File) (*Model, error) {
 	})
 }
 
-// architecture returns paligemma.Gemma or paligemma.Gemma2, or says which other kind of file this is.
+// architecture returns paligemma.Gemma or paligemma.Gemma2, or an error that says which other kind
+// of file f is.
 func architecture(f *gguf.File) (string, error) {
 	arch, err := gguf.Get[string](f, KeyArchitecture)
 	if err != nil {
@@ -104,7 +111,8 @@ func architecture(f *gguf.File) (string, error) {
 	}
 }
 
-// rules lists what llama.cpp reads for an architecture, and what it may find there.
+// rules returns the keys that llama.cpp reads for the architecture arch, and the values it may find
+// there.
 func rules(arch string) []gguf.Rule {
 	size := func(max uint32) func(any) error { return gguf.Between[uint32](1, max) }
 	positive := func(max float32) func(any) error { return gguf.Between[float32](math.SmallestNonzeroFloat32, max) }
@@ -130,7 +138,8 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyVocabSize.Of(arch), Optional: true, Check: size(maxVocab)},
 
 		{Key: KeyTokenizerModel, Check: gguf.Equal(TokenizerModelName)},
-		{Key: KeyTokenizerPre, Optional: true, Check: gguf.Equal(TokenizerPreName)}, // others switch on attributes that this vocabulary has not
+		// others switch on attributes that this vocabulary has not
+		{Key: KeyTokenizerPre, Optional: true, Check: gguf.Equal(TokenizerPreName)},
 		{Key: KeyTokens, Check: gguf.Is[[]string]},
 		{Key: KeyScores, Check: gguf.Is[[]float32]},
 		{Key: KeyTokenTypes, Check: gguf.Is[[]int32]},
@@ -153,7 +162,8 @@ func rules(arch string) []gguf.Rule {
 	return out
 }
 
-// checkModelName refuses the names by which llama.cpp recognises a Phi-3: it would look for that model's special pieces and fail.
+// checkModelName refuses the names by which llama.cpp recognises a Phi-3: it would look for that
+// model's special pieces and fail.
 func checkModelName(value any) error {
 	if err := gguf.Is[string](value); err != nil {
 		return err
@@ -164,7 +174,7 @@ func checkModelName(value any) error {
 	return nil
 }
 
-// read collects the values; their types have been checked.
+// read returns the values of f, whose types have been checked.
 func read(f *gguf.File, arch string) (*Model, error) {
 	var err error
 	m := &Model{}
@@ -201,15 +211,17 @@ func read(f *gguf.File, arch string) (*Model, error) {
 	return m, errors.Join(err, e1, e2, e3)
 }
 
-// checkSizes checks the sizes against each other.
+// checkSizes checks the sizes of m against each other and the optional keys of f against them.
 func (m *Model) checkSizes(f *gguf.File) error {
 	switch {
 	case m.HeadCount%m.HeadCountKV != 0:
 		return fmt.Errorf("%d query heads, want a multiple of the %d key/value heads", m.HeadCount, m.HeadCountKV)
 	case m.KeyLength%2 != 0:
-		return fmt.Errorf("a head dim of %d, want an even one: rotary positions turn halves against each other", m.KeyLength)
+		return fmt.Errorf("a head dim of %d, want an even one: rotary positions turn halves against each other",
+			m.KeyLength)
 	case m.EmbeddingLength < m.HeadCount: // the 28B's attention scale divides by D/N in integers
-		return fmt.Errorf("an embedding of %d for %d heads, want at least one element a head", m.EmbeddingLength, m.HeadCount)
+		return fmt.Errorf("an embedding of %d for %d heads, want at least one element a head", m.EmbeddingLength,
+			m.HeadCount)
 	}
 	for _, same := range []struct {
 		key  Key

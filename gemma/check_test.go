@@ -1,6 +1,7 @@
 package gemma_test
 
-// This file: Check on the smallest good text files, and on each of them with one key or one tensor spoiled.
+// This file: Check on the smallest good text files, and on each of them with one key or one tensor
+// spoiled.
 
 import (
 	"bytes"
@@ -31,7 +32,7 @@ func check(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (*gemma.Model, er
 	return gemma.Check(f)
 }
 
-// refused checks that Check refuses with these words.
+// refused checks that the error of Check contains want.
 func refused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	t.Helper()
 	m, err := check(t, kvs, tensors)
@@ -51,8 +52,10 @@ func TestGood(t *testing.T) {
 		}
 		pieces, scores, types := badfiles.TinyVocabulary()
 		want := &gemma.Model{
-			TextConfig:    paligemma.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 64, HeadCount: 2, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces)},
-			ContextLength: 512, RMSEpsilon: 1e-6, RopeFreqBase: 10000, Pieces: pieces, Scores: scores, Types: types, Unknown: 3,
+			TextConfig: paligemma.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 1,
+				FeedForwardLength: 64, HeadCount: 2, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces)},
+			ContextLength: 512, RMSEpsilon: 1e-6, RopeFreqBase: 10000, Pieces: pieces, Scores: scores, Types: types,
+			Unknown: 3,
 		}
 		if a == paligemma.Gemma2 {
 			want.BlockCount = 2
@@ -64,19 +67,27 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestGoodVariations: what may differ, differs without harm.
+// TestGoodVariations: what may differ between files is accepted.
 func TestGoodVariations(t *testing.T) {
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
-		for key, value := range map[string]any{
-			"general.type": "model", "general.file_type": uint32(7), "general.quantization_version": uint32(2), "general.tags": []string{"x"}, "pali.source": "x",
-			"quantize.imatrix.file": "x", a + ".rope.freq_base": float32(10000), a + ".rope.dimension_count": uint32(16), a + ".vocab_size": uint32(kvsVocab(kvs)),
-			"tokenizer.ggml.pre": "default", "tokenizer.ggml.add_bos_token": true, "tokenizer.ggml.add_eos_token": false, "tokenizer.ggml.eot_token_id": uint32(5),
-			"tokenizer.chat_template": "{{ x }}", "general.alignment": uint32(32), "general.name": "",
+		for _, c := range []struct {
+			key   string
+			value any
+		}{
+			{"general.type", "model"}, {"general.file_type", uint32(7)}, {"general.quantization_version", uint32(2)},
+			{"general.tags", []string{"x"}}, {"pali.source", "x"},
+			{"quantize.imatrix.file", "x"}, {a + ".rope.freq_base", float32(10000)}, {a + ".rope.dimension_count",
+				uint32(16)}, {a + ".vocab_size", uint32(kvsVocab(kvs))},
+			{"tokenizer.ggml.pre", "default"}, {"tokenizer.ggml.add_bos_token", true}, {"tokenizer.ggml.add_eos_token",
+				false}, {"tokenizer.ggml.eot_token_id", uint32(5)},
+			{"tokenizer.chat_template", "{{ x }}"}, {"general.alignment", uint32(32)}, {"general.name", ""},
 		} {
-			if _, err := check(t, badfiles.With(kvs, key, value), tensors); err != nil {
-				t.Errorf("%s: %s = %v: %v", a, key, value, err)
-			}
+			t.Run(c.key, func(t *testing.T) {
+				if _, err := check(t, badfiles.With(kvs, c.key, c.value), tensors); err != nil {
+					t.Errorf("%s: %s = %v: %v", a, c.key, c.value, err)
+				}
+			})
 		}
 		if _, err := check(t, badfiles.Without(kvs, "general.name"), tensors); err != nil {
 			t.Errorf("%s: no name: %v", a, err)
@@ -125,7 +136,8 @@ func TestEveryKey(t *testing.T) {
 				refused(t, badfiles.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
 				for _, wrong := range []any{uint8(1), int32(1), uint64(1), "x", []string{"x"}, []float64{1}, 1.5} {
 					if reflect.TypeOf(wrong) != reflect.TypeOf(kv.Value) {
-						refused(t, badfiles.With(kvs, kv.Key, wrong), tensors, kv.Key+": have "+reflect.TypeOf(wrong).String())
+						refused(t, badfiles.With(kvs, kv.Key, wrong), tensors,
+							kv.Key+": have "+reflect.TypeOf(wrong).String())
 					}
 				}
 			})
@@ -138,18 +150,28 @@ func TestValues(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	const big = uint32(math.MaxUint32)
 	bad := map[string][]any{
-		"general.architecture": {"llama", "gemma3", "Gemma", ""}, "general.type": {"adapter", "mmproj", uint32(1)}, "general.name": {"my PHI-3", "phi3", uint32(1)},
+		"general.architecture": {"llama", "gemma3", "Gemma", ""}, "general.type": {"adapter", "mmproj", uint32(1)},
+		"general.name":      {"my PHI-3", "phi3", uint32(1)},
 		"general.file_type": {"7"}, "general.quantization_version": {uint32(1), "2"},
-		"$.context_length": {uint32(0), big, uint32(1<<20 + 1)}, "$.embedding_length": {uint32(0), uint32(1), uint32(33), big}, "$.block_count": {uint32(0), uint32(3), uint32(513), big},
-		"$.feed_forward_length": {uint32(0), uint32(63), big}, "$.attention.head_count": {uint32(0), uint32(3), uint32(257), big},
-		"$.attention.head_count_kv": {uint32(0), uint32(2), uint32(3), big}, "$.attention.key_length": {uint32(0), uint32(1), uint32(15), uint32(1026), big},
-		"$.attention.value_length": {uint32(0), uint32(14), uint32(32), big}, "$.attention.layer_norm_rms_epsilon": {float32(0), float32(-1), inf, nan, float32(2)},
-		"$.rope.freq_base": {float32(0), float32(-1), inf, nan, uint32(10000)}, "$.rope.dimension_count": {uint32(0), uint32(8), uint32(32), big, "16"},
+		"$.context_length": {uint32(0), big, uint32(1<<20 + 1)}, "$.embedding_length": {uint32(0), uint32(1),
+			uint32(33), big}, "$.block_count": {uint32(0), uint32(3), uint32(513), big},
+		"$.feed_forward_length": {uint32(0), uint32(63), big}, "$.attention.head_count": {uint32(0), uint32(3),
+			uint32(257), big},
+		"$.attention.head_count_kv": {uint32(0), uint32(2), uint32(3), big}, "$.attention.key_length": {uint32(0),
+			uint32(1), uint32(15), uint32(1026), big},
+		"$.attention.value_length":           {uint32(0), uint32(14), uint32(32), big},
+		"$.attention.layer_norm_rms_epsilon": {float32(0), float32(-1), inf, nan, float32(2)},
+		"$.rope.freq_base":                   {float32(0), float32(-1), inf, nan, uint32(10000)},
+		"$.rope.dimension_count": {uint32(0),
+			uint32(8), uint32(32), big, "16"},
 		"$.vocab_size":         {uint32(0), uint32(7), big, "x"},
 		"tokenizer.ggml.model": {"gpt2", "none", "no_vocab", ""}, "tokenizer.ggml.pre": {"jina-v2-de", "llama3"},
-		"tokenizer.ggml.bos_token_id": {uint32(1), big}, "tokenizer.ggml.eos_token_id": {uint32(2), big}, "tokenizer.ggml.padding_token_id": {uint32(1), big},
-		"tokenizer.ggml.unknown_token_id": {uint32(1439), uint32(1 << 20), big}, "tokenizer.ggml.eot_token_id": {uint32(1439), big, "x"},
-		"tokenizer.ggml.add_space_prefix": {true}, "tokenizer.ggml.add_bos_token": {"x"}, "tokenizer.ggml.add_eos_token": {uint32(1)}, "tokenizer.chat_template": {uint32(1)},
+		"tokenizer.ggml.bos_token_id": {uint32(1), big}, "tokenizer.ggml.eos_token_id": {uint32(2), big},
+		"tokenizer.ggml.padding_token_id": {uint32(1), big},
+		"tokenizer.ggml.unknown_token_id": {uint32(1439), uint32(1 << 20), big},
+		"tokenizer.ggml.eot_token_id":     {uint32(1439), big, "x"},
+		"tokenizer.ggml.add_space_prefix": {true}, "tokenizer.ggml.add_bos_token": {"x"},
+		"tokenizer.ggml.add_eos_token": {uint32(1)}, "tokenizer.chat_template": {uint32(1)},
 	}
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
@@ -159,7 +181,10 @@ func TestValues(t *testing.T) {
 		for key, values := range bad {
 			for _, v := range values {
 				key := strings.Replace(key, "$", a, 1)
-				t.Run(fmt.Sprintf("%s/%s=%v", a, key, v), func(t *testing.T) { refused(t, badfiles.With(kvs, key, v), tensors, "") })
+				t.Run(fmt.Sprintf("%s/%s=%v", a, key, v), func(t *testing.T) {
+					refused(t, badfiles.With(kvs, key, v),
+						tensors, "")
+				})
 			}
 		}
 	}
@@ -188,7 +213,8 @@ func TestSizesTogether(t *testing.T) {
 	} {
 		for _, a := range architectures {
 			kvs, _ := badfiles.TinyText(a)
-			config := paligemma.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 2, FeedForwardLength: 64, HeadCount: c.n, HeadCountKV: c.k, KeyLength: c.h, VocabSize: kvsVocab(kvs)}
+			config := paligemma.TextConfig{Architecture: a, EmbeddingLength: 32, BlockCount: 2, FeedForwardLength: 64,
+				HeadCount: c.n, HeadCountKV: c.k, KeyLength: c.h, VocabSize: kvsVocab(kvs)}
 			kvs = badfiles.With(kvs, a+".block_count", uint32(2))
 			kvs = badfiles.With(kvs, a+".attention.head_count", uint32(c.n))
 			kvs = badfiles.With(kvs, a+".attention.head_count_kv", uint32(c.k))
@@ -203,40 +229,55 @@ func TestSizesTogether(t *testing.T) {
 	}
 }
 
-// TestOneLayer: a gemma2 of one layer is complete but has no layer without a window, and llama.cpp aborts on the empty cache.
+// TestOneLayer: a gemma2 of one layer is complete but has no layer without a window, and llama.cpp
+// aborts on the empty cache.
 func TestOneLayer(t *testing.T) {
 	kvs, tensors := badfiles.TinyText(paligemma.Gemma2)
-	one := slices.DeleteFunc(slices.Clone(tensors), func(x gguf.Tensor) bool { return strings.HasPrefix(x.Name, "blk.1.") })
+	one := slices.DeleteFunc(slices.Clone(tensors), func(x gguf.Tensor) bool {
+		return strings.HasPrefix(x.Name,
+			"blk.1.")
+	})
 	refused(t, badfiles.With(kvs, "gemma2.block_count", uint32(1)), one, "gemma2.block_count: have 1, want 2 to 512")
 }
 
-// TestDangerousKeys: keys that llama.cpp acts on and this program does not, and keys it does not know.
+// TestDangerousKeys: keys that llama.cpp acts on and this program does not, and keys it does not
+// know.
 func TestDangerousKeys(t *testing.T) {
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
 		for _, key := range []string{
-			"$.rope.scaling.type", "$.rope.scaling.factor", "$.rope.scale_linear", "$.rope.scaling.attn_factor", "$.rope.scaling.original_context_length", "$.rope.scaling.finetuned",
-			"$.expert_count", "$.expert_used_count", "$.expert_group_count", "$.attention.causal", "$.attention.scale", "$.attention.clamp_kqv", "$.pooling_type", "$.logit_scale",
-			"$.classifier.output_labels", "$.embedding_scale", "$.tensor_data_layout", "$.decoder_start_token_id", "llama.block_count", "clip.vision.image_size",
-			"tokenizer.ggml.merges", "tokenizer.ggml.token_type_count", "tokenizer.ggml.remove_extra_whitespaces", "tokenizer.ggml.precompiled_charsmap", "tokenizer.ggml.fim_pre_token_id",
-			"tokenizer.ggml.prefix_token_id", "tokenizer.huggingface.json", "adapter.type", "xielu.eps", "split.no", "x",
+			"$.rope.scaling.type", "$.rope.scaling.factor", "$.rope.scale_linear", "$.rope.scaling.attn_factor",
+			"$.rope.scaling.original_context_length", "$.rope.scaling.finetuned",
+			"$.expert_count", "$.expert_used_count", "$.expert_group_count", "$.attention.causal", "$.attention.scale",
+			"$.attention.clamp_kqv", "$.pooling_type", "$.logit_scale",
+			"$.classifier.output_labels", "$.embedding_scale", "$.tensor_data_layout", "$.decoder_start_token_id",
+			"llama.block_count", "clip.vision.image_size",
+			"tokenizer.ggml.merges", "tokenizer.ggml.token_type_count", "tokenizer.ggml.remove_extra_whitespaces",
+			"tokenizer.ggml.precompiled_charsmap", "tokenizer.ggml.fim_pre_token_id",
+			"tokenizer.ggml.prefix_token_id", "tokenizer.huggingface.json", "adapter.type", "xielu.eps", "split.no",
+			"x",
 		} {
 			key = strings.Replace(key, "$", a, 1)
-			refused(t, append(slices.Clone(kvs), gguf.KV{Key: key, Value: uint32(1)}), tensors, `key "`+key+`" does not belong`)
+			refused(t, append(slices.Clone(kvs), gguf.KV{Key: key, Value: uint32(1)}), tensors,
+				`key "`+key+`" does not belong`)
 		}
-		refused(t, append(slices.Clone(kvs), gguf.KV{Key: "split.count", Value: uint16(2)}), tensors, "merge the parts first")
+		refused(t, append(slices.Clone(kvs), gguf.KV{Key: "split.count", Value: uint16(2)}), tensors,
+			"merge the parts first")
 	}
 	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
-	refused(t, append(slices.Clone(kvs), gguf.KV{Key: "gemma.attention.sliding_window", Value: uint32(1)}), tensors, "does not belong")
+	refused(t, append(slices.Clone(kvs), gguf.KV{Key: "gemma.attention.sliding_window", Value: uint32(1)}), tensors,
+		"does not belong")
 }
 
-// TestFreeKeys: keys that nothing acts on may be there, but not in masses.
+// TestFreeKeys: keys that nothing acts on are allowed, up to a limit.
 func TestFreeKeys(t *testing.T) {
 	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
-	refused(t, badfiles.With(kvs, "general.tags", make([]string, 4097)), tensors, `"general.tags": 4097 elements, want at most 4096`)
+	refused(t, badfiles.With(kvs, "general.tags", make([]string, 4097)), tensors,
+		`"general.tags": 4097 elements, want at most 4096`)
 	refused(t, badfiles.With(kvs, "pali.x", make([]uint8, 5000)), tensors, "5000 elements")
 	refused(t, badfiles.With(kvs, "general.license", strings.Repeat("x", 1<<20+1)), tensors, "1048577 bytes of text")
-	refused(t, badfiles.With(kvs, "general.license", []string{strings.Repeat("x", 1<<20), "y"}), tensors, "1048577 bytes of text")
+	refused(t, badfiles.With(kvs, "general.license", []string{strings.Repeat("x", 1<<20), "y"}), tensors,
+		"1048577 bytes of text")
 	many := slices.Clone(kvs)
 	for i := range 1024 {
 		many = append(many, gguf.KV{Key: fmt.Sprintf("general.%d", i), Value: true})
@@ -247,7 +288,8 @@ func TestFreeKeys(t *testing.T) {
 	}
 }
 
-// TestFlippedBits flips bits of a good file outside the vocabulary. Check must not panic, and what it accepts must have all its tensors.
+// TestFlippedBits flips bits of a good file outside the vocabulary. Check must not panic, and what
+// it accepts must have all its tensors.
 func TestFlippedBits(t *testing.T) {
 	for _, a := range architectures {
 		kvs, tensors := badfiles.TinyText(a)
@@ -255,7 +297,8 @@ func TestFlippedBits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from, to := bytes.Index(whole, []byte("tokenizer.ggml.tokens")), bytes.Index(whole, []byte("tokenizer.ggml.bos_token_id"))
+		from, to := bytes.Index(whole, []byte("tokenizer.ggml.tokens")),
+			bytes.Index(whole, []byte("tokenizer.ggml.bos_token_id"))
 		header, accepted, tried := bytes.Index(whole, []byte("output_norm.weight"))+60, 0, 0
 		for i := 0; i < 8*header; i += 29 {
 			if i/8 >= from && i/8 < to {
@@ -273,7 +316,8 @@ func TestFlippedBits(t *testing.T) {
 				continue
 			}
 			accepted++
-			if n := len(gemma.Tensors(m.TextConfig)); n != len(f.Tensors) || len(m.Pieces) != m.VocabSize || len(m.Scores) != m.VocabSize || len(m.Types) != m.VocabSize {
+			if n := len(gemma.Tensors(m.TextConfig)); n != len(f.Tensors) || len(m.Pieces) != m.VocabSize ||
+				len(m.Scores) != m.VocabSize || len(m.Types) != m.VocabSize {
 				t.Errorf("bit %d: accepted with %d tensors of %d", i, len(f.Tensors), n)
 			}
 		}
@@ -310,8 +354,10 @@ func TestEveryTensor(t *testing.T) {
 				}
 			})
 		}
-		for _, extra := range []string{"output.weight", "blk.2.attn_norm.weight", "rope_freqs.weight", "blk.0.attn_q.bias", "v.patch_embd.weight"} {
-			refused(t, kvs, append(slices.Clone(tensors), gguf.Tensor{Name: extra, Shape: []int{32}}), "tensor "+extra+" does not belong")
+		for _, extra := range []string{"output.weight", "blk.2.attn_norm.weight", "rope_freqs.weight",
+			"blk.0.attn_q.bias", "v.patch_embd.weight"} {
+			refused(t, kvs, append(slices.Clone(tensors), gguf.Tensor{Name: extra, Shape: []int{32}}),
+				"tensor "+extra+" does not belong")
 		}
 	}
 }
@@ -325,21 +371,45 @@ func TestVocabulary(t *testing.T) {
 		f    func(p []string, s []float32, y []int32)
 	}{
 		{"empty piece", "piece 270: it is empty", func(p []string, _ []float32, _ []int32) { p[270] = "" }},
-		{"piece twice", `piece 270: "a" again, as piece 261`, func(p []string, _ []float32, _ []int32) { p[270] = "a" }},
+		{"piece twice", `piece 270: "a" again, as piece 261`, func(p []string, _ []float32,
+			_ []int32) {
+			p[270] = "a"
+		}},
 		{"NUL", "holds a NUL", func(p []string, _ []float32, _ []int32) { p[270] = "a\x00b" }},
 		{"long piece", "1025 bytes", func(p []string, _ []float32, _ []int32) { p[270] = strings.Repeat("x", 1025) }},
 		{"score NaN", "a score of NaN", func(_ []string, s []float32, _ []int32) { s[270] = float32(math.NaN()) }},
-		{"score infinite", "a score of -Inf", func(_ []string, s []float32, _ []int32) { s[270] = float32(math.Inf(-1)) }},
+		{"score infinite", "a score of -Inf", func(_ []string, s []float32,
+			_ []int32) {
+			s[270] = float32(math.Inf(-1))
+		}},
 		{"type 0", "type 0, want 1 to 6", func(_ []string, _ []float32, y []int32) { y[270] = 0 }},
 		{"type 7", "type 7, want 1 to 6", func(_ []string, _ []float32, y []int32) { y[270] = 7 }},
 		{"type -1", "type -1, want 1 to 6", func(_ []string, _ []float32, y []int32) { y[270] = -1 }},
-		{"byte piece of another text", "want a text like <0x0A>", func(_ []string, _ []float32, y []int32) { y[270] = 6 }},
-		{"byte piece in lower case", "want a text like <0x0A>", func(p []string, _ []float32, _ []int32) { p[5+0xab] = "<0xab>" }},
+		{"byte piece of another text", "want a text like <0x0A>", func(_ []string, _ []float32,
+			y []int32) {
+			y[270] = 6
+		}},
+		{"byte piece in lower case", "want a text like <0x0A>", func(p []string, _ []float32,
+			_ []int32) {
+			p[5+0xab] = "<0xab>"
+		}},
 		{"byte piece too short", "want a text like <0x0A>", func(p []string, _ []float32, _ []int32) { p[5] = "<0" }},
-		{"byte missing", "no piece <0x0A> of type byte", func(p []string, _ []float32, y []int32) { p[15], y[15] = "zz", 1 }},
-		{"byte of type normal", "no piece <0xFF> of type byte", func(_ []string, _ []float32, y []int32) { y[5+255] = 1 }},
-		{"location of type normal", "ends with 1024 locations and 128 segment codes", func(_ []string, _ []float32, y []int32) { y[loc0+5] = 1 }},
-		{"segment of type control", "ends with 1024 locations", func(_ []string, _ []float32, y []int32) { y[loc0+1024+127] = 3 }},
+		{"byte missing", "no piece <0x0A> of type byte", func(p []string, _ []float32, y []int32) {
+			p[15], y[15] = "zz",
+				1
+		}},
+		{"byte of type normal", "no piece <0xFF> of type byte", func(_ []string, _ []float32,
+			y []int32) {
+			y[5+255] = 1
+		}},
+		{"location of type normal", "ends with 1024 locations and 128 segment codes", func(_ []string, _ []float32,
+			y []int32) {
+			y[loc0+5] = 1
+		}},
+		{"segment of type control", "ends with 1024 locations", func(_ []string, _ []float32,
+			y []int32) {
+			y[loc0+1024+127] = 3
+		}},
 		{"locations swapped", `have "<loc0008>" of type 4, want "<loc0007>"`, func(p []string, _ []float32, _ []int32) {
 			p[loc0+7], p[loc0+8] = p[loc0+8], p[loc0+7]
 		}},
@@ -348,7 +418,8 @@ func TestVocabulary(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p, s, y := badfiles.TinyVocabulary()
 			c.f(p, s, y)
-			refused(t, badfiles.With(badfiles.With(badfiles.With(kvs, "tokenizer.ggml.tokens", p), "tokenizer.ggml.scores", s), "tokenizer.ggml.token_type", y), tensors, c.want)
+			refused(t, badfiles.With(badfiles.With(badfiles.With(kvs, "tokenizer.ggml.tokens", p),
+				"tokenizer.ggml.scores", s), "tokenizer.ggml.token_type", y), tensors, c.want)
 		})
 	}
 	p, s, y := badfiles.TinyVocabulary()
@@ -357,25 +428,32 @@ func TestVocabulary(t *testing.T) {
 	refused(t, badfiles.With(kvs, "tokenizer.ggml.tokens", []string{}), tensors, "0 pieces, want")
 	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", s[1:]), tensors, "tokenizer.ggml.scores: 1438, want 1439")
 	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", []float32{}), tensors, "tokenizer.ggml.scores: 0, want 1439")
-	refused(t, badfiles.With(kvs, "tokenizer.ggml.token_type", y[1:]), tensors, "tokenizer.ggml.token_type: 1438, want 1439")
-	refused(t, badfiles.With(kvs, "tokenizer.ggml.token_type", append(slices.Clone(y), 1)), tensors, "tokenizer.ggml.token_type: 1440, want 1439")
-	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", append(slices.Clone(s), 1)), tensors, "tokenizer.ggml.scores: 1440, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.token_type", y[1:]), tensors,
+		"tokenizer.ggml.token_type: 1438, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.token_type", append(slices.Clone(y), 1)), tensors,
+		"tokenizer.ggml.token_type: 1440, want 1439")
+	refused(t, badfiles.With(kvs, "tokenizer.ggml.scores", append(slices.Clone(s), 1)), tensors,
+		"tokenizer.ggml.scores: 1440, want 1439")
 	more := slices.Concat(p[:270], []string{"extra"}, p[270:])
-	refused(t, badfiles.With(badfiles.With(badfiles.With(kvs, "tokenizer.ggml.tokens", more), "tokenizer.ggml.scores", append(s, 0)), "tokenizer.ggml.token_type", slices.Insert(y, 270, 1)),
+	refused(t, badfiles.With(badfiles.With(badfiles.With(kvs, "tokenizer.ggml.tokens", more), "tokenizer.ggml.scores",
+		append(s, 0)), "tokenizer.ggml.token_type", slices.Insert(y, 270, 1)),
 		tensors, "token_embd.weight: shape [1439 32], want [1440 32]")
 }
 
-// TestOtherKinds: a wrong kind of file is told apart by name.
+// TestOtherKinds: the error names the kind of a file of another kind.
 func TestOtherKinds(t *testing.T) {
 	kvs, tensors := badfiles.TinyVision()
 	refused(t, kvs, tensors, "this is the mmproj file, want the text file")
-	refused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is the mask file, want the text file")
+	refused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors,
+		"this is the mask file, want the text file")
 	refused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, `have "llama", want gemma or gemma2`)
-	refused(t, badfiles.With(kvs, "general.architecture", strings.Repeat("x", 10000)), tensors, "this is not a PaliGemma")
+	refused(t, badfiles.With(kvs, "general.architecture", strings.Repeat("x", 10000)), tensors,
+		"this is not a PaliGemma")
 	refused(t, nil, nil, "missing key general.architecture")
 }
 
-// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' text towers.
+// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the
+// released checkpoints' text towers.
 func TestTensorsOfPublishedModels(t *testing.T) {
 	want := [][2]int64{{164, 2508531712}, {288, 2616996096}, {464, 9245834752}, {508, 27232436736}}
 	for i, v := range paligemma.Variants {

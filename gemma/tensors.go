@@ -1,6 +1,6 @@
 package gemma
 
-// This file: the names and shapes of the tensors. Before it: a TextConfig. After it: Check, and package convert's own test.
+// This file: the names and shapes of the tensors.
 
 import (
 	"fmt"
@@ -26,7 +26,8 @@ const (
 	OutputNorm        = "output_norm.weight"                // [D]
 )
 
-// Tensors lists the tensors of a model with these sizes, in the order in which package convert writes them. Their types are left F32.
+// Tensors returns the tensors of a model of the sizes c, in the order of a file. Their types are
+// left F32.
 func Tensors(c paligemma.TextConfig) []gguf.Tensor {
 	d, f, q, kv := c.EmbeddingLength, c.FeedForwardLength, c.HeadCount*c.KeyLength, c.HeadCountKV*c.KeyLength
 	out := []gguf.Tensor{{Name: TokenEmbd, Shape: []int{c.VocabSize, d}}}

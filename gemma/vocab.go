@@ -1,7 +1,6 @@
 package gemma
 
-// This file: the check of the vocabulary. Before it: three arrays of a file. After it: pieces that llama.cpp's SentencePiece code and
-// package runner's own detokenizer can use without a second look.
+// This file: the check of the vocabulary, so that its pieces need no other.
 
 import (
 	"fmt"
@@ -15,11 +14,13 @@ import (
 
 const maxPiece = 1024 // bytes; the longest of Gemma's has 93
 
-// BytePiece returns the text of the piece for one byte: "<0x0A>".
+// BytePiece returns the text of the piece for the byte b: "<0x0A>".
 func BytePiece(b byte) string { return fmt.Sprintf("<0x%02X>", b) }
 
-// checkVocabulary checks that the three arrays are of one length, that no two pieces are the same (llama.cpp asserts it), that each of the
-// 256 bytes has its piece (llama.cpp's fallback for unknown characters throws where it finds none), and that the locations and segment codes come last.
+// checkVocabulary checks that the three arrays of m have the same length, that no two pieces are
+// the same (llama.cpp asserts it), that each of the 256 bytes has its piece (llama.cpp's fallback
+// for unknown characters throws where it finds none), and that the locations and segment codes come
+// last.
 func (m *Model) checkVocabulary(f *gguf.File) error {
 	v := m.VocabSize
 	const least = 4 + 256 + paligemma.Locations + paligemma.SegmentCodes
@@ -61,7 +62,7 @@ func (m *Model) checkVocabulary(f *gguf.File) error {
 	return m.checkExtraPieces()
 }
 
-// checkPiece checks one piece by itself, and marks the byte that it stands for.
+// checkPiece checks piece i by itself, and marks in bytes the byte that it stands for.
 func (m *Model) checkPiece(i int, bytes *[256]bool) error {
 	p, score, t := m.Pieces[i], float64(m.Scores[i]), m.Types[i]
 	switch {
@@ -85,7 +86,8 @@ func (m *Model) checkPiece(i int, bytes *[256]bool) error {
 	return nil
 }
 
-// checkExtraPieces checks PaliGemma's own pieces at the vocabulary's end. Of any other type than UserDefined they would not be found in a prompt.
+// checkExtraPieces checks PaliGemma's own pieces at the vocabulary's end. With another type than
+// UserDefined they would not be found in a prompt.
 func (m *Model) checkExtraPieces() error {
 	at := m.VocabSize - paligemma.Locations - paligemma.SegmentCodes
 	for i := range paligemma.Locations + paligemma.SegmentCodes {
@@ -94,7 +96,8 @@ func (m *Model) checkExtraPieces() error {
 			want = paligemma.LocPiece(i)
 		}
 		if p, t := m.Pieces[at+i], m.Types[at+i]; p != want || t != paligemma.PieceUserDefined {
-			return fmt.Errorf("piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary ends with %d locations and %d segment codes",
+			return fmt.Errorf(
+				"piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary ends with %d locations and %d segment codes",
 				at+i, p, t, want, paligemma.PieceUserDefined, paligemma.Locations, paligemma.SegmentCodes)
 		}
 	}

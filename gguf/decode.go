@@ -1,6 +1,7 @@
 package gguf
 
-// This file: the reader of untrusted bytes. Before it: an io.ReaderAt. After it: a File that keeps every rule of the package's comment.
+// This file: the reader of untrusted bytes. What it returns satisfies every rule of the package's
+// comment.
 
 import (
 	"bufio"
@@ -11,14 +12,15 @@ import (
 	"slices"
 )
 
-// decoder reads forward through the metadata. After the first error it gives zeros, and err holds that error.
+// decoder reads the metadata from front to back. After the first error, which err holds, it returns
+// zeros.
 type decoder struct {
 	r    *bufio.Reader
 	pos  int64 // bytes read
 	size int64 // of the file
 	end  int64 // the metadata ends before this: size, or maxMetadata if that is less
 	err  error
-	zero [8]byte // what next gives after an error
+	zero [8]byte // what next returns after an error
 }
 
 func (d *decoder) fail(format string, args ...any) {
@@ -27,7 +29,8 @@ func (d *decoder) fail(format string, args ...any) {
 	}
 }
 
-// fits reports whether n things of at least size bytes can be in what is left. Nothing is allocated for a file's number that does not fit.
+// fits reports whether n things of at least size bytes each fit into the rest of the metadata.
+// Nothing is allocated for a count in the file that does not.
 func (d *decoder) fits(n uint64, size int, what string) bool {
 	if d.err != nil {
 		return false
@@ -58,7 +61,7 @@ func (d *decoder) next(n int, what string) []byte {
 	return b
 }
 
-// unexpected: an end within the size we were told is an error, not an end.
+// unexpected turns io.EOF into io.ErrUnexpectedEOF: the file ends before its size.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -69,7 +72,7 @@ func unexpected(err error) error {
 func (d *decoder) u32(what string) uint32 { return le.Uint32(d.next(4, what)) }
 func (d *decoder) u64(what string) uint64 { return le.Uint64(d.next(8, what)) }
 
-// text reads a string of at most most bytes.
+// text reads a string of at most most bytes; what names it in errors.
 func (d *decoder) text(most int, what string) string {
 	n := d.u64(what)
 	if n > uint64(most) {
@@ -78,7 +81,8 @@ func (d *decoder) text(most int, what string) string {
 	if n == 0 || !d.fits(n, 1, what) {
 		return ""
 	}
-	if b, err := d.r.Peek(int(min(n, 256))); err == nil && len(b) == int(n) { // the common case: a short string in the buffer
+	// the common case: a short string in the buffer
+	if b, err := d.r.Peek(int(min(n, 256))); err == nil && len(b) == int(n) {
 		s := string(b)
 		d.r.Discard(len(b))
 		d.pos += int64(n)
@@ -97,7 +101,8 @@ func decode(r io.ReaderAt, size int64) (*File, error) {
 	if size < 0 || size > maxSize {
 		return nil, fmt.Errorf("a size of %d bytes", size)
 	}
-	d := &decoder{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10), size: size, end: min(size, maxMetadata)}
+	d := &decoder{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10), size: size,
+		end: min(size, maxMetadata)}
 	nTensors, nKVs := d.preamble()
 	f := &File{Size: size, r: r}
 	f.KVs = d.kvs(nKVs)
@@ -119,7 +124,8 @@ func decode(r io.ReaderAt, size int64) (*File, error) {
 	return f, checkOffsets(f, d.pos, alignment)
 }
 
-// preamble reads the fixed 24 bytes and returns the numbers of tensors and keys, within their limits.
+// preamble reads the first 24 bytes and returns the numbers of tensors and keys, which are within
+// their limits.
 func (d *decoder) preamble() (tensors, kvs int) {
 	if d.size < 4 {
 		d.fail("not a GGUF file: it has %d bytes", d.size)
@@ -150,7 +156,8 @@ func (d *decoder) preamble() (tensors, kvs int) {
 	return int(nt), int(nk)
 }
 
-// kvs reads n keys. The least a key takes is 14 bytes: an 8-byte length, one character, a type, one byte.
+// kvs reads n keys. A key takes at least 14 bytes: an 8-byte length, one character, a type, one
+// byte.
 func (d *decoder) kvs(n int) []KV {
 	if !d.fits(uint64(n), 14, "the list of keys") {
 		return nil
@@ -183,7 +190,7 @@ func (d *decoder) kv() KV {
 	return KV{key, d.value(what)}
 }
 
-// value reads a type and a value of it.
+// value reads the type and the value of key.
 func (d *decoder) value(key string) any {
 	switch t := valueType(d.u32(key)); t {
 	case typeUint8:
@@ -234,7 +241,7 @@ func (d *decoder) str(key string) string {
 	return s
 }
 
-// array reads the type, the count and the elements of an array.
+// array reads the element type, the count and the elements of the array of key.
 func (d *decoder) array(key string) any {
 	t, n := valueType(d.u32(key)), d.u64(key)
 	switch {
@@ -281,7 +288,7 @@ func (d *decoder) array(key string) any {
 	}
 }
 
-// elements reads n elements; that they fit into the file is known.
+// elements reads n elements with read; they have been found to fit into the file.
 func elements[T any](d *decoder, n uint64, read func() T) []T {
 	out := make([]T, n)
 	for i := range out {
@@ -292,7 +299,8 @@ func elements[T any](d *decoder, n uint64, read func() T) []T {
 	return out
 }
 
-// tensors reads n descriptions. The least one takes is 33 bytes: an 8-byte length, one character, 1, one dimension, a type, an offset.
+// tensors reads n descriptions. One takes at least 33 bytes: an 8-byte length, one character, 1,
+// one dimension, a type, an offset.
 func (d *decoder) tensors(n int) []Tensor {
 	if !d.fits(uint64(n), 33, "the list of tensors") {
 		return nil
@@ -309,7 +317,7 @@ func (d *decoder) tensors(n int) []Tensor {
 	return out
 }
 
-// tensor reads one description. Its Offset is still that from the data section's beginning.
+// tensor reads one description. Its Offset is still relative to the data section.
 func (d *decoder) tensor() Tensor {
 	t := Tensor{Name: d.text(maxName, "the name")}
 	n := d.u32("the number of dimensions")

@@ -1,11 +1,14 @@
-// Package gguf reads the description of a GGUF file and lays one out for writing. It moves no tensor data itself.
+// Package gguf reads the description of a GGUF file and lays one out for writing. It moves no
+// tensor data itself.
 //
-// Before it: a file of llama.cpp's family, or the keys and shapes that package convert decided on. After it: packages gemma and
-// mmproj, which say what a file of each kind must hold, and whoever reads or writes the tensors' bytes.
+// Before it: a file of llama.cpp's family, or keys and shapes to be written. After it: packages
+// gemma and mmproj, which say what a file of each kind must hold, and the code that reads or writes
+// the tensors' bytes.
 //
 // # The format
 //
-// GGUF version 3, little endian. A string is a u64 length and so many bytes of UTF-8, without a terminator.
+// GGUF version 3, little endian. A string is a u64 length n and n bytes of UTF-8, without a
+// terminator.
 //
 //	Offset  Size  Field
 //	0       4     "GGUF"
@@ -31,8 +34,10 @@
 //
 // # What is refused
 //
-// A file is untrusted until Read has accepted it. Every count, length and offset is compared with the bytes that are left before
-// anything is allocated for it; Read allocates at most 4 times the file's size and 1 MiB. Keys and tensor names are unique and printable ASCII. The data
-// section has no holes and no overlaps, and the file ends where its last tensor does, so every byte of the file has one meaning.
-// The limits are in rules.go. NewLayout keeps the same rules: what it lays out, Read accepts.
+// A file is untrusted until Read has accepted it. Every count, length and offset is compared with
+// the bytes that are left before anything is allocated for it; Read allocates at most 4 times the
+// file's size and 1 MiB. Keys and tensor names are unique and printable ASCII. The data section has
+// no holes and no overlaps, and the file ends where its last tensor does, so every byte of the file
+// has one meaning. The limits are in rules.go. NewLayout keeps the same rules: what it lays out,
+// Read accepts.
 package gguf

@@ -1,7 +1,7 @@
 package gguf
 
-// This file: from keys and shapes to the bytes before the data section and each tensor's place.
-// Before it: package convert or quant. After it: a file into which the tensors are written, in any order.
+// This file: from keys and shapes to the bytes before the data section and each tensor's offset.
+// The tensors can then be written in any order.
 
 import (
 	"encoding/binary"
@@ -10,15 +10,17 @@ import (
 	"unicode/utf8"
 )
 
-// Layout is a file to be written: Header at 0, and each tensor's bytes at its Offset of a zero-filled file of Size bytes.
+// Layout is a file to be written: Header at 0, and each tensor's bytes at its Offset of a
+// zero-filled file of Size bytes.
 type Layout struct {
 	Header  []byte // padded to the alignment
 	Tensors []Tensor
 	Size    int64 // bytes of the whole file
 }
 
-// NewLayout lays out a file with these keys and tensors, in this order, and sets the tensors' offsets in a copy of them. It
-// fails if Read would not accept the result. The same arguments give the same bytes.
+// NewLayout lays out a file with the keys kvs and the tensors, in this order, and sets the offsets
+// in a copy of tensors. It fails if Read would not accept the result. The same arguments give the
+// same bytes.
 func NewLayout(kvs []KV, tensors []Tensor) (*Layout, error) {
 	l, err := newLayout(kvs, tensors)
 	if err != nil {
@@ -29,7 +31,8 @@ func NewLayout(kvs []KV, tensors []Tensor) (*Layout, error) {
 
 func newLayout(kvs []KV, tensors []Tensor) (*Layout, error) {
 	if len(kvs) > maxKVs || len(tensors) > maxTensors {
-		return nil, fmt.Errorf("%d keys and %d tensors, want at most %d and %d", len(kvs), len(tensors), maxKVs, maxTensors)
+		return nil, fmt.Errorf("%d keys and %d tensors, want at most %d and %d", len(kvs), len(tensors), maxKVs,
+			maxTensors)
 	}
 	b := append([]byte(nil), Magic...)
 	b = le.AppendUint32(b, Version)
@@ -72,10 +75,10 @@ func newLayout(kvs []KV, tensors []Tensor) (*Layout, error) {
 	return l, nil
 }
 
-// File reads the layout back as Read does, with zeros for the tensors' data: what a reader of the file will find.
+// File returns the description that Read will find in the file, whose tensors' data are zeros.
 func (l *Layout) File() (*File, error) { return Read(zeroFilled(l.Header), l.Size) }
 
-// zeroFilled is an endless file that begins with these bytes.
+// zeroFilled is an endless file that begins with these bytes; the rest is zeros.
 type zeroFilled []byte
 
 // ReadAt fills p; it never fails.
@@ -135,7 +138,7 @@ func appendKV(b []byte, kv KV) ([]byte, error) {
 	return b, nil
 }
 
-// checkString holds for every string value.
+// checkString checks a string value.
 func checkString(s string) error {
 	if len(s) > maxString {
 		return fmt.Errorf("string of %d bytes, want at most %d", len(s), maxString)

@@ -15,7 +15,8 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// roundTrip lays out, reads back, and compares everything; NaNs by their bits, through the header's bytes.
+// roundTrip lays out, reads back, and compares everything; NaNs by their bits, through the header's
+// bytes.
 func roundTrip(t interface{ Fatalf(string, ...any) }, kvs []gguf.KV, tensors []gguf.Tensor) {
 	l, err := gguf.NewLayout(kvs, tensors)
 	if err != nil {
@@ -34,7 +35,8 @@ func roundTrip(t interface{ Fatalf(string, ...any) }, kvs []gguf.KV, tensors []g
 		t.Fatalf("have %d keys and %d tensors, want %d and %d", len(f.KVs), len(f.Tensors), len(kvs), len(tensors))
 	}
 	for i, x := range f.Tensors {
-		if !reflect.DeepEqual(x, l.Tensors[i]) || x.Name != tensors[i].Name || !reflect.DeepEqual(x.Shape, tensors[i].Shape) || x.Offset%gguf.Alignment != 0 {
+		if !reflect.DeepEqual(x, l.Tensors[i]) || x.Name != tensors[i].Name || !reflect.DeepEqual(x.Shape,
+			tensors[i].Shape) || x.Offset%gguf.Alignment != 0 {
 			t.Fatalf("tensor %d: have %v, want %v, from %v", i, x, l.Tensors[i], tensors[i])
 		}
 		if b[x.Offset] != byte(i+1) {
@@ -57,24 +59,31 @@ func slice[T any](v *rapid.Generator[T]) *rapid.Generator[any] {
 // anyValue draws a value of each of the 24 types.
 func anyValue() *rapid.Generator[any] {
 	return rapid.OneOf(
-		rapid.Uint8().AsAny(), rapid.Int8().AsAny(), rapid.Uint16().AsAny(), rapid.Int16().AsAny(), rapid.Uint32().AsAny(), rapid.Int32().AsAny(),
-		rapid.Uint64().AsAny(), rapid.Int64().AsAny(), rapid.Float32().AsAny(), rapid.Float64().AsAny(), rapid.Bool().AsAny(), rapid.String().AsAny(),
-		slice(rapid.Uint8()), slice(rapid.Int8()), slice(rapid.Uint16()), slice(rapid.Int16()), slice(rapid.Uint32()), slice(rapid.Int32()),
-		slice(rapid.Uint64()), slice(rapid.Int64()), slice(rapid.Float32()), slice(rapid.Float64()), slice(rapid.Bool()), slice(rapid.String()))
+		rapid.Uint8().AsAny(), rapid.Int8().AsAny(), rapid.Uint16().AsAny(), rapid.Int16().AsAny(),
+		rapid.Uint32().AsAny(), rapid.Int32().AsAny(),
+		rapid.Uint64().AsAny(), rapid.Int64().AsAny(), rapid.Float32().AsAny(), rapid.Float64().AsAny(),
+		rapid.Bool().AsAny(), rapid.String().AsAny(),
+		slice(rapid.Uint8()), slice(rapid.Int8()), slice(rapid.Uint16()), slice(rapid.Int16()), slice(rapid.Uint32()),
+		slice(rapid.Int32()),
+		slice(rapid.Uint64()), slice(rapid.Int64()), slice(rapid.Float32()), slice(rapid.Float64()),
+		slice(rapid.Bool()), slice(rapid.String()))
 }
 
 func draw(t *rapid.T) ([]gguf.KV, []gguf.Tensor) {
 	var kvs []gguf.KV
-	for _, k := range rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z0-9_.]{1,40}`), 0, 12, rapid.ID).Draw(t, "keys") {
+	for _, k := range rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z0-9_.]{1,40}`), 0, 12, rapid.ID).Draw(t,
+		"keys") {
 		if k != "general.alignment" {
 			kvs = append(kvs, gguf.KV{Key: k, Value: anyValue().Draw(t, "value")})
 		}
 	}
 	var tensors []gguf.Tensor
 	for _, n := range rapid.SliceOfNDistinct(rapid.StringMatching(`[!-~]{1,63}`), 0, 8, rapid.ID).Draw(t, "names") {
-		x := gguf.Tensor{Name: n, Type: rapid.SampledFrom([]gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.I32, gguf.Q8_0, gguf.Q4_0, 12, 28}).Draw(t, "type")}
+		x := gguf.Tensor{Name: n, Type: rapid.SampledFrom([]gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.I32,
+			gguf.Q8_0, gguf.Q4_0, 12, 28}).Draw(t, "type")}
 		block, _ := x.Type.Block()
-		x.Shape = append(rapid.SliceOfN(rapid.IntRange(1, 5), 0, 3).Draw(t, "rows"), block*rapid.IntRange(1, 9).Draw(t, "blocks"))
+		x.Shape = append(rapid.SliceOfN(rapid.IntRange(1, 5), 0, 3).Draw(t, "rows"), block*rapid.IntRange(1, 9).Draw(t,
+			"blocks"))
 		tensors = append(tensors, x)
 	}
 	return kvs, tensors
@@ -83,7 +92,8 @@ func draw(t *rapid.T) ([]gguf.KV, []gguf.Tensor) {
 func TestRoundTrip(t *testing.T) {
 	roundTrip(t, smallKVs, smallTensors)
 	roundTrip(t, nil, nil)
-	roundTrip(t, []gguf.KV{{Key: "general.alignment", Value: uint32(32)}, {Key: "nan", Value: math.Float32frombits(0x7fc12345)}}, nil)
+	roundTrip(t, []gguf.KV{{Key: "general.alignment", Value: uint32(32)},
+		{Key: "nan", Value: math.Float32frombits(0x7fc12345)}}, nil)
 	rapid.Check(t, func(t *rapid.T) {
 		kvs, tensors := draw(t)
 		roundTrip(t, kvs, tensors)
@@ -97,16 +107,20 @@ func FuzzRoundTrip(f *testing.F) {
 	}))
 }
 
-// TestLayoutBytes pins one file, so that reader and writer cannot be wrong alike.
+// TestLayoutBytes compares one file byte by byte, so that reader and writer cannot make the same
+// mistake.
 func TestLayoutBytes(t *testing.T) {
-	l, err := gguf.NewLayout([]gguf.KV{{Key: "k", Value: []string{"é"}}, {Key: "b", Value: true}}, []gguf.Tensor{{Name: "t", Type: gguf.F16, Shape: []int{2, 3}}})
+	l, err := gguf.NewLayout([]gguf.KV{{Key: "k", Value: []string{"é"}}, {Key: "b", Value: true}},
+		[]gguf.Tensor{{Name: "t", Type: gguf.F16, Shape: []int{2, 3}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := "GGUF\x03\x00\x00\x00" + "\x01\x00\x00\x00\x00\x00\x00\x00" + "\x02\x00\x00\x00\x00\x00\x00\x00" +
-		"\x01\x00\x00\x00\x00\x00\x00\x00k" + "\x09\x00\x00\x00" + "\x08\x00\x00\x00" + "\x01\x00\x00\x00\x00\x00\x00\x00" + "\x02\x00\x00\x00\x00\x00\x00\x00\xc3\xa9" +
+		"\x01\x00\x00\x00\x00\x00\x00\x00k" + "\x09\x00\x00\x00" + "\x08\x00\x00\x00" +
+		"\x01\x00\x00\x00\x00\x00\x00\x00" + "\x02\x00\x00\x00\x00\x00\x00\x00\xc3\xa9" +
 		"\x01\x00\x00\x00\x00\x00\x00\x00b" + "\x07\x00\x00\x00" + "\x01" +
-		"\x01\x00\x00\x00\x00\x00\x00\x00t" + "\x02\x00\x00\x00" + "\x03\x00\x00\x00\x00\x00\x00\x00" + "\x02\x00\x00\x00\x00\x00\x00\x00" +
+		"\x01\x00\x00\x00\x00\x00\x00\x00t" + "\x02\x00\x00\x00" + "\x03\x00\x00\x00\x00\x00\x00\x00" +
+		"\x02\x00\x00\x00\x00\x00\x00\x00" +
 		"\x01\x00\x00\x00" + "\x00\x00\x00\x00\x00\x00\x00\x00"
 	want += strings.Repeat("\x00", (32-len(want)%32)%32)
 	if string(l.Header) != want {
@@ -153,7 +167,8 @@ func TestLayoutRefuses(t *testing.T) {
 		{"unknown type", nil, tensor("a", 4, 32), "is not known"},
 		{"part of a block", nil, tensor("a", gguf.Q8_0, 33), "a multiple of 32"},
 		{"huge", nil, tensor("a", gguf.F32, 1<<30, 1<<30, 1), "too many elements"},
-		{"too large a file", nil, slices.Concat(tensor("a", 28, 1<<30, 1<<26), tensor("b", 28, 1<<30, 1<<26), tensor("c", 28, 1<<30, 1<<26)), "c: the file would be too large"},
+		{"too large a file", nil, slices.Concat(tensor("a", 28, 1<<30, 1<<26), tensor("b", 28, 1<<30, 1<<26),
+			tensor("c", 28, 1<<30, 1<<26)), "c: the file would be too large"},
 		{"65537 keys", make([]gguf.KV, 65537), nil, "65537 keys"},
 		{"65537 tensors", nil, make([]gguf.Tensor, 65537), "65537 tensors"},
 	} {

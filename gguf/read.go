@@ -9,7 +9,8 @@ import (
 	"os"
 )
 
-// File is the description of a GGUF file, checked by the rules in the package's comment. Its methods are safe for concurrent use.
+// File is the description of a GGUF file, checked by the rules in the package's comment. Its
+// methods are safe for concurrent use.
 type File struct {
 	KVs     []KV     // in the file's order
 	Tensors []Tensor // in the file's order, which is also the order of their data
@@ -21,9 +22,10 @@ type File struct {
 	byTensor []int32     // positions in Tensors, ordered by name
 }
 
-// Open reads the description of the file at path, a regular file, and keeps the file open for Data until Close.
+// Open reads the description of the file at path, a regular file, and keeps the file open for Data
+// until Close.
 func Open(path string) (*File, error) {
-	// Looked at before it is opened: opening a named pipe would wait for its writer.
+	// Checked before it is opened: opening a named pipe would wait for its writer.
 	info, err := os.Stat(path)
 	if err == nil {
 		err = checkRegular(info)
@@ -69,7 +71,8 @@ func checkRegular(info os.FileInfo) error {
 	return nil
 }
 
-// reason drops the operation and the path from an operating system's error: Open's message has the path already.
+// reason drops the operation and the path from an operating system's error: Open's message has the
+// path already.
 func reason(err error) error {
 	if e, ok := err.(*os.PathError); ok {
 		return e.Err
@@ -77,7 +80,8 @@ func reason(err error) error {
 	return err
 }
 
-// Read reads the description of a file of size bytes. It reads nothing of the tensors' data but the padding between them.
+// Read reads the description of the file r of size bytes. Of the data section it reads only the
+// padding between the tensors.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	f, err := decode(r, size)
 	if err != nil {
@@ -86,7 +90,7 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// stableFile is an open file that should stay as it was.
+// stableFile is an open file and what it was when it was opened.
 type stableFile struct {
 	*os.File
 	was os.FileInfo
@@ -100,8 +104,8 @@ func (s *stableFile) unchanged() error {
 	return err
 }
 
-// Unchanged fails if the file's size or modification time changed since Open: what was read may then be a mixture. It
-// fails on a closed file; after Read it knows nothing.
+// Unchanged fails if the file's size or modification time changed since Open: what was read may
+// then be a mixture. It fails on a closed file, and does nothing after Read.
 func (f *File) Unchanged() error {
 	if f.file == nil {
 		return nil
@@ -109,7 +113,8 @@ func (f *File) Unchanged() error {
 	return f.file.unchanged()
 }
 
-// Close closes the file that Open opened; after Read it does nothing. Calls after the first do nothing.
+// Close closes the file that Open opened; after Read it does nothing. Calls after the first do
+// nothing.
 func (f *File) Close() error {
 	if f.file == nil {
 		return nil
@@ -120,7 +125,7 @@ func (f *File) Close() error {
 	return nil
 }
 
-// Lookup returns the value of a key. Its type is one of those that KV names.
+// Lookup returns the value of key. Its type is one of those that KV lists.
 func (f *File) Lookup(key string) (any, bool) {
 	i, ok := find(f.byKey, func(i int) string { return f.KVs[i].Key }, key)
 	if !ok {
@@ -129,7 +134,8 @@ func (f *File) Lookup(key string) (any, bool) {
 	return f.KVs[i].Value, true
 }
 
-// Get returns the value of a key that must be there, with type T, one of those that KV names.
+// Get returns the value of key in f. It fails if there is none or its type is not T, one of those
+// that KV lists.
 func Get[T any](f *File, key string) (T, error) {
 	var zero T
 	v, ok := f.Lookup(key)
@@ -143,7 +149,7 @@ func Get[T any](f *File, key string) (T, error) {
 	return t, nil
 }
 
-// Tensor returns the tensor of that name.
+// Tensor returns the tensor called name.
 func (f *File) Tensor(name string) (Tensor, bool) {
 	i, ok := find(f.byTensor, func(i int) string { return f.Tensors[i].Name }, name)
 	if !ok {
@@ -152,5 +158,5 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// Data returns the bytes of one of the file's tensors, without padding.
+// Data returns the bytes of t, one of the tensors of f, without padding.
 func (f *File) Data(t Tensor) *io.SectionReader { return io.NewSectionReader(f.r, t.Offset, t.Bytes()) }

@@ -1,6 +1,7 @@
 package gguf_test
 
-// This file: Read against every bad file of package attacks, against every cut and every flipped bit of a good one, and against what a path can be.
+// This file: Read against every bad file of package badfiles, against every cut and every flipped
+// bit of a good one, and against what a path can be.
 
 import (
 	"bytes"
@@ -22,14 +23,19 @@ import (
 // smallKVs and smallTensors make a file of some 600 bytes with every type of value.
 var (
 	smallKVs = []gguf.KV{
-		{Key: "general.architecture", Value: "gemma"}, {Key: "u8", Value: uint8(200)}, {Key: "i8", Value: int8(-3)}, {Key: "u16", Value: uint16(65535)},
-		{Key: "i16", Value: int16(-300)}, {Key: "u32", Value: uint32(1 << 31)}, {Key: "i32", Value: int32(-5)}, {Key: "f32", Value: float32(1.5)},
-		{Key: "t", Value: true}, {Key: "u64", Value: uint64(1 << 63)}, {Key: "i64", Value: int64(-7)}, {Key: "f64", Value: 2.5},
-		{Key: "strings", Value: []string{"", "▁a", "<0x0A>"}}, {Key: "floats", Value: []float32{1, -2}}, {Key: "bools", Value: []bool{true, false}},
+		{Key: "general.architecture", Value: "gemma"}, {Key: "u8", Value: uint8(200)}, {Key: "i8", Value: int8(-3)},
+		{Key: "u16", Value: uint16(65535)},
+		{Key: "i16", Value: int16(-300)}, {Key: "u32", Value: uint32(1 << 31)}, {Key: "i32", Value: int32(-5)},
+		{Key: "f32", Value: float32(1.5)},
+		{Key: "t", Value: true}, {Key: "u64", Value: uint64(1 << 63)}, {Key: "i64", Value: int64(-7)},
+		{Key: "f64", Value: 2.5},
+		{Key: "strings", Value: []string{"", "▁a", "<0x0A>"}}, {Key: "floats", Value: []float32{1, -2}},
+		{Key: "bools", Value: []bool{true, false}},
 		{Key: "none", Value: []int32{}},
 	}
 	smallTensors = []gguf.Tensor{
-		{Name: "a.weight", Type: gguf.F16, Shape: []int{2, 3}}, {Name: "b.weight", Type: gguf.Q8_0, Shape: []int{2, 32}}, {Name: "c", Type: gguf.F32, Shape: []int{5}},
+		{Name: "a.weight", Type: gguf.F16, Shape: []int{2, 3}}, {Name: "b.weight", Type: gguf.Q8_0,
+			Shape: []int{2, 32}}, {Name: "c", Type: gguf.F32, Shape: []int{5}},
 	}
 )
 
@@ -125,7 +131,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// consistent checks what must hold for any accepted file: Lookup and Tensor find everything, and the data lie inside the file, in order.
+// consistent checks what must hold for any accepted file: Lookup and Tensor find everything, and
+// the data lie inside the file, in order.
 func consistent(f *gguf.File, size int64) error {
 	for _, kv := range f.KVs {
 		v, ok := f.Lookup(kv.Key)
@@ -139,7 +146,8 @@ func consistent(f *gguf.File, size int64) error {
 			return fmt.Errorf("tensor %s: found %v %v, want %v", t.Name, got, ok, t)
 		}
 		if t.Offset < end || t.Bytes() <= 0 || t.Offset+t.Bytes() > size {
-			return fmt.Errorf("tensor %s: %d bytes at %d, want them between %d and %d", t.Name, t.Bytes(), t.Offset, end, size)
+			return fmt.Errorf("tensor %s: %d bytes at %d, want them between %d and %d", t.Name, t.Bytes(), t.Offset,
+				end, size)
 		}
 		end = t.Offset + t.Bytes()
 		if n, err := io.Copy(io.Discard, f.Data(t)); err != nil || n != t.Bytes() {
@@ -152,7 +160,8 @@ func consistent(f *gguf.File, size int64) error {
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	good, text := filepath.Join(dir, "good.gguf"), filepath.Join(dir, "text.gguf")
-	if err := errors.Join(os.WriteFile(good, small(t), 0o600), os.WriteFile(text, []byte("hello\n"), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(good, small(t), 0o600), os.WriteFile(text, []byte("hello\n"),
+		0o600)); err != nil {
 		t.Fatal(err)
 	}
 	checkNotOpened(t, map[string]string{dir: "a folder", text: "not a GGUF file", filepath.Join(dir, "none"): ""})
@@ -174,34 +183,41 @@ func TestOpen(t *testing.T) {
 // A file that is written to while it is open is noticed.
 func TestChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.gguf")
-	for name, change := range map[string]func() error{
-		"longer":  func() error { return os.WriteFile(path, append(small(t), 0), 0o600) },
-		"touched": func() error { return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)) },
-		"nothing": func() error { return nil },
+	for _, c := range []struct {
+		name   string
+		change func() error
+	}{
+		{"longer", func() error { return os.WriteFile(path, append(small(t), 0), 0o600) }},
+		{"touched", func() error { return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)) }},
+		{"nothing", func() error { return nil }},
 	} {
-		if err := os.WriteFile(path, small(t), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		f, err := gguf.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := change(); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Unchanged(); (err == nil) != (name == "nothing") || err != nil && err.Error() != "gguf: "+path+" changed while it was read" {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := f.Close(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err := f.Unchanged(); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("%s: of a closed file: %v", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if err := os.WriteFile(path, small(t), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f, err := gguf.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.change(); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Unchanged(); (err == nil) != (c.name == "nothing") || err != nil &&
+				err.Error() != "gguf: "+path+" changed while it was read" {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if err := f.Close(); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if err := f.Unchanged(); !errors.Is(err, os.ErrClosed) {
+				t.Errorf("%s: of a closed file: %v", c.name, err)
+			}
+		})
 	}
 }
 
-// checkNotOpened checks that Open fails with these words for each path, and names the path once.
+// checkNotOpened checks that Open fails for each path with the words of wants, and names the path
+// once.
 func checkNotOpened(t *testing.T, wants map[string]string) {
 	t.Helper()
 	for path, want := range wants {
@@ -267,7 +283,8 @@ func TestGet(t *testing.T) {
 	if _, err := gguf.Get[uint32](f, "u64"); err == nil || err.Error() != "gguf: u64: have uint64, want uint32" {
 		t.Errorf("wrong type: %v", err)
 	}
-	if _, err := gguf.Get[[]int32](f, "floats"); err == nil || err.Error() != "gguf: floats: have []float32, want []int32" {
+	if _, err := gguf.Get[[]int32](f, "floats"); err == nil ||
+		err.Error() != "gguf: floats: have []float32, want []int32" {
 		t.Errorf("wrong array: %v", err)
 	}
 	if _, err := gguf.Get[uint32](f, "no.such"); err == nil || err.Error() != "gguf: missing key no.such" {
@@ -285,7 +302,8 @@ func bigVocabulary(t testing.TB) []byte {
 	for i := range pieces {
 		pieces[i], scores[i], types[i] = fmt.Sprintf("▁%x", i), -float32(i), 1
 	}
-	return file(t, []gguf.KV{{Key: "tokens", Value: pieces}, {Key: "scores", Value: scores}, {Key: "types", Value: types}}, nil)
+	return file(t, []gguf.KV{{Key: "tokens", Value: pieces}, {Key: "scores", Value: scores},
+		{Key: "types", Value: types}}, nil)
 }
 
 func TestBigFilesStayInMemoryBound(t *testing.T) {
@@ -297,17 +315,24 @@ func TestBigFilesStayInMemoryBound(t *testing.T) {
 	for i := range tensors {
 		tensors[i] = gguf.Tensor{Name: fmt.Sprintf("%x", i), Type: gguf.F32, Shape: []int{1}}
 	}
-	for name, b := range map[string][]byte{
-		"pieces": bigVocabulary(t), "empty strings": file(t, []gguf.KV{{Key: "e", Value: empty}}, nil), "keys": file(t, keys, nil), "tensors": file(t, nil, tensors),
-		"long strings": file(t, []gguf.KV{{Key: "l", Value: []string{strings.Repeat("x", 3<<20), strings.Repeat("y", 3<<20)}}}, nil),
+	for _, c := range []struct {
+		name string
+		b    []byte
+	}{
+		{"pieces", bigVocabulary(t)}, {"empty strings", file(t, []gguf.KV{{Key: "e", Value: empty}}, nil)},
+		{"keys", file(t, keys, nil)}, {"tensors", file(t, nil, tensors)},
+		{"long strings", file(t, []gguf.KV{{Key: "l", Value: []string{strings.Repeat("x", 3<<20),
+			strings.Repeat("y", 3<<20)}}}, nil)},
 	} {
-		var err error
-		n := allocated(func() { _, err = read(b) })
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		t.Logf("%s: %d bytes allocated for %d", name, n, len(b))
-		checkAllocated(t, n, len(b))
+		t.Run(c.name, func(t *testing.T) {
+			var err error
+			n := allocated(func() { _, err = read(c.b) })
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			t.Logf("%s: %d bytes allocated for %d", c.name, n, len(c.b))
+			checkAllocated(t, n, len(c.b))
+		})
 	}
 }
 
@@ -322,7 +347,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// FuzzRead: whatever is accepted is consistent, stays within the memory bound, and is laid out again to a file that reads the same.
+// FuzzRead: whatever is accepted is consistent, stays within the memory bound, and is laid out
+// again to a file that reads the same.
 func FuzzRead(f *testing.F) {
 	f.Add(small(f))
 	for _, c := range badfiles.GGUF() {

@@ -1,6 +1,7 @@
 package gguf
 
-// This file: the limits of a file and the rules for one key and one tensor, which reading and writing share.
+// This file: the limits of a file and the rules for one key and one tensor, which reading and
+// writing share.
 
 import (
 	"fmt"
@@ -9,7 +10,8 @@ import (
 	"strings"
 )
 
-// Limits. Real files stay far below: a PaliGemma has 257,152 pieces, some 30 keys and at most 508 tensors.
+// Limits. Real files stay far below: a PaliGemma has 257,152 pieces, some 30 keys and at most 508
+// tensors.
 const (
 	maxKVs      = 65536
 	maxTensors  = 65536
@@ -24,21 +26,22 @@ const (
 	minAlignment, maxAlignment = 8, 4096
 )
 
-// Magic are the first bytes of every GGUF file.
+// Magic is the first bytes of every GGUF file.
 const Magic = "GGUF"
 
 // Version is the format's version that this package reads and writes.
 const Version = 3
 
-// Alignment is the alignment of every file that NewLayout lays out, and of files without a general.alignment.
+// Alignment is the alignment of every file that NewLayout lays out, and of files without a
+// general.alignment.
 const Alignment = 32
 
 const alignmentKey = "general.alignment"
 
-// pad returns n rounded up to a multiple of the alignment, a power of two.
+// pad returns n rounded up to a multiple of alignment, a power of two.
 func pad(n, alignment int64) int64 { return (n + alignment - 1) &^ (alignment - 1) }
 
-// clip quotes a text from a file for an error, cut to a length that a line can hold.
+// clip quotes s, a text from a file, for an error, cut to a length that fits a line.
 func clip(s string) string {
 	const most = 64
 	if len(s) > most {
@@ -47,8 +50,8 @@ func clip(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// checkName holds for keys and tensor names: 1 to most bytes of printable ASCII without blanks. A C string ends at a NUL and a Go string does
-// not, so that a name with one would be two names.
+// checkName checks s, a key or a tensor's name: 1 to most bytes of printable ASCII without blanks.
+// A C string ends at a NUL and a Go string does not, so that a name with one would be two names.
 func checkName(s string, most int) error {
 	switch {
 	case s == "":
@@ -61,7 +64,7 @@ func checkName(s string, most int) error {
 	return nil
 }
 
-// checkTensor holds for one tensor by itself, whatever its offset.
+// checkTensor checks t by itself, whatever its offset.
 func checkTensor(t Tensor) error {
 	if err := checkName(t.Name, maxName); err != nil {
 		return err
@@ -72,7 +75,8 @@ func checkTensor(t Tensor) error {
 	if len(t.Shape) < 1 || len(t.Shape) > maxDims {
 		return fmt.Errorf("%s: %d dimensions, want 1 to %d", t.Name, len(t.Shape), maxDims)
 	}
-	const most = math.MaxInt64 / 8 // elements: no type has more than 8 bytes for one, so that sizes in bytes cannot overflow
+	// elements: no type has more than 8 bytes for one, so that sizes in bytes cannot overflow
+	const most = math.MaxInt64 / 8
 	n := int64(1)
 	for _, s := range t.Shape {
 		if s < 1 || s > maxDim {
@@ -84,12 +88,14 @@ func checkTensor(t Tensor) error {
 		n *= int64(s)
 	}
 	if elements, _ := t.Type.Block(); t.Shape[len(t.Shape)-1]%elements != 0 {
-		return fmt.Errorf("%s: rows of %d elements, want a multiple of %d for %v", t.Name, t.Shape[len(t.Shape)-1], elements, t.Type)
+		return fmt.Errorf("%s: rows of %d elements, want a multiple of %d for %v", t.Name, t.Shape[len(t.Shape)-1],
+			elements, t.Type)
 	}
 	return nil
 }
 
-// index orders the positions of n names by name, for search and to find duplicates; a map would need several times the file's own size.
+// index returns the positions of n names ordered by name, for find, and a name that is there twice,
+// or "". A map would need several times the file's own size.
 func index(n int, name func(int) string) (order []int32, duplicate string) {
 	order = make([]int32, n)
 	for i := range order {
@@ -104,9 +110,12 @@ func index(n int, name func(int) string) (order []int32, duplicate string) {
 	return order, ""
 }
 
-// find returns the position of a name in what index ordered.
+// find returns the position of the name want, given the order that index returned.
 func find(order []int32, name func(int) string, want string) (int, bool) {
-	i, ok := slices.BinarySearchFunc(order, want, func(k int32, want string) int { return strings.Compare(name(int(k)), want) })
+	i, ok := slices.BinarySearchFunc(order, want, func(k int32, want string) int {
+		return strings.Compare(name(int(k)),
+			want)
+	})
 	if !ok {
 		return 0, false
 	}

@@ -1,7 +1,7 @@
 package gguf
 
-// This file: rules for what one kind of file must hold, and the check of a file against them.
-// Before it: the rules of packages gemma and mmproj. After it: an error that names the first key or tensor that breaks one.
+// This file: rules for what a kind of file must hold, and the check of a file against them. An
+// error names the first key or tensor that breaks a rule.
 
 import (
 	"cmp"
@@ -18,15 +18,17 @@ type Rule struct {
 	Check    func(value any) error // nil for a value of any type
 }
 
-// Limits of what CheckKeys accepts. llama.cpp compares every key with every other, and writes every value that is not in a rule out as text.
+// Limits of what CheckKeys accepts. llama.cpp compares every key with every other, and writes out
+// every value that is in no rule as text.
 const (
 	maxCheckedKeys  = 1024
 	maxFreeElements = 4096
 	maxFreeString   = 1 << 20 // bytes, also of all strings of an array together
 )
 
-// CheckKeys checks that the file has every key that is not optional, and no key that is in no rule and does not begin with one of the
-// free prefixes; that every value passes its rule, and that those of free keys are short.
+// CheckKeys checks that f has every key of rules that is not optional, and no other keys except
+// those that begin with one of the prefixes free; that every value passes its rule, and that those
+// of free keys are short.
 func CheckKeys(f *File, rules []Rule, free ...string) error {
 	if len(f.KVs) > maxCheckedKeys {
 		return fmt.Errorf("%d keys, want at most %d", len(f.KVs), maxCheckedKeys)
@@ -86,7 +88,7 @@ func Is[T any](value any) error {
 	return nil
 }
 
-// Between accepts values of type T from low to high, both included; no NaN.
+// Between accepts values of type T from low to high, both included, but not NaN.
 func Between[T cmp.Ordered](low, high T) func(any) error {
 	return func(value any) error {
 		if err := Is[T](value); err != nil {
@@ -112,7 +114,7 @@ func Equal[T any](want T) func(any) error {
 	}
 }
 
-// show writes a value for an error, short.
+// show returns value as a short text for an error.
 func show(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -125,14 +127,16 @@ func show(value any) string {
 	return fmt.Sprint(value)
 }
 
-// Vectors and Matrices are the types that ggml's CPU and GPU backends compute with: it adds and scales vectors in F32 only, and
-// multiplies matrices of the float and block types, not of integers.
+// Vectors and Matrices are the types that ggml's CPU and GPU backends compute with: it adds and
+// scales vectors in F32 only, and multiplies matrices of the float and block types, not of
+// integers.
 var (
 	Vectors  = []Type{F32}
 	Matrices = []Type{F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS}
 )
 
-// CheckTensors checks that the file has the wanted tensors with their shapes and no others, in whatever order; types gives the types that each may have.
+// CheckTensors checks that f has the tensors want with their shapes and no others, in any order;
+// types returns the types that each may have.
 func CheckTensors(f *File, want []Tensor, types func(Tensor) []Type) error {
 	for _, w := range want {
 		t, ok := f.Tensor(w.Name)

@@ -1,6 +1,7 @@
 package gguf_test
 
-// This file: the rules for values, one by one. What CheckKeys and CheckTensors do with whole files, packages gemma and mmproj test.
+// This file: the rules for values, one by one. What CheckKeys and CheckTensors do with whole files,
+// packages gemma and mmproj test.
 
 import (
 	"math"
@@ -28,7 +29,8 @@ func TestRules(t *testing.T) {
 		{"NaN", gguf.Between[float32](0, 1), nan, "have NaN, want 0 to 1"},
 		{"between another", gguf.Between[float32](0, 1), 0.5, "have float64, want float32"},
 		{"equal", gguf.Equal("llama"), "llama", ""},
-		{"not equal", gguf.Equal("llama"), strings.Repeat("x", 100), `have "` + strings.Repeat("x", 64) + `"... (100 bytes), want "llama"`},
+		{"not equal", gguf.Equal("llama"), strings.Repeat("x", 100), `have "` + strings.Repeat("x", 64) +
+			`"... (100 bytes), want "llama"`},
 		{"equal another", gguf.Equal(false), "false", "have string, want bool"},
 		{"equal slices", gguf.Equal([]float32{1, 2}), []float32{1, 2}, ""},
 		{"slices", gguf.Equal([]float32{1, 2}), []float32{1, 3}, "have [1 3], want [1 2]"},
@@ -41,7 +43,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestMatricesAreKnown: a type that the reader refuses would be useless there, and integers cannot be multiplied.
+// TestMatricesAreKnown: a type that the reader refuses would be useless there, and integers cannot
+// be multiplied.
 func TestMatricesAreKnown(t *testing.T) {
 	for _, ty := range gguf.Matrices {
 		if !ty.Known() || ty >= 24 && ty <= 28 {

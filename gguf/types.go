@@ -1,13 +1,14 @@
 package gguf
 
-// This file: the element types and the values a GGUF file can hold. Everything else in the package uses these words.
+// This file: the element types and the values a GGUF file can hold. The whole package uses these
+// types.
 
 import "fmt"
 
 // Type is an element type, numbered as ggml does (ggml.h, enum ggml_type).
 type Type uint32
 
-// The types this program reads or writes.
+// The types that this program reads or writes.
 const (
 	F32    Type = 0
 	F16    Type = 1
@@ -29,14 +30,15 @@ const (
 )
 
 // types gives, for every type ggml has a number for and a file may hold, its name and its block:
-// so many elements in so many bytes. bindings/ggml's tests compare the table with the library's own.
+// the number of elements and of bytes. A test compares the table with ggml's own.
 var types = map[Type]struct {
 	name            string
 	elements, bytes int
 }{
 	0: {"F32", 1, 4}, 1: {"F16", 1, 2}, 2: {"Q4_0", 32, 18}, 3: {"Q4_1", 32, 20},
 	6: {"Q5_0", 32, 22}, 7: {"Q5_1", 32, 24}, 8: {"Q8_0", 32, 34},
-	10: {"Q2_K", 256, 84}, 11: {"Q3_K", 256, 110}, 12: {"Q4_K", 256, 144}, 13: {"Q5_K", 256, 176}, 14: {"Q6_K", 256, 210},
+	10: {"Q2_K", 256, 84}, 11: {"Q3_K", 256, 110}, 12: {"Q4_K", 256, 144}, 13: {"Q5_K", 256, 176},
+	14: {"Q6_K", 256, 210},
 	20: {"IQ4_NL", 32, 18}, 23: {"IQ4_XS", 256, 136},
 	24: {"I8", 1, 1}, 25: {"I16", 1, 2}, 26: {"I32", 1, 4}, 27: {"I64", 1, 8}, 28: {"F64", 1, 8}, 30: {"BF16", 1, 2},
 }
@@ -44,10 +46,11 @@ var types = map[Type]struct {
 // Known reports whether the type is one this program can read.
 func (t Type) Known() bool { _, ok := types[t]; return ok }
 
-// Block returns how many elements share a block, and the block's size in bytes. It returns 0, 0 for an unknown type.
+// Block returns how many elements share a block, and the block's size in bytes. It returns 0, 0 for
+// an unknown type.
 func (t Type) Block() (elements, bytes int) { b := types[t]; return b.elements, b.bytes }
 
-// Blocked reports whether elements share blocks: their values are those of no type of package tensor.
+// Blocked reports whether elements share blocks: then no type of package tensor holds them.
 func (t Type) Blocked() bool { elements, _ := t.Block(); return elements > 1 }
 
 // RowBytes returns the size of one row of n elements; n must be a multiple of the block.
@@ -64,8 +67,8 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint32(t))
 }
 
-// KV is one key and its value. Value is one of uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64, bool,
-// string, or a slice of one of these.
+// KV is one key and its value. Value is one of uint8, int8, uint16, int16, uint32, int32, uint64,
+// int64, float32, float64, bool, string, or a slice of one of these.
 type KV struct {
 	Key   string
 	Value any

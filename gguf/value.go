@@ -1,10 +1,10 @@
 package gguf
 
-// This file: the types of values, as numbers in a file and as types of Go. Before it: bytes, or a KV. After it: decode.go and layout.go.
+// This file: the types of values, as numbers in a file and as types of Go.
 
 import "fmt"
 
-// valueType is the number that a file gives to a type of value.
+// valueType is the number of a value's type in a file.
 type valueType uint32
 
 const (
@@ -23,7 +23,8 @@ const (
 	typeFloat64
 )
 
-// size returns the bytes of one value; for a string those of its length alone, the least it can take. It is 0 for what cannot be in an array.
+// size returns the bytes of one value; for a string those of its length, the minimum. It is 0 for
+// what cannot be in an array.
 func (t valueType) size() int {
 	switch t {
 	case typeUint8, typeInt8, typeBool:
@@ -38,7 +39,8 @@ func (t valueType) size() int {
 	return 0
 }
 
-// typeOf returns the type of a KV's value, and the number of elements of an array (-1 for a single value).
+// typeOf returns the type of v, a KV's value, and the number of elements of an array (-1 for a
+// single value).
 func typeOf(v any) (t valueType, n int, err error) {
 	switch v := v.(type) {
 	case uint8:

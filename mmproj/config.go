@@ -1,6 +1,6 @@
 package mmproj
 
-// This file: the check of a vision file. Before it: an opened GGUF. After it: a VisionConfig whose tensors package siglip can rely on.
+// This file: the check of a vision file, on whose tensors package siglip can then rely.
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Limits of what Check accepts. Weights are in the file, so that their size limits itself; these bound what a graph allocates beside them: T*T*N
-// attention scores, and the pixels of an image.
+// Limits of what Check accepts. The weights are in the file, which bounds their size; these bound
+// what a graph allocates besides: T*T*N attention scores, and the pixels of an image.
 const (
 	maxTokens = 8192 // T; the largest published grid has 64 x 64 = 4096
 	maxSide   = 8192 // pixels of an image's or a patch's side
@@ -21,8 +21,10 @@ const (
 	maxWidth  = 1 << 17
 )
 
-// Check reads a vision file's keys and checks them, and that the file has exactly the tensors of Tensors with their shapes and with types that
-// ggml computes with. It reads no tensor data. Keys that begin with general., quantize. or pali. are free; any other that this package does not name is refused.
+// Check reads the keys of f, a vision file, and checks them, and that f has exactly the tensors of
+// Tensors with their shapes and with types that ggml computes with. It reads no tensor data. Keys
+// that begin with general., quantize. or pali. are free; any other that this package does not name
+// is refused.
 func Check(f *gguf.File) (paligemma.VisionConfig, error) {
 	c, err := checkConfig(f)
 	if err != nil {
@@ -53,7 +55,7 @@ func checkConfig(f *gguf.File) (paligemma.VisionConfig, error) {
 	return c, gguf.CheckTensors(f, Tensors(c), tensorTypes)
 }
 
-// checkArchitecture says which other kind of file this is, if it is one.
+// checkArchitecture fails if f is not a vision file, and says which other kind of file it is.
 func checkArchitecture(f *gguf.File) error {
 	arch, err := gguf.Get[string](f, KeyArchitecture)
 	if err != nil {
@@ -62,17 +64,19 @@ func checkArchitecture(f *gguf.File) error {
 	switch kind := paligemma.KindOf(arch); kind {
 	case paligemma.VisionFile:
 	case "":
-		return fmt.Errorf("%s: have %.40q, want %q: this is not a vision (mmproj) file", KeyArchitecture, arch, Architecture)
+		return fmt.Errorf("%s: have %.40q, want %q: this is not a vision (mmproj) file", KeyArchitecture, arch,
+			Architecture)
 	default:
 		return paligemma.FileKindError{Have: kind, Want: paligemma.VisionFile}
 	}
 	if t, ok := f.Lookup(KeyProjectorType); ok && t != any(ProjectorType) {
-		return fmt.Errorf("%s: have %.40q, want %q: this is another model's vision file", KeyProjectorType, fmt.Sprint(t), ProjectorType)
+		return fmt.Errorf("%s: have %.40q, want %q: this is another model's vision file", KeyProjectorType,
+			fmt.Sprint(t), ProjectorType)
 	}
 	return nil
 }
 
-// configRules lists the keys and what may be in them.
+// configRules returns the keys and the values they may have.
 func configRules() []gguf.Rule {
 	size := func(max uint32) func(any) error { return gguf.Between[uint32](1, max) }
 	half := gguf.Equal([]float32{0.5, 0.5, 0.5})
@@ -96,7 +100,7 @@ func configRules() []gguf.Rule {
 	}
 }
 
-// readConfig collects the values; their types have been checked.
+// readConfig returns the values of f, whose types have been checked.
 func readConfig(f *gguf.File) (paligemma.VisionConfig, error) {
 	var err error
 	number := func(key string) int {
@@ -112,7 +116,8 @@ func readConfig(f *gguf.File) (paligemma.VisionConfig, error) {
 	return c, err
 }
 
-// tensorTypes gives the types that a tensor may have. The patch kernel goes through ggml's im2col, which takes F32 and F16.
+// tensorTypes returns the types that t may have. The patch kernel goes through ggml's im2col, which
+// takes F32 and F16.
 func tensorTypes(t gguf.Tensor) []gguf.Type {
 	switch {
 	case t.Name == PatchEmbdWeight:

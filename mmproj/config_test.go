@@ -1,6 +1,7 @@
 package mmproj_test
 
-// This file: Check on the smallest good vision file, and on that file with one key or one tensor spoiled.
+// This file: Check on the smallest good vision file, and on that file with one key or one tensor
+// spoiled.
 
 import (
 	"bytes"
@@ -31,11 +32,12 @@ func checkFile(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor) (paligemma.Vi
 	return mmproj.Check(f)
 }
 
-// wantRefused checks that Check refuses with these words.
+// wantRefused checks that the error of Check contains want.
 func wantRefused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	t.Helper()
 	c, err := checkFile(t, kvs, tensors)
-	if err == nil || c != (paligemma.VisionConfig{}) || !strings.HasPrefix(err.Error(), "mmproj: ") || !strings.Contains(err.Error(), want) {
+	if err == nil || c != (paligemma.VisionConfig{}) || !strings.HasPrefix(err.Error(), "mmproj: ") ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("have error %v, want %q in it", err, want)
 	}
 }
@@ -43,17 +45,25 @@ func wantRefused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string
 func TestCheck(t *testing.T) {
 	kvs, tensors := badfiles.TinyVision()
 	c, err := checkFile(t, kvs, tensors)
-	want := paligemma.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 32, FeedForwardLength: 64, BlockCount: 1, HeadCount: 2, ProjectionDim: 32}
+	want := paligemma.VisionConfig{ImageSize: 28, PatchSize: 14, EmbeddingLength: 32, FeedForwardLength: 64,
+		BlockCount: 1, HeadCount: 2, ProjectionDim: 32}
 	if err != nil || c != want {
 		t.Errorf("have %+v, %v, want %+v", c, err, want)
 	}
-	for key, value := range map[string]any{
-		"general.type": "mmproj", "general.file_type": uint32(1), "general.alignment": uint32(32), "pali.source": "x",
-		"clip.has_audio_encoder": false, "clip.has_text_encoder": false, "clip.vision.attention.layer_norm_epsilon": float32(1e-5),
+	for _, c := range []struct {
+		key   string
+		value any
+	}{
+		{"general.type", "mmproj"}, {"general.file_type", uint32(1)}, {"general.alignment", uint32(32)},
+		{"pali.source", "x"},
+		{"clip.has_audio_encoder", false}, {"clip.has_text_encoder", false},
+		{"clip.vision.attention.layer_norm_epsilon", float32(1e-5)},
 	} {
-		if _, err := checkFile(t, badfiles.With(kvs, key, value), tensors); err != nil {
-			t.Errorf("%s = %v: %v", key, value, err)
-		}
+		t.Run(c.key, func(t *testing.T) {
+			if _, err := checkFile(t, badfiles.With(kvs, c.key, c.value), tensors); err != nil {
+				t.Errorf("%s = %v: %v", c.key, c.value, err)
+			}
+		})
 	}
 	for _, ty := range gguf.Matrices {
 		if block, _ := ty.Block(); block > 32 {
@@ -82,7 +92,8 @@ func TestCheckEveryKey(t *testing.T) {
 		}
 		t.Run(kv.Key, func(t *testing.T) {
 			wantRefused(t, badfiles.Without(kvs, kv.Key), tensors, "missing key "+kv.Key)
-			for _, wrong := range []any{uint8(1), int32(1), uint64(1), 1.5, "x", []string{"x"}, []float64{0.5, 0.5, 0.5}, false} {
+			for _, wrong := range []any{uint8(1), int32(1), uint64(1), 1.5, "x", []string{"x"},
+				[]float64{0.5, 0.5, 0.5}, false} {
 				if reflect.TypeOf(wrong) != reflect.TypeOf(kv.Value) {
 					wantRefused(t, badfiles.With(kvs, kv.Key, wrong), tensors, kv.Key+": have ")
 				}
@@ -95,24 +106,40 @@ func TestCheckValues(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	const big = uint32(math.MaxUint32)
 	kvs, tensors := badfiles.TinyVision()
-	for key, values := range map[string][]any{
-		"clip.has_vision_encoder": {false}, "clip.use_gelu": {false}, "clip.projector_type": {"gemma3", "mlp", "", "PaliGemma"},
-		"clip.vision.image_size": {uint32(0), uint32(27), uint32(29), uint32(42), uint32(8193), big}, "clip.vision.patch_size": {uint32(0), uint32(7), uint32(13), uint32(28), big},
-		"clip.vision.embedding_length": {uint32(0), uint32(31), uint32(34), big}, "clip.vision.feed_forward_length": {uint32(0), uint32(63), big},
-		"clip.vision.block_count": {uint32(0), uint32(2), uint32(513), big}, "clip.vision.projection_dim": {uint32(0), uint32(64), big},
-		"clip.vision.attention.head_count": {uint32(0), uint32(3), uint32(64), uint32(257), big}, "clip.vision.attention.layer_norm_epsilon": {float32(0), float32(-1), inf, nan, float32(1)},
-		"clip.vision.image_mean": {[]float32{0, 0, 0}, []float32{0.5, 0.5}, []float32{}, []float32{0.5, 0.5, nan}}, "clip.vision.image_std": {[]float32{0, 0, 0}, []float32{0.5, 0.5, 0.5, 0.5}, make([]float32, 1000)},
-		"clip.has_audio_encoder": {true, "x"}, "clip.has_text_encoder": {true},
+	for _, c := range []struct {
+		key    string
+		values []any
+	}{
+		{"clip.has_vision_encoder", []any{false}}, {"clip.use_gelu", []any{false}},
+		{"clip.projector_type", []any{"gemma3", "mlp", "", "PaliGemma"}},
+		{"clip.vision.image_size", []any{uint32(0), uint32(27), uint32(29), uint32(42), uint32(8193), big}},
+		{"clip.vision.patch_size", []any{uint32(0), uint32(7), uint32(13), uint32(28), big}},
+		{"clip.vision.embedding_length", []any{uint32(0), uint32(31), uint32(34), big}},
+		{"clip.vision.feed_forward_length", []any{uint32(0), uint32(63), big}},
+		{"clip.vision.block_count", []any{uint32(0), uint32(2), uint32(513), big}}, {"clip.vision.projection_dim",
+			[]any{uint32(0), uint32(64), big}},
+		{"clip.vision.attention.head_count", []any{uint32(0), uint32(3), uint32(64), uint32(257), big}},
+		{"clip.vision.attention.layer_norm_epsilon", []any{float32(0), float32(-1), inf, nan, float32(1)}},
+		{"clip.vision.image_mean", []any{[]float32{0, 0, 0}, []float32{0.5, 0.5}, []float32{},
+			[]float32{0.5, 0.5, nan}}}, {"clip.vision.image_std", []any{[]float32{0, 0, 0},
+			[]float32{0.5, 0.5, 0.5, 0.5}, make([]float32, 1000)}},
+		{"clip.has_audio_encoder", []any{true, "x"}}, {"clip.has_text_encoder", []any{true}},
 	} {
-		for _, v := range values {
-			t.Run(fmt.Sprintf("%s=%.40v", key, v), func(t *testing.T) { wantRefused(t, badfiles.With(kvs, key, v), tensors, "") })
-		}
+		t.Run(c.key, func(t *testing.T) {
+			for _, v := range c.values {
+				t.Run(fmt.Sprintf("%s=%.40v", c.key, v),
+					func(t *testing.T) { wantRefused(t, badfiles.With(kvs, c.key, v), tensors, "") })
+			}
+		})
 	}
-	for _, key := range []string{"clip.vision.feature_layer", "clip.vision.projector.scale_factor", "clip.use_silu", "clip.vision.n_wa_pattern", "gemma.block_count", "split.count", "x"} {
-		wantRefused(t, append(slices.Clone(kvs), gguf.KV{Key: key, Value: uint32(1)}), tensors, `key "`+key+`" does not belong`)
+	for _, key := range []string{"clip.vision.feature_layer", "clip.vision.projector.scale_factor", "clip.use_silu",
+		"clip.vision.n_wa_pattern", "gemma.block_count", "split.count", "x"} {
+		wantRefused(t, append(slices.Clone(kvs), gguf.KV{Key: key, Value: uint32(1)}), tensors,
+			`key "`+key+`" does not belong`)
 	}
 	// Each size is allowed, together they are not: 1 x 1 patches of a large image.
-	many := badfiles.With(badfiles.With(kvs, "clip.vision.image_size", uint32(8192)), "clip.vision.patch_size", uint32(1))
+	many := badfiles.With(badfiles.With(kvs, "clip.vision.image_size", uint32(8192)), "clip.vision.patch_size",
+		uint32(1))
 	wantRefused(t, many, tensors, "67108864 image tokens, want at most 8192")
 }
 
@@ -142,12 +169,15 @@ func TestCheckEveryTensor(t *testing.T) {
 			}
 		})
 	}
-	for _, extra := range []string{"v.class_embd", "v.pre_ln.weight", "v.blk.1.ln1.weight", "mm.0.weight", "token_embd.weight"} {
-		wantRefused(t, kvs, append(slices.Clone(tensors), gguf.Tensor{Name: extra, Shape: []int{32}}), "tensor "+extra+" does not belong")
+	for _, extra := range []string{"v.class_embd", "v.pre_ln.weight", "v.blk.1.ln1.weight", "mm.0.weight",
+		"token_embd.weight"} {
+		wantRefused(t, kvs, append(slices.Clone(tensors), gguf.Tensor{Name: extra, Shape: []int{32}}),
+			"tensor "+extra+" does not belong")
 	}
 }
 
-// TestCheckFlippedBits flips every bit of a good file's header. Check must not panic, and what it accepts must have all its tensors.
+// TestCheckFlippedBits flips every bit of a good file's header. Check must not panic, and what it
+// accepts must have all its tensors.
 func TestCheckFlippedBits(t *testing.T) {
 	kvs, tensors := badfiles.TinyVision()
 	whole, err := badfiles.File(kvs, tensors)
@@ -176,49 +206,78 @@ func TestCheckFlippedBits(t *testing.T) {
 	}
 }
 
-// TestCheckOtherKinds: a wrong kind of file is told apart by name.
+// TestCheckOtherKinds: the error names the kind of a file of another kind.
 func TestCheckOtherKinds(t *testing.T) {
 	for _, a := range []string{paligemma.Gemma, paligemma.Gemma2} {
 		kvs, tensors := badfiles.TinyText(a)
 		wantRefused(t, kvs, tensors, "this is the text file, want the mmproj file")
 	}
 	kvs, tensors := badfiles.TinyVision()
-	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors, "this is the mask file, want the mmproj file")
+	wantRefused(t, badfiles.With(kvs, "general.architecture", "paligemma-masks"), tensors,
+		"this is the mask file, want the mmproj file")
 	wantRefused(t, badfiles.With(kvs, "general.architecture", "llama"), tensors, "this is not a vision (mmproj) file")
-	wantRefused(t, badfiles.With(kvs, "clip.projector_type", "gemma3"), tensors, `have "gemma3", want "paligemma": this is another model's vision file`)
+	wantRefused(t, badfiles.With(kvs, "clip.projector_type", "gemma3"), tensors,
+		`have "gemma3", want "paligemma": this is another model's vision file`)
 	wantRefused(t, nil, nil, "missing key general.architecture")
 }
 
-// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the released checkpoints' vision towers.
+// TestTensorsOfPublishedModels compares the number of tensors and parameters with those of the
+// released checkpoints' vision towers.
 func TestTensorsOfPublishedModels(t *testing.T) {
-	for side, want := range map[int]int64{224: 414803696, 448: 415688432, 896: 419227376} {
-		tensors, n := mmproj.Tensors(paligemma.VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: 2048}), int64(0)
-		for _, x := range tensors {
-			n += x.Len()
-		}
-		if len(tensors) != 439 || n != want {
-			t.Errorf("%d pixels: have %d tensors of %d parameters, want 439 of %d", side, len(tensors), n, want)
-		}
+	for _, c := range []struct {
+		side int
+		want int64
+	}{
+		{224, 414803696},
+		{448, 415688432},
+		{896, 419227376},
+	} {
+		t.Run(fmt.Sprint(c.side), func(t *testing.T) {
+			tensors, n := mmproj.Tensors(paligemma.VisionConfig{ImageSize: c.side, PatchSize: 14, EmbeddingLength: 1152,
+				FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: 2048}), int64(0)
+			for _, x := range tensors {
+				n += x.Len()
+			}
+			if len(tensors) != 439 || n != c.want {
+				t.Errorf("%d pixels: have %d tensors of %d parameters, want 439 of %d", c.side, len(tensors), n, c.want)
+			}
+		})
 	}
 }
 
 func TestPaddedWidth(t *testing.T) {
-	for have, want := range map[int]int{4304: 4352, 344: 352, 80: 96, 512: 512, 241: 256, 240: 256, 1: 32, 480: 480} {
-		if got := mmproj.PaddedWidth(have); got != want {
-			t.Errorf("PaddedWidth(%d) = %d, want %d", have, got, want)
-		}
+	for _, c := range []struct {
+		have int
+		want int
+	}{
+		{4304, 4352},
+		{344, 352},
+		{80, 96},
+		{512, 512},
+		{241, 256},
+		{240, 256},
+		{1, 32},
+		{480, 480},
+	} {
+		t.Run(fmt.Sprint(c.have), func(t *testing.T) {
+			if got := mmproj.PaddedWidth(c.have); got != c.want {
+				t.Errorf("PaddedWidth(%d) = %d, want %d", c.have, got, c.want)
+			}
+		})
 	}
 }
 
 // The padded axis of each tensor is the one that has the MLP's width in its shape.
 func TestPaddedAxis(t *testing.T) {
-	c := paligemma.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 173, BlockCount: 12, HeadCount: 4, ProjectionDim: 96}
+	c := paligemma.VisionConfig{ImageSize: 42, PatchSize: 14, EmbeddingLength: 64, FeedForwardLength: 173,
+		BlockCount: 12, HeadCount: 4, ProjectionDim: 96}
 	for _, x := range mmproj.Tensors(c) {
 		if have, want := mmproj.PaddedAxis(x.Name), slices.Index(x.Shape, 173); have != want {
 			t.Errorf("%s %v: axis %d, want %d", x.Name, x.Shape, have, want)
 		}
 	}
-	for _, name := range []string{"", "blk.0.ffn_down.weight", "v.blk.ffn_down.weight", "v.blk.x.ffn_down.weight", "v.blk.0.ffn_down.weights", "0.ffn_up.bias"} {
+	for _, name := range []string{"", "blk.0.ffn_down.weight", "v.blk.ffn_down.weight", "v.blk.x.ffn_down.weight",
+		"v.blk.0.ffn_down.weights", "0.ffn_up.bias"} {
 		if axis := mmproj.PaddedAxis(name); axis != -1 {
 			t.Errorf("%q: axis %d", name, axis)
 		}

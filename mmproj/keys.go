@@ -1,7 +1,7 @@
 package mmproj
 
-// This file: the names of the keys and tensors, which are those of llama.cpp's tools/mtmd/clip-impl.h, and the padding of
-// the MLP.
+// This file: the names of the keys and tensors, as far as possible those of llama.cpp's
+// tools/mtmd/clip-impl.h, and the padding of the MLP.
 
 import (
 	"fmt"
@@ -15,10 +15,11 @@ import (
 
 // Names of the keys.
 const (
-	KeyArchitecture      = "general.architecture"                     // string: Architecture
-	KeyHasVision         = "clip.has_vision_encoder"                  // bool: true
-	KeyProjectorType     = "clip.projector_type"                      // string: ProjectorType
-	KeyUseGELU           = "clip.use_gelu"                            // bool: true, the tanh form; llama.cpp takes another function without it
+	KeyArchitecture  = "general.architecture"    // string: Architecture
+	KeyHasVision     = "clip.has_vision_encoder" // bool: true
+	KeyProjectorType = "clip.projector_type"     // string: ProjectorType
+	// bool: true, the tanh form; llama.cpp takes another function without it
+	KeyUseGELU           = "clip.use_gelu"
 	KeyImageSize         = "clip.vision.image_size"                   // uint32: pixels of a side
 	KeyPatchSize         = "clip.vision.patch_size"                   // uint32: pixels of a side
 	KeyEmbeddingLength   = "clip.vision.embedding_length"             // uint32: D
@@ -64,7 +65,8 @@ const (
 	ProjectionBias   = "mm.input_projection.bias"   // [E]
 )
 
-// Tensors lists the tensors of a file with these sizes, in the order in which package convert writes them. Their types are left F32.
+// Tensors returns the tensors of a file of the sizes c, in the order of a file. Their types are
+// left F32.
 func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 	d, f := c.EmbeddingLength, c.FeedForwardLength
 	out := []gguf.Tensor{
@@ -78,7 +80,8 @@ func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 		}
 		add(LN1Weight, d)
 		add(LN1Bias, d)
-		for _, names := range [][2]string{{AttnQWeight, AttnQBias}, {AttnKWeight, AttnKBias}, {AttnVWeight, AttnVBias}, {AttnOutWeight, AttnOutBias}} {
+		for _, names := range [][2]string{{AttnQWeight, AttnQBias}, {AttnKWeight, AttnKBias}, {AttnVWeight, AttnVBias},
+			{AttnOutWeight, AttnOutBias}} {
 			add(names[0], d, d)
 			add(names[1], d)
 		}
@@ -91,13 +94,15 @@ func Tensors(c paligemma.VisionConfig) []gguf.Tensor {
 	}
 	return append(out,
 		gguf.Tensor{Name: PostLNWeight, Shape: []int{d}}, gguf.Tensor{Name: PostLNBias, Shape: []int{d}},
-		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias, Shape: []int{c.ProjectionDim}})
+		gguf.Tensor{Name: ProjectionWeight, Shape: []int{c.ProjectionDim, d}}, gguf.Tensor{Name: ProjectionBias,
+			Shape: []int{c.ProjectionDim}})
 }
 
-// PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: with zeros up to the next
-// multiple of 256 (every block and super-block divides it) if that adds no more than a sixteenth, else to the next
-// multiple of 32: 4304 becomes 4352, 344 becomes 352. It is exact: a hidden unit with zero weights and bias is
-// gelu(0) = 0, and meets zeros on its way out.
+// PaddedWidth returns the width that an MLP of n hidden units has in a file of block types: n
+// padded with zeros to the next multiple of 256 (every block and super-block divides it) if that
+// adds at most a sixteenth, else to the next multiple of 32: 4304 becomes 4352, 344 becomes 352.
+// This changes no result: a hidden unit with zero weights and bias is gelu(0) = 0, and is
+// multiplied by zeros afterwards.
 func PaddedWidth(n int) int {
 	if wide := (n + 255) / 256 * 256; (wide-n)*16 <= n {
 		return wide
@@ -105,8 +110,8 @@ func PaddedWidth(n int) int {
 	return (n + 31) / 32 * 32
 }
 
-// PaddedAxis returns which axis of the tensor of this name, of either file, is the vision MLP's hidden width, which
-// files of block types have padded: 0, 1, or -1 for none.
+// PaddedAxis returns the axis of the tensor called name, of either file, that is the vision MLP's
+// hidden width, which is padded in files of block types: 0, 1, or -1 for none.
 func PaddedAxis(name string) int {
 	layer, tensor, ok := strings.Cut(strings.TrimPrefix(name, "v.blk."), ".")
 	if _, err := strconv.ParseUint(layer, 10, 10); !ok || err != nil || !strings.HasPrefix(name, "v.blk.") {
@@ -121,8 +126,9 @@ func PaddedAxis(name string) int {
 	return -1
 }
 
-// IsPadded reports whether large is the shape of a tensor of this name whose shape without padding is small: PaddedAxis
-// is as much wider as PaddedWidth can make it, and all else is the same.
+// IsPadded reports whether large can be the shape of the tensor called name whose shape without
+// padding is small: its PaddedAxis is wider by no more than PaddedWidth adds, and all else is the
+// same.
 func IsPadded(name string, small, large []int) bool {
 	axis := PaddedAxis(name)
 	if axis < 0 || len(small) != len(large) || len(small) <= axis {

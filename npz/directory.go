@@ -1,10 +1,11 @@
 package npz
 
-// This file: the zip directory, at the file's end. Before it: the whole file as an io.ReaderAt. After it: members whose place, packed and unpacked sizes
-// are known to be possible, in the order in which they lie in the file.
+// This file: the zip directory, at the end of the file. Its members come out in the order in which
+// they lie in the file; their offsets, packed and unpacked sizes are known to be possible.
 //
-// The layout is PKWARE's APPNOTE.TXT 4.3; offsets in bytes, little endian. archive/zip is not used for reading: it reads on past the declared number of
-// entries, has no limits, hides where members lie, and lets a member whose CRC is recorded as 0 pass unchecked.
+// The layout is PKWARE's APPNOTE.TXT 4.3; offsets in bytes, little endian. archive/zip is not used
+// for reading: it reads more than the declared number of entries, has no limits, hides where
+// members lie, and lets a member whose CRC is recorded as 0 pass unchecked.
 //
 //	[local header, name, extra, data] ... [directory] [zip64 end 56] [zip64 locator 20] [end 22]
 
@@ -51,7 +52,8 @@ var (
 	u64 = binary.LittleEndian.Uint64
 )
 
-// readDirectory returns the members, checked: names, methods, sizes, and that they lie in the file side by side.
+// readDirectory returns the members of r, of size bytes, after checking names, methods, sizes, and
+// that they do not overlap.
 func readDirectory(r io.ReaderAt, size int64) ([]*member, error) {
 	if err := looksLikeZip(r, size); err != nil {
 		return nil, err
@@ -95,7 +97,8 @@ func readDirectory(r io.ReaderAt, size int64) ([]*member, error) {
 	return members, place(r, members, at)
 }
 
-// place finds each member's data behind its local header and checks that no two members share a byte and none reaches into the directory.
+// place finds the data of each of members, after its local header, and checks that no two members
+// share a byte and none reaches into the directory.
 func place(r io.ReaderAt, members []*member, directory int64) error {
 	slices.SortFunc(members, func(a, b *member) int { return cmp.Compare(a.local, b.local) })
 	var end int64
@@ -130,14 +133,16 @@ func place(r io.ReaderAt, members []*member, directory int64) error {
 		}
 		m.data = m.local + localLen + int64(u16(h[26:])) + int64(u16(h[28:]))
 		if m.data > directory || m.packed > directory-m.data {
-			return fmt.Errorf("%s: %d bytes at %d reach past the end of the members at %d", quote(m.name), m.packed, m.data, directory)
+			return fmt.Errorf("%s: %d bytes at %d reach past the end of the members at %d", quote(m.name), m.packed,
+				m.data, directory)
 		}
 		end = m.data + m.packed
 	}
 	return nil
 }
 
-// looksLikeZip names the files that people mistake for a checkpoint.
+// looksLikeZip refuses files that do not begin as a zip file, and names those that people mistake
+// for a checkpoint.
 func looksLikeZip(r io.ReaderAt, size int64) error {
 	if size == 0 {
 		return errors.New("the file is empty")
@@ -163,7 +168,8 @@ func looksLikeZip(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// findDirectory reads the end records and returns the number of members and the directory's offset and length in bytes.
+// findDirectory reads the end records and returns the number of members and the directory's offset
+// and length in bytes.
 func findDirectory(r io.ReaderAt, size int64) (count uint64, at, length int64, err error) {
 	cut := errors.New("no zip directory at the end: the file is cut, a part is missing, or bytes were added")
 	if size < endLen {
@@ -205,7 +211,8 @@ func findDirectory64(r io.ReaderAt, end int64) (count, length, at uint64, err er
 		return 0, 0, 0, fmt.Errorf("zip64: %w", err)
 	}
 	loc := b[end64Len:]
-	if string(b[:4]) != end64Sig || string(loc[:4]) != locatorSig || u64(loc[8:]) != uint64(start) || u64(b[4:]) != end64Len-12 {
+	if string(b[:4]) != end64Sig || string(loc[:4]) != locatorSig || u64(loc[8:]) != uint64(start) ||
+		u64(b[4:]) != end64Len-12 {
 		return 0, 0, 0, errors.New("zip64: end records are damaged")
 	}
 	if u32(loc[4:]) != 0 || u32(loc[16:]) > 1 || u64(b[16:]) != 0 || u64(b[24:]) != u64(b[32:]) {
@@ -214,7 +221,7 @@ func findDirectory64(r io.ReaderAt, end int64) (count, length, at uint64, err er
 	return u64(b[32:]), u64(b[40:]), u64(b[48:]), nil
 }
 
-// parseEntry reads one member's entry at the start of dir and returns the bytes it takes.
+// parseEntry reads the member's entry at the start of dir and returns its length in bytes.
 func parseEntry(dir []byte) (*member, int, error) {
 	if len(dir) < entryLen || string(dir[:4]) != entrySig {
 		return nil, 0, errors.New("zip directory: fewer members than it says")
@@ -224,7 +231,8 @@ func parseEntry(dir []byte) (*member, int, error) {
 	if n > len(dir) {
 		return nil, 0, errors.New("zip directory: a member's entry is cut")
 	}
-	m := &member{name: string(dir[entryLen : entryLen+min(nameLen, maxName+1)]), method: u16(dir[10:]), crc: u32(dir[16:])}
+	m := &member{name: string(dir[entryLen : entryLen+min(nameLen, maxName+1)]), method: u16(dir[10:]),
+		crc: u32(dir[16:])}
 	if err := checkMember(m.name); err != nil {
 		return nil, 0, err
 	}
@@ -232,7 +240,8 @@ func parseEntry(dir []byte) (*member, int, error) {
 		return nil, 0, fmt.Errorf("%s: encrypted members are not read", quote(m.name))
 	}
 	if m.method != stored && m.method != deflated {
-		return nil, 0, fmt.Errorf("%s: compression method %d%s, want 0 (stored) or 8 (deflated)", quote(m.name), m.method, methodName(m.method))
+		return nil, 0, fmt.Errorf("%s: compression method %d%s, want 0 (stored) or 8 (deflated)", quote(m.name),
+			m.method, methodName(m.method))
 	}
 	if u16(dir[34:]) != 0 {
 		return nil, 0, errors.New("a zip file in several volumes is not read")
@@ -244,7 +253,8 @@ func parseEntry(dir []byte) (*member, int, error) {
 	return m, n, nil
 }
 
-// sizes fills in the member's sizes and offset. A field of all ones stands in the zip64 extra field, in this order (APPNOTE 4.5.3).
+// sizes sets the sizes and the offset of m. The value of a field of all ones is in the zip64 extra
+// field, in this order (APPNOTE 4.5.3).
 func (m *member) sizes(size, packed, local uint32, extra []byte) error {
 	wide := zip64Extra(extra)
 	for _, f := range []struct {
@@ -272,7 +282,7 @@ func (m *member) sizes(size, packed, local uint32, extra []byte) error {
 	return nil
 }
 
-// zip64Extra returns the contents of the extra field with id 1; nil if there is none.
+// zip64Extra returns the contents of the field with id 1 in extra; nil if there is none.
 func zip64Extra(extra []byte) []byte {
 	for len(extra) >= 4 {
 		n := int(u16(extra[2:]))
@@ -287,7 +297,8 @@ func zip64Extra(extra []byte) []byte {
 	return nil
 }
 
-// checkMember refuses names that are no array's, and those that would be dangerous as a path. Nothing here writes them to disk, but other programs may.
+// checkMember refuses names that are not those of arrays, and those that would be dangerous as a
+// path. Nothing here writes them to disk, but other programs may.
 func checkMember(name string) error {
 	bad := ""
 	key, npy := strings.CutSuffix(name, ".npy")
@@ -295,7 +306,7 @@ func checkMember(name string) error {
 	case len(name) > maxName:
 		bad = fmt.Sprintf("longer than %d bytes", maxName)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		bad = "holds bytes that are no text"
+		bad = "holds bytes that are not text"
 	case strings.HasPrefix(name, "/") || strings.ContainsAny(name, `\:`):
 		bad = "is an absolute path or holds \\ or :"
 	case strings.HasSuffix(name, "/"):
@@ -329,7 +340,7 @@ func methodName(m uint16) string {
 	return ""
 }
 
-// readAt fills b; a file that ends too early is an unexpected EOF.
+// readAt fills b from r at offset at; it fails with io.ErrUnexpectedEOF if r ends too early.
 func readAt(r io.ReaderAt, b []byte, at int64) error {
 	n, err := r.ReadAt(b, at)
 	if n == len(b) {

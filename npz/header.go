@@ -1,8 +1,9 @@
 package npz
 
-// This file: an array's header, read and written. Before it: a member's first bytes. After it: element type, shape, and where the elements begin.
+// This file: an array's header, read and written.
 //
-// The format is numpy/lib/_format_impl.py: magic (6 bytes), version (2), length of the text (2 bytes, from version 2 on 4), and the text, a Python dict literal ending in "\n".
+// The format is numpy/lib/_format_impl.py: magic (6 bytes), version (2), length of the text (2
+// bytes, from version 2 on 4), and the text, a Python dict literal ending in "\n".
 
 import (
 	"fmt"
@@ -15,20 +16,22 @@ import (
 
 const npyMagic = "\x93NUMPY"
 
-// header is what the text says.
+// header is the content of the text.
 type header struct {
 	dtype   tensor.DType
 	shape   []int
 	fortran bool // the first axis runs fastest
 }
 
-// dtypeOf holds NumPy's names for the element types that are read; the first of a type is the one written.
+// dtypeOf holds NumPy's names for the element types that are read; the first of a type is the one
+// written.
 var dtypeOf = []struct {
 	descr string
 	dtype tensor.DType
 }{{"<f4", tensor.F32}, {"<f2", tensor.F16}, {"|V2", tensor.BF16}, {"<V2", tensor.BF16}, {"<i4", tensor.I32}}
 
-// preambleLen returns the bytes before the text and in its length field, by the version in the member's first 8 bytes.
+// preambleLen returns the number of bytes before the text and of its length field, by the version
+// in b, the member's first 8 bytes.
 func preambleLen(b []byte) (int, error) {
 	if string(b[:6]) != npyMagic {
 		return 0, fmt.Errorf("array begins with %q, want %q", b[:6], npyMagic)
@@ -42,7 +45,7 @@ func preambleLen(b []byte) (int, error) {
 	return 0, fmt.Errorf("array format version %d.%d, want 1.0, 2.0 or 3.0", b[6], b[7])
 }
 
-// textLen returns the length of the text from a whole preamble.
+// textLen returns the length of the text that preamble gives.
 func textLen(preamble []byte) (int, error) {
 	n := uint32(u16(preamble[8:]))
 	if len(preamble) == 12 {
@@ -98,13 +101,13 @@ func parseHeader(text []byte) (header, error) {
 	return h, nil
 }
 
-// literal reads the few Python literals a header holds.
+// literal reads the few Python literals that a header holds.
 type literal struct {
 	text []byte
 	i    int
 }
 
-// at skips spaces and says whether c comes next.
+// at skips spaces and reports whether c comes next.
 func (p *literal) at(c byte) bool {
 	for p.i < len(p.text) && p.text[p.i] == ' ' {
 		p.i++
@@ -121,7 +124,8 @@ func (p *literal) take(c byte) bool {
 }
 
 func (p *literal) wrong(want string) error {
-	return fmt.Errorf("array header: have %s at byte %d, want %s", quote(string(p.text[p.i:min(p.i+16, len(p.text))])), p.i, want)
+	return fmt.Errorf("array header: have %s at byte %d, want %s", quote(string(p.text[p.i:min(p.i+16, len(p.text))])),
+		p.i, want)
 }
 
 // str reads 'text' or "text", without escapes.
@@ -210,7 +214,8 @@ func (p *literal) shape() ([]int, error) {
 	return shape, nil
 }
 
-// elements returns how many elements a shape has. Axes of no elements count as one in the bound, as in NumPy.
+// elements returns the number of elements of shape. Axes of length 0 count as 1 for the bound, as
+// in NumPy.
 func elements(shape []int) (int, error) {
 	if len(shape) > maxDims {
 		return 0, fmt.Errorf("%d axes, want at most %d", len(shape), maxDims)
@@ -226,8 +231,9 @@ func elements(shape []int) (int, error) {
 	return n, nil
 }
 
-// formatHeader returns magic, version 1.0 and text just as NumPy 2 writes them for an array in C order: room for the first axis to grow to 21 digits,
-// then spaces up to a multiple of 64 bytes, of which NumPy writes 64 where none would do (_write_array_header, _wrap_header).
+// formatHeader returns magic, version 1.0 and text exactly as NumPy 2 writes them for an array in C
+// order: space for the first axis to grow to 21 digits, then spaces up to a multiple of 64 bytes,
+// of which NumPy writes 64 where none are needed (_write_array_header, _wrap_header).
 func formatHeader(d tensor.DType, shape []int) ([]byte, error) {
 	if _, err := elements(shape); err != nil {
 		return nil, err
@@ -255,5 +261,6 @@ func formatHeader(d tensor.DType, shape []int) ([]byte, error) {
 	}
 	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s), }%*s", descr, tuple, room, "")
 	text += strings.Repeat(" ", 64-(10+len(text)+1)%64) + "\n"
-	return append([]byte{npyMagic[0], 'N', 'U', 'M', 'P', 'Y', 1, 0, byte(len(text)), byte(len(text) >> 8)}, text...), nil
+	return append([]byte{npyMagic[0], 'N', 'U', 'M', 'P', 'Y', 1, 0, byte(len(text)), byte(len(text) >> 8)}, text...),
+		nil
 }

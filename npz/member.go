@@ -1,6 +1,7 @@
 package npz
 
-// This file: the bytes of a member. Before it: a member of known place and size. After it: a tensor.Tensor, whose readers give the elements and check the CRC-32.
+// This file: the bytes of a member. The readers of its tensor.Tensor return the elements and check
+// the CRC-32.
 
 import (
 	"bufio"
@@ -14,14 +15,14 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// unpack is one member's unpacked bytes. It fails unless they are as many as the directory says and their CRC-32 is the recorded one;
-// the last bytes are given only after that check.
+// unpack is one member's unpacked bytes. It fails unless their number and their CRC-32 are those of
+// the directory; it returns the last bytes only after that check.
 type unpack struct {
 	m    *member
 	src  io.Reader
 	left int64 // bytes not yet read
 	crc  uint32
-	err  error // kept: io.EOF, or what went wrong
+	err  error // returned from now on: io.EOF, or what went wrong
 }
 
 // open starts reading m from its first unpacked byte.
@@ -36,7 +37,7 @@ func (m *member) open(r io.ReaderAt) *unpack {
 	return u
 }
 
-// Read gives the next bytes.
+// Read reads the next bytes into b.
 func (u *unpack) Read(b []byte) (int, error) {
 	if u.err != nil || len(b) == 0 {
 		return 0, u.err
@@ -65,11 +66,11 @@ func (u *unpack) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// finish checks what can be checked only at the end; io.EOF if all is well.
+// finish checks what can be checked only at the end; it returns io.EOF if all is well.
 func (u *unpack) finish() error {
 	var one [1]byte
 	if n, err := io.ReadFull(u.src, one[:]); n != 0 {
-		return fmt.Errorf("npz: %s: goes on after its size of %d bytes", quote(u.m.name), u.m.size)
+		return fmt.Errorf("npz: %s: continues after its size of %d bytes", quote(u.m.name), u.m.size)
 	} else if err != io.EOF {
 		return fmt.Errorf("npz: %s: at its end: %w", quote(u.m.name), err)
 	}
@@ -79,17 +80,19 @@ func (u *unpack) finish() error {
 	return io.EOF
 }
 
-// Close does nothing: what was left unread is not checked.
+// Close does nothing: bytes that were not read are not checked.
 func (u *unpack) Close() error { return nil }
 
-// headerReader makes tensors of members. It keeps its buffers from one member to the next: 4,096 headers of 64 KiB pack into very little.
+// headerReader makes tensors of members. It reuses its buffers for the next member: 4,096 headers
+// of 64 KiB pack into very little.
 type headerReader struct {
 	packed  *bufio.Reader
 	inflate io.ReadCloser
 	text    [12 + maxHeader]byte
 }
 
-// tensor reads the array's header and checks that the member has just the bytes that its shape asks for.
+// tensor reads the header of m, an array, and checks that m has exactly the bytes that its shape
+// requires.
 func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 	head, start, err := h.read(r, m)
 	if err != nil {
@@ -97,7 +100,8 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 	}
 	t := tensor.Tensor{Name: m.name[:len(m.name)-len(".npy")], DType: head.dtype, Shape: head.shape}
 	if t.Bytes() != m.size-int64(start) { // elements bounded the product
-		return t, fmt.Errorf("%d bytes of elements, want %d x %d for shape %v", m.size-int64(start), t.Len(), t.DType.Size(), t.Shape)
+		return t, fmt.Errorf("%d bytes of elements, want %d x %d for shape %v", m.size-int64(start), t.Len(),
+			t.DType.Size(), t.Shape)
 	}
 	t.Open = func() (io.ReadCloser, error) {
 		u := m.open(r)
@@ -108,14 +112,16 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 	}
 	if head.fortran && len(t.Shape) > 1 {
 		if t.Bytes() > maxFortran {
-			return t, fmt.Errorf("array of %d bytes in Fortran order, want at most %d: save it with numpy.ascontiguousarray", t.Bytes(), maxFortran)
+			return t,
+				fmt.Errorf("array of %d bytes in Fortran order, want at most %d: save it with numpy.ascontiguousarray",
+					t.Bytes(), maxFortran)
 		}
 		t.Open = fortran(t.Open, t.Shape, t.DType.Size())
 	}
 	return t, nil
 }
 
-// read returns the header and the number of unpacked bytes it takes.
+// read returns the header of m and its length in unpacked bytes.
 func (h *headerReader) read(r io.ReaderAt, m *member) (header, int, error) {
 	src := io.Reader(io.NewSectionReader(r, m.data, m.packed))
 	if m.method == deflated {
@@ -152,7 +158,7 @@ func (h *headerReader) read(r io.ReaderAt, m *member) (header, int, error) {
 	return head, pre + n, err
 }
 
-// inflater returns the one inflating reader, set to src.
+// inflater returns h's only inflating reader, set to src.
 func (h *headerReader) inflater(src io.Reader) io.Reader {
 	if h.inflate == nil {
 		h.packed = bufio.NewReader(src)
@@ -164,7 +170,8 @@ func (h *headerReader) inflater(src io.Reader) io.Reader {
 	return h.inflate
 }
 
-// fortran reads the whole array, checks it, and gives it in C order.
+// fortran returns a function that reads the whole array, checks it, and returns its bytes in C
+// order.
 func fortran(open func() (io.ReadCloser, error), shape []int, size int) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
 		r, err := open()
@@ -172,7 +179,7 @@ func fortran(open func() (io.ReadCloser, error), shape []int, size int) func() (
 			return nil, err
 		}
 		defer r.Close()
-		raw, err := io.ReadAll(r) // grows with what is there, not with what the header says
+		raw, err := io.ReadAll(r) // grows with the bytes that exist, not with what the header says
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +187,8 @@ func fortran(open func() (io.ReadCloser, error), shape []int, size int) func() (
 	}
 }
 
-// toC copies elements of size bytes from Fortran order (first axis fastest) to C order (last axis fastest).
+// toC copies elements of size bytes from Fortran order (first axis fastest) to C order (last axis
+// fastest).
 func toC(raw []byte, shape []int, size int) []byte {
 	out := make([]byte, 0, len(raw))
 	step := make([]int, len(shape)) // bytes from one element to the next along each axis

@@ -3,11 +3,13 @@
 //	x.npz  =  zip file of members  params/img/embedding/kernel.npy ...   stored, or deflated
 //	member =  "\x93NUMPY", version, header length, {'descr': '<f4', 'fortran_order': False, 'shape': (14, 14, 3, 1152), }, elements
 //
-// Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it: whoever reads the arrays,
-// each a tensor.Tensor.
+// Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it:
+// code that reads the arrays, each a tensor.Tensor.
 //
-// Element types are <f4 (F32), <f2 (F16), <i4 (I32), and |V2 or <V2, which is how NumPy, having no such type, saves bfloat16 (big_vision utils.py, recover_dtype).
-// Members are never written to disk, and nothing is allocated on the word of the file: every size is checked against the file's own length first.
+// Element types are <f4 (F32), <f2 (F16), <i4 (I32), and |V2 or <V2, which is how NumPy, having no
+// such type, saves bfloat16 (big_vision utils.py, recover_dtype). Members are never written to
+// disk, and every size is checked against the length of the file before anything is allocated for
+// it.
 package npz
 
 import (
@@ -21,7 +23,8 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// Limits of what is read. The largest published checkpoint, the 28B model in 32-bit floats, has 34 members and 110.6e9 bytes.
+// Limits of the archives that are read. The largest published checkpoint, the 28B model in 32-bit
+// floats, has 34 members and 110.6e9 bytes.
 const (
 	maxMembers   = 4096
 	maxName      = 512        // bytes of a member's name
@@ -29,7 +32,7 @@ const (
 	maxTotal     = 120 << 30  // bytes of all members together, unpacked
 	maxRatio     = 200        // unpacked to packed, for a member that unpacks to more than freeSize
 	freeSize     = 64 << 20   // bytes
-	maxFortran   = 1 << 30    // bytes of an array in Fortran order, which is turned in memory
+	maxFortran   = 1 << 30    // bytes of an array in Fortran order, which is transposed in memory
 	maxHeader    = 64<<10 - 1 // bytes of an array's header
 	maxDims      = 8          // axes of an array
 	maxElements  = maxTotal   // of an array
@@ -42,8 +45,9 @@ type Archive struct {
 	files   []*part // none for NewArchive
 }
 
-// Open opens a .npz file, or the pieces of one in the given order (x.npz.part0 x.npz.part1 ...). It reads the directory and every
-// array's header, and checks that they agree; the elements are read by the tensors.
+// Open opens a .npz file, or the pieces of one in the order of paths (x.npz.part0 x.npz.part1 ...).
+// It reads the directory and every array's header, and checks that they agree; the elements are
+// read by the tensors.
 func Open(paths ...string) (*Archive, error) {
 	whole, err := openParts(paths)
 	if err != nil {
@@ -62,7 +66,8 @@ func Open(paths ...string) (*Archive, error) {
 	return a, nil
 }
 
-// NewArchive reads an archive of size bytes from r, which must stay readable as long as the tensors are used.
+// NewArchive reads an archive of size bytes from r, which must stay readable as long as the tensors
+// are used.
 func NewArchive(r io.ReaderAt, size int64) (*Archive, error) {
 	a, err := newArchive(r, size)
 	if err != nil {
@@ -89,10 +94,11 @@ func newArchive(r io.ReaderAt, size int64) (*Archive, error) {
 	return a, nil
 }
 
-// Tensors returns the arrays in the order in which their bytes lie in the file. A name is the member's without ".npy".
+// Tensors returns the arrays in the order of their bytes in the file. A name is the member's
+// without ".npy".
 func (a *Archive) Tensors() []tensor.Tensor { return slices.Clone(a.tensors) }
 
-// Tensor returns the array of that name.
+// Tensor returns the array called name.
 func (a *Archive) Tensor(name string) (tensor.Tensor, bool) {
 	i, ok := a.byName[name]
 	if !ok {
@@ -101,8 +107,9 @@ func (a *Archive) Tensor(name string) (tensor.Tensor, bool) {
 	return a.tensors[i], true
 }
 
-// Unchanged fails if the size or the modification time of a file changed since Open: what was read may then be a
-// mixture. It fails on a closed archive; of one that NewArchive opened it knows nothing.
+// Unchanged fails if the size or the modification time of a file changed since Open: what was read
+// may then be a mixture. It fails on a closed archive, and does nothing for one that NewArchive
+// opened.
 func (a *Archive) Unchanged() error {
 	for _, p := range a.files {
 		if err := p.unchanged(); err != nil {
@@ -123,7 +130,7 @@ func (a *Archive) Close() error {
 	return first
 }
 
-// quote makes a string from a file fit for an error: printable and short.
+// quote returns s, a string from a file, printable and short, for an error.
 func quote(s string) string {
 	if len(s) > 60 {
 		return fmt.Sprintf("%q...", strings.ToValidUTF8(s[:60], "?"))

@@ -144,13 +144,21 @@ func same(t *testing.T, got, want []array) {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for name, pack := range map[string]func(testing.TB, ...array) []byte{"stored": write, "deflated": deflate} {
-		t.Run(name, func(t *testing.T) {
-			got, err := read(pack(t, sample()...))
-			if err != nil {
-				t.Fatal(err)
-			}
-			same(t, got, sample())
+	for _, c := range []struct {
+		name string
+		pack func(testing.TB, ...array) []byte
+	}{
+		{"stored", write},
+		{"deflated", deflate},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Run(c.name, func(t *testing.T) {
+				got, err := read(c.pack(t, sample()...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				same(t, got, sample())
+			})
 		})
 	}
 }
@@ -173,8 +181,10 @@ func TestHeaderBytes(t *testing.T) {
 		{tensor.I32, []int{3}, "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }", 60},
 		{tensor.F16, []int{27, 1152}, "{'descr': '<f2', 'fortran_order': False, 'shape': (27, 1152), }", 54},
 		{tensor.BF16, []int{2, 2}, "{'descr': '|V2', 'fortran_order': False, 'shape': (2, 2), }", 58},
-		{tensor.F32, []int{5, 100000, 100000}, "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 100000, 100000), }", 45},
-		{tensor.F32, []int{1, 1, 1, 1, 1, 1, 1, 1}, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1), }", 40},
+		{tensor.F32, []int{5, 100000, 100000},
+			"{'descr': '<f4', 'fortran_order': False, 'shape': (5, 100000, 100000), }", 45},
+		{tensor.F32, []int{1, 1, 1, 1, 1, 1, 1, 1},
+			"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1), }", 40},
 	} {
 		want := fmt.Sprintf("\x93NUMPY\x01\x00%c\x00%s%*s\n", len(c.text)+c.spaces+1, c.text, c.spaces, "")
 		if got, err := formatHeader(c.d, c.shape); err != nil || string(got) != want {
@@ -205,8 +215,10 @@ func TestWriterAgainstArchiveZip(t *testing.T) {
 func TestAddNumbers(t *testing.T) {
 	var b bytes.Buffer
 	w := NewWriter(&b)
-	floats, ints := []float32{1, -2.5, float32(math.Inf(1)), 0x1p-149}, []int32{0, -1, math.MaxInt32, math.MinInt32, 108}
-	if err := errors.Join(w.AddFloat32s("f", []int{2, 2}, floats), w.AddInt32s("i", []int{5}, ints), w.Close()); err != nil {
+	floats, ints := []float32{1, -2.5, float32(math.Inf(1)), 0x1p-149}, []int32{0, -1, math.MaxInt32, math.MinInt32,
+		108}
+	if err := errors.Join(w.AddFloat32s("f", []int{2, 2}, floats), w.AddInt32s("i", []int{5}, ints),
+		w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	a, err := NewArchive(bytes.NewReader(b.Bytes()), int64(b.Len()))
@@ -225,7 +237,7 @@ func TestAddNumbers(t *testing.T) {
 	}
 }
 
-// TestWordsInPieces reads numbers through buffers that are no multiple of their size.
+// TestWordsInPieces reads numbers through buffers that are not a multiple of their size.
 func TestWordsInPieces(t *testing.T) {
 	for size := 1; size < 20; size++ {
 		w := &words{n: 9, bits: func(i int) uint32 { return uint32(i) * 0x01020304 }}
@@ -284,7 +296,8 @@ func TestWriterErrors(t *testing.T) {
 		}
 	}
 	w := NewWriter(failing{})
-	if err := errors.Join(w.AddFloat32s("a", []int{2000}, make([]float32, 2000)), w.Close()); err == nil || !strings.Contains(err.Error(), "disk is full") {
+	if err := errors.Join(w.AddFloat32s("a", []int{2000}, make([]float32, 2000)), w.Close()); err == nil ||
+		!strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("have %v, want the disk's error", err)
 	}
 }
@@ -331,19 +344,24 @@ func TestAccepts(t *testing.T) {
 		return append(append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...), 1, 2, 3, 4)
 	}
 	const usual = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n"
-	for name, data := range map[string][]byte{
-		"version 2":           version(2, usual),
-		"version 3":           version(3, usual),
-		"other key order":     badfiles.NPY("{'shape': (1,), 'fortran_order': False, 'descr': '<f4'}\n", 4),
-		"double quotes":       badfiles.NPY(`{"descr": "<f4", "fortran_order": False, "shape": (1,)}`+"\n", 4),
-		"no spaces":           badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':(1,)}\n", 4),
-		"many spaces":         badfiles.NPY(strings.Repeat(" ", 60000)+usual, 4),
-		"bfloat16 as <V2":     badfiles.NPY("{'descr': '<V2', 'fortran_order': False, 'shape': (2, 1,), }\n", 4),
-		"Fortran of one axis": badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4),
+	for _, c := range []struct {
+		name string
+		data []byte
+	}{
+		{"version 2", version(2, usual)},
+		{"version 3", version(3, usual)},
+		{"other key order", badfiles.NPY("{'shape': (1,), 'fortran_order': False, 'descr': '<f4'}\n", 4)},
+		{"double quotes", badfiles.NPY(`{"descr": "<f4", "fortran_order": False, "shape": (1,)}`+"\n", 4)},
+		{"no spaces", badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':(1,)}\n", 4)},
+		{"many spaces", badfiles.NPY(strings.Repeat(" ", 60000)+usual, 4)},
+		{"bfloat16 as <V2", badfiles.NPY("{'descr': '<V2', 'fortran_order': False, 'shape': (2, 1,), }\n", 4)},
+		{"Fortran of one axis", badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4)},
 	} {
-		if _, err := read(oneMember(t, data)); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := read(oneMember(t, c.data)); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
 	}
 }
 
@@ -365,7 +383,8 @@ func TestAttacks(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.Want) {
 				t.Fatalf("have error %v, want %q", err, c.Want)
 			}
-			if s := err.Error(); !strings.HasPrefix(s, "npz: ") || len(s) > 300 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			if s := err.Error(); !strings.HasPrefix(s, "npz: ") || len(s) > 300 ||
+				strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 				t.Errorf("not fit for a terminal: %q", s)
 			}
 		})
@@ -402,31 +421,35 @@ func checkAllocation(t *testing.T, data []byte, f func()) {
 	}
 }
 
-// TestManyMembers opens as many members as there may be, of which each has the longest header, packed to almost nothing.
+// TestManyMembers opens as many members as there may be, of which each has the longest header,
+// packed into almost nothing.
 func TestManyMembers(t *testing.T) {
 	text := strings.Repeat(" ", maxHeader-100) + "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		method uint16
 		data   []byte
 	}{
-		"deflated": {zip.Deflate, badfiles.NPY(text, 4)},
-		"stored":   {zip.Store, badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':()}\n", 4)},
+		{"deflated", zip.Deflate, badfiles.NPY(text, 4)},
+		{"stored", zip.Store, badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':()}\n", 4)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			var b bytes.Buffer
-			z := zip.NewWriter(&b)
-			for i := range maxMembers {
-				writeMember(t, z, c.method, fmt.Sprintf("%d.npy", i), c.data)
-			}
-			z.Close()
-			checkAllocation(t, b.Bytes(), func() {
-				a, err := NewArchive(bytes.NewReader(b.Bytes()), int64(b.Len()))
-				if err != nil {
-					t.Fatal(err)
+		t.Run(c.name, func(t *testing.T) {
+			t.Run(c.name, func(t *testing.T) {
+				var b bytes.Buffer
+				z := zip.NewWriter(&b)
+				for i := range maxMembers {
+					writeMember(t, z, c.method, fmt.Sprintf("%d.npy", i), c.data)
 				}
-				if n := len(a.Tensors()); n != maxMembers {
-					t.Errorf("%d tensors, want %d", n, maxMembers)
-				}
+				z.Close()
+				checkAllocation(t, b.Bytes(), func() {
+					a, err := NewArchive(bytes.NewReader(b.Bytes()), int64(b.Len()))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if n := len(a.Tensors()); n != maxMembers {
+						t.Errorf("%d tensors, want %d", n, maxMembers)
+					}
+				})
 			})
 		})
 	}
@@ -435,7 +458,8 @@ func TestManyMembers(t *testing.T) {
 // small is a file short enough for every change of it to be tried.
 func small(t testing.TB) map[string][]byte {
 	arrays := []array{makeArray("a", tensor.F32, 2, 3), makeArray("b/c", tensor.BF16, 5)}
-	return map[string][]byte{"stored": write(t, arrays...), "deflated": deflate(t, arrays...), "zip64": zip64(t, arrays...)}
+	return map[string][]byte{"stored": write(t, arrays...), "deflated": deflate(t, arrays...),
+		"zip64": zip64(t, arrays...)}
 }
 
 func TestEveryTruncation(t *testing.T) {
@@ -448,8 +472,9 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
-// TestEveryBitFlip asks that a damaged file gives an error or the right numbers, never wrong ones. Names and shapes have no checksum
-// in the directory, but a shape is inside its member's, and convert knows every name.
+// TestEveryBitFlip asks that a damaged file gives an error or the right numbers, never wrong ones.
+// Names and shapes have no checksum in the directory, but a shape is inside its member's, and
+// convert knows every name.
 func TestEveryBitFlip(t *testing.T) {
 	for name, data := range small(t) {
 		want, err := read(data)
@@ -461,7 +486,8 @@ func TestEveryBitFlip(t *testing.T) {
 			got, err := read(data)
 			if err == nil {
 				for k := range got {
-					if k >= len(want) || !bytes.Equal(got[k].data, want[k].data) || !slices.Equal(got[k].shape, want[k].shape) || got[k].dtype != want[k].dtype {
+					if k >= len(want) || !bytes.Equal(got[k].data, want[k].data) || !slices.Equal(got[k].shape,
+						want[k].shape) || got[k].dtype != want[k].dtype {
 						t.Errorf("%s: bit %d of byte %d: accepted with other contents", name, i%8, i/8)
 					}
 				}
@@ -474,7 +500,8 @@ func TestEveryBitFlip(t *testing.T) {
 	}
 }
 
-// zip64 turns a stored archive into one whose directory says everything in zip64 fields, as if it were large.
+// zip64 turns a stored archive into one whose directory says everything in zip64 fields, as if it
+// were large.
 func zip64(t testing.TB, arrays ...array) []byte {
 	t.Helper()
 	b := write(t, arrays...)
@@ -541,7 +568,8 @@ func (s sparse) ReadAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// large is a zip64 archive of one stored member "w.npy" with this header and so many bytes of zeros after it.
+// large is a zip64 archive of one stored member "w.npy" with the header head, followed by zeros for
+// that many elements.
 func large(t *testing.T, head []byte, elements int64) sparse {
 	t.Helper()
 	small := zip64(t, array{"w", tensor.BF16, nil, []byte{1, 2}})
@@ -561,7 +589,8 @@ func large(t *testing.T, head []byte, elements int64) sparse {
 	return sparse{int64(len(small)) + grown, map[int64][]byte{0: slices.Concat(local, head), directory + grown: tail}}
 }
 
-// TestLargeMember opens an archive whose only member is the 28B model's largest, 31 GB, without making it.
+// TestLargeMember opens an archive whose only member is the 28B model's largest, 31 GB, without
+// making it.
 func TestLargeMember(t *testing.T) {
 	shape := []int{46, 2, 4608, 36864}
 	head, err := formatHeader(tensor.BF16, shape)
@@ -578,11 +607,13 @@ func TestLargeMember(t *testing.T) {
 	}
 }
 
-// TestLargeFortran is refused at once: it would have to be turned in memory.
+// TestLargeFortran: a large array in Fortran order is refused at once, since it would have to be
+// transposed in memory.
 func TestLargeFortran(t *testing.T) {
 	head := badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (16385, 16384), }\n", 0)
 	file := large(t, head, 16385*16384*4)
-	if _, err := NewArchive(file, file.size); err == nil || !strings.Contains(err.Error(), "in Fortran order, want at most 1073741824") {
+	if _, err := NewArchive(file, file.size); err == nil || !strings.Contains(err.Error(),
+		"in Fortran order, want at most 1073741824") {
 		t.Errorf("have %v", err)
 	}
 }
@@ -650,21 +681,28 @@ func TestJoinedReadAt(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	empty, fifo, text := filepath.Join(dir, "empty"), filepath.Join(dir, "fifo"), filepath.Join(dir, "text")
-	if err := errors.Join(os.WriteFile(empty, nil, 0o644), os.WriteFile(text, []byte("hello"), 0o644), syscall.Mkfifo(fifo, 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(empty, nil, 0o644), os.WriteFile(text, []byte("hello"), 0o644),
+		syscall.Mkfifo(fifo, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		dir:                          "is a folder, want a file",
-		empty:                        "is empty",
-		fifo:                         "is a pipe, want a file",
-		os.DevNull:                   "is a device, want a file",
-		filepath.Join(dir, "absent"): "absent: no such file or directory",
-		text:                         "not a zip file",
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{dir, "is a folder, want a file"},
+		{empty, "is empty"},
+		{fifo, "is a pipe, want a file"},
+		{os.DevNull, "is a device, want a file"},
+		{filepath.Join(dir, "absent"), "absent: no such file or directory"},
+		{text, "not a zip file"},
 	} {
-		_, err := Open(path)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || strings.Count(err.Error(), path) != 1 {
-			t.Errorf("%s: have %v, want %q", path, err, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			_, err := Open(c.path)
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) ||
+				strings.Count(err.Error(), c.path) != 1 {
+				t.Errorf("%s: have %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 	if _, err := Open(); err == nil {
 		t.Error("opened no file")
@@ -674,35 +712,41 @@ func TestOpenRefuses(t *testing.T) {
 // TestChangedFile changes a file after Open, or in the middle of reading.
 func TestChangedFile(t *testing.T) {
 	data := write(t, sample()...)
-	for name, change := range map[string]func(path string) error{
-		"grown":     func(path string) error { return os.Truncate(path, int64(len(data))+1) },
-		"cut":       func(path string) error { return os.Truncate(path, 200) },
-		"rewritten": func(path string) error { return os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)) },
+	for _, c := range []struct {
+		name   string
+		change func(path string) error
+	}{
+		{"grown", func(path string) error { return os.Truncate(path, int64(len(data))+1) }},
+		{"cut", func(path string) error { return os.Truncate(path, 200) }},
+		{"rewritten", func(path string) error { return os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)) }},
 	} {
-		path := filepath.Join(t.TempDir(), "x.npz")
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		a, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := change(path); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readArchive(a); (err != nil) != (name == "cut") {
-			t.Errorf("%s: reading: %v", name, err)
-		}
-		if err := a.Unchanged(); err == nil || err.Error() != "npz: "+path+" changed while it was read" {
-			t.Errorf("%s: Unchanged: %v", name, err)
-		}
-		if err := a.Close(); err != nil {
-			t.Errorf("%s: Close: %v", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.npz")
+			if err := os.WriteFile(path, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			a, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.change(path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := readArchive(a); (err != nil) != (c.name == "cut") {
+				t.Errorf("%s: reading: %v", c.name, err)
+			}
+			if err := a.Unchanged(); err == nil || err.Error() != "npz: "+path+" changed while it was read" {
+				t.Errorf("%s: Unchanged: %v", c.name, err)
+			}
+			if err := a.Close(); err != nil {
+				t.Errorf("%s: Close: %v", c.name, err)
+			}
+		})
 	}
 }
 
-// TestNoWrongBytesBeforeTheError reads just as many bytes as the array has: a wrong CRC-32 must show even then.
+// TestNoWrongBytesBeforeTheError reads just as many bytes as the array has: a wrong CRC-32 must
+// show even then.
 func TestNoWrongBytesBeforeTheError(t *testing.T) {
 	data := write(t, makeArray("a", tensor.F32, 1000))
 	data[2000] ^= 1

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// part is one open file, at a place in the whole.
+// part is one open file, and its position in the whole.
 type part struct {
 	f           *os.File
 	start, size int64 // bytes
@@ -69,7 +69,7 @@ func openPart(path string) (*part, error) {
 	return &part{f: f, size: opened.Size(), modified: opened.ModTime()}, nil
 }
 
-// plain says an error of the operating system as "FILE: no such file or directory".
+// plain returns an error of the operating system in the form "FILE: no such file or directory".
 func plain(path string, err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -92,7 +92,7 @@ func kind(m fs.FileMode) string {
 	return "not a regular file"
 }
 
-// ReadAt reads across the joints.
+// ReadAt fills b from offset off, across the borders of files.
 func (j *joined) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
@@ -123,7 +123,7 @@ func (j *joined) close() {
 	}
 }
 
-// unchanged fails if the file is not what it was when it was opened.
+// unchanged fails if the file has changed since it was opened.
 func (p *part) unchanged() error {
 	info, err := p.f.Stat()
 	if err == nil && (info.Size() != p.size || !info.ModTime().Equal(p.modified)) {

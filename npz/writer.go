@@ -1,6 +1,6 @@
 package npz
 
-// This file: writing an archive. Before it: arrays in memory or in a stream (the dumps of "pali run --dump", tests). After it: a file that numpy.load reads.
+// This file: writing an archive that numpy.load reads.
 
 import (
 	"archive/zip"
@@ -13,8 +13,9 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// Writer writes members stored, zip64 where sizes ask for it, and no times, so that the same arrays give the same bytes. After an error it does nothing but return it.
-// It is not safe for concurrent use.
+// Writer writes members stored, with zip64 where their sizes require it, and without times, so that
+// the same arrays give the same bytes. After an error it only returns that error. It is not safe
+// for concurrent use.
 type Writer struct {
 	zip   *zip.Writer
 	names map[string]bool // lower case
@@ -24,7 +25,7 @@ type Writer struct {
 // NewWriter writes an archive to w. Close ends it, and does not close w.
 func NewWriter(w io.Writer) *Writer { return &Writer{zip: zip.NewWriter(w), names: map[string]bool{}} }
 
-// Add writes one array. r gives exactly its bytes, in C order, little endian.
+// Add writes the array called name. r must hold exactly its bytes, in C order, little endian.
 func (w *Writer) Add(name string, d tensor.DType, shape []int, r io.Reader) error {
 	if w.err == nil {
 		if err := w.add(name+".npy", d, shape, r); err != nil {
@@ -62,12 +63,12 @@ func (w *Writer) add(member string, d tensor.DType, shape []int, r io.Reader) er
 	return err
 }
 
-// AddFloat32s writes an array of 32-bit floats.
+// AddFloat32s writes v as the array called name, of 32-bit floats.
 func (w *Writer) AddFloat32s(name string, shape []int, v []float32) error {
 	return w.Add(name, tensor.F32, shape, &words{n: len(v), bits: func(i int) uint32 { return math.Float32bits(v[i]) }})
 }
 
-// AddInt32s writes an array of 32-bit integers.
+// AddInt32s writes v as the array called name, of 32-bit integers.
 func (w *Writer) AddInt32s(name string, shape []int, v []int32) error {
 	return w.Add(name, tensor.I32, shape, &words{n: len(v), bits: func(i int) uint32 { return uint32(v[i]) }})
 }
@@ -87,7 +88,7 @@ func (w *Writer) Close() error {
 type words struct {
 	at, n int
 	bits  func(i int) uint32
-	rest  []byte // of a number that was given in part
+	rest  []byte // of a number that was read in part
 }
 
 func (w *words) Read(b []byte) (int, error) {

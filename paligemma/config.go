@@ -44,7 +44,8 @@ func (c VisionConfig) Tokens() int {
 // So400m returns the sizes of the encoder that all published checkpoints have, SigLIP So400m/14,
 // for images of this side and the decoder's width (big_vision models/vit.py, decode_variant).
 func So400m(side, projection int) VisionConfig {
-	return VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
+	return VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27,
+		HeadCount: 16, ProjectionDim: projection}
 }
 
 // Variant is a published checkpoint family.

@@ -50,7 +50,8 @@ func TestKindOf(t *testing.T) {
 	for _, c := range []struct {
 		architecture string
 		want         FileKind
-	}{{Gemma, TextFile}, {Gemma2, TextFile}, {"clip", VisionFile}, {"paligemma-masks", MaskFile}, {"llama", ""}, {"", ""}} {
+	}{{Gemma, TextFile}, {Gemma2, TextFile}, {"clip", VisionFile}, {"paligemma-masks", MaskFile}, {"llama", ""},
+		{"", ""}} {
 		if have := KindOf(c.architecture); have != c.want {
 			t.Errorf("%q: have %q, want %q", c.architecture, have, c.want)
 		}

@@ -1,8 +1,9 @@
-// Package pali holds the words of the PaliGemma models: the sizes of a checkpoint, the published variants,
-// the special pieces of the vocabulary and the order of a prompt. It reads and writes nothing.
+// Package pali holds the words of the PaliGemma models: the sizes of a checkpoint, the published
+// variants, the special pieces of the vocabulary and the order of a prompt. It reads and writes
+// nothing.
 //
-// Everything else in this module is built from these words: package convert turns a checkpoint into two GGUF
-// files, package runner turns an image and a prompt into text.
+// Everything else in this module is built from these words: package convert turns a checkpoint into
+// two GGUF files, package runner turns an image and a prompt into text.
 //
 // # Axis letters
 //
@@ -13,6 +14,6 @@
 //	D embedding    F feed-forward              V vocabulary
 //	E projection (the decoder's D)             x, y, c: image column, row, channel
 //
-// Shapes are in NumPy order (last axis fastest) everywhere but in package gguf's file format, in bindings/ggml
-// and in mmproj/siglip, where ggml's reversed "ne" order is spoken.
+// Shapes are in NumPy order (last axis fastest) everywhere but in package gguf's file format, in
+// bindings/ggml and in mmproj/siglip, where ggml's reversed "ne" order is spoken.
 package paligemma

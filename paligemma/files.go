@@ -46,7 +46,8 @@ func (e FileKindError) Error() string {
 // width.
 func CheckPair(text TextConfig, vision VisionConfig) error {
 	if vision.ProjectionDim != text.EmbeddingLength {
-		return fmt.Errorf("the projector gives rows of %d, the decoder takes rows of %d", vision.ProjectionDim, text.EmbeddingLength)
+		return fmt.Errorf("the projector gives rows of %d, the decoder takes rows of %d", vision.ProjectionDim,
+			text.EmbeddingLength)
 	}
 	return nil
 }

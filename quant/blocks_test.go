@@ -1,7 +1,8 @@
 package quant
 
-// This file: the block types against their descriptions, restated from ggml-common.h and ggml-quants.c: what a block means, what the plain
-// types make of a row, and how near any type comes to it.
+// This file: the block types against their descriptions, restated from ggml-common.h and
+// ggml-quants.c: what a block means, what the plain types make of a row, and how near any type
+// comes to it.
 
 import (
 	"encoding/binary"
@@ -36,11 +37,14 @@ func scaleMin(s []byte, j int) (scale, min float32) {
 
 // meaning gives element i of a block.
 var meaning = map[gguf.Type]func(b []byte, i int) float32{
-	gguf.Q8_0:   func(b []byte, i int) float32 { return half(b) * float32(int8(b[2+i])) },
-	gguf.Q4_0:   func(b []byte, i int) float32 { return half(b) * float32(nibble(b[2:], i)-8) },
-	gguf.Q4_1:   func(b []byte, i int) float32 { return half(b)*float32(nibble(b[4:], i)) + half(b[2:]) },
-	gguf.Q5_0:   func(b []byte, i int) float32 { return half(b) * float32((nibble(b[6:], i)|fifth(b[2:], i))-16) },
-	gguf.Q5_1:   func(b []byte, i int) float32 { return half(b)*float32(nibble(b[8:], i)|fifth(b[4:], i)) + half(b[2:]) },
+	gguf.Q8_0: func(b []byte, i int) float32 { return half(b) * float32(int8(b[2+i])) },
+	gguf.Q4_0: func(b []byte, i int) float32 { return half(b) * float32(nibble(b[2:], i)-8) },
+	gguf.Q4_1: func(b []byte, i int) float32 { return half(b)*float32(nibble(b[4:], i)) + half(b[2:]) },
+	gguf.Q5_0: func(b []byte, i int) float32 { return half(b) * float32((nibble(b[6:], i)|fifth(b[2:], i))-16) },
+	gguf.Q5_1: func(b []byte, i int) float32 {
+		return half(b)*float32(nibble(b[8:], i)|fifth(b[4:], i)) +
+			half(b[2:])
+	},
 	gguf.IQ4_NL: func(b []byte, i int) float32 { return half(b) * nonlinear[nibble(b[2:], i)] },
 	gguf.Q3_K: func(b []byte, i int) float32 {
 		s, j := b[96:108], i/16
@@ -73,7 +77,8 @@ var meaning = map[gguf.Type]func(b []byte, i int) float32{
 	},
 }
 
-// Every block type decodes to what its description says, on blocks of any bytes. Where two products are subtracted, a compiler may round once or twice.
+// Every block type decodes to what its description says, on blocks of any bytes. Where two products
+// are subtracted, a compiler may round once or twice.
 func TestMeaning(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, typ := range matrixTypes {
@@ -94,7 +99,8 @@ func TestMeaning(t *testing.T) {
 			}
 			for i, v := range got {
 				want := meaning[typ](block, i)
-				if near := math.Abs(float64(v-want)) <= 1e-6*2000*math.Abs(float64(half(block))+math.Abs(float64(half(block[2:])))); v != want && v == v && !math.IsInf(float64(v), 0) && !near {
+				if near := math.Abs(float64(v-want)) <= 1e-6*2000*math.Abs(float64(half(block))+
+					math.Abs(float64(half(block[2:])))); v != want && v == v && !math.IsInf(float64(v), 0) && !near {
 					t.Fatalf("%v: element %d of %x is %v, want %v", typ, i, block, v, want)
 				}
 			}
@@ -133,7 +139,8 @@ func step(x, n float32) (d, inverse float32) {
 	return d, inverse
 }
 
-// symmetric: a half d = m/-n with m the element of the largest magnitude, then min(2n-1, trunc(x/d + n + 1/2)).
+// symmetric: a half d = m/-n with m the element of the largest magnitude, then min(2n-1, trunc(x/d
+// + n + 1/2)).
 func symmetric(x []float32, n int) []byte {
 	var m float32
 	for _, v := range x {
@@ -176,7 +183,8 @@ func nibbles(b []byte, q [32]int, five bool) []byte {
 	return b
 }
 
-// rows makes rows of 64 floats: random ones, zeros, huge, tiny and subnormal, one large among small, half-way ones, constant ones.
+// rows makes rows of 64 floats: random ones, zeros, huge, tiny and subnormal, one large among
+// small, half-way ones, constant ones.
 func rows() [][]float32 {
 	r := rand.New(rand.NewPCG(1, 2))
 	var all [][]float32
@@ -231,14 +239,17 @@ func TestBlocksAgainstTheirDescription(t *testing.T) {
 	}
 }
 
-// naive are the bits and the group of a rounding that searches nothing and stores its scales in full. Types that search must not be worse.
+// naive are the bits and the group of a rounding that searches nothing and stores its scales in
+// full. Types that search must not be worse.
 var naive = map[gguf.Type]struct {
 	levels float32 // of the largest magnitude, or of the range
 	group  int
 	affine bool
 }{
-	gguf.Q8_0: {127, 32, false}, gguf.Q6_K: {31, 16, false}, gguf.Q5_K: {31, 32, true}, gguf.Q5_1: {31, 32, true}, gguf.Q5_0: {15, 32, false},
-	gguf.Q4_K: {15, 32, true}, gguf.Q4_1: {15, 32, true}, gguf.Q4_0: {7, 32, false}, gguf.IQ4_NL: {7, 32, false}, gguf.IQ4_XS: {7, 32, false}, gguf.Q3_K: {3, 16, false},
+	gguf.Q8_0: {127, 32, false}, gguf.Q6_K: {31, 16, false}, gguf.Q5_K: {31, 32, true}, gguf.Q5_1: {31, 32, true},
+	gguf.Q5_0: {15, 32, false},
+	gguf.Q4_K: {15, 32, true}, gguf.Q4_1: {15, 32, true}, gguf.Q4_0: {7, 32, false}, gguf.IQ4_NL: {7, 32, false},
+	gguf.IQ4_XS: {7, 32, false}, gguf.Q3_K: {3, 16, false},
 }
 
 // The loss of a row of normal values is no larger than that of naive rounding in as many bits.
@@ -278,10 +289,12 @@ func TestNearness(t *testing.T) {
 	}
 }
 
-// Rows at the ends of what floats can be: every type, and with weights, gives finite values that are no further from the row than zeros are.
+// Rows at the ends of what floats can be: every type, and with weights, gives finite values that
+// are no further from the row than zeros are.
 func TestExtremes(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
-	weights := map[string][]float32{"none": nil, "zeros": make([]float32, 256), "some": make([]float32, 256), "half": make([]float32, 256), "large": make([]float32, 256)}
+	weights := map[string][]float32{"none": nil, "zeros": make([]float32, 256), "some": make([]float32, 256),
+		"half": make([]float32, 256), "large": make([]float32, 256)}
 	for i := range 256 {
 		if i%7 > 2 {
 			weights["some"][i] = r.Float32()
@@ -291,32 +304,37 @@ func TestExtremes(t *testing.T) {
 		}
 		weights["large"][i] = maxWeight * r.Float32()
 	}
-	for name, value := range map[string]func(below float32, i int) float32{
-		"zeros":               func(_ float32, _ int) float32 { return 0 },
-		"minus zeros":         func(_ float32, _ int) float32 { return float32(math.Copysign(0, -1)) },
-		"largest":             func(below float32, i int) float32 { return below * float32(1-i%3) },
-		"near the largest":    func(below float32, _ int) float32 { return below * (r.Float32()*2 - 1) },
-		"one large":           func(below float32, i int) float32 { return below * float32(max(0, i%100-98)) },
-		"constant":            func(_ float32, _ int) float32 { return 0.25 },
-		"negative":            func(_ float32, _ int) float32 { return -1 - r.Float32() },
-		"positive":            func(_ float32, _ int) float32 { return 1 + r.Float32() },
-		"tiny":                func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-8) },
-		"tinier":              func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-15) },
-		"square is subnormal": func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-21) },
-		"subnormal":           func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-40) },
-		"every magnitude":     func(_ float32, i int) float32 { return float32(math.Ldexp(1-2*float64(i%2), i%140-130)) },
+	for _, c := range []struct {
+		name  string
+		value func(below float32, i int) float32
+	}{
+		{"zeros", func(_ float32, _ int) float32 { return 0 }},
+		{"minus zeros", func(_ float32, _ int) float32 { return float32(math.Copysign(0, -1)) }},
+		{"largest", func(below float32, i int) float32 { return below * float32(1-i%3) }},
+		{"near the largest", func(below float32, _ int) float32 { return below * (r.Float32()*2 - 1) }},
+		{"one large", func(below float32, i int) float32 { return below * float32(max(0, i%100-98)) }},
+		{"constant", func(_ float32, _ int) float32 { return 0.25 }},
+		{"negative", func(_ float32, _ int) float32 { return -1 - r.Float32() }},
+		{"positive", func(_ float32, _ int) float32 { return 1 + r.Float32() }},
+		{"tiny", func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-8) }},
+		{"tinier", func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-15) }},
+		{"square is subnormal", func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-21) }},
+		{"subnormal", func(_ float32, _ int) float32 { return float32(r.NormFloat64() * 1e-40) }},
+		{"every magnitude", func(_ float32, i int) float32 { return float32(math.Ldexp(1-2*float64(i%2), i%140-130)) }},
 	} {
-		for _, typ := range matrixTypes {
-			for kind, w := range weights {
-				below, row := math.Nextafter32(limit(typ, w != nil), 0), make([]float32, 1024)
-				for i := range row {
-					row[i] = value(below, i)
-				}
-				if err := extreme(typ, row, w); err != "" {
-					t.Errorf("%v, %s, weights %s: %s", typ, name, kind, err)
+		t.Run(c.name, func(t *testing.T) {
+			for _, typ := range matrixTypes {
+				for kind, w := range weights {
+					below, row := math.Nextafter32(limit(typ, w != nil), 0), make([]float32, 1024)
+					for i := range row {
+						row[i] = c.value(below, i)
+					}
+					if err := extreme(typ, row, w); err != "" {
+						t.Errorf("%v, %s, weights %s: %s", typ, c.name, kind, err)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -337,7 +355,8 @@ func extreme(typ gguf.Type, row, weights []float32) string {
 		}
 		const least = 31 * 0x1p-25 // by the largest factor, half of the smallest scale
 		if weights == nil && l.Squares > 1.01*l.A2+32*least*least {
-			return fmt.Sprintf("at %d: further from the row than zeros: %v became %v", at, row[at:at+32], back[at:at+32])
+			return fmt.Sprintf("at %d: further from the row than zeros: %v became %v", at, row[at:at+32],
+				back[at:at+32])
 		}
 	}
 	return ""

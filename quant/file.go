@@ -1,6 +1,7 @@
 package quant
 
-// This file: a GGUF file stored in other types: its description, and the new file's. work.go does the tensors.
+// This file: a GGUF file stored in other types: its description, and the new file's. work.go does
+// the tensors.
 
 import (
 	"context"
@@ -65,7 +66,8 @@ type Options struct {
 	Requantize bool // take matrices that are in blocks already: rounding twice loses more than rounding once
 	Force      bool // replace the file if it is there
 	Threads    int  // 0: one for each processor
-	// Progress is called now and then, from one goroutine at a time, with the bytes of the tensors read so far and in all.
+	// Progress is called now and then, from one goroutine at a time, with the bytes of the tensors
+	// read so far and in all.
 	Progress func(done, total int64)
 
 	fs atomicfile.FS // nil: the real one; tests let it fail
@@ -78,9 +80,10 @@ type Result struct {
 	FFNWidth, PaddedFFNWidth int               // of the vision MLP in the source and in the file; 0 in a text file
 }
 
-// Quantize writes the file at path, with the types that p chooses. The file appears under its name when it is complete;
-// on any error, and when ctx ends, it does not; nor where the source changed meanwhile. The same input gives the same
-// bytes, those that package convert makes of the checkpoint if the source is F32.
+// Quantize writes the file at path, with the types that p chooses. The file appears under its name
+// when it is complete; on any error, and when ctx ends, it does not; nor where the source changed
+// meanwhile. The same input gives the same bytes, those that package convert makes of the
+// checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
 	if same(s.path, path) {
 		return nil, fmt.Errorf("%s is the file to be read; write to another", path)
@@ -93,7 +96,8 @@ func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) 
 	if err != nil {
 		return nil, fmt.Errorf("quant: %s: %w", s.path, err)
 	}
-	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: layout.Size}}, atomicfile.Options{Force: o.Force, FS: o.fs})
+	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: layout.Size}},
+		atomicfile.Options{Force: o.Force, FS: o.fs})
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +147,12 @@ func same(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// layOut lays the file out as p says: the source's keys and tensors in their order, and checks that a reader will accept it.
+// layOut lays the file out as p says: the source's keys and tensors in their order, and checks that
+// a reader will accept it.
 func (s *Source) layOut(p *Plan, paddedFFNWidth int) (*gguf.Layout, error) {
 	kvs := slices.DeleteFunc(slices.Clone(s.file.KVs), func(kv gguf.KV) bool {
-		return kv.Key == "general.alignment" || strings.HasPrefix(kv.Key, "quantize.imatrix.") // ours is the default; how the source was rounded
+		// ours is the default; how the source was rounded
+		return kv.Key == "general.alignment" || strings.HasPrefix(kv.Key, "quantize.imatrix.")
 	})
 	set := func(key string, value any) {
 		i := slices.IndexFunc(kvs, func(kv gguf.KV) bool { return kv.Key == key })

@@ -1,6 +1,7 @@
 package quant
 
-// This file: files stored in other types: against package convert, against the blocks of each tensor, and in every way in which it can fail.
+// This file: files stored in other types: against package convert, against the blocks of each
+// tensor, and in every way in which it can fail.
 
 import (
 	"bytes"
@@ -65,7 +66,8 @@ func (c checkpoint) converted(t testing.TB, name string) [2]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := convert.Run(context.Background(), src, vocabulary, convert.Options{Name: "test", Text: plan(t, name, false), Vision: plan(t, name, true), OutDir: t.TempDir()})
+	r, err := convert.Run(context.Background(), src, vocabulary, convert.Options{Name: "test",
+		Text: plan(t, name, false), Vision: plan(t, name, true), OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,18 +140,28 @@ func values(t testing.TB, f *gguf.File, x gguf.Tensor) []float32 {
 	return out
 }
 
-// From F32, a file is stored in other types as package convert stores the checkpoint: to the byte, in every type.
+// From F32, a file is stored in other types as package convert stores the checkpoint: to the byte,
+// in every type.
 func TestLikeConvert(t *testing.T) {
-	for name, c := range map[string]checkpoint{"demo": demo, "gemma": tiny(t, paligemma.Gemma), "gemma2": tiny(t, paligemma.Gemma2)} {
-		f32 := c.converted(t, "f32")
-		for _, typ := range Names() {
-			want := c.converted(t, typ)
-			for i := range f32 {
-				if have := mustQuantize(t, f32[i], typ, Options{}); !bytes.Equal(read(t, have), read(t, want[i])) {
-					t.Errorf("%s: %s of %s differs from what convert makes", name, filepath.Base(want[i]), typ)
+	for _, test := range []struct {
+		name string
+		c    checkpoint
+	}{
+		{"demo", demo},
+		{"gemma", tiny(t, paligemma.Gemma)},
+		{"gemma2", tiny(t, paligemma.Gemma2)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f32 := test.c.converted(t, "f32")
+			for _, typ := range Names() {
+				want := test.c.converted(t, typ)
+				for i := range f32 {
+					if have := mustQuantize(t, f32[i], typ, Options{}); !bytes.Equal(read(t, have), read(t, want[i])) {
+						t.Errorf("%s: %s of %s differs from what convert makes", test.name, filepath.Base(want[i]), typ)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -160,7 +172,8 @@ func TestDemoHasTheTable(t *testing.T) {
 		for _, path := range demo.converted(t, r.Name) {
 			for _, x := range opened(t, path).Tensors {
 				if want[0].Name != x.Name || want[0].Type != x.Type || !slices.Equal(want[0].Shape, x.Shape) {
-					t.Fatalf("%s: %s %v %v, the table has %s %v %v", r.Name, x.Name, x.Type, x.Shape, want[0].Name, want[0].Type, want[0].Shape)
+					t.Fatalf("%s: %s %v %v, the table has %s %v %v", r.Name, x.Name, x.Type, x.Shape, want[0].Name,
+						want[0].Type, want[0].Shape)
 				}
 				want = want[1:]
 			}
@@ -184,7 +197,8 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// From any type each tensor is what Encode makes of the source's values, padded; keys stay as they are but for those of the types.
+// From any type each tensor is what Encode makes of the source's values, padded; keys stay as they
+// are but for those of the types.
 func TestFromEveryType(t *testing.T) {
 	for _, from := range Names() {
 		for _, in := range demo.converted(t, from) {
@@ -236,7 +250,8 @@ func TestRequantize(t *testing.T) {
 	q8 := demo.converted(t, "q8_0")
 	for _, in := range q8 {
 		for _, typ := range []string{"q4_0", "f16", "f32"} {
-			if _, _, err := quantized(t, in, typ, Options{}); !errors.As(err, new(*RequantizeError)) || !strings.Contains(err.Error(), "is Q8_0 already") {
+			if _, _, err := quantized(t, in, typ, Options{}); !errors.As(err, new(*RequantizeError)) ||
+				!strings.Contains(err.Error(), "is Q8_0 already") {
 				t.Errorf("%s: %v", typ, err)
 			}
 		}
@@ -270,7 +285,8 @@ func edited(t testing.TB, path, name string, element int, v float32) string {
 	return to
 }
 
-// What is not a number, or infinite, or too large for a type, is refused with the tensor's name and the place, also where bytes are only copied.
+// What is not a number, or infinite, or too large for a type, is refused with the tensor's name and
+// the place, also where bytes are only copied.
 func TestValues(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	c := tiny(t, paligemma.Gemma)
@@ -281,16 +297,23 @@ func TestValues(t *testing.T) {
 		v            float32
 		typ, want    string
 	}{
-		{f32[0], "token_embd.weight", 1000*96 + 7, nan, "q8_0", "token_embd.weight: element [1000 7] is NaN, want a finite number"},
+		{f32[0], "token_embd.weight", 1000*96 + 7, nan, "q8_0",
+			"token_embd.weight: element [1000 7] is NaN, want a finite number"},
 		{f32[0], "token_embd.weight", 0, inf, "f32", "token_embd.weight: element [0 0] is -Inf"},
-		{f32[0], "blk.2.ffn_down.weight", 95*160 + 159, nan, "q4_k_m", "blk.2.ffn_down.weight: element [95 159] is NaN"},
+		{f32[0], "blk.2.ffn_down.weight", 95*160 + 159, nan, "q4_k_m",
+			"blk.2.ffn_down.weight: element [95 159] is NaN"},
 		{f32[0], "output_norm.weight", 95, nan, "q4_0", "output_norm.weight: element [95] is NaN"},
-		{f32[0], "blk.0.attn_q.weight", 97, 65520, "f16", "blk.0.attn_q.weight: element [1 1] is 65520, too large for F16"},
+		{f32[0], "blk.0.attn_q.weight", 97, 65520, "f16",
+			"blk.0.attn_q.weight: element [1 1] is 65520, too large for F16"},
 		{f32[0], "blk.0.attn_q.weight", 97, -65519, "f16", ""},
-		{f32[0], "blk.0.attn_q.weight", 97, 7e5, "q4_0", "blk.0.attn_q.weight: element [1 1] is 700000, too large for Q4_0"},
+		{f32[0], "blk.0.attn_q.weight", 97, 7e5, "q4_0",
+			"blk.0.attn_q.weight: element [1 1] is 700000, too large for Q4_0"},
 		{f32[0], "blk.0.attn_q.weight", 97, math.MaxFloat32, "bf16", "too large for BF16"},
-		{f32[1], "v.blk.1.ffn_down.weight", 63*172 + 171, 7e5, "q4_0", "v.blk.1.ffn_down.weight: element [63 171] is 700000, too large for Q4_0"}, // padded to 192
-		{f32[1], "v.patch_embd.weight", 3*3*14*14 + 2*14*14 + 13, nan, "q4_0", "v.patch_embd.weight: element [3 2 0 13] is NaN"},
+		// padded to 192
+		{f32[1], "v.blk.1.ffn_down.weight", 63*172 + 171, 7e5, "q4_0",
+			"v.blk.1.ffn_down.weight: element [63 171] is 700000, too large for Q4_0"},
+		{f32[1], "v.patch_embd.weight", 3*3*14*14 + 2*14*14 + 13, nan, "q4_0",
+			"v.patch_embd.weight: element [3 2 0 13] is NaN"},
 		{f16[1], "v.blk.0.ffn_up.bias", 171, inf, "q8_0", "v.blk.0.ffn_up.bias: element [171] is -Inf"},
 		{f16[0], "blk.0.attn_q.weight", 97, nan, "q8_0", "blk.0.attn_q.weight: element [1 1] is NaN"},
 		{q8[0], "token_embd.weight", 64, inf, "q8_0", "token_embd.weight: element [0 64] is"},
@@ -301,7 +324,8 @@ func TestValues(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		} else if err == nil || !strings.Contains(err.Error(), "quant: "+x.want) && !strings.Contains(err.Error(), x.want) {
+		} else if err == nil || !strings.Contains(err.Error(), "quant: "+x.want) && !strings.Contains(err.Error(),
+			x.want) {
 			t.Errorf("%s: %v, want %s", x.typ, err, x.want)
 		}
 	}
@@ -321,23 +345,28 @@ func TestOpenRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		data []byte
 		want string
 	}{
-		"masks": {read(t, masks), "a mask file"},
-		"cut":   {text[:len(text)-100], "cut short"},
-		"words": {[]byte("words"), "not a GGUF file"},
-		"other": {bytes.Replace(text, []byte("\x05\x00\x00\x00\x00\x00\x00\x00gemma"), []byte("\x05\x00\x00\x00\x00\x00\x00\x00llama"), 1), "not a PaliGemma"},
-		"more":  {append(bytes.Clone(text), 1), "after the last tensor"},
+		{"masks", read(t, masks), "a mask file"},
+		{"cut", text[:len(text)-100], "cut short"},
+		{"words", []byte("words"), "not a GGUF file"},
+		{"other", bytes.Replace(text, []byte("\x05\x00\x00\x00\x00\x00\x00\x00gemma"),
+			[]byte("\x05\x00\x00\x00\x00\x00\x00\x00llama"), 1), "not a PaliGemma"},
+		{"more", append(bytes.Clone(text), 1), "after the last tensor"},
 	} {
-		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, c.data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(folder, c.name)
+			if err := os.WriteFile(path, c.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), path) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
 	}
 	link := filepath.Join(folder, "link.gguf")
 	if err := os.Symlink(f32[0], link); err != nil {
@@ -349,7 +378,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	defer src.Close()
 	for _, path := range []string{f32[0], link} {
-		if _, err := src.Quantize(context.Background(), path, plan(t, "q8_0", false), Options{Force: true}); err == nil || !strings.Contains(err.Error(), "is the file to be read") {
+		if _, err := src.Quantize(context.Background(), path, plan(t, "q8_0", false),
+			Options{Force: true}); err == nil || !strings.Contains(err.Error(), "is the file to be read") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -367,12 +397,14 @@ func TestOtherPrograms(t *testing.T) {
 	in, author := filepath.Join(t.TempDir(), "other.gguf"), ""
 	for { // until the header ends at a multiple of 32, so that an alignment of 16 gives the same offsets
 		author += "x"
-		l, err := gguf.NewLayout(append(kvs, gguf.KV{Key: "general.alignment", Value: uint32(32)}, gguf.KV{Key: "general.author", Value: author}), f.Tensors)
+		l, err := gguf.NewLayout(append(kvs, gguf.KV{Key: "general.alignment", Value: uint32(32)},
+			gguf.KV{Key: "general.author", Value: author}), f.Tensors)
 		if err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, l.Size)
-		copy(b, bytes.Replace(l.Header, []byte("general.alignment\x04\x00\x00\x00\x20"), []byte("general.alignment\x04\x00\x00\x00\x10"), 1))
+		copy(b, bytes.Replace(l.Header, []byte("general.alignment\x04\x00\x00\x00\x20"),
+			[]byte("general.alignment\x04\x00\x00\x00\x10"), 1))
 		for i, x := range f.Tensors {
 			copy(b[l.Tensors[i].Offset:], contents(t, f, x))
 		}
@@ -479,7 +511,9 @@ func TestMutated(t *testing.T) {
 				}
 				out, _, err := quantized(t, path, "q4_0", Options{Requantize: true})
 				if err != nil {
-					if s := err.Error(); strings.Contains(s, "\n") || !strings.HasPrefix(s, "gguf: ") && !strings.Contains(s, "gemma: ") && !strings.Contains(s, "mmproj: ") && !strings.HasPrefix(s, "quant: ") {
+					if s := err.Error(); strings.Contains(s, "\n") || !strings.HasPrefix(s, "gguf: ") &&
+						!strings.Contains(s, "gemma: ") && !strings.Contains(s, "mmproj: ") &&
+						!strings.HasPrefix(s, "quant: ") {
 						t.Errorf("%q", s)
 					}
 					continue
@@ -502,21 +536,23 @@ func TestMutated(t *testing.T) {
 const (
 	killIn  = "PALI_TEST_KILL_IN"
 	killOut = "PALI_TEST_KILL_OUT"
-	killAt  = "PALI_TEST_KILL_AT" // as faultdisk.Killing has it
+	killAt  = "PALI_TEST_KILL_AT" // as faultfs.Killing takes it
 )
 
 func TestMain(m *testing.M) {
 	if in := os.Getenv(killIn); in != "" {
 		src, err := Open(in)
 		if err == nil {
-			_, err = src.Quantize(context.Background(), os.Getenv(killOut), plan(&testing.T{}, "q4_k_m", src.Vision), Options{Threads: 1, fs: faultfs.Killing(os.Getenv(killAt))})
+			_, err = src.Quantize(context.Background(), os.Getenv(killOut), plan(&testing.T{}, "q4_k_m", src.Vision),
+				Options{Threads: 1, fs: faultfs.Killing(os.Getenv(killAt))})
 		}
 		panic(fmt.Sprint("survived: ", err))
 	}
 	os.Exit(m.Run())
 }
 
-// A quantizer killed anywhere leaves no wrong file under the final name, and the next run makes the right one.
+// A quantizer killed anywhere leaves no wrong file under the final name, and the next run makes the
+// right one.
 func TestKilled(t *testing.T) {
 	in := demo.converted(t, "f16")[1]
 	disk := &faultfs.Disk{}
@@ -535,7 +571,8 @@ func TestKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := src.Quantize(context.Background(), out, plan(t, "q4_k_m", true), Options{Force: missing == nil}); err != nil || !bytes.Equal(read(t, out), want) {
+		if _, err := src.Quantize(context.Background(), out, plan(t, "q4_k_m", true),
+			Options{Force: missing == nil}); err != nil || !bytes.Equal(read(t, out), want) {
 			t.Errorf("at %s: the next run: %v, or other bytes", at, err)
 		}
 		if left, err := os.ReadDir(dir); len(left) != 1 {
@@ -565,7 +602,8 @@ func TestForce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = src.Quantize(context.Background(), out, plan(t, []string{"q8_0", "q4_0", "q4_0"}[i], true), Options{Force: force})
+		_, err = src.Quantize(context.Background(), out, plan(t, []string{"q8_0", "q4_0", "q4_0"}[i], true),
+			Options{Force: force})
 		if src.Close(); (err == nil) != (i != 1) || err != nil && !strings.Contains(err.Error(), " exists") {
 			t.Errorf("%d: %v", i, err)
 		}

@@ -1,11 +1,13 @@
 package quant
 
-// This file: the importance matrix, what calibration saw of each matrix's input: the sums that ggml.Collector takes from
-// running graphs become the weights of a matrix's columns, for the encoders of block types.
+// This file: the importance matrix, what calibration saw of each matrix's input: the sums that
+// ggml.Collector takes from running graphs become the weights of a matrix's columns, for the
+// encoders of block types.
 //
 // # The file
 //
-// A GGUF file as llama.cpp's tools read and write it (tools/imatrix/imatrix.cpp, common/imatrix-loader.cpp), tensors in the order of the names:
+// A GGUF file as llama.cpp's tools read and write it (tools/imatrix/imatrix.cpp,
+// common/imatrix-loader.cpp), tensors in the order of the names:
 //
 //	general.type          "imatrix"
 //	imatrix.datasets      names of what was asked, strings
@@ -14,7 +16,8 @@ package quant
 //	NAME.in_sum2  [cols]  F32: for each column of the matrix NAME, the sum of the squares of what it was multiplied with
 //	NAME.counts   [1]     F32: the number of rows summed
 //
-// One file holds both halves of a PaliGemma: no name is in both. llama.cpp's NAME.in_sum is not written, and not looked at.
+// One file holds both halves of a PaliGemma: no name is in both. llama.cpp's NAME.in_sum is not
+// written, and not looked at.
 
 import (
 	"cmp"
@@ -43,7 +46,8 @@ const (
 	countsSuffix  = ".counts"
 )
 
-// Imatrix is what calibration saw of a model. Its zero value saw nothing. Weights is safe for concurrent use, the rest is not.
+// Imatrix is what calibration saw of a model. Its zero value saw nothing. Weights is safe for
+// concurrent use, the rest is not.
 type Imatrix struct {
 	Name     string // of the file it was read from
 	Datasets []string
@@ -60,7 +64,8 @@ func (m *Imatrix) Add(all []ggml.SumSquares) error {
 		}
 		have := &m.Squares[at]
 		if len(have.Sums) != len(s.Sums) {
-			return fmt.Errorf("imatrix: %s: %d columns, and %d before: not of one model", s.Name, len(s.Sums), len(have.Sums))
+			return fmt.Errorf("imatrix: %s: %d columns, and %d before: not of one model", s.Name, len(s.Sums),
+				len(have.Sums))
 		}
 		have.Rows += s.Rows
 		for i, v := range s.Sums {
@@ -78,10 +83,12 @@ func (m *Imatrix) Merge(o *Imatrix) error {
 
 // find returns where a matrix is, or where it would be.
 func (m *Imatrix) find(name string) (at int, known bool) {
-	return slices.BinarySearchFunc(m.Squares, name, func(s ggml.SumSquares, name string) int { return cmp.Compare(s.Name, name) })
+	return slices.BinarySearchFunc(m.Squares, name,
+		func(s ggml.SumSquares, name string) int { return cmp.Compare(s.Name, name) })
 }
 
-// chunkSize returns the mean number of positions of a question, rounded up: of the matrix that saw most.
+// chunkSize returns the mean number of positions of a question, rounded up: of the matrix that saw
+// most.
 func (m *Imatrix) chunkSize() int64 {
 	most := int64(1)
 	for _, s := range m.Squares {
@@ -91,13 +98,14 @@ func (m *Imatrix) chunkSize() int64 {
 	return (most + chunks - 1) / chunks
 }
 
-// floor is the least weight of a column, as a share of the mean of its matrix. A column that saw nothing but zeros has no weight, and where a
-// block has none at all, its best scale would be any.
+// floor is the least weight of a column, as a share of the mean of its matrix. A column that saw
+// nothing but zeros has no weight, and where a block has none at all, its best scale would be any.
 const floor = 1e-6
 
-// Weights returns the weights of a matrix's columns: the mean squares of what they were multiplied with, each at least a
-// small share of their mean. It fails where the matrix was not seen, or had another width. The vision MLP's second matrix
-// may be padded with columns (mmproj.PaddedWidth), which meet zeros only.
+// Weights returns the weights of a matrix's columns: the mean squares of what they were multiplied
+// with, each at least a small share of their mean. It fails where the matrix was not seen, or had
+// another width. The vision MLP's second matrix may be padded with columns (mmproj.PaddedWidth),
+// which meet zeros only.
 func (m *Imatrix) Weights(name string, cols int) ([]float32, error) {
 	at, known := m.find(name)
 	if !known || m.Squares[at].Rows == 0 {
@@ -105,13 +113,14 @@ func (m *Imatrix) Weights(name string, cols int) ([]float32, error) {
 	}
 	s := m.Squares[at]
 	if have := len(s.Sums); have != cols && !mmproj.IsPadded(name, []int{1, have}, []int{1, cols}) {
-		return nil, fmt.Errorf("imatrix: %s: %d columns, the model's has %d: it was made for another model", name, have, cols)
+		return nil, fmt.Errorf("imatrix: %s: %d columns, the model's has %d: it was made for another model", name, have,
+			cols)
 	}
 	return columnWeights(s.Sums, s.Rows, cols), nil
 }
 
-// columnWeights divides the sums by the rows. What comes out has a mean near 1, by a power of two, which changes no bit of
-// a block and keeps ggml's sums within their floats.
+// columnWeights divides the sums by the rows. What comes out has a mean near 1, by a power of two,
+// which changes no bit of a block and keeps ggml's sums within their floats.
 func columnWeights(sums []float64, rows int64, cols int) []float32 {
 	mean := 0.0
 	for _, v := range sums {
@@ -135,8 +144,8 @@ func columnWeights(sums []float64, rows int64, cols int) []float32 {
 	return out
 }
 
-// Bytes returns the file. The element type is F32, or F64, which llama.cpp does not read, to keep the sums exactly. The
-// keys in more follow the others.
+// Bytes returns the file. The element type is F32, or F64, which llama.cpp does not read, to keep
+// the sums exactly. The keys in more follow the others.
 func (m *Imatrix) Bytes(t gguf.Type, more ...gguf.KV) ([]byte, error) {
 	if len(m.Squares) == 0 {
 		return nil, errors.New("imatrix: no matrix was seen")
@@ -150,7 +159,8 @@ func (m *Imatrix) Bytes(t gguf.Type, more ...gguf.KV) ([]byte, error) {
 	var tensors []gguf.Tensor
 	var values [][]float64
 	for _, s := range m.Squares {
-		tensors = append(tensors, gguf.Tensor{Name: s.Name + sumsSuffix, Type: t, Shape: []int{len(s.Sums)}}, gguf.Tensor{Name: s.Name + countsSuffix, Type: t, Shape: []int{1}})
+		tensors = append(tensors, gguf.Tensor{Name: s.Name + sumsSuffix, Type: t, Shape: []int{len(s.Sums)}},
+			gguf.Tensor{Name: s.Name + countsSuffix, Type: t, Shape: []int{1}})
 		values = append(values, s.Sums, []float64{float64(s.Rows)})
 	}
 	l, err := gguf.NewLayout(kvs, tensors)
@@ -188,7 +198,8 @@ func OpenImatrix(path string) (*Imatrix, error) {
 	return m, nil
 }
 
-// ReadImatrix reads an opened file. Every sum is a number, none is negative, and each belongs to a count.
+// ReadImatrix reads an opened file. Every sum is a number, none is negative, and each belongs to a
+// count.
 func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 	if kind, _ := f.Lookup(keyType); kind != typeImatrix {
 		return nil, errors.New("this is not an importance matrix: its " + keyType + ` is not "` + typeImatrix + `"`)
@@ -226,7 +237,8 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 			s.Sums, err = readSums(f, t)
 		}
 		if err == nil && len(rows) != 1 {
-			err = fmt.Errorf("%s: %d counts, want 1: PaliGemma's matrices are not divided among experts", counts.Name, len(rows))
+			err = fmt.Errorf("%s: %d counts, want 1: PaliGemma's matrices are not divided among experts", counts.Name,
+				len(rows))
 		}
 		if err == nil && (rows[0] != math.Trunc(rows[0]) || rows[0] > 1<<53) {
 			err = fmt.Errorf("%s: %v is not a count", counts.Name, rows[0])
@@ -244,7 +256,8 @@ func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 	return m, nil
 }
 
-// readSums reads a tensor of numbers that are not negative. Its size has been compared with the file's.
+// readSums reads a tensor of numbers that are not negative. Its size has been compared with the
+// file's.
 func readSums(f *gguf.File, t gguf.Tensor) ([]float64, error) {
 	if t.Type != gguf.F32 && t.Type != gguf.F64 {
 		return nil, fmt.Errorf("%s: type %v, want F32", t.Name, t.Type)

@@ -23,7 +23,8 @@ func seen(r *rand.Rand) []ggml.SumSquares {
 	for _, m := range []struct {
 		name string
 		cols int
-	}{{"v.blk.0.ffn_down.weight", 80}, {"blk.1.attn_q.weight", 64}, {"blk.0.attn_q.weight", 64}, {"token_embd.weight", 64}} {
+	}{{"v.blk.0.ffn_down.weight", 80}, {"blk.1.attn_q.weight", 64}, {"blk.0.attn_q.weight", 64},
+		{"token_embd.weight", 64}} {
 		s := ggml.SumSquares{Name: m.name, Rows: 1 + r.Int64N(300), Sums: make([]float64, m.cols)}
 		for i := range s.Sums {
 			s.Sums[i] = r.ExpFloat64() * 1000
@@ -94,7 +95,8 @@ func TestImatrixRoundTrip(t *testing.T) {
 // Two runs added up are one run over both: sums, counts, questions, and positions in one.
 func TestImatrixMerge(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
-	whole, parts := &Imatrix{Datasets: []string{"a", "b"}, Chunks: 8}, []*Imatrix{{Datasets: []string{"a"}, Chunks: 5}, {Datasets: []string{"b"}, Chunks: 3}}
+	whole, parts := &Imatrix{Datasets: []string{"a", "b"}, Chunks: 8}, []*Imatrix{{Datasets: []string{"a"}, Chunks: 5},
+		{Datasets: []string{"b"}, Chunks: 3}}
 	for i := range whole.Chunks {
 		s := seen(r)
 		for _, m := range s {
@@ -121,7 +123,8 @@ func TestImatrixMerge(t *testing.T) {
 		t.Errorf("(-whole +merged)\n%s", cmp.Diff(whole, &merged))
 	}
 	other := &Imatrix{Squares: []ggml.SumSquares{{Name: "blk.0.attn_q.weight", Rows: 1, Sums: make([]float64, 65)}}}
-	if err := merged.Merge(other); err == nil || !strings.Contains(err.Error(), "blk.0.attn_q.weight: 65 columns, and 64") {
+	if err := merged.Merge(other); err == nil || !strings.Contains(err.Error(),
+		"blk.0.attn_q.weight: 65 columns, and 64") {
 		t.Errorf("another width: %v", err)
 	}
 }
@@ -168,36 +171,44 @@ func TestImatrixRefuses(t *testing.T) {
 	counts := gguf.Tensor{Name: "w.counts", Shape: []int{1}}
 	with := func(t gguf.Tensor, typ gguf.Type, shape ...int) gguf.Tensor { t.Type, t.Shape = typ, shape; return t }
 	one := []gguf.KV{kind}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		file []byte
 		want string
 	}{
-		"text":              {[]byte("no GGUF file, but a text"), "not a GGUF file"},
-		"another kind":      {imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: "model"}}, sums, counts), "not an importance matrix"},
-		"no kind":           {imatrixFile(t, 1, nil, sums, counts), "not an importance matrix"},
-		"kind of a number":  {imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: uint32(1)}}, sums, counts), "not an importance matrix"},
-		"datasets":          {imatrixFile(t, 1, append(one, gguf.KV{Key: keyDatasets, Value: "x"}), sums, counts), "datasets: have string"},
-		"chunks":            {imatrixFile(t, 1, append(one, gguf.KV{Key: keyChunkCount, Value: int32(1)}), sums, counts), "chunk_count: have int32"},
-		"nothing":           {imatrixFile(t, 1, one), "no sums"},
-		"other tensors":     {imatrixFile(t, 1, one, gguf.Tensor{Name: "w", Shape: []int{4}}), "no sums"},
-		"no counts":         {imatrixFile(t, 1, one, sums), "w.in_sum2 without w.counts"},
-		"no sums":           {imatrixFile(t, 1, one, counts), "w.counts without w.in_sum2"},
-		"two counts":        {imatrixFile(t, 1, one, sums, with(counts, gguf.F32, 2)), "2 counts"},
-		"half a count":      {imatrixFile(t, 0.5, one, sums, counts), "not a count"},
-		"too large a count": {imatrixFile(t, 1e17, one, sums, counts), "not a count"},
-		"negative":          {imatrixFile(t, -1, one, sums, counts), "is -1"},
-		"NaN":               {imatrixFile(t, float32(math.NaN()), one, sums, counts), "is NaN"},
-		"infinity":          {imatrixFile(t, float32(math.Inf(1)), one, sums, counts), "is +Inf"},
-		"halves":            {imatrixFile(t, 1, one, with(sums, gguf.F16, 4), counts), "type F16"},
-		"blocks":            {imatrixFile(t, 1, one, sums, with(counts, gguf.Q8_0, 32)), "type Q8_0"},
+		{"text", []byte("no GGUF file, but a text"), "not a GGUF file"},
+		{"another kind", imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: "model"}}, sums, counts),
+			"not an importance matrix"},
+		{"no kind", imatrixFile(t, 1, nil, sums, counts), "not an importance matrix"},
+		{"kind of a number", imatrixFile(t, 1, []gguf.KV{{Key: keyType, Value: uint32(1)}}, sums, counts),
+			"not an importance matrix"},
+		{"datasets", imatrixFile(t, 1, append(one, gguf.KV{Key: keyDatasets, Value: "x"}), sums, counts),
+			"datasets: have string"},
+		{"chunks", imatrixFile(t, 1, append(one, gguf.KV{Key: keyChunkCount, Value: int32(1)}), sums, counts),
+			"chunk_count: have int32"},
+		{"nothing", imatrixFile(t, 1, one), "no sums"},
+		{"other tensors", imatrixFile(t, 1, one, gguf.Tensor{Name: "w", Shape: []int{4}}), "no sums"},
+		{"no counts", imatrixFile(t, 1, one, sums), "w.in_sum2 without w.counts"},
+		{"no sums", imatrixFile(t, 1, one, counts), "w.counts without w.in_sum2"},
+		{"two counts", imatrixFile(t, 1, one, sums, with(counts, gguf.F32, 2)), "2 counts"},
+		{"half a count", imatrixFile(t, 0.5, one, sums, counts), "not a count"},
+		{"too large a count", imatrixFile(t, 1e17, one, sums, counts), "not a count"},
+		{"negative", imatrixFile(t, -1, one, sums, counts), "is -1"},
+		{"NaN", imatrixFile(t, float32(math.NaN()), one, sums, counts), "is NaN"},
+		{"infinity", imatrixFile(t, float32(math.Inf(1)), one, sums, counts), "is +Inf"},
+		{"halves", imatrixFile(t, 1, one, with(sums, gguf.F16, 4), counts), "type F16"},
+		{"blocks", imatrixFile(t, 1, one, sums, with(counts, gguf.Q8_0, 32)), "type Q8_0"},
 	} {
-		if _, err := unpacked(c.file); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: have %v, want %q", name, err, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := unpacked(c.file); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: have %v, want %q", c.name, err, c.want)
+			}
+		})
 	}
 	whole := packed(t, calibrated(t, 1, 1), gguf.F32)
 	for n := range len(whole) {
-		if _, err := unpacked(whole[:n]); err == nil && n < len(whole)-gguf.Alignment { // the last tensor's padding may be missing
+		// the last tensor's padding may be missing
+		if _, err := unpacked(whole[:n]); err == nil && n < len(whole)-gguf.Alignment {
 			t.Fatalf("cut to %d of %d bytes: it is read", n, len(whole))
 		}
 	}
@@ -219,32 +230,43 @@ func TestWeights(t *testing.T) {
 		{Name: "unseen.weight", Sums: make([]float64, 4)},
 		{Name: "v.blk.0.ffn_down.weight", Rows: 2, Sums: []float64{2, 2, 2, 2}},
 	}}
-	for name, want := range map[string][]float32{
-		"blk.0.attn_q.weight":     {0.25, 4e-6 / 8, 0.5, 1.25}, // means 2 0 4 10, of which the mean is 4
-		"dead.weight":             {1, 1, 1, 1},
-		"v.blk.0.ffn_down.weight": append([]float32{0.5, 0.5, 0.5, 0.5}, slices.Repeat([]float32{0.5e-6}, 28)...), // 28 padded columns
+	for _, c := range []struct {
+		name string
+		want []float32
+	}{
+		{"blk.0.attn_q.weight", []float32{0.25, 4e-6 / 8, 0.5, 1.25}}, // means 2 0 4 10, of which the mean is 4
+		{"dead.weight", []float32{1, 1, 1, 1}},
+		// 28 padded columns
+		{"v.blk.0.ffn_down.weight", append([]float32{0.5, 0.5, 0.5, 0.5}, slices.Repeat([]float32{0.5e-6}, 28)...)},
 	} {
-		have, err := m.Weights(name, len(want))
-		if err != nil || len(have) != len(want) {
-			t.Fatalf("%s: %v, %v", name, have, err)
-		}
-		for i := range want {
-			if math.Abs(float64(have[i]/want[i])-1) > 1e-6 {
-				t.Errorf("%s: %v, want %v", name, have, want)
-				break
+		t.Run(c.name, func(t *testing.T) {
+			have, err := m.Weights(c.name, len(c.want))
+			if err != nil || len(have) != len(c.want) {
+				t.Fatalf("%s: %v, %v", c.name, have, err)
 			}
-		}
+			for i := range c.want {
+				if math.Abs(float64(have[i]/c.want[i])-1) > 1e-6 {
+					t.Errorf("%s: %v, want %v", c.name, have, c.want)
+					break
+				}
+			}
+		})
 	}
 	if w, err := m.Weights("huge.weight", 4); err != nil || slices.Max(w) > 2 || slices.Min(w) < 1e-7 {
 		t.Errorf("huge: %v, %v", w, err)
 	}
-	for name, cols := range map[string]int{
-		"blk.1.attn_q.weight": 4, "blk.0.attn_q.weight": 5, "unseen.weight": 4, // only the vision MLP is padded
-		"v.blk.0.ffn_down.weight": 3, "v.blk.0.ffn_up.weight": 32, "v.blk.1.ffn_down.weight": 4,
+	for _, c := range []struct {
+		name string
+		cols int
+	}{
+		{"blk.1.attn_q.weight", 4}, {"blk.0.attn_q.weight", 5}, {"unseen.weight", 4}, // only the vision MLP is padded
+		{"v.blk.0.ffn_down.weight", 3}, {"v.blk.0.ffn_up.weight", 32}, {"v.blk.1.ffn_down.weight", 4},
 	} {
-		if w, err := m.Weights(name, cols); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s of %d columns: %v, %v", name, cols, w, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if w, err := m.Weights(c.name, c.cols); err == nil || !strings.Contains(err.Error(), c.name) {
+				t.Errorf("%s of %d columns: %v, %v", c.name, c.cols, w, err)
+			}
+		})
 	}
 	if _, err := m.Weights("v.blk.0.ffn_down.weight", 288); err == nil {
 		t.Error("284 padded columns pass")
@@ -255,39 +277,47 @@ func TestWeights(t *testing.T) {
 func TestWeightsKeepBlocksDefined(t *testing.T) {
 	const cols = 512
 	r := rand.New(rand.NewPCG(3, 4))
-	for name, sum := range map[string]func(i int) float64{
-		"zeros in half":   func(i int) float64 { return float64(i / 256) },
-		"one column":      func(i int) float64 { return float64(max(0, i-510)) * 3e38 },
-		"smallest":        func(int) float64 { return math.SmallestNonzeroFloat32 },
-		"largest":         func(int) float64 { return math.MaxFloat32 },
-		"both in a block": func(i int) float64 { return []float64{math.MaxFloat32, math.SmallestNonzeroFloat32}[i%2] },
+	for _, c := range []struct {
+		name string
+		sum  func(i int) float64
+	}{
+		{"zeros in half", func(i int) float64 { return float64(i / 256) }},
+		{"one column", func(i int) float64 { return float64(max(0, i-510)) * 3e38 }},
+		{"smallest", func(int) float64 { return math.SmallestNonzeroFloat32 }},
+		{"largest", func(int) float64 { return math.MaxFloat32 }},
+		{"both in a block", func(i int) float64 {
+			return []float64{math.MaxFloat32,
+				math.SmallestNonzeroFloat32}[i%2]
+		}},
 	} {
-		m := &Imatrix{Squares: []ggml.SumSquares{{Name: "w", Rows: 1, Sums: make([]float64, cols)}}}
-		src := make([]float32, 4*cols)
-		for i := range cols {
-			m.Squares[0].Sums[i] = sum(i)
-		}
-		for i := range 3 * cols { // the last row is of zeros
-			src[i] = float32(r.NormFloat64())
-		}
-		w, err := m.Weights("w", cols)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, typ := range matrixTypes {
-			dst, back := make([]byte, 4*typ.RowBytes(cols)), make([]float32, len(src))
-			if overflow, err := Encode(typ, dst, src, cols, w); overflow >= 0 || err != nil {
-				t.Fatalf("%s: %v: %d, %v", name, typ, overflow, err)
+		t.Run(c.name, func(t *testing.T) {
+			m := &Imatrix{Squares: []ggml.SumSquares{{Name: "w", Rows: 1, Sums: make([]float64, cols)}}}
+			src := make([]float32, 4*cols)
+			for i := range cols {
+				m.Squares[0].Sums[i] = c.sum(i)
 			}
-			if err := Decode(typ, back, dst); err != nil {
+			for i := range 3 * cols { // the last row is of zeros
+				src[i] = float32(r.NormFloat64())
+			}
+			w, err := m.Weights("w", cols)
+			if err != nil {
 				t.Fatal(err)
 			}
-			for i, v := range back {
-				if math.IsNaN(float64(v)) || math.Abs(float64(v)) > 20 || i >= 3*cols && v != 0 {
-					t.Fatalf("%s: %v: element %d is %v, from %v", name, typ, i, v, src[i])
+			for _, typ := range matrixTypes {
+				dst, back := make([]byte, 4*typ.RowBytes(cols)), make([]float32, len(src))
+				if overflow, err := Encode(typ, dst, src, cols, w); overflow >= 0 || err != nil {
+					t.Fatalf("%s: %v: %d, %v", c.name, typ, overflow, err)
+				}
+				if err := Decode(typ, back, dst); err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range back {
+					if math.IsNaN(float64(v)) || math.Abs(float64(v)) > 20 || i >= 3*cols && v != 0 {
+						t.Fatalf("%s: %v: element %d is %v, from %v", c.name, typ, i, v, src[i])
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

@@ -55,7 +55,8 @@ func (l *Loss) Merge(o Loss) {
 // RMS is the root of the mean square of the differences.
 func (l Loss) RMS() float64 { return math.Sqrt(l.Squares / float64(max(l.Count, 1))) }
 
-// Relative is the RMS of the differences over the RMS of the reference, or of the other side where the reference is all zero.
+// Relative is the RMS of the differences over the RMS of the reference, or of the other side where
+// the reference is all zero.
 func (l Loss) Relative() float64 {
 	switch {
 	case l.Squares == 0:
@@ -66,7 +67,8 @@ func (l Loss) Relative() float64 {
 	return math.Sqrt(l.Squares / l.A2)
 }
 
-// Cosine is that of the angle between the two sides as vectors: 1 where they are equal, 0 where just one is all zero.
+// Cosine is that of the angle between the two sides as vectors: 1 where they are equal, 0 where
+// just one is all zero.
 func (l Loss) Cosine() float64 {
 	switch {
 	case l.Squares == 0:

@@ -22,7 +22,8 @@ func TestLoss(t *testing.T) {
 		{"from zero", []float32{0, 0}, []float32{0, 2}, 2, math.Sqrt(2), 1, 0, 1, 0},
 		{"both zero", []float32{0, 0}, []float32{0, float32(math.Copysign(0, -1))}, 0, 0, 0, 1, 0, 0},
 		{"no numbers", []float32{nan, inf, nan, inf, 1}, []float32{nan, inf, 1, -inf, 1}, 0, 0, 0, 1, 2, 2},
-		{"huge", []float32{math.MaxFloat32}, []float32{-math.MaxFloat32}, 2 * math.MaxFloat32, 2 * math.MaxFloat32, 2, -1, 1, 0},
+		{"huge", []float32{math.MaxFloat32}, []float32{-math.MaxFloat32}, 2 * math.MaxFloat32, 2 * math.MaxFloat32, 2,
+			-1, 1, 0},
 	} {
 		var whole, joined Loss
 		whole.Add(c.a, c.b)
@@ -34,13 +35,23 @@ func TestLoss(t *testing.T) {
 		if whole != joined {
 			t.Errorf("%s: %+v, joined of single ones %+v", c.name, whole, joined)
 		}
-		if whole.MaxAbs != c.most || whole.Unequal != c.unequal || whole.Bad != c.bad || whole.Count != int64(len(c.a)) {
+		if whole.MaxAbs != c.most || whole.Unequal != c.unequal || whole.Bad != c.bad ||
+			whole.Count != int64(len(c.a)) {
 			t.Errorf("%s: %+v", c.name, whole)
 		}
-		for what, v := range map[string][2]float64{"RMS": {whole.RMS(), c.rms}, "relative": {whole.Relative(), c.relative}, "cosine": {whole.Cosine(), c.cosine}} {
-			if math.Abs(v[0]-v[1]) > 1e-15*max(1, math.Abs(v[1])) {
-				t.Errorf("%s: %s: have %v, want %v", c.name, what, v[0], v[1])
-			}
+		for _, test := range []struct {
+			what string
+			v    [2]float64
+		}{
+			{"RMS", [2]float64{whole.RMS(), c.rms}},
+			{"relative", [2]float64{whole.Relative(), c.relative}},
+			{"cosine", [2]float64{whole.Cosine(), c.cosine}},
+		} {
+			t.Run(test.what, func(t *testing.T) {
+				if math.Abs(test.v[0]-test.v[1]) > 1e-15*max(1, math.Abs(test.v[1])) {
+					t.Errorf("%s: %s: have %v, want %v", c.name, test.what, test.v[0], test.v[1])
+				}
+			})
 		}
 	}
 }

@@ -16,14 +16,15 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Plan says how a file is stored: it is a convert.Encoder. After Choose it is safe for concurrent use.
+// Plan says how a file is stored: it is a convert.Encoder. After Choose it is safe for concurrent
+// use.
 type Plan struct {
 	Recipe  Recipe
 	Pure    bool     // every matrix in the recipe's Matrix, but for those that Override names
 	Imatrix *Imatrix // which columns matter; nil: all columns of a matrix matter equally
 
-	// Fallbacks counts, of the last Choose, the tensors whose rows the block does not divide: by the type that was meant
-	// and the type that was taken.
+	// Fallbacks counts, of the last Choose, the tensors whose rows the block does not divide: by
+	// the type that was meant and the type that was taken.
 	Fallbacks map[[2]gguf.Type]int
 
 	overrides []override           // of several that match a tensor's name the last counts
@@ -45,7 +46,8 @@ func Names() []string {
 	return append(names, "int8", "int4")
 }
 
-// NewPlan finds a recipe by its name, in any case. int8 and int4 may mean another one for the mmproj file than for the text file.
+// NewPlan finds a recipe by its name, in any case. int8 and int4 may mean another one for the
+// mmproj file than for the text file.
 func NewPlan(name string, vision bool) (*Plan, error) {
 	want := strings.ToLower(name)
 	if w, ok := words[want]; ok {
@@ -60,8 +62,9 @@ func NewPlan(name string, vision bool) (*Plan, error) {
 	return &Plan{Recipe: Recipes[i]}, nil
 }
 
-// Override reads "REGEX=TYPE" and gives the matrices in whose names REGEX is found that type. Of several overrides of a
-// matrix the last counts. It fails on a pattern that is found in the name of no matrix that a PaliGemma can have.
+// Override reads "REGEX=TYPE" and gives the matrices in whose names REGEX is found that type. Of
+// several overrides of a matrix the last counts. It fails on a pattern that is found in the name of
+// no matrix that a PaliGemma can have.
 func (p *Plan) Override(s string) error {
 	pattern, name, ok := cutLast(s, "=")
 	if !ok {
@@ -115,7 +118,8 @@ func parseType(name string) (gguf.Type, error) {
 // matrixNames lists the names of all matrices of the largest model that package gemma accepts.
 func matrixNames() []string {
 	var names []string
-	for _, t := range slices.Concat(gemma.Tensors(paligemma.TextConfig{BlockCount: 512}), mmproj.Tensors(paligemma.VisionConfig{BlockCount: 512, PatchSize: 1})) {
+	for _, t := range slices.Concat(gemma.Tensors(paligemma.TextConfig{BlockCount: 512}),
+		mmproj.Tensors(paligemma.VisionConfig{BlockCount: 512, PatchSize: 1})) {
 		if isMatrix(t) {
 			names = append(names, t.Name)
 		}
@@ -131,11 +135,13 @@ func (p *Plan) FileType() uint32 { return p.Recipe.FileType }
 
 // Blocks reports whether matrices may be stored in blocks.
 func (p *Plan) Blocks() bool {
-	return p.Recipe.Matrix.Blocked() || slices.ContainsFunc(p.overrides, func(o override) bool { return o.typ.Blocked() })
+	return p.Recipe.Matrix.Blocked() || slices.ContainsFunc(p.overrides,
+		func(o override) bool { return o.typ.Blocked() })
 }
 
-// Choose sets the type of every tensor of a file, whose names and shapes are given. It fails where the importance matrix
-// knows nothing of a matrix that is to be rounded by it, or is another model's.
+// Choose sets the type of every tensor of a file, whose names and shapes are given. It fails where
+// the importance matrix knows nothing of a matrix that is to be rounded by it, or is another
+// model's.
 func (p *Plan) Choose(tensors []gguf.Tensor) error {
 	p.Fallbacks, p.weights = map[[2]gguf.Type]int{}, map[string][]float32{}
 	of := layer{gqaRatio: gqaRatio(tensors), weighted: p.Imatrix != nil}
@@ -154,7 +160,8 @@ func (p *Plan) Choose(tensors []gguf.Tensor) error {
 		if t.Type != want {
 			p.Fallbacks[[2]gguf.Type{want, t.Type}]++
 		}
-		if p.Imatrix != nil && t.Type.Blocked() && t.Type != gguf.Q8_0 { // Q8_0 has no choice to make: ggml's encoder ignores weights
+		// Q8_0 has no choice to make: ggml's encoder ignores weights
+		if p.Imatrix != nil && t.Type.Blocked() && t.Type != gguf.Q8_0 {
 			var err error
 			if p.weights[t.Name], err = p.Imatrix.Weights(t.Name, t.Shape[len(t.Shape)-1]); err != nil {
 				return err
@@ -164,8 +171,8 @@ func (p *Plan) Choose(tensors []gguf.Tensor) error {
 	return nil
 }
 
-// Keys returns the keys that say, as llama.cpp's files do, which importance matrix the last Choose took: none if it took
-// none.
+// Keys returns the keys that say, as llama.cpp's files do, which importance matrix the last Choose
+// took: none if it took none.
 func (p *Plan) Keys() []gguf.KV {
 	if len(p.weights) == 0 {
 		return nil
@@ -231,7 +238,8 @@ func isMatrix(t gguf.Tensor) bool {
 
 var layered = regexp.MustCompile(`^((?:v\.)?blk\.)([0-9]{1,3})(\..*)$`)
 
-// role returns a tensor's layer, and its name as packages gemma and mmproj have it, with %d for the layer.
+// role returns a tensor's layer, and its name as packages gemma and mmproj have it, with %d for the
+// layer.
 func role(name string) (layer int, pattern string) {
 	m := layered.FindStringSubmatch(name)
 	if m == nil {
@@ -241,7 +249,8 @@ func role(name string) (layer int, pattern string) {
 	return layer, m[1] + "%d" + m[3]
 }
 
-// gqaRatio returns how many query heads share a key/value head, which is in the shapes of their matrices; 1 for the encoder.
+// gqaRatio returns how many query heads share a key/value head, which is in the shapes of their
+// matrices; 1 for the encoder.
 func gqaRatio(tensors []gguf.Tensor) int {
 	var q, k int
 	for _, t := range tensors {

@@ -29,18 +29,23 @@ var models = []struct {
 	text   paligemma.TextConfig
 	vision paligemma.VisionConfig
 }{
-	{"demo", paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 256, BlockCount: 3, FeedForwardLength: 512, HeadCount: 4, HeadCountKV: 1, KeyLength: 64, VocabSize: 2048},
-		paligemma.VisionConfig{ImageSize: 112, PatchSize: 14, EmbeddingLength: 128, FeedForwardLength: 344, BlockCount: 4, HeadCount: 4, ProjectionDim: 256}},
+	{"demo", paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 256, BlockCount: 3,
+		FeedForwardLength: 512, HeadCount: 4, HeadCountKV: 1, KeyLength: 64, VocabSize: 2048},
+		paligemma.VisionConfig{ImageSize: 112, PatchSize: 14, EmbeddingLength: 128, FeedForwardLength: 344,
+			BlockCount: 4, HeadCount: 4, ProjectionDim: 256}},
 	{"paligemma-3b", paligemma.Variants[0].Text, siglip(2048)},
 	{"paligemma2-3b", paligemma.Variants[1].Text, siglip(2304)},
 }
 
 func siglip(projection int) paligemma.VisionConfig {
-	return paligemma.VisionConfig{ImageSize: 224, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
+	return paligemma.VisionConfig{ImageSize: 224, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304,
+		BlockCount: 27, HeadCount: 16, ProjectionDim: projection}
 }
 
-// chosen returns the tensors of both files of a model with their types, as pali convert stores them.
-func chosen(t *testing.T, text paligemma.TextConfig, vision paligemma.VisionConfig, change func(*Plan), name string) []gguf.Tensor {
+// chosen returns the tensors of both files of a model with their types, as pali convert stores
+// them.
+func chosen(t *testing.T, text paligemma.TextConfig, vision paligemma.VisionConfig, change func(*Plan),
+	name string) []gguf.Tensor {
 	t.Helper()
 	var all []gguf.Tensor
 	for _, isVision := range []bool{false, true} {
@@ -82,7 +87,8 @@ func evenly(text paligemma.TextConfig, vision paligemma.VisionConfig) *Imatrix {
 	return m
 }
 
-// Each matrix of three models in each recipe, as a table that a person can read: testdata/recipes-*.txt.
+// Each matrix of three models in each recipe, as a table that a person can read:
+// testdata/recipes-*.txt.
 func TestRecipes(t *testing.T) {
 	if *update && os.Getenv("CI") != "" {
 		t.Fatal("-update is refused where CI is set: look at the difference first")
@@ -127,12 +133,14 @@ func golden(t *testing.T, name, have string) {
 	h, w := strings.Split(have, "\n"), strings.Split(string(want), "\n")
 	for i := range max(len(h), len(w)) {
 		if i >= len(h) || i >= len(w) || h[i] != w[i] {
-			t.Fatalf("%s:%d differs (go test ./quant -update rewrites it):\nhave %q\nwant %q", path, i+1, h[min(i, len(h)-1)], w[min(i, len(w)-1)])
+			t.Fatalf("%s:%d differs (go test ./quant -update rewrites it):\nhave %q\nwant %q", path, i+1,
+				h[min(i, len(h)-1)], w[min(i, len(w)-1)])
 		}
 	}
 }
 
-// The readers take what a recipe makes of any tensor, and no recipe uses a type that --tensor-type does not know.
+// The readers take what a recipe makes of any tensor, and no recipe uses a type that --tensor-type
+// does not know.
 func TestTypesAreAccepted(t *testing.T) {
 	for _, r := range Recipes {
 		for _, m := range models {
@@ -217,8 +225,10 @@ func TestChanges(t *testing.T) {
 		{"q4_0", []func(*Plan){table("q6_k")}, "blk.0.ffn_up.weight", gguf.Q4_0},
 		{"q4_0", []func(*Plan){table("q6_k"), override("token=f16")}, "token_embd.weight", gguf.F16},
 		{"q4_k_m", []func(*Plan){override("ffn_down=Q8_0")}, "blk.0.ffn_down.weight", gguf.Q8_0},
-		{"q4_k_m", []func(*Plan){override("ffn_down=q8_0"), override(`blk\.0\.=bf16`)}, "blk.0.ffn_down.weight", gguf.BF16},
-		{"q4_k_m", []func(*Plan){override("v.blk=q6_k")}, "v.blk.3.attn_q.weight", gguf.Q8_0}, // 1152 is no multiple of 256
+		{"q4_k_m", []func(*Plan){override("ffn_down=q8_0"), override(`blk\.0\.=bf16`)}, "blk.0.ffn_down.weight",
+			gguf.BF16},
+		// 1152 is no multiple of 256
+		{"q4_k_m", []func(*Plan){override("v.blk=q6_k")}, "v.blk.3.attn_q.weight", gguf.Q8_0},
 		{"q4_k_m", []func(*Plan){override(".=q4_0")}, "blk.0.attn_norm.weight", gguf.F32},
 		{"q4_k_m", []func(*Plan){override(".=q4_0")}, mmproj.PositionEmbd, gguf.F32},
 		{"q4_k_m", []func(*Plan){override(".=q4_0")}, mmproj.PatchEmbdWeight, gguf.F32},
@@ -228,9 +238,12 @@ func TestChanges(t *testing.T) {
 		{"q4_k_m", []func(*Plan){func(p *Plan) { p.Pure = true }}, mmproj.ProjectionWeight, gguf.Q5_0},
 		{"q4_k_m", []func(*Plan){func(p *Plan) { p.Pure = true }, table("q8_0")}, "token_embd.weight", gguf.Q8_0},
 		{"iq4_xs", nil, "blk.0.ffn_down.weight", gguf.Q5_K},
-		{"iq4_xs", []func(*Plan){func(p *Plan) { p.Imatrix = evenly(m.text, m.vision) }}, "blk.0.ffn_down.weight", gguf.IQ4_XS},
-		{"q4_0", []func(*Plan){func(p *Plan) { p.Imatrix = evenly(m.text, m.vision) }}, "blk.1.ffn_down.weight", gguf.Q4_1},
-		{"q4_0", []func(*Plan){func(p *Plan) { p.Imatrix = evenly(m.text, m.vision) }}, "blk.2.ffn_down.weight", gguf.Q4_0},
+		{"iq4_xs", []func(*Plan){func(p *Plan) { p.Imatrix = evenly(m.text, m.vision) }}, "blk.0.ffn_down.weight",
+			gguf.IQ4_XS},
+		{"q4_0", []func(*Plan){func(p *Plan) { p.Imatrix = evenly(m.text, m.vision) }}, "blk.1.ffn_down.weight",
+			gguf.Q4_1},
+		{"q4_0", []func(*Plan){func(p *Plan) { p.Imatrix = evenly(m.text, m.vision) }}, "blk.2.ffn_down.weight",
+			gguf.Q4_0},
 	} {
 		all := chosen(t, m.text, m.vision, func(p *Plan) {
 			for _, f := range c.change {
@@ -242,39 +255,59 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s: %s is %v, want %v", c.recipe, c.tensor, all[i].Type, c.want)
 		}
 	}
-	for s, want := range map[string]string{
-		"ffn_down": "want REGEX=TYPE", "ffn_down=q9": `type "q9"`, "ffn_down=q4_k_m": `type "q4_k_m"`, "(=q8_0": "missing closing",
-		"atn_q=q8_0": "no matrix has such a name", "attn_norm=q8_0": "no matrix", "position=q8_0": "no matrix", "=": `type ""`,
+	for _, c := range []struct {
+		s    string
+		want string
+	}{
+		{"ffn_down", "want REGEX=TYPE"}, {"ffn_down=q9", `type "q9"`}, {"ffn_down=q4_k_m", `type "q4_k_m"`},
+		{"(=q8_0", "missing closing"},
+		{"atn_q=q8_0", "no matrix has such a name"}, {"attn_norm=q8_0", "no matrix"}, {"position=q8_0", "no matrix"},
+		{"=", `type ""`},
 	} {
-		if err := new(Plan).Override(s); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", s, err, want)
-		}
+		t.Run(c.s, func(t *testing.T) {
+			if err := new(Plan).Override(c.s); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v, want %s", c.s, err, c.want)
+			}
+		})
 	}
 	if err := new(Plan).OverrideTable("int8"); err == nil {
 		t.Error("int8 is a type")
 	}
 }
 
-// A plan takes the weights of the matrices that are rounded by them, says so in the file, and refuses another model's.
+// A plan takes the weights of the matrices that are rounded by them, says so in the file, and
+// refuses another model's.
 func TestPlanTakesWeights(t *testing.T) {
 	text, vision := models[0].text, models[0].vision
-	for name, want := range map[string]int{"f16": 0, "q8_0": 0, "q4_0": 7 * text.BlockCount, "q4_k_m": 7 * text.BlockCount} {
-		p, err := NewPlan(name, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Imatrix = evenly(text, vision)
-		if err := p.Choose(gemma.Tensors(text)); err != nil || len(p.weights) != want {
-			t.Errorf("%s: %v: weights of %d matrices, want %d", name, err, len(p.weights), want)
-		}
-		keys := []gguf.KV{{Key: "quantize.imatrix.file", Value: "ones.gguf"}, {Key: "quantize.imatrix.dataset", Value: "a, b"},
-			{Key: "quantize.imatrix.entries_count", Value: uint32(len(p.Imatrix.Squares))}, {Key: "quantize.imatrix.chunks_count", Value: uint32(3)}}
-		if want == 0 {
-			keys = nil
-		}
-		if d := cmp.Diff(keys, p.Keys()); d != "" {
-			t.Errorf("%s: keys (-want +have)\n%s", name, d)
-		}
+	for _, c := range []struct {
+		name string
+		want int
+	}{
+		{"f16", 0},
+		{"q8_0", 0},
+		{"q4_0", 7 * text.BlockCount},
+		{"q4_k_m", 7 * text.BlockCount},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := NewPlan(c.name, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Imatrix = evenly(text, vision)
+			if err := p.Choose(gemma.Tensors(text)); err != nil || len(p.weights) != c.want {
+				t.Errorf("%s: %v: weights of %d matrices, want %d", c.name, err, len(p.weights), c.want)
+			}
+			keys := []gguf.KV{{Key: "quantize.imatrix.file", Value: "ones.gguf"}, {Key: "quantize.imatrix.dataset",
+				Value: "a, b"},
+				{Key: "quantize.imatrix.entries_count", Value: uint32(len(p.Imatrix.Squares))},
+				{Key: "quantize.imatrix.chunks_count", Value: uint32(3)}}
+			if c.want == 0 {
+				keys = nil
+			}
+			if d := cmp.Diff(keys, p.Keys()); d != "" {
+				t.Errorf("%s: keys (-want +have)\n%s", c.name, d)
+			}
+		})
 	}
 	p, err := NewPlan("q4_0", true)
 	if err != nil {
@@ -288,7 +321,8 @@ func TestPlanTakesWeights(t *testing.T) {
 	}
 	wider := vision
 	wider.EmbeddingLength *= 2
-	if err := p.Choose(mmproj.Tensors(wider)); err == nil || !strings.Contains(err.Error(), "v.blk.0.attn_q.weight: 128 columns, the model's has 256") {
+	if err := p.Choose(mmproj.Tensors(wider)); err == nil || !strings.Contains(err.Error(),
+		"v.blk.0.attn_q.weight: 128 columns, the model's has 256") {
 		t.Errorf("a wider tower: %v", err)
 	}
 	deeper := vision
@@ -308,13 +342,24 @@ func TestFallbacks(t *testing.T) {
 	if err := p.Choose(mmproj.Tensors(v)); err != nil {
 		t.Fatal(err)
 	}
-	// Of 27 layers 13 have more bits: 0 to 2, 5, 8, 11, 14, 17, 20, 23 to 26. There attn_v (rows of 1152) is meant to be Q6_K.
-	if len(p.Fallbacks) != 2 || p.Fallbacks[[2]gguf.Type{gguf.Q6_K, gguf.Q8_0}] != 13 || p.Fallbacks[[2]gguf.Type{gguf.Q4_K, gguf.Q5_0}] != 27*5-13 {
+	// Of 27 layers 13 have more bits: 0 to 2, 5, 8, 11, 14, 17, 20, 23 to 26. There attn_v (rows of
+	// 1152) is meant to be Q6_K.
+	if len(p.Fallbacks) != 2 || p.Fallbacks[[2]gguf.Type{gguf.Q6_K, gguf.Q8_0}] != 13 ||
+		p.Fallbacks[[2]gguf.Type{gguf.Q4_K, gguf.Q5_0}] != 27*5-13 {
 		t.Errorf("%v", p.Fallbacks)
 	}
-	for cols, want := range map[int]gguf.Type{256: gguf.Q3_K, 96: gguf.IQ4_NL, 48: gguf.F16} {
-		if have := fallbackFor(gguf.Q3_K, cols); have != want {
-			t.Errorf("%d: %v, want %v", cols, have, want)
-		}
+	for _, c := range []struct {
+		cols int
+		want gguf.Type
+	}{
+		{256, gguf.Q3_K},
+		{96, gguf.IQ4_NL},
+		{48, gguf.F16},
+	} {
+		t.Run(fmt.Sprint(c.cols), func(t *testing.T) {
+			if have := fallbackFor(gguf.Q3_K, c.cols); have != c.want {
+				t.Errorf("%d: %v, want %v", c.cols, have, c.want)
+			}
+		})
 	}
 }

@@ -1,10 +1,12 @@
-// Package quant turns floats into ggml's blocks and back, and decides which tensor of a file gets which type.
+// Package quant turns floats into ggml's blocks and back, and decides which tensor of a file gets
+// which type.
 //
 //	"q4_k_m" ──recipe.go──▶ a type for each kind of tensor and layer ──plan.go──▶ the tensors of a file, with their types
 //	floats ──quant.go──▶ ggml's blocks, or the value that they cannot hold
 //
-// Before it: rows of 32-bit floats from package convert. After it: the bytes of a GGUF tensor. Both ways are ggml's own
-// functions, so that a file written here is what llama.cpp itself would have written.
+// Before it: rows of 32-bit floats from package convert. After it: the bytes of a GGUF tensor. Both
+// ways are ggml's own functions, so that a file written here is what llama.cpp itself would have
+// written.
 package quant
 
 import (
@@ -23,9 +25,9 @@ var matrixTypes = []gguf.Type{gguf.F32, gguf.F16, gguf.BF16, gguf.Q8_0, gguf.Q6_
 // floats gives the name that package tensor has for a type whose elements stand alone.
 var floats = map[gguf.Type]tensor.DType{gguf.F32: tensor.F32, gguf.F16: tensor.F16, gguf.BF16: tensor.BF16}
 
-// limit returns the smallest magnitude that a type may turn into an infinity. A block's scale is a half. It is the block's
-// largest magnitude over a fixed number in types that do not search for the best scale; of the others, a search may leave
-// the block's range, but not by much.
+// limit returns the smallest magnitude that a type may turn into an infinity. A block's scale is a
+// half. It is the block's largest magnitude over a fixed number in types that do not search for the
+// best scale; of the others, a search may leave the block's range, but not by much.
 func limit(t gguf.Type, weighted bool) float32 {
 	if d, ok := floats[t]; ok {
 		return d.Limit()
@@ -45,21 +47,23 @@ func limit(t gguf.Type, weighted bool) float32 {
 // maxWeight bounds an importance weight, so that no sum of an encoder leaves the range of a float.
 const maxWeight = 1e12
 
-// Encode stores src, some rows of the matrix t, in t's type at dst: a Plan is a convert.Encoder. overflow is as for the
-// function Encode.
+// Encode stores src, some rows of the matrix t, in t's type at dst: a Plan is a convert.Encoder.
+// overflow is as for the function Encode.
 func (p *Plan) Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error) {
 	return Encode(t.Type, dst, src, t.Shape[len(t.Shape)-1], p.weights[t.Name])
 }
 
-// Encode writes src, rows of cols floats, to dst in a type that a matrix can have (F32 to Q3_K). weights is nil, or the
-// importance of each column: block types round so that the weighted squares of the errors are least; a block whose weights
-// are all 0 is treated as unweighted. overflow is the position of the first value that is not a number, or too large for
-// the type, and -1 if there is none; where there is one, dst is not written. Encode fails where cols is not a multiple of
-// the block, and on weights that are too few, negative or above 1e12. It is safe for concurrent use.
+// Encode writes src, rows of cols floats, to dst in a type that a matrix can have (F32 to Q3_K).
+// weights is nil, or the importance of each column: block types round so that the weighted squares
+// of the errors are least; a block whose weights are all 0 is treated as unweighted. overflow is
+// the position of the first value that is not a number, or too large for the type, and -1 if there
+// is none; where there is one, dst is not written. Encode fails where cols is not a multiple of the
+// block, and on weights that are too few, negative or above 1e12. It is safe for concurrent use.
 func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32) (overflow int, err error) {
 	elements, _ := t.Block()
 	if elements == 0 || cols%elements != 0 || len(src)%cols != 0 {
-		return -1, fmt.Errorf("quant: %v: %d floats in rows of %d do not fill blocks of %d", t, len(src), cols, elements)
+		return -1, fmt.Errorf("quant: %v: %d floats in rows of %d do not fill blocks of %d", t, len(src), cols,
+			elements)
 	}
 	if err := checkWeights(weights, cols); err != nil {
 		return -1, err
@@ -75,8 +79,8 @@ func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32)
 	return -1, nil
 }
 
-// fillZeroBlocks returns the weights with 1 for all columns of a block where every one is 0: there ggml would divide by
-// their sum.
+// fillZeroBlocks returns the weights with 1 for all columns of a block where every one is 0: there
+// ggml would divide by their sum.
 func fillZeroBlocks(weights []float32, elements int) []float32 {
 	changed := false
 	for at := 0; at < len(weights); at += elements {
@@ -105,8 +109,8 @@ func checkWeights(weights []float32, cols int) error {
 	return nil
 }
 
-// Decode reads len(dst) elements of type t from src. It fails where len(dst) is not a multiple of t's block. It is safe
-// for concurrent use.
+// Decode reads len(dst) elements of type t from src. It fails where len(dst) is not a multiple of
+// t's block. It is safe for concurrent use.
 func Decode(t gguf.Type, dst []float32, src []byte) error {
 	elements, bytes := t.Block()
 	if elements == 0 || len(dst)%elements != 0 || len(src) < len(dst)/elements*bytes {

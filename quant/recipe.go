@@ -2,7 +2,8 @@ package quant
 
 // This file: which tensor gets which type, in each recipe.
 //
-// Vectors, the position table and the patch kernel stay F32 in every recipe. All other tensors are matrices:
+// Vectors, the position table and the patch kernel stay F32 in every recipe. All other tensors are
+// matrices:
 //
 //	Table       token_embd: the input embedding and, tied, the classifier
 //	Projector   mm.input_projection
@@ -11,8 +12,9 @@ package quant
 //	Down        ffn_down of both halves
 //	Matrix      attn_q, attn_k, ffn_gate and ffn_up; and the three above in layers that the recipe does not take out
 //
-// Which layers get more bits is as in llama.cpp (src/llama-quant.cpp, llama_tensor_get_type), so that a name means here what it means there.
-// Two columns are our own: llama.cpp has Q6_K for a tied token table, but for q8_0, and nothing apart for the projector.
+// Which layers get more bits is as in llama.cpp (src/llama-quant.cpp, llama_tensor_get_type), so
+// that a name means here what it means there. Two columns are our own: llama.cpp has Q6_K for a
+// tied token table, but for q8_0, and nothing apart for the projector.
 
 import "github.com/pali-gguf/pali/gguf"
 
@@ -30,8 +32,9 @@ type rule struct {
 	as    gguf.Type
 }
 
-// table is the type of the token table in every recipe of block types, and, as it is small, of the projector. It is to be measured
-// whether Q6_K is as good: a PaliGemma 3B file would be 128 MB smaller.
+// table is the type of the token table in every recipe of block types, and, as it is small, of the
+// projector. It is to be measured whether Q6_K is as good: a PaliGemma 3B file would be 128 MB
+// smaller.
 const table = gguf.Q8_0
 
 // Recipes are all there are, the widest first.
@@ -69,15 +72,15 @@ var Recipes = []Recipe{
 		Down:   []rule{{sixteenth, gguf.Q5_K}, {every, gguf.Q4_K}}},
 }
 
-// words are the recipes that we recommend on processors, for the text file and for the mmproj file. They are to change when
-// docs/quality.md has the figures.
+// words are the recipes that we recommend on processors, for the text file and for the mmproj file.
+// They are to change when docs/quality.md has the figures.
 var words = map[string]struct{ text, vision string }{
 	"int8": {"q8_0", "q8_0"},
 	"int4": {"q4_0", "q4_0"},
 }
 
-// fallback gives the type that is taken instead where the blocks of 256 do not divide a row: the nearest with blocks of
-// 32 that is no worse. Where those do not divide it either, it is F16.
+// fallback gives the type that is taken instead where the blocks of 256 do not divide a row: the
+// nearest with blocks of 32 that is no worse. Where those do not divide it either, it is F16.
 var fallback = map[gguf.Type]gguf.Type{
 	gguf.Q6_K: gguf.Q8_0, gguf.Q5_K: gguf.Q5_1, gguf.Q4_K: gguf.Q5_0, gguf.IQ4_XS: gguf.IQ4_NL, gguf.Q3_K: gguf.IQ4_NL,
 }
@@ -98,11 +101,12 @@ func first(n int) func(layer) bool { return func(l layer) bool { return l.at < n
 func eighth(l layer) bool    { return l.at < l.of/8 }
 func sixteenth(l layer) bool { return l.at < l.of/16 }
 
-// moreBits takes an eighth of the layers at the beginning, an eighth at the end, and every third between (llama.cpp's
-// use_more_bits).
+// moreBits takes an eighth of the layers at the beginning, an eighth at the end, and every third
+// between (llama.cpp's use_more_bits).
 func moreBits(l layer) bool { return eighth(l) || l.at >= 7*l.of/8 || (l.at-l.of/8)%3 == 2 }
 
-// shared takes layers whose values serve four query heads or more: they are small, and their rounding counts as often.
+// shared takes layers whose values serve four query heads or more: they are small, and their
+// rounding counts as often.
 func shared(l layer) bool { return l.gqaRatio >= 4 }
 
 func weighted(l layer) bool   { return l.weighted }

@@ -1,6 +1,7 @@
 package quant
 
-// This file: blocks and recipes against those of llama.cpp's own library (scripts/reference/blocks.py made the files in testdata).
+// This file: blocks and recipes against those of llama.cpp's own library
+// (scripts/reference/blocks.py made the files in testdata).
 
 import (
 	"crypto/sha256"
@@ -37,7 +38,8 @@ func referenceRows() (x []float32, cols int, weights []float32) {
 	return x, cols, weights
 }
 
-// The blocks of every type are those of llama.cpp's library, to the bit, without weights and with them.
+// The blocks of every type are those of llama.cpp's library, to the bit, without weights and with
+// them.
 func TestLikeLlamaCpp(t *testing.T) {
 	x, cols, weights := referenceRows()
 	have := ""
@@ -61,11 +63,13 @@ func TestLikeLlamaCpp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if have != string(want) {
-		t.Errorf("other blocks than llama.cpp's (a build with -ffp-contract=off, as make has it, gives the same):\nhave\n%s\nwant\n%s", have, want)
+		t.Errorf(
+			"other blocks than llama.cpp's (a build with -ffp-contract=off, as make has it, gives the same):\nhave\n%s\nwant\n%s", have, want)
 	}
 }
 
-// The recipes give every matrix of a layer the type that llama.cpp gives it, in both architectures; the token table is our own decision.
+// The recipes give every matrix of a layer the type that llama.cpp gives it, in both architectures;
+// the token table is our own decision.
 func TestTypesLikeLlamaCpp(t *testing.T) {
 	for _, m := range models[1:] {
 		text, err := os.ReadFile("testdata/types-" + m.text.Architecture + ".txt")

@@ -44,14 +44,16 @@ func (s *Source) jobs(layout *gguf.Layout, requantize bool) ([]job, error) {
 	return all, nil
 }
 
-// RequantizeError says that a matrix of the source is in blocks already, without Options.Requantize.
+// RequantizeError says that a matrix of the source is in blocks already, without
+// Options.Requantize.
 type RequantizeError struct {
 	Tensor string
 	Type   gguf.Type
 }
 
 func (e *RequantizeError) Error() string {
-	return fmt.Sprintf("%s is %v already, and rounding it again loses more: take the F32, F16 or BF16 file", e.Tensor, e.Type)
+	return fmt.Sprintf("%s is %v already, and rounding it again loses more: take the F32, F16 or BF16 file", e.Tensor,
+		e.Type)
 }
 
 // copied reports whether the target has the source's bytes.
@@ -146,7 +148,8 @@ func (w *worker) encode(s strip, x []float32) ([]byte, error) {
 	return b, err
 }
 
-// valueError says what is wrong with value i of the strip, whose rows have width values where it stands.
+// valueError says what is wrong with value i of the strip, whose rows have width values where it
+// stands.
 func (s strip) valueError(v float32, i, width int, wrong string) error {
 	return strips.ValueError(s.from.Shape, (s.first+i/width)*s.cols+i%width, v, wrong)
 }

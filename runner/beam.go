@@ -21,7 +21,8 @@ type BeamDecoder interface {
 	Decoder
 	// Reorder makes beam i continue what beam parents[i] has been, for each i.
 	Reorder(parents []int) error
-	// StepBatch adds tokens[i] to beam i, for each beam, and returns the logits [V] that follow each.
+	// StepBatch adds tokens[i] to beam i, for each beam, and returns the logits [V] that follow
+	// each.
 	StepBatch(tokens []int32) ([][]float32, error)
 }
 

@@ -74,7 +74,8 @@ func TestBeams(t *testing.T) {
 		sum := 0.0
 		for n, s := range out.Steps {
 			sum += s.Logprob
-			if got := float64(out.Logits[n][s.Token]); len(s.Top) != 2 || s.Top[0].Logprob < s.Logprob || math.IsNaN(got) {
+			if got := float64(out.Logits[n][s.Token]); len(s.Top) != 2 || s.Top[0].Logprob < s.Logprob ||
+				math.IsNaN(got) {
 				t.Errorf("case %d, step %d: %+v", i, n, s)
 			}
 		}

@@ -16,7 +16,8 @@ type Request struct {
 	Prompt     string    // reaches the model exactly as it is
 	MaxTokens  int       // longest answer
 	Sampling   Sampling  // of Generate
-	// Constraint says which tokens may come in Generate; nil: all. It belongs to this request alone.
+	// Constraint says which tokens may come in Generate; nil: all. It belongs to this request
+	// alone.
 	Constraint  Constraint
 	TopLogprobs int  // how many of the most probable tokens to report at each step
 	Trace       bool // keep the logits in the result
@@ -24,8 +25,8 @@ type Request struct {
 
 // Constraint gives an answer a form. tasks.Grammar is one.
 type Constraint interface {
-	// Mask sets the logits [V] of all tokens that may not come next to minus infinity, and leaves one
-	// at least. left is how many tokens may still come, this one included.
+	// Mask sets the logits [V] of all tokens that may not come next to minus infinity, and leaves
+	// one at least. left is how many tokens may still come, this one included.
 	Mask(logits []float32, left int)
 	// Accept says which token was chosen.
 	Accept(token int32)
@@ -44,7 +45,7 @@ const (
 func (q Request) Validate() error {
 	switch {
 	case len(q.Prompt) > MaxPromptBytes:
-		return InvalidRequestError{LimitError{"bytes of prompt", int64(len(q.Prompt)), MaxPromptBytes}}
+		return InvalidRequestError{LimitError{What: "bytes of prompt", Have: int64(len(q.Prompt)), Max: MaxPromptBytes}}
 	case q.MaxTokens < 1 || q.MaxTokens > MaxAnswerTokens:
 		return invalidValue("max_tokens", q.MaxTokens, fmt.Sprintf("1 to %d", MaxAnswerTokens))
 	case q.TopLogprobs < 0 || q.TopLogprobs > MaxTopLogprobs:
@@ -74,7 +75,8 @@ func (q Request) check(c paligemma.VisionConfig) error {
 		return InvalidRequestError{errors.New("no image")}
 	}
 	if n := c.Tokens() * c.ProjectionDim; len(q.Embeddings)%n != 0 {
-		return InvalidRequestError{fmt.Errorf("%d floats are not embeddings of %d for each image", len(q.Embeddings), n)}
+		return InvalidRequestError{fmt.Errorf("%d floats are not embeddings of %d for each image", len(q.Embeddings),
+			n)}
 	}
 	return q.Validate()
 }
@@ -104,9 +106,4 @@ type ValueError struct {
 func (e ValueError) Error() string { return fmt.Sprintf("%s %v: want %s", e.Field, e.Value, e.Want) }
 
 // LimitError is a size that is too large.
-type LimitError struct {
-	What      string // is counted: "images"
-	Have, Max int64
-}
-
-func (e LimitError) Error() string { return fmt.Sprintf("%d %s: at most %d", e.Have, e.What, e.Max) }
+type LimitError = paligemma.LimitError

@@ -101,12 +101,13 @@ func TestGenerate(t *testing.T) {
 	s := &scripted{t: t, answer: []int32{'x', 152, 150, 151, paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
 	var streamed strings.Builder
-	out, err := r.Generate(context.Background(), request(10), func(s Step) error { streamed.WriteString(s.Text); return nil })
+	out, err := r.Generate(context.Background(), request(10),
+		func(s Step) error { streamed.WriteString(s.Text); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The separator is tokenized alone: after a prompt that ends with a newline it is a token of its
-	// own.
+	// The separator is tokenized alone: after a prompt that ends with a newline it is a token of
+	// its own.
 	if d := cmp.Diff([]int32{paligemma.BOS, 'h', 'i', '\n', '\n'}, s.prefix); d != "" {
 		t.Errorf("prefix (-want +got)\n%s", d)
 	}
@@ -124,7 +125,8 @@ func TestGenerate(t *testing.T) {
 		t.Errorf("kept %d rows of logits", len(out.Logits))
 	}
 	want := 5 - math.Log(math.Exp(5)+199)
-	if got := out.Steps[0]; math.Abs(got.Logprob-want) > 1e-12 || len(got.Top) != 2 || got.Top[0].Token != 'x' || got.Top[1].Token != 0 {
+	if got := out.Steps[0]; math.Abs(got.Logprob-want) > 1e-12 || len(got.Top) != 2 || got.Top[0].Token != 'x' ||
+		got.Top[1].Token != 0 {
 		t.Errorf("first step %+v, want logprob %v", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -21,26 +22,30 @@ func tokens(all []candidate) []int32 {
 var four = []float32{float32(math.Log(0.2)), float32(math.Log(0.4)), float32(math.Log(0.1)), float32(math.Log(0.3))}
 
 func TestCandidates(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		s    Sampling
 		want []int32
 	}{
-		"all":              {Sampling{Temperature: 1}, []int32{1, 3, 0, 2}},
-		"top k":            {Sampling{Temperature: 1, TopK: 2}, []int32{1, 3}},
-		"top k of too few": {Sampling{Temperature: 1, TopK: 9}, []int32{1, 3, 0, 2}},
-		"nucleus":          {Sampling{Temperature: 1, TopP: 0.65}, []int32{1, 3}},
-		"nucleus, one":     {Sampling{Temperature: 1, TopP: 0.01}, []int32{1}},
-		"nucleus, whole":   {Sampling{Temperature: 1, TopP: 1}, []int32{1, 3, 0, 2}},
-		"after top k":      {Sampling{Temperature: 1, TopK: 2, TopP: 0.5}, []int32{1}}, // 0.4/0.7 reaches a half
-		"min p":            {Sampling{Temperature: 1, MinP: 0.4}, []int32{1, 3, 0}},
-		"cold nucleus":     {Sampling{Temperature: 0.1, TopP: 0.9}, []int32{1}}, // 0.4^10 / sum = 0.946
-		"cold nucleus, 2":  {Sampling{Temperature: 0.1, TopP: 0.96}, []int32{1, 3}},
+		{"all", Sampling{Temperature: 1}, []int32{1, 3, 0, 2}},
+		{"top k", Sampling{Temperature: 1, TopK: 2}, []int32{1, 3}},
+		{"top k of too few", Sampling{Temperature: 1, TopK: 9}, []int32{1, 3, 0, 2}},
+		{"nucleus", Sampling{Temperature: 1, TopP: 0.65}, []int32{1, 3}},
+		{"nucleus, one", Sampling{Temperature: 1, TopP: 0.01}, []int32{1}},
+		{"nucleus, whole", Sampling{Temperature: 1, TopP: 1}, []int32{1, 3, 0, 2}},
+		{"after top k", Sampling{Temperature: 1, TopK: 2, TopP: 0.5}, []int32{1}}, // 0.4/0.7 reaches a half
+		{"min p", Sampling{Temperature: 1, MinP: 0.4}, []int32{1, 3, 0}},
+		{"cold nucleus", Sampling{Temperature: 0.1, TopP: 0.9}, []int32{1}}, // 0.4^10 / sum = 0.946
+		{"cold nucleus, 2", Sampling{Temperature: 0.1, TopP: 0.96}, []int32{1, 3}},
 	} {
-		if d := cmp.Diff(c.want, tokens(NewSampler(c.s).candidates(four))); d != "" {
-			t.Errorf("%s (-want +got)\n%s", name, d)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, tokens(NewSampler(c.s).candidates(four))); d != "" {
+				t.Errorf("%s (-want +got)\n%s", c.name, d)
+			}
+		})
 	}
-	if d := cmp.Diff([]int32{0, 1, 2}, tokens(NewSampler(Sampling{Temperature: 1, TopP: 0.3}).candidates([]float32{1, 1, 1}))); d != "" {
+	if d := cmp.Diff([]int32{0, 1, 2}, tokens(NewSampler(Sampling{Temperature: 1, TopP: 0.3}).candidates([]float32{1, 1,
+		1}))); d != "" {
 		t.Errorf("equal ones stay together (-want +got)\n%s", d)
 	}
 }
@@ -72,9 +77,20 @@ func TestBinProb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for token, bins := range map[int32]float64{99: 0, 100: 1 + NearBins, 100 + 500: 1 + 2*NearBins, 100 + 1020: 1 + NearBins + 3, 100 + 1024: 0} {
-		if got := binProb(logits, norm, token) * float64(len(logits)); math.Abs(got-bins) > 1e-9 {
-			t.Errorf("token %d: %v bins, want %v", token, got, bins)
-		}
+	for _, c := range []struct {
+		token int32
+		bins  float64
+	}{
+		{99, 0},
+		{100, 1 + NearBins},
+		{100 + 500, 1 + 2*NearBins},
+		{100 + 1020, 1 + NearBins + 3},
+		{100 + 1024, 0},
+	} {
+		t.Run(fmt.Sprint(c.token), func(t *testing.T) {
+			if got := binProb(logits, norm, c.token) * float64(len(logits)); math.Abs(got-c.bins) > 1e-9 {
+				t.Errorf("token %d: %v bins, want %v", c.token, got, c.bins)
+			}
+		})
 	}
 }

@@ -74,7 +74,8 @@ func (a *Access) allowedOrigin(origin, host string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host == host && u.User == nil && u.Path == "" &&
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host == host && u.User == nil &&
+		u.Path == "" &&
 		u.RawQuery == "" && u.Fragment == ""
 }
 

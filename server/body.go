@@ -33,7 +33,8 @@ type bodies struct {
 // read reads a body. Its bytes count as in memory until done is called.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && c != "identity" {
-		return nil, nil, failuref(http.StatusUnsupportedMediaType, "encoding", "a body that is not compressed is wanted")
+		return nil, nil, failuref(http.StatusUnsupportedMediaType, "encoding",
+			"a body that is not compressed is wanted")
 	}
 	in := &deadlineReader{Reader: http.MaxBytesReader(w, r.Body, b.max), bodies: b,
 		control: http.NewResponseController(w), end: time.Now().Add(bodyTimeout)}

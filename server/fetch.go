@@ -28,7 +28,8 @@ func newFetcher(limit int64) *fetcher {
 	f.client = &http.Client{
 		Timeout: 20 * time.Second,
 		Transport: &http.Transport{DialContext: f.dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
-			ResponseHeaderTimeout: 10 * time.Second, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10},
+			ResponseHeaderTimeout: 10 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > 3 {
 				return errors.New("too many redirects")

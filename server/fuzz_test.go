@@ -14,9 +14,14 @@ func FuzzRequests(f *testing.F) {
 	s := New(Options{Models: []*Model{toy("toy")}, Options: engine.Options{Parallel: 1, Queue: 1, MaxTokens: 1024}})
 	r := httptest.NewRequest("POST", "/", nil)
 	for _, body := range []string{
-		`{"messages":[{"role":"user","content":[{"type":"text","text":"detect cat"},{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}],"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"array","items":{"properties":{"label":{}}}}}}}`,
-		`{"input":[{"role":"user","content":[{"type":"input_text","text":"ocr"},{"type":"input_image","image_url":"aGk="}]}],"text":{"format":{"type":"json_object"}}}`,
-		`{"model":"toy","prompt":"ocr","images":["aGk="],"format":{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#"}}},"keep_alive":"5m","options":{"num_predict":-1}}`,
+		`{"messages":[{"role":"user","content":[{"type":"text","text":"detect cat"},
+			{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}],
+			"response_format":{"type":"json_schema","json_schema":{
+				"schema":{"type":"array","items":{"properties":{"label":{}}}}}}}`,
+		`{"input":[{"role":"user","content":[{"type":"input_text","text":"ocr"},{"type":"input_image","image_url":"aGk="}]}],
+			"text":{"format":{"type":"json_object"}}}`,
+		`{"model":"toy","prompt":"ocr","images":["aGk="],"format":{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#"}}},
+			"keep_alive":"5m","options":{"num_predict":-1}}`,
 		`{"messages":[{"role":"system","content":""}],"format":"json","keep_alive":-1}`,
 	} {
 		f.Add([]byte(body))
@@ -49,7 +54,8 @@ func FuzzRequests(f *testing.F) {
 // A form says what its JSON says: whatever its fields are, the JSON that is made of them can be
 // read again.
 func FuzzForm(f *testing.F) {
-	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"things\"\r\n\r\ncat\r\n--x\r\nContent-Disposition: form-data; name=\"seed\"\r\n\r\n3\r\n--x--\r\n"), "x")
+	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"things\"\r\n\r\ncat\r\n"+
+		"--x\r\nContent-Disposition: form-data; name=\"seed\"\r\n\r\n3\r\n--x--\r\n"), "x")
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\ncat\r\n--x--\r\n"), "x")
 	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
 		fields, files, err := readForm(body, boundary)

@@ -36,7 +36,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		if !s.authorized(r) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			fail(out, failuref(http.StatusUnauthorized, "no_key", "this server requires a key: Authorization: Bearer KEY"))
+			fail(out, failuref(http.StatusUnauthorized, "no_key",
+				"this server requires a key: Authorization: Bearer KEY"))
 			return
 		}
 		next.ServeHTTP(out, r)

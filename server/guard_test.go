@@ -42,39 +42,53 @@ func TestHostsAndOrigins(t *testing.T) {
 		code int // of a request without an Origin; 0: that of the method
 	}{
 		{"localhost" + port, 0}, {"127.0.0.1" + port, 0}, {"[::1]" + port, 0},
-		{"laptop.local" + port, 403}, {"evil.example", 403}, {"evil.example" + port, 403}, {"", 403}, {"localhost." + port, 403}, {"user@localhost" + port, 400}, // net/http itself refuses it
+		{"laptop.local" + port, 403}, {"evil.example", 403}, {"evil.example" + port, 403}, {"", 403},
+		{"localhost." + port, 403}, {"user@localhost" + port, 400}, // net/http itself refuses it
 	}
 	cases := 0
 	for _, h := range hosts {
-		for _, origin := range []string{"none", "same", "null", "https://evil.example", "chrome-extension://abcdefghijklmnop"} {
-			for method, code := range map[string]int{"GET": 200, "POST": 400, "OPTIONS": 204} { // 400: the body is not JSON
-				cases++
-				want := code
-				switch {
-				case h.code != 0:
-					want = h.code
-				case origin != "none" && origin != "same":
-					want = 403
-				}
-				path := map[string]string{"GET": "/health", "POST": "/v1/caption", "OPTIONS": "/v1/caption"}[method]
-				request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 1\r\n", method, path, h.host)
-				switch origin {
-				case "none":
-				case "same":
-					request += "Origin: http://" + h.host + "\r\n"
-				default:
-					request += "Origin: " + origin + "\r\n"
-				}
-				status, header := s.raw(request + "\r\n{")
-				if want == 200 && status == 503 {
-					status = 200 // no model is loaded yet
-				}
-				if status != want {
-					t.Errorf("%s, Host %q, Origin %q: %d, want %d", method, h.host, origin, status, want)
-				}
-				if allowed := header.Get("Access-Control-Allow-Origin"); allowed != "" {
-					t.Errorf("%s, Host %q, Origin %q: may be read by %s", method, h.host, origin, allowed)
-				}
+		origins := []string{"none", "same", "null", "https://evil.example", "chrome-extension://abcdefghijklmnop"}
+		for _, origin := range origins {
+			for _, c := range []struct {
+				method string
+				code   int
+			}{
+				{"GET", 200},
+				{"POST", 400},
+				{"OPTIONS", 204},
+			} {
+				t.Run(c.method, func(t *testing.T) { // 400: the body is not JSON
+					cases++
+					want := c.code
+					switch {
+					case h.code != 0:
+						want = h.code
+					case origin != "none" && origin != "same":
+						want = 403
+					}
+					path := map[string]string{"GET": "/health", "POST": "/v1/caption",
+						"OPTIONS": "/v1/caption"}[c.method]
+					request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", c.method, path,
+						h.host) +
+						"Content-Type: application/json\r\nContent-Length: 1\r\n"
+					switch origin {
+					case "none":
+					case "same":
+						request += "Origin: http://" + h.host + "\r\n"
+					default:
+						request += "Origin: " + origin + "\r\n"
+					}
+					status, header := s.raw(request + "\r\n{")
+					if want == 200 && status == 503 {
+						status = 200 // no model is loaded yet
+					}
+					if status != want {
+						t.Errorf("%s, Host %q, Origin %q: %d, want %d", c.method, h.host, origin, status, want)
+					}
+					if allowed := header.Get("Access-Control-Allow-Origin"); allowed != "" {
+						t.Errorf("%s, Host %q, Origin %q: may be read by %s", c.method, h.host, origin, allowed)
+					}
+				})
 			}
 		}
 	}
@@ -92,11 +106,15 @@ func TestAllowed(t *testing.T) {
 		host, origin string
 		status       int
 	}{
-		{"pali.example", "", 200}, {"PALI.example:8080", "", 200}, {"192.168.1.5:8080", "", 200}, {"[fe80::1]", "", 200}, {"localhost", "", 200},
-		{"pali.example", "http://pali.example", 200}, {"pali.example", "https://app.example", 200}, {"192.168.1.5", "http://192.168.1.5", 200},
-		{"evil.example", "", 403}, {"pali.example.evil.example", "", 403}, {"pali.example", "https://app.example.evil.example", 403}, {"pali.example", "http://app.example", 403},
-		{"pali.example", "https://pali.example:444", 403}, {"pali.example", "http://user@pali.example", 403}, {"pali.example", "file://", 403},
-		{"pali.example:0", "", 403}, {"pali.example:99999", "", 403}, {"pali.example:x", "", 403}, {"1.2.3.4.5", "", 403}, {"0x7f.1", "", 403},
+		{"pali.example", "", 200}, {"PALI.example:8080", "", 200}, {"192.168.1.5:8080", "", 200},
+		{"[fe80::1]", "", 200},
+		{"localhost", "", 200}, {"pali.example", "http://pali.example", 200}, {"pali.example", "https://app.example",
+			200},
+		{"192.168.1.5", "http://192.168.1.5", 200}, {"evil.example", "", 403}, {"pali.example.evil.example", "", 403},
+		{"pali.example", "https://app.example.evil.example", 403}, {"pali.example", "http://app.example", 403},
+		{"pali.example", "https://pali.example:444", 403}, {"pali.example", "http://user@pali.example", 403},
+		{"pali.example", "file://", 403}, {"pali.example:0", "", 403}, {"pali.example:99999", "", 403},
+		{"pali.example:x", "", 403}, {"1.2.3.4.5", "", 403}, {"0x7f.1", "", 403},
 	} {
 		g, err := s.send(context.Background(), "GET", "/openapi.json", nil, "Host", c.host, "Origin", c.origin)
 		if c.origin == "" {
@@ -105,12 +123,16 @@ func TestAllowed(t *testing.T) {
 		if err != nil || g.status != c.status {
 			t.Errorf("Host %q, Origin %q: %v, %d, want %d", c.host, c.origin, err, g.status, c.status)
 		}
-		if want := c.origin == "https://app.example" && g.status == 200; (g.header.Get("Access-Control-Allow-Origin") == c.origin) != want && c.origin != "" {
-			t.Errorf("Host %q, Origin %q: may be read by %q", c.host, c.origin, g.header.Get("Access-Control-Allow-Origin"))
+		reader, want := g.header.Get("Access-Control-Allow-Origin"), c.origin == "https://app.example" &&
+			g.status == 200
+		if (reader == c.origin) != want && c.origin != "" {
+			t.Errorf("Host %q, Origin %q: may be read by %q", c.host, c.origin, reader)
 		}
 	}
-	g := s.do("OPTIONS", "/v1/caption", "", "Host", "pali.example", "Origin", "https://app.example", "Access-Control-Request-Method", "POST")
-	if g.status != 204 || g.header.Get("Access-Control-Allow-Methods") == "" || g.header.Get("Access-Control-Allow-Credentials") != "" {
+	g := s.do("OPTIONS", "/v1/caption", "",
+		"Host", "pali.example", "Origin", "https://app.example", "Access-Control-Request-Method", "POST")
+	if g.status != 204 || g.header.Get("Access-Control-Allow-Methods") == "" ||
+		g.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("preflight: %+v", g)
 	}
 }
@@ -142,7 +164,8 @@ func TestSimpleRequests(t *testing.T) {
 			t.Errorf("%q: %d %s, want %d", c.header, g.status, g.body, c.status)
 		}
 	}
-	if g := s.do("POST", "/api/chat", "{}", "Content-Type", "multipart/form-data; boundary=x"); g.status != 415 || !strings.HasPrefix(g.body, `{"error":"`) {
+	g := s.do("POST", "/api/chat", "{}", "Content-Type", "multipart/form-data; boundary=x")
+	if g.status != 415 || !strings.HasPrefix(g.body, `{"error":"`) {
 		t.Errorf("a form on Ollama's route: %+v", g)
 	}
 }
@@ -151,7 +174,8 @@ func TestKey(t *testing.T) {
 	s := serve(t, func(o *Options) { o.Key = "secret" })
 	for _, path := range []string{"/v1/models", "/metrics", "/openapi.json", "/api/tags", "/"} {
 		for _, shown := range []string{"", "secret", "Bearer", "Bearer wrong", "Bearer secret2", "Basic secret"} {
-			if g := s.do("GET", path, "", "Authorization", shown); g.status != 401 || g.header.Get("WWW-Authenticate") != "Bearer" {
+			g := s.do("GET", path, "", "Authorization", shown)
+			if g.status != 401 || g.header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("%s with %q: %d", path, shown, g.status)
 			}
 		}
@@ -171,10 +195,16 @@ func TestKey(t *testing.T) {
 // is told.
 func TestTraversal(t *testing.T) {
 	s := serve(t)
-	names := []string{"..", "../", "../../etc/passwd", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd", "./toy", "toy/../toy", "toy/", "/toy", "toy/..", ".", "./", "..\\..\\etc\\passwd",
-		"C:\\Windows\\win.ini", "C:/Windows/win.ini", "\\\\host\\share\\x", "//host/share/x", "file:///etc/passwd", "file://localhost/etc/passwd", "toy\x00", "toy\x00.gguf", "\x00", "%2e%2e%2fetc%2fpasswd",
-		"..%2f..%2fetc%2fpasswd", "%252e%252e%252f", "..%5c..%5cetc", "..;/etc/passwd", "....//....//etc/passwd", "..././..././etc/passwd", "\u2025/etc/passwd", "..\uff0fetc\uff0fpasswd",
-		"toy.gguf", "toy:latest:latest", "~/x", "$HOME/x", "/proc/self/environ", "/dev/zero", "models/toy", "server_test.go"}
+	names := []string{
+		"..", "../", "../../etc/passwd", "../../../../../../etc/passwd", "/etc/passwd", "//etc/passwd", "./toy",
+		"toy/../toy", "toy/", "/toy", "toy/..", ".", "./", "..\\..\\etc\\passwd", "C:\\Windows\\win.ini",
+		"C:/Windows/win.ini", "\\\\host\\share\\x", "//host/share/x", "file:///etc/passwd",
+		"file://localhost/etc/passwd", "toy\x00", "toy\x00.gguf", "\x00", "%2e%2e%2fetc%2fpasswd",
+		"..%2f..%2fetc%2fpasswd", "%252e%252e%252f", "..%5c..%5cetc", "..;/etc/passwd",
+		"....//....//etc/passwd", "..././..././etc/passwd", "\u2025/etc/passwd", "..\uff0fetc\uff0fpasswd",
+		"toy.gguf", "toy:latest:latest", "~/x", "$HOME/x", "/proc/self/environ", "/dev/zero", "models/toy",
+		"server_test.go",
+	}
 	if len(names) != 40 {
 		t.Fatalf("%d names", len(names))
 	}
@@ -197,7 +227,8 @@ func TestTraversal(t *testing.T) {
 		if strings.ContainsAny(name, "\x00 ") {
 			continue
 		}
-		if status, _ := s.raw("GET /v1/models/" + name + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); status != 404 && status != 400 && status != 307 {
+		status, _ := s.raw("GET /v1/models/" + name + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		if status != 404 && status != 400 && status != 307 {
 			t.Errorf("GET %q: %d", name, status)
 		}
 	}
@@ -212,7 +243,8 @@ func TestNothingIsToldInPassing(t *testing.T) {
 	s.upload("/v1/run", 1, "prompt", "fault segv")
 	s.get("/v1/models/my-sister%0d%0apali:")
 	s.get("/my-sister?password=1")
-	all := log.String() + s.get("/metrics").body + s.get("/v1/models").body + s.get("/health").body + s.get("/api/ps").body
+	all := log.String() + s.get("/metrics").body + s.get("/v1/models").body + s.get("/health").body +
+		s.get("/api/ps").body
 	for _, word := range []string{"sister", "password", "secret", "127.0.0.1", "/tmp", "/home", "go-build"} {
 		if strings.Contains(all, word) {
 			t.Errorf("%q is told:\n%s", word, all)

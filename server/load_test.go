@@ -21,7 +21,8 @@ import (
 func (s *running) patiently(n int, prompt string, refused *atomic.Int64) (got, error) {
 	for {
 		body, kind := form(plain(colour(n)), "prompt", prompt)
-		g, err := s.send(context.Background(), "POST", "/v1/run", body, "Content-Type", kind, "User-Agent", fmt.Sprint("client ", n))
+		g, err := s.send(context.Background(), "POST", "/v1/run", body,
+			"Content-Type", kind, "User-Agent", fmt.Sprint("client ", n))
 		if err != nil || g.code() != "queue_full" {
 			return g, err
 		}
@@ -119,7 +120,7 @@ func TestClientsThatGo(t *testing.T) {
 		if _, err := io.ReadFull(resp.Body, make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
-		waiting, stop := context.WithTimeout(t.Context(), 5*time.Millisecond) // behind it
+		waiting, stop := context.WithTimeout(t.Context(), 5*time.Millisecond) // after it in the queue
 		body, kind = form(plain(colour(i)), "prompt", "ocr")
 		if _, err := s.send(waiting, "POST", "/v1/run", body, "Content-Type", kind); err == nil {
 			t.Error("answered before its turn")
@@ -129,13 +130,15 @@ func TestClientsThatGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(conn, "POST /v1/run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+		io.WriteString(conn, "POST /v1/run HTTP/1.1\r\nHost: localhost\r\n"+
+			"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
 		conn.Close()
 		cancel()
 		resp.Body.Close()
 		start := time.Now()
-		if g := s.upload("/v1/run", i, "prompt", "next"); !strings.Contains(g.body, answered(i, "next")) || time.Since(start) > time.Second {
-			t.Fatalf("the next after %v: %+v", time.Since(start), g)
+		g := s.upload("/v1/run", i, "prompt", "next")
+		if took := time.Since(start); !strings.Contains(g.body, answered(i, "next")) || took > time.Second {
+			t.Fatalf("the next after %v: %+v", took, g)
 		}
 	}
 	s.idle()
@@ -148,7 +151,7 @@ func TestClientsThatGo(t *testing.T) {
 	}
 }
 
-// Under load each way of losing a worker, twenty times: the request in hand is lost, with a code,
+// Under load each way of losing a worker, twenty times: its request is lost, with a code,
 // and every other gets its answer, the next within five seconds.
 func TestFaultsUnderLoad(t *testing.T) {
 	times := 20
@@ -184,7 +187,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 				})
 			}
 			for range times {
-				if g := s.upload("/v1/run", 9, "prompt", "fault "+fault); g.status != 503 || g.code() != "worker_lost" || g.header.Get("Retry-After") == "" {
+				g := s.upload("/v1/run", 9, "prompt", "fault "+fault)
+				if g.status != 503 || g.code() != "worker_lost" || g.header.Get("Retry-After") == "" {
 					t.Errorf("%+v", g)
 				}
 			}
@@ -196,7 +200,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 			if lost := s.faults(); lost != float64(times) {
 				t.Errorf("%v workers lost", lost)
 			}
-			t.Logf("%d faults, %d other answers, the slowest in %v", times, answers.Load(), time.Duration(slowest.Load()).Round(time.Millisecond))
+			t.Logf("%d faults, %d other answers, the slowest in %v",
+				times, answers.Load(), time.Duration(slowest.Load()).Round(time.Millisecond))
 		})
 	}
 }
@@ -210,7 +215,8 @@ func TestSlowClients(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	address := strings.TrimPrefix(s.url, "http://")
-	request := "POST /v1/caption HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat(" ", 1000)
+	request := "POST /v1/caption HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+		"Content-Length: 1000000\r\n\r\n" + strings.Repeat(" ", 1000)
 	for i := range 250 {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
@@ -243,10 +249,11 @@ func TestSlowClients(t *testing.T) {
 	took := time.Since(start)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if used := int64(after.HeapInuse+after.StackInuse) - int64(before.HeapInuse+before.StackInuse); took > 2*time.Second || used > 50<<20 {
+	used := int64(after.HeapInuse+after.StackInuse) - int64(before.HeapInuse+before.StackInuse)
+	if took > 2*time.Second || used > 50<<20 {
 		t.Errorf("20 answers in %v, %d bytes", took, used)
 	}
-	conn, err := net.Dial("tcp", address) // a header that does not come is waited for so long, and no longer
+	conn, err := net.Dial("tcp", address) // a header that does not come is waited for up to a limit
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +279,8 @@ func TestLoading(t *testing.T) {
 	if g := s.get("/health"); g.status != 200 {
 		t.Errorf("%+v", g)
 	}
-	if g := s.upload("/v1/caption", 1, "model", "bad"); g.status != 503 || g.code() != "model_not_loaded" || strings.Contains(g.body, "secret") {
+	g := s.upload("/v1/caption", 1, "model", "bad")
+	if g.status != 503 || g.code() != "model_not_loaded" || strings.Contains(g.body, "secret") {
 		t.Errorf("%+v", g)
 	}
 	if g := s.upload("/v1/caption", 1); g.status != 200 {
@@ -291,7 +299,8 @@ func TestSameAnswer(t *testing.T) {
 	for client := range 4 {
 		wg.Go(func() {
 			for range 250 {
-				if g, err := s.patiently(7, "what?", new(atomic.Int64)); err != nil || !strings.Contains(g.body, answered(7, "what?")) {
+				g, err := s.patiently(7, "what?", new(atomic.Int64))
+				if err != nil || !strings.Contains(g.body, answered(7, "what?")) {
 					t.Errorf("client %d: %v, %+v", client, err, g)
 				}
 			}

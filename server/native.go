@@ -43,7 +43,8 @@ type taskRequest struct {
 	Strict     bool    `json:"strict"`      // detect, segment
 	LocDivisor int     `json:"loc_divisor"` // detect, segment
 
-	Stream bool `json:"stream"` // caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
+	// caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
+	Stream bool `json:"stream"`
 
 	files [][]byte // of a form
 }
@@ -75,49 +76,47 @@ func (q *taskRequest) prompt(t *tasks.Task) (tasks.Prompt, error) {
 	return t.Prompt(q.Lang, q.Question, q.Things...)
 }
 
-// task returns the handler of a native route.
-func (s *Server) task(t *tasks.Task) func(http.ResponseWriter, *http.Request, *taskRequest) error {
-	return func(w http.ResponseWriter, r *http.Request, q *taskRequest) error {
-		x, err := s.nativeRequest(r, t, q)
-		if err != nil {
-			return err
-		}
-		asPNG, err := wantsPNG(r, t)
-		if err != nil {
-			return err
-		}
-		if q.Stream && t.Boxes {
-			return invalid("stream: objects come when the answer is complete")
-		}
-		out := newNDJSON(w, false)
-		got, err := s.engine.Generate(r.Context(), &x.Request, func(step runner.Step) error {
-			if !q.Stream || step.Text == "" {
-				return nil
-			}
-			return out.send(map[string]string{"text": step.Text})
-		})
-		if err != nil {
-			return out.fail(err)
-		}
-		a := tasks.NewResponse(x.Prompt, got.Result, got.Load)
-		if x.TopLogprobs > 0 {
-			a.Logprobs = tasks.Logprobs(got.Steps)
-		}
-		a.Timings = timingsOf(got)
-		if t.Boxes {
-			if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
-				return err
-			}
-		}
-		switch {
-		case asPNG:
-			return s.sendPNG(w, r, x.Images[0], a.Objects)
-		case q.Stream:
-			return out.send(a)
-		}
-		writeJSON(w, http.StatusOK, a)
-		return nil
+// task answers the route of a task.
+func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *taskRequest) error {
+	x, err := s.nativeRequest(r, t, q)
+	if err != nil {
+		return err
 	}
+	asPNG, err := wantsPNG(r, t)
+	if err != nil {
+		return err
+	}
+	if q.Stream && t.Boxes {
+		return invalid("stream: objects come when the answer is complete")
+	}
+	out := newNDJSON(w, false)
+	got, err := s.engine.Generate(r.Context(), &x.Request, func(step runner.Step) error {
+		if !q.Stream || step.Text == "" {
+			return nil
+		}
+		return out.send(map[string]string{"text": step.Text})
+	})
+	if err != nil {
+		return out.fail(err)
+	}
+	a := tasks.NewResponse(x.Prompt, got.Result, got.Load)
+	if x.TopLogprobs > 0 {
+		a.Logprobs = tasks.Logprobs(got.Steps)
+	}
+	a.Timings = timingsOf(got)
+	if t.Boxes {
+		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
+			return err
+		}
+	}
+	switch {
+	case asPNG:
+		return s.sendPNG(w, r, x.Images[0], a.Objects)
+	case q.Stream:
+		return out.send(a)
+	}
+	writeJSON(w, http.StatusOK, a)
+	return nil
 }
 
 // nativeRequest makes the request to the engine.

@@ -28,13 +28,16 @@ func TestTasks(t *testing.T) {
 		{"caption", []string{"lang", "de"}, `,"lang":"de"`, "caption de"},
 		{"describe", []string{"max_tokens", "50"}, `,"max_tokens":50`, "describe en"},
 		{"ask", []string{"question", "how many?"}, `,"question":"how many?"`, "answer en how many?"},
-		{"ocr", []string{"temperature", "0.5", "seed", "3", "top_p", "0.9"}, `,"temperature":0.5,"seed":3,"top_p":0.9`, "ocr"},
+		{"ocr", []string{"temperature", "0.5", "seed", "3", "top_p", "0.9"},
+			`,"temperature":0.5,"seed":3,"top_p":0.9`, "ocr"},
 		{"run", []string{"prompt", "{}"}, `,"prompt":"{}"`, "{}"},
 	} {
 		var a, b tasks.Response
 		s.upload("/v1/"+c.task, 1, c.fields...).decode(t, &a)
-		s.do("POST", "/v1/"+c.task, `{"image":"`+uri(1)+`"`+c.json+`}`, "Content-Type", "application/json").decode(t, &b)
-		if a.Prompt != c.prompt || a.Text != answered(1, c.prompt) || b.Text != a.Text || len(a.Tokens) != len(a.Text)+1 {
+		s.do("POST", "/v1/"+c.task, `{"image":"`+uri(1)+`"`+c.json+`}`, "Content-Type", "application/json").decode(t,
+			&b)
+		if a.Prompt != c.prompt || a.Text != answered(1, c.prompt) || b.Text != a.Text || len(a.Tokens) != len(a.Text)+
+			1 {
 			t.Errorf("%s: %+v, as JSON %+v", c.task, a, b)
 		}
 		if b.Timings.Vision != 0 || b.Timings.PrefillTokens != a.Timings.PrefillTokens ||
@@ -67,7 +70,8 @@ func TestDetect(t *testing.T) {
 	if a.Objects == nil || len(a.Objects) != 0 {
 		t.Errorf("min_score: %+v", a.Objects)
 	}
-	s.upload("/v1/detect", 1, "things", "cat", "strict", "true", "max_tokens", "30", "loc_divisor", "1024").decode(t, &a)
+	s.upload("/v1/detect", 1, "things", "cat", "strict", "true", "max_tokens", "30", "loc_divisor", "1024").decode(t,
+		&a)
 	if len(a.Objects) != 1 || a.Objects[0].Label != "cat" || a.Objects[0].XYXY[2] != 1023./1024*40 {
 		t.Errorf("strict: %+v", a)
 	}
@@ -137,7 +141,8 @@ func TestRefused(t *testing.T) {
 		{"language", "/v1/caption", `{"lang":"xx",` + img + `}`, 400, "language"},
 		{"no question", "/v1/ask", `{` + img + `}`, 400, "no question"},
 		{"nothing to detect", "/v1/detect", `{"things":[" ; "],` + img + `}`, 400, "nothing to detect"},
-		{"objects in two", "/v1/detect", `{"things":["cat"],"images":["` + one + `","` + one + `"]}`, 400, "found in one"},
+		{"objects in two", "/v1/detect", `{"things":["cat"],"images":["` + one + `","` + one + `"]}`, 400,
+			"found in one"},
 		{"stream of objects", "/v1/detect", `{"things":["cat"],"stream":true,` + img + `}`, 400, "complete"},
 		{"too many tokens", "/v1/caption", `{"max_tokens":1025,` + img + `}`, 400, "1 to 1024"},
 		{"no tokens", "/v1/caption", `{"max_tokens":0,` + img + `}`, 400, "1 to 1024"},
@@ -149,7 +154,8 @@ func TestRefused(t *testing.T) {
 		{"divisor", "/v1/detect", `{"things":["cat"],"loc_divisor":1000,` + img + `}`, 400, "1023"},
 		{"score", "/v1/detect", `{"things":["cat"],"min_score":2,` + img + `}`, 400, "min_score"},
 		{"prompt too long", "/v1/run", `{"prompt":"` + long + `",` + img + `}`, 400, "8193 bytes"},
-		{"strict in 5 tokens", "/v1/detect", `{"things":["cat"],"strict":true,"max_tokens":5,` + img + `}`, 400, "strict"},
+		{"strict in 5 tokens", "/v1/detect", `{"things":["cat"],"strict":true,"max_tokens":5,` + img + `}`, 400,
+			"strict"},
 		{"refused by worker", "/v1/run", `{"prompt":"refuse",` + img + `}`, 400, "this cannot be asked"},
 		{"the model fails", "/v1/run", `{"prompt":"fail",` + img + `}`, 500, "the model failed on this request"},
 		{"the worker is lost", "/v1/run", `{"prompt":"fault abort",` + img + `}`, 503, "worker_lost"},

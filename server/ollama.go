@@ -90,7 +90,8 @@ func (s *Server) show(w http.ResponseWriter, _ *http.Request, q *showRequest) er
 	}
 	a := m.Info
 	writeJSON(w, http.StatusOK, map[string]any{
-		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "modified_at": a.Modified, "details": m.details(),
+		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "modified_at": a.Modified,
+		"details":      m.details(),
 		"capabilities": []string{"completion", "vision"},
 		"model_info": map[string]any{
 			"general.architecture":               a.Architecture,

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -32,29 +33,44 @@ func pieces(t *testing.T, g got) (text string, last ollamaJSON) {
 
 func TestOllama(t *testing.T) {
 	s := serve(t)
-	want := answered(1, "ocr é")
-	generate := object{"model": "toy", "prompt": "ocr é", "images": []string{b64(1)}}
-	chat := object{"model": "toy:latest", "messages": []object{{"role": "user", "content": "ocr é", "images": []string{b64(1)}}}}
-	for path, body := range map[string]object{"/api/generate": generate, "/api/chat": chat} {
-		have, last := pieces(t, s.post(path, body))
-		if have != want || !last.Done || last.Reason != "stop" || last.Model != "toy" || last.Tokens < 10 || last.PromptTokens < 10 || last.Total <= 0 || last.Time <= 0 || (last.Message != nil) != (path == "/api/chat") {
-			t.Errorf("%s: %q, %+v", path, have, last)
-		}
-		body["stream"], body["logprobs"], body["options"] = false, true, object{"num_predict": 5, "num_ctx": 4096, "temperature": 0.5, "seed": -1}
-		var whole ollamaJSON
-		g := s.post(path, body)
-		g.decode(t, &whole)
-		if !whole.Done || whole.Reason != "length" || whole.Tokens != 5 || len(whole.Logprobs) != 5 || g.header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s: %s", path, g.body)
-		}
+	want, images := answered(1, "ocr é"), []string{b64(1)}
+	for _, c := range []struct {
+		path string
+		body object
+	}{
+		{"/api/generate", object{"model": "toy", "prompt": "ocr é", "images": images}},
+		{"/api/chat", object{"model": "toy:latest",
+			"messages": []object{{"role": "user", "content": "ocr é", "images": images}}}},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			have, last := pieces(t, s.post(c.path, c.body))
+			if have != want || !last.Done || last.Reason != "stop" || last.Model != "toy" || last.Tokens < 10 ||
+				last.PromptTokens < 10 || last.Total <= 0 || last.Time <= 0 ||
+				(last.Message != nil) != (c.path == "/api/chat") {
+				t.Errorf("%q, %+v", have, last)
+			}
+			maps.Copy(c.body, object{"stream": false, "logprobs": true,
+				"options": object{"num_predict": 5, "num_ctx": 4096, "temperature": 0.5, "seed": -1}})
+			var whole ollamaJSON
+			g := s.post(c.path, c.body)
+			g.decode(t, &whole)
+			if !whole.Done || whole.Reason != "length" || whole.Tokens != 5 || len(whole.Logprobs) != 5 ||
+				g.header.Get("Content-Type") != "application/json" {
+				t.Errorf("%s", g.body)
+			}
+		})
 	}
+	schema := `{"type":"object","properties":{"objects":{"type":"array","items":{"type":"object",
+		"properties":{"label":{"type":"string"}}}}}}`
+	body := object{"model": "toy", "prompt": "detect cat", "images": images, "stream": false,
+		"format": json.RawMessage(schema)}
 	var whole ollamaJSON
-	s.post("/api/generate", object{"model": "toy", "prompt": "detect cat", "images": []string{b64(1)}, "stream": false,
-		"format": json.RawMessage(`{"type":"object","properties":{"objects":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"}}}}}}`)}).decode(t, &whole)
+	s.post("/api/generate", body).decode(t, &whole)
 	if *whole.Response != `{"objects":[{"label":"cat"}]}` {
 		t.Errorf("format: %s", *whole.Response)
 	}
-	s.post("/api/generate", object{"model": "toy", "prompt": "detect cat", "images": []string{b64(1)}, "stream": false, "format": "json"}).decode(t, &whole)
+	body["format"] = "json"
+	s.post("/api/generate", body).decode(t, &whole)
 	if !strings.HasPrefix(*whole.Response, `{"objects":[{"label":"cat","loc":`) {
 		t.Errorf("format json: %s", *whole.Response)
 	}
@@ -73,23 +89,27 @@ func TestOllamaLists(t *testing.T) {
 	}
 	var list struct{ Models []tagJSON }
 	s.get("/api/tags").decode(t, &list)
-	if len(list.Models) != 2 || list.Models[0].Name != "toy" || list.Models[0].Size != 12345 || list.Models[0].Details.Quantization != "Q8_0" || list.Models[0].Modified.Unix() != 1700000000 {
+	first := list.Models[0]
+	if len(list.Models) != 2 || first.Name != "toy" || first.Size != 12345 || first.Details.Quantization != "Q8_0" ||
+		first.Modified.Unix() != 1700000000 {
 		t.Errorf("%+v", list)
 	}
-	var about struct {
+	var info struct {
 		Capabilities []string
 		Info         object `json:"model_info"`
 	}
-	s.post("/api/show", object{"model": "toy:latest"}).decode(t, &about)
-	if len(about.Capabilities) != 2 || about.Info["gemma.block_count"] != 18. || about.Info["general.parameter_count"] != 3e9 {
-		t.Errorf("%+v", about)
+	s.post("/api/show", object{"model": "toy:latest"}).decode(t, &info)
+	if len(info.Capabilities) != 2 || info.Info["gemma.block_count"] != 18. ||
+		info.Info["general.parameter_count"] != 3e9 {
+		t.Errorf("%+v", info)
 	}
 	for _, g := range []got{s.post("/api/show", object{"model": "no"}), s.post("/api/show", object{})} {
 		if g.status != 404 || !strings.HasPrefix(g.body, `{"error":"no such model`) {
 			t.Errorf("%+v", g)
 		}
 	}
-	for _, path := range []string{"/api/pull", "/api/embed", "/api/embeddings", "/api/create", "/api/push", "/api/copy"} {
+	for _, path := range []string{"/api/pull", "/api/embed", "/api/embeddings", "/api/create", "/api/push",
+		"/api/copy"} {
 		if g := s.post(path, object{}); g.status != 400 || !strings.Contains(g.body, `"error":"Pali serves`) {
 			t.Errorf("%s: %+v", path, g)
 		}
@@ -138,46 +158,54 @@ func TestKeepAlive(t *testing.T) {
 	ask["keep_alive"] = "0s"
 	expect("/api/generate", ask, "stop", 0, 0)
 	expect("/api/generate", object{"keep_alive": "100ms"}, "load", 0, 0) // it goes by itself
-	if g := s.post("/api/generate", object{"model": "toy", "keep_alive": "soon"}); g.status != 400 || !strings.Contains(g.body, "keep_alive") {
+	g := s.post("/api/generate", object{"model": "toy", "keep_alive": "soon"})
+	if g.status != 400 || !strings.Contains(g.body, "keep_alive") {
 		t.Errorf("%+v", g)
 	}
 }
 
 func TestOllamaRefused(t *testing.T) {
 	s := serve(t)
-	for want, fields := range map[string]object{
-		"no such model":        {"model": "llama3"},
-		"answers about images": {"images": []string{}},
-		"base64":               {"images": []string{"!"}},
-		"not fetched":          {"images": []string{"http://127.0.0.1/"}},
-		"system":               {"system": "Be brief."},
-		"template":             {"template": "{{ .Prompt }}"},
-		"context":              {"context": []int{1, 2}},
-		"think":                {"think": true},
-		"stop":                 {"options": object{"stop": []string{"."}}},
-		"penalties":            {"options": object{"repeat_penalty": 1.1}},
-		"1 to 1024":            {"options": object{"num_predict": 5000}},
-		"temperature":          {"options": object{"temperature": -1}},
-		"detect cat":           {"format": "json"},
-		"schema":               {"format": object{"type": "object"}},
+	for _, c := range []struct {
+		want   string
+		fields object
+	}{
+		{"no such model", object{"model": "llama3"}},
+		{"answers about images", object{"images": []string{}}},
+		{"base64", object{"images": []string{"!"}}},
+		{"not fetched", object{"images": []string{"http://127.0.0.1/"}}},
+		{"system", object{"system": "Be brief."}},
+		{"template", object{"template": "{{ .Prompt }}"}},
+		{"context", object{"context": []int{1, 2}}},
+		{"think", object{"think": true}},
+		{"stop", object{"options": object{"stop": []string{"."}}}},
+		{"penalties", object{"options": object{"repeat_penalty": 1.1}}},
+		{"1 to 1024", object{"options": object{"num_predict": 5000}}},
+		{"temperature", object{"options": object{"temperature": -1}}},
+		{"detect cat", object{"format": "json"}},
+		{"schema", object{"format": object{"type": "object"}}},
 	} {
-		body := object{"model": "toy", "prompt": "ocr", "images": []string{b64(1)}}
-		for k, v := range fields {
-			body[k] = v
-		}
-		var e struct{ Error string }
-		g := s.post("/api/generate", body)
-		if g.decode(t, &e); g.status < 400 || g.status >= 500 || !strings.Contains(e.Error, want) {
-			t.Errorf("%v: %d %s", fields, g.status, g.body)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			body := object{"model": "toy", "prompt": "ocr", "images": []string{b64(1)}}
+			maps.Copy(body, c.fields)
+			var e struct{ Error string }
+			g := s.post("/api/generate", body)
+			if g.decode(t, &e); g.status < 400 || g.status >= 500 || !strings.Contains(e.Error, c.want) {
+				t.Errorf("%d %s", g.status, g.body)
+			}
+		})
 	}
-	if g := s.post("/api/chat", object{"model": "toy", "messages": []object{{"role": "system", "content": "x"}}}); g.status != 400 || !strings.Contains(g.body, "system") {
+	system := []object{{"role": "system", "content": "x"}}
+	g := s.post("/api/chat", object{"model": "toy", "messages": system})
+	if g.status != 400 || !strings.Contains(g.body, "system") {
 		t.Errorf("%+v", g)
 	}
-	if g := s.post("/api/generate", object{"model": "toy", "prompt": "fault hang", "images": []string{b64(1)}}); g.status != 200 || !strings.Contains(g.body, `{"error":"the process`) {
+	g = s.post("/api/generate", object{"model": "toy", "prompt": "fault hang", "images": []string{b64(1)}})
+	if g.status != 200 || !strings.Contains(g.body, `{"error":"the process`) {
 		t.Errorf("lost in a stream: %+v", g)
 	}
-	if g := s.do("POST", "/api/generate", `{"model":"toy"}`, "Content-Type", "application/x-www-form-urlencoded"); g.status != 200 {
+	g = s.do("POST", "/api/generate", `{"model":"toy"}`, "Content-Type", "application/x-www-form-urlencoded")
+	if g.status != 200 {
 		t.Errorf("as curl sends it: %+v", g)
 	}
 }

@@ -87,7 +87,6 @@ func TestChatRefused(t *testing.T) {
 	s := serve(t)
 	ocr := []object{said("ocr", 1)}
 	user := func(content any) object { return object{"role": "user", "content": content} }
-	jsonObject := object{"response_format": object{"type": "json_object"}}
 	address := object{"type": "image_url", "image_url": object{"url": "http://127.0.0.1/"}}
 	for _, c := range []struct {
 		name     string
@@ -99,9 +98,11 @@ func TestChatRefused(t *testing.T) {
 		{"no messages", nil, nil, 400, "no message"},
 		{"no image", nil, []object{said("hello")}, 400, "answers about images only"},
 		{"system", nil, []object{{"role": "system", "content": "Be brief."}, said("ocr", 1)}, 400, "system message"},
-		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)}, 400, "developer"},
+		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)},
+			400, "developer message"},
 		{"tool's message", nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
-		{"the model last", nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400, "want the user's"},
+		{"the model last", nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400,
+			"want the user's"},
 		{"audio", nil, []object{user([]object{{"type": "input_audio"}})}, 400, "neither text nor an image"},
 		{"content", nil, []object{user(3)}, 400, "content"},
 		{"address", nil, []object{user([]object{address})}, 400, "not fetched"},
@@ -115,15 +116,16 @@ func TestChatRefused(t *testing.T) {
 		{"top_logprobs", object{"top_logprobs": 3}, ocr, 400, "requires logprobs: true"},
 		{"format", object{"response_format": object{"type": "grammar"}}, ocr, 400, "response_format"},
 		{"too long", object{"max_tokens": 99999}, ocr, 400, "1 to 1024"},
-		{"JSON of a text", jsonObject, []object{said("caption en", 1)}, 400, "detect cat"},
-		{"JSON of nothing", jsonObject, []object{said("detect ", 1)}, 400, "detect cat"},
+		{"JSON of a text", withJSON, []object{said("caption en", 1)}, 400, "detect cat"},
+		{"JSON of nothing", withJSON, []object{said("detect ", 1)}, 400, "detect cat"},
 		{"worker lost", nil, []object{said("fault kill", 1)}, 503, "worker_lost"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := s.chat(c.fields, c.messages...)
 			var e errorJSON
 			g.decode(t, &e)
-			if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" || e.Error.Type == "" {
+			if g.status != c.status || !strings.Contains(g.body, c.want) || e.Error.Message == "" ||
+				e.Error.Type == "" {
 				t.Errorf("%d %s", g.status, g.body)
 			}
 		})
@@ -153,7 +155,8 @@ func chunks(t *testing.T, g got) (all []string) {
 
 func TestChatStream(t *testing.T) {
 	s := serve(t)
-	fields := object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true, "top_logprobs": 2}
+	fields := object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true,
+		"top_logprobs": 2}
 	g := s.chat(fields, said("what é", 1))
 	all := chunks(t, g)
 	have, tokens := "", 0
@@ -194,120 +197,167 @@ func TestChatStream(t *testing.T) {
 	}
 }
 
-// A schema gets objects, as many fields of each as it names; what cannot be told is refused.
+// withSchema asks for an answer of this schema.
+func withSchema(schema string, strict bool) object {
+	return object{"response_format": object{"type": "json_schema",
+		"json_schema": object{"name": "x", "strict": strict, "schema": json.RawMessage(schema)}}}
+}
+
+var withJSON = object{"response_format": object{"type": "json_object"}}
+
+// A schema gets objects with the fields that it names.
 func TestSchemas(t *testing.T) {
 	s := serve(t)
-	ask := func(prompt, schema string, strict bool) got {
-		return s.chat(object{"response_format": object{"type": "json_schema", "json_schema": object{"name": "x", "strict": strict, "schema": json.RawMessage(schema)}}}, said(prompt, 1))
-	}
 	c := colour(1)
 	box := fmt.Sprintf(`[%v,%v,40,30]`, float64(c.G)/1023*40, float64(c.R)/1023*30)
 	loc := fmt.Sprintf(`[%d,%d,1023,1023]`, c.R, c.G)
-	for _, strict := range []bool{false, true} {
-		for schema, want := range map[string]string{
-			`{"type":"object","properties":{"objects":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"xyxy":{"type":"array","items":{"type":"number"},"minItems":4}},"required":["label","xyxy"],"additionalProperties":false}}},"required":["objects"],"additionalProperties":false}`: `{"objects":[{"label":"cat","xyxy":` + box + `}]}`,
-			`{"type":"array","items":{"properties":{"loc":{}}}}`: `[{"loc":` + loc + `}]`,
-			`{"$defs":{"Box":{"type":"object","properties":{"loc":{"type":"array"}},"required":["loc"]}},"properties":{"found":{"items":{"$ref":"#/$defs/Box"}}}}`:              `{"found":[{"loc":` + loc + `}]}`,
-			`{"$ref":"#/$defs/A","$defs":{"A":{"properties":{"found":{"type":"array","items":{"allOf":[{"$ref":"#/$defs/B"}]}}}},"B":{"properties":{"label":{},"colour":{}}}}}`: `{"found":[{"label":"cat"}]}`,
-			`{"properties":{"objects":{"items":{"properties":{"label":{"enum":["cat","dog"]}},"required":["label"]}}}}`:                                                         `{"objects":[{"label":"cat"}]}`,
-		} {
-			if have := text(t, ask("detect cat", schema, strict)); have != want {
-				t.Errorf("%s:\n%s\nwant\n%s", schema, have, want)
-			}
+	for _, c := range []struct{ name, schema, want string }{
+		{"required fields", `{"type":"object","properties":{"objects":{"type":"array","items":{"type":"object",
+			"properties":{"label":{"type":"string"},"xyxy":{"type":"array","items":{"type":"number"},"minItems":4}},
+			"required":["label","xyxy"],"additionalProperties":false}}},"required":["objects"],"additionalProperties":false}`,
+			`{"objects":[{"label":"cat","xyxy":` + box + `}]}`},
+		{"a list alone", `{"type":"array","items":{"properties":{"loc":{}}}}`, `[{"loc":` + loc + `}]`},
+		{"a reference", `{"$defs":{"Box":{"type":"object","properties":{"loc":{"type":"array"}},"required":["loc"]}},
+			"properties":{"found":{"items":{"$ref":"#/$defs/Box"}}}}`, `{"found":[{"loc":` + loc + `}]}`},
+		{"allOf", `{"$ref":"#/$defs/A","$defs":{
+			"A":{"properties":{"found":{"type":"array","items":{"allOf":[{"$ref":"#/$defs/B"}]}}}},
+			"B":{"properties":{"label":{},"colour":{}}}}}`, `{"found":[{"label":"cat"}]}`},
+		{"an enum", `{"properties":{"objects":{"items":{
+			"properties":{"label":{"enum":["cat","dog"]}},"required":["label"]}}}}`, `{"objects":[{"label":"cat"}]}`},
+	} {
+		for _, strict := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, strict %v", c.name, strict), func(t *testing.T) {
+				if have := text(t, s.chat(withSchema(c.schema, strict), said("detect cat", 1))); have != c.want {
+					t.Errorf("%s\nwant\n%s", have, c.want)
+				}
+			})
 		}
 	}
-	if have := text(t, s.chat(object{"response_format": object{"type": "json_object"}}, said("detect cat", 1))); !strings.HasPrefix(have, `{"objects":[{"label":"cat","loc":`) {
+	have := text(t, s.chat(withJSON, said("detect cat", 1)))
+	if !strings.HasPrefix(have, `{"objects":[{"label":"cat","loc":`) {
 		t.Errorf("json_object: %s", have)
 	}
-	items := func(item string) string { return `{"properties":{"objects":{"items":` + item + `}}}` }
-	for schema, want := range map[string]string{
-		`{"type":"object"}`: "want a list of objects",
-		`{"properties":{"objects":{"items":{"type":"string"}}}}`:                                 "want a list of objects",
-		`{"properties":{"a":{"items":{"properties":{"label":{}}}},"why":{}},"required":["why"]}`: "want a list of objects",
-		items(`{"properties":{"colour":{}}}`):                                                    "no property of an object",
-		items(`{"properties":{"label":{},"colour":{}},"required":["colour"]}`):                   "requires a property",
-		items(`{"properties":{"mask":{}}}`):                                                      "masks: they come",
-		items(`{"properties":{"label":{"enum":["dog"]}},"required":["label"]}`):                  "does not fit",
-		`{"$ref":"file:///etc/passwd"}`:                                                          "refers to another",
-		`{"$ref":"http://127.0.0.1:1/x"}`:                                                        "refers to another",
-		`{"type":"nothing"}`:                                                                     "not valid",
-		`{"$ref":"#"}`:                                                                           "want a list of objects",
-		`{"properties":{"` + strings.Repeat("a", maxSchema) + `":{}}}`:                           "at most",
-		`3`: "",
-		`{"pattern":"(a+)+$","properties":{"objects":{"items":{"properties":{"label":{"pattern":"(?<=a)b"}}}}}}`: "not valid",
-	} {
-		g := ask("detect cat", schema, false)
-		if g.status != 400 && !(g.status == 500 && g.code() == "schema") || !strings.Contains(g.body, want) {
-			t.Errorf("%s: %d %s, want %q", schema[:min(len(schema), 100)], g.status, g.body, want)
-		}
-	}
-	all := chunks(t, s.chat(object{"stream": true, "response_format": object{"type": "json_object"}}, said("detect cat", 1)))
+	stream := object{"stream": true, "response_format": object{"type": "json_object"}}
+	all := chunks(t, s.chat(stream, said("detect cat", 1)))
 	if !strings.Contains(all[0], `\"label\":\"cat\"`) || len(all) != 3 {
 		t.Errorf("%s", all)
 	}
 }
 
+// What a schema asks for and no object has is refused.
+func TestSchemasRefused(t *testing.T) {
+	s := serve(t)
+	items := func(item string) string { return `{"properties":{"objects":{"items":` + item + `}}}` }
+	for _, c := range []struct{ name, schema, want string }{
+		{"no list", `{"type":"object"}`, "want a list of objects"},
+		{"a list of texts", items(`{"type":"string"}`), "want a list of objects"},
+		{"another required property", `{"properties":{"a":{"items":{"properties":{"label":{}}}},"why":{}},
+			"required":["why"]}`, "want a list of objects"},
+		{"no known field", items(`{"properties":{"colour":{}}}`), "no property of an object"},
+		{"an unknown field is required", items(`{"properties":{"label":{},"colour":{}},"required":["colour"]}`),
+			"requires a property"},
+		{"masks", items(`{"properties":{"mask":{}}}`), "masks: they come"},
+		{"another label", items(`{"properties":{"label":{"enum":["dog"]}},"required":["label"]}`), "does not fit"},
+		{"a file", `{"$ref":"file:///etc/passwd"}`, "refers to another"},
+		{"an address", `{"$ref":"http://127.0.0.1:1/x"}`, "refers to another"},
+		{"an unknown type", `{"type":"nothing"}`, "not valid"},
+		{"itself", `{"$ref":"#"}`, "want a list of objects"},
+		{"too large", `{"properties":{"` + strings.Repeat("a", maxSchema) + `":{}}}`, "at most"},
+		{"a number", `3`, ""},
+		{"patterns",
+			`{"pattern":"(a+)+$","properties":{"objects":{"items":{"properties":{"label":{"pattern":"(?<=a)b"}}}}}}`,
+			"not valid"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := s.chat(withSchema(c.schema, false), said("detect cat", 1))
+			refused := g.status == 400 || g.status == 500 && g.code() == "schema"
+			if !refused || !strings.Contains(g.body, c.want) {
+				t.Errorf("%d %s, want %q", g.status, g.body, c.want)
+			}
+		})
+	}
+}
+
+// input is the input of a response: a text and the second image.
+func input(text string) []object {
+	return []object{{"role": "user", "content": []object{
+		{"type": "input_text", "text": text}, {"type": "input_image", "image_url": uri(2)}}}}
+}
+
 func TestResponses(t *testing.T) {
 	s := serve(t)
-	input := []object{{"role": "user", "content": []object{{"type": "input_text", "text": "ocr é"}, {"type": "input_image", "image_url": uri(2)}}}}
 	var r responseJSON
-	g := s.post("/v1/responses", object{"model": "toy", "input": input, "metadata": object{"a": "b"}, "store": false, "top_logprobs": 1, "include": []string{"message.output_text.logprobs"}})
+	g := s.post("/v1/responses", object{"model": "toy", "input": input("ocr é"), "metadata": object{"a": "b"},
+		"store": false, "top_logprobs": 1, "include": []string{"message.output_text.logprobs"}})
 	g.decode(t, &r)
-	if g.status != 200 || r.Status != "completed" || r.Output[0].Content[0].Text != answered(2, "ocr é") || len(r.Output[0].Content[0].Logprobs) < 10 || string(r.Metadata) != `{"a":"b"}` || r.Usage.Input < 10 {
+	part := r.Output[0].Content[0]
+	if g.status != 200 || r.Status != "completed" || part.Text != answered(2, "ocr é") || len(part.Logprobs) < 10 ||
+		string(r.Metadata) != `{"a":"b"}` || r.Usage.Input < 10 {
 		t.Errorf("%d %s", g.status, g.body)
 	}
-	s.post("/v1/responses", object{"input": input, "max_output_tokens": 3}).decode(t, &r)
+	s.post("/v1/responses", object{"input": input("ocr é"), "max_output_tokens": 3}).decode(t, &r)
 	if r.Status != "incomplete" || r.Incomplete.Reason != "max_output_tokens" {
 		t.Errorf("%+v", r)
 	}
-	g = s.post("/v1/responses", object{"input": input, "stream": true})
+	schema := json.RawMessage(`{"type":"array","items":{"properties":{"label":{}}}}`)
+	format := object{"type": "json_schema", "name": "x", "schema": schema}
+	s.post("/v1/responses", object{"input": input("detect cat"), "text": object{"format": format}}).decode(t, &r)
+	if r.Output[0].Content[0].Text != `[{"label":"cat"}]` {
+		t.Errorf("%+v", r.Output)
+	}
+}
+
+func TestResponsesStream(t *testing.T) {
+	s := serve(t)
+	g := s.post("/v1/responses", object{"input": input("ocr é"), "stream": true})
 	have, kinds := "", []string{}
 	for i, data := range chunks(t, g) {
 		var e struct {
 			Type, Delta, Text string
 			Number            int `json:"sequence_number"`
 		}
-		if err := json.Unmarshal([]byte(data), &e); err != nil || e.Number != i || !strings.Contains(g.body, "event: "+e.Type+"\n") {
+		err := json.Unmarshal([]byte(data), &e)
+		if err != nil || e.Number != i || !strings.Contains(g.body, "event: "+e.Type+"\n") {
 			t.Fatalf("%v: %s", err, data)
 		}
 		have += e.Delta
-		if len(kinds) == 0 || kinds[len(kinds)-1] != e.Type {
-			kinds = append(kinds, strings.TrimPrefix(e.Type, "response."))
-		}
+		kinds = append(kinds, strings.TrimPrefix(e.Type, "response."))
 	}
-	kinds = slices.Compact(kinds)
-	want := "created in_progress output_item.added content_part.added output_text.delta output_text.done content_part.done output_item.done completed"
-	if have != answered(2, "ocr é") || strings.Join(kinds, " ") != want {
+	want := "created in_progress output_item.added content_part.added output_text.delta " +
+		"output_text.done content_part.done output_item.done completed"
+	if have != answered(2, "ocr é") || strings.Join(slices.Compact(kinds), " ") != want {
 		t.Errorf("%q, %v", have, kinds)
 	}
-	g = s.post("/v1/responses", object{"input": []object{{"role": "user", "content": []object{{"type": "input_text", "text": "empty"}, {"type": "input_image", "image_url": uri(2)}}}}, "stream": true})
-	if all := chunks(t, g); len(all) != 8 || !strings.Contains(all[0], `"output":[]`) || !strings.Contains(all[7], `"text":""`) {
+	all := chunks(t, s.post("/v1/responses", object{"input": input("empty"), "stream": true}))
+	if len(all) != 8 || !strings.Contains(all[0], `"output":[]`) || !strings.Contains(all[7], `"text":""`) {
 		t.Errorf("an empty answer: %s", all)
 	}
-	schema := json.RawMessage(`{"type":"array","items":{"properties":{"label":{}}}}`)
-	s.post("/v1/responses", object{"input": []object{{"role": "user", "content": []object{{"type": "input_text", "text": "detect cat"}, {"type": "input_image", "image_url": uri(2)}}}},
-		"text": object{"format": object{"type": "json_schema", "name": "x", "schema": schema}}}).decode(t, &r)
-	if r.Output[0].Content[0].Text != `[{"label":"cat"}]` {
-		t.Errorf("%+v", r.Output)
+	all = chunks(t, s.post("/v1/responses", object{"stream": true, "input": input("fault hang")}))
+	if last := all[len(all)-1]; !strings.Contains(last, `"type":"error"`) || !strings.Contains(last, "worker_lost") {
+		t.Errorf("%s", last)
 	}
-	for want, body := range map[string]object{
-		"answers about images":  {"input": "hello"},
-		"instructions":          {"input": input, "instructions": "Be brief."},
-		"kept nowhere":          {"input": input, "previous_response_id": "resp_1"},
-		"templates":             {"input": input, "prompt": object{"id": "x"}},
-		"tools":                 {"input": input, "tools": []object{{"type": "web_search"}}},
-		"background":            {"input": input, "background": true},
-		"not a message":         {"input": []object{{"type": "function_call_output"}}},
-		"want a text or a list": {"input": 3},
-		"response_format":       {"input": input, "text": object{"format": object{"type": "x"}}},
+}
+
+func TestResponsesRefused(t *testing.T) {
+	s := serve(t)
+	for _, c := range []struct {
+		want string
+		body object
+	}{
+		{"answers about images", object{"input": "hello"}},
+		{"instructions", object{"input": input("ocr"), "instructions": "Be brief."}},
+		{"kept nowhere", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
+		{"templates", object{"input": input("ocr"), "prompt": object{"id": "x"}}},
+		{"tools", object{"input": input("ocr"), "tools": []object{{"type": "web_search"}}}},
+		{"background", object{"input": input("ocr"), "background": true}},
+		{"not a message", object{"input": []object{{"type": "function_call_output"}}}},
+		{"want a text or a list", object{"input": 3}},
+		{"response_format", object{"input": input("ocr"), "text": object{"format": object{"type": "x"}}}},
 	} {
-		if g := s.post("/v1/responses", body); g.status != 400 || !strings.Contains(g.body, want) {
-			t.Errorf("%s: %d %s", want, g.status, g.body)
-		}
-	}
-	g = s.post("/v1/responses", object{"stream": true, "input": []object{{"role": "user", "content": []object{{"type": "input_text", "text": "fault hang"}, {"type": "input_image", "image_url": uri(2)}}}}})
-	all := chunks(t, g)
-	if !strings.Contains(all[len(all)-1], `"type":"error"`) || !strings.Contains(all[len(all)-1], "worker_lost") {
-		t.Errorf("%s", all[len(all)-1])
+		t.Run(c.want, func(t *testing.T) {
+			if g := s.post("/v1/responses", c.body); g.status != 400 || !strings.Contains(g.body, c.want) {
+				t.Errorf("%d %s", g.status, g.body)
+			}
+		})
 	}
 }

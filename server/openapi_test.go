@@ -92,7 +92,7 @@ func TestRoutesAreDescribed(t *testing.T) {
 	for path, methods := range description().Paths {
 		for method := range methods {
 			if pattern := strings.ToUpper(method) + " " + path; !have[pattern] {
-				t.Errorf("%s is described, and is no route", pattern)
+				t.Errorf("%s is described, and is not a route", pattern)
 			} else {
 				delete(have, pattern)
 			}
@@ -112,7 +112,10 @@ func TestConforms(t *testing.T) {
 	if err := conforms("GET", "GET /health", got{200, header, `{"status":"ok"}`}); err != nil {
 		t.Error(err)
 	}
-	for _, g := range []got{{200, header, `{"status":"fine"}`}, {200, header, `{}`}, {418, header, `{}`}, {200, http.Header{"Content-Type": {"text/html"}}, ``}} {
+	html := http.Header{"Content-Type": {"text/html"}}
+	for _, g := range []got{
+		{200, header, `{"status":"fine"}`}, {200, header, `{}`}, {418, header, `{}`}, {200, html, ``},
+	} {
 		if conforms("GET", "GET /health", g) == nil {
 			t.Errorf("%+v", g)
 		}

@@ -36,17 +36,21 @@ func embedded(t *testing.T) map[string]string {
 func TestPageIsServed(t *testing.T) {
 	s := serve(t, func(o *Options) { o.Key = "secret" })
 	g := s.do("GET", "/", "", "Accept", browserAccepts)
-	if g.status != 200 || g.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.HasPrefix(g.body, "<!DOCTYPE html>") || !slices.Contains(g.header.Values("Vary"), "Accept") {
+	if g.status != 200 || g.header.Get("Content-Type") != "text/html; charset=utf-8" ||
+		!strings.HasPrefix(g.body, "<!DOCTYPE html>") || !slices.Contains(g.header.Values("Vary"), "Accept") {
 		t.Errorf("%d %v", g.status, g.header)
 	}
-	kinds := map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	kinds := map[string]string{".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
+		".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 	for name, text := range embedded(t) {
 		g := s.get("/page/" + name)
-		if g.status != 200 || g.body != text || g.header.Get("Content-Type") != kinds[path.Ext(name)] || g.header.Get("X-Content-Type-Options") != "nosniff" {
+		if g.status != 200 || g.body != text || g.header.Get("Content-Type") != kinds[path.Ext(name)] ||
+			g.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %d %v", name, g.status, g.header)
 		}
 		policy := g.header.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"} {
+		for _, want := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self'",
+			"frame-ancestors 'none'", "require-trusted-types-for 'script'"} {
 			if !slices.Contains(strings.Split(policy, "; "), want) {
 				t.Errorf("%s: policy %q lacks %s", name, policy, want)
 			}
@@ -56,7 +60,8 @@ func TestPageIsServed(t *testing.T) {
 		}
 	}
 	for _, accept := range []string{"", "*/*", "application/json", "text/plain"} {
-		if g := s.do("GET", "/", "", "Accept", accept, "Authorization", "Bearer secret"); g.body != "Ollama is running" {
+		if g := s.do("GET", "/", "", "Accept", accept, "Authorization",
+			"Bearer secret"); g.body != "Ollama is running" {
 			t.Errorf("Accept %q: %d %s", accept, g.status, g.body)
 		}
 		if g := s.do("GET", "/", "", "Accept", accept); g.status != http.StatusUnauthorized {
@@ -68,7 +73,8 @@ func TestPageIsServed(t *testing.T) {
 			t.Errorf("%s: %d", at, g.status)
 		}
 	}
-	for _, at := range []string{"/v1/models", "/api/ps", "/page/main.js/../../v1/models", "/page/a%2f..%2f..%2fv1%2fmodels.js"} {
+	for _, at := range []string{"/v1/models", "/api/ps", "/page/main.js/../../v1/models",
+		"/page/a%2f..%2f..%2fv1%2fmodels.js"} {
 		if g := s.do("GET", at, "", "Accept", browserAccepts); g.status != http.StatusUnauthorized {
 			t.Errorf("%s without a key: %d", at, g.status)
 		}
@@ -105,7 +111,8 @@ func TestPageIsWhole(t *testing.T) {
 		if at := inline.FindString(text); at != "" && path.Ext(name) == ".html" {
 			t.Errorf("%s has %q in itself", name, at)
 		}
-		for _, bad := range []string{"http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("} {
+		for _, bad := range []string{"http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML",
+			"document.write", "eval("} {
 			if strings.Contains(strings.ReplaceAll(text, `xmlns="http://www.w3.org/2000/svg"`, ""), bad) {
 				t.Errorf("%s has %q", name, bad)
 			}

@@ -16,7 +16,8 @@ func New(o Options) *Server {
 		o.Log = io.Discard
 	}
 	s := &Server{Options: o, engine: engine.New(o.Options), mux: http.NewServeMux(), bodies: &bodies{max: o.MaxBody},
-		images: &imageReader{}, requests: &requestMetrics{ended: map[[2]string]int64{}}, logger: log.New(o.Log, "pali: ", 0)}
+		images: &imageReader{}, requests: &requestMetrics{ended: map[[2]string]int64{}},
+		logger: log.New(o.Log, "pali: ", 0)}
 	if o.URLs {
 		s.images.fetcher = newFetcher(o.Limits.Bytes)
 	}
@@ -61,7 +62,8 @@ func (s *Server) routes() []route {
 		{"DELETE /api/delete", failing(notImplemented)},
 	}
 	for _, t := range nativeTasks() {
-		all = append(all, route{"POST /v1/" + t.Name, handle(s, true, s.task(&t))})
+		do := func(w http.ResponseWriter, r *http.Request, q *taskRequest) error { return s.task(w, r, &t, q) }
+		all = append(all, route{"POST /v1/" + t.Name, handle(s, true, do)})
 	}
 	return all
 }

@@ -30,11 +30,12 @@ type Detection struct {
 	Loc  [4]int     `json:"loc"`  // bins y0, x0, y1, x1, 0 to 1023; y0 <= y1 and x0 <= x1
 	// Tile is, where the image was asked about in parts, the one whose bins they are: x0, y0, x1,
 	// y1 in pixels.
-	Tile     *[4]int       `json:"tile,omitempty"`
-	Seg      []int         `json:"seg,omitempty"`      // 16 codes of the mask, 0 to 127, or none
-	Mask     *masks.Bitmap `json:"mask,omitempty"`     // of the image's size; nil without a mask
-	Area     *int          `json:"area,omitempty"`     // pixels of the mask
-	Polygons [][]int       `json:"polygons,omitempty"` // x0, y0, x1, y1, ... of each outline; holes go the other way round
+	Tile *[4]int       `json:"tile,omitempty"`
+	Seg  []int         `json:"seg,omitempty"`  // 16 codes of the mask, 0 to 127, or none
+	Mask *masks.Bitmap `json:"mask,omitempty"` // of the image's size; nil without a mask
+	Area *int          `json:"area,omitempty"` // pixels of the mask
+	// x0, y0, x1, y1, ... of each outline; holes go the other way round
+	Polygons [][]int `json:"polygons,omitempty"`
 
 	From, To int `json:"-"` // bytes of the answer that the object was read from
 }

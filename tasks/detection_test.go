@@ -87,11 +87,14 @@ func TestParseDetections(t *testing.T) {
 		// Numbers.
 		{"<loc0001> cat", nil, []string{"<loc0001> cat"}},
 		{strings.Repeat("<loc0001>", 8) + " cat", nil, []string{strings.Repeat("<loc0001>", 8) + " cat"}},
-		{"<loc0001> <loc0002> <loc0003> <loc0004> cat", nil, []string{"<loc0001>", "<loc0002>", "<loc0003>", "<loc0004> cat"}},
+		{"<loc0001> <loc0002> <loc0003> <loc0004> cat", nil, []string{"<loc0001>", "<loc0002>", "<loc0003>",
+			"<loc0004> cat"}},
 		{"<loc1024><loc0002><loc1030><loc0004> cat", nil, []string{"<loc1024><loc0002><loc1030><loc0004> cat"}},
 		{"<loc0000><loc0000><loc1023><loc1023> all", []Detection{{Label: "all", Loc: [4]int{0, 0, 1023, 1023}}}, nil},
-		{"<loc0500><loc0000><loc0400><loc0900> upside down", nil, []string{"<loc0500><loc0000><loc0400><loc0900> upside down"}},
-		{"<loc0000><loc0900><loc0400><loc0500> mirrored", nil, []string{"<loc0000><loc0900><loc0400><loc0500> mirrored"}},
+		{"<loc0500><loc0000><loc0400><loc0900> upside down", nil,
+			[]string{"<loc0500><loc0000><loc0400><loc0900> upside down"}},
+		{"<loc0000><loc0900><loc0400><loc0500> mirrored", nil,
+			[]string{"<loc0000><loc0900><loc0400><loc0500> mirrored"}},
 		{"<loc0005><loc0005><loc0005><loc0005> dot", []Detection{{Label: "dot", Loc: [4]int{5, 5, 5, 5}}}, nil},
 		{"<loc001><loc0002><loc0003><loc0004> cat", nil, []string{"<loc001>", "<loc0002><loc0003><loc0004> cat"}},
 		{"<loc00001><loc0002><loc0003><loc0004> cat", nil, []string{"<loc00001>", "<loc0002><loc0003><loc0004> cat"}},
@@ -117,7 +120,8 @@ func TestParseDetections(t *testing.T) {
 		{box + " c", labelled("c"), nil},
 	} {
 		boxes, unparsed := ParseDetections(c.answer)
-		if d := cmp.Diff(c.boxes, boxes, cmpopts.IgnoreFields(Detection{}, "From", "To"), cmpopts.EquateEmpty()); d != "" {
+		if d := cmp.Diff(c.boxes, boxes, cmpopts.IgnoreFields(Detection{}, "From", "To"),
+			cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%q: boxes (-want +got)\n%s", c.answer, d)
 		}
 		if d := cmp.Diff(c.unparsed, unparsed, cmpopts.EquateEmpty()); d != "" {
@@ -152,7 +156,8 @@ func TestParseThousandBoxes(t *testing.T) {
 // Whatever the text: no panic, every bin and code in range, and every letter in an object or in
 // unparsed.
 func FuzzParseDetections(f *testing.F) {
-	for _, s := range []string{"", box + " cat ; " + box + seg + " dog", "a;" + box + "<loc0001>;b <loc", seg + box, box + "\u00a0猫\u2003"} {
+	for _, s := range []string{"", box + " cat ; " + box + seg + " dog", "a;" + box + "<loc0001>;b <loc", seg + box,
+		box + "\u00a0猫\u2003"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, answer string) {
@@ -164,7 +169,8 @@ func FuzzParseDetections(f *testing.F) {
 					t.Fatalf("%q: %+v", answer, b)
 				}
 			}
-			if len(b.Seg) != 0 && len(b.Seg) != 16 || b.From < 0 || b.To > len(answer) || !strings.HasSuffix(answer[b.From:b.To], b.Label) {
+			if len(b.Seg) != 0 && len(b.Seg) != 16 || b.From < 0 || b.To > len(answer) ||
+				!strings.HasSuffix(answer[b.From:b.To], b.Label) {
 				t.Fatalf("%q: %+v", answer, b)
 			}
 			kept += letters(answer[b.From:b.To])
@@ -206,7 +212,8 @@ func TestBoxesComeBack(t *testing.T) {
 			want[i], want[i+2] = min(a, b)*sides[i], max(a, b)*sides[i]
 		}
 		bin := func(i int, v float64) int { return min(1023, int(math.Round(v/sides[i]*divisor))) }
-		boxes, unparsed := ParseDetections(fmt.Sprintf("<loc%04d><loc%04d><loc%04d><loc%04d> thing", bin(1, want[1]), bin(0, want[0]), bin(3, want[3]), bin(2, want[2])))
+		boxes, unparsed := ParseDetections(fmt.Sprintf("<loc%04d><loc%04d><loc%04d><loc%04d> thing", bin(1, want[1]),
+			bin(0, want[0]), bin(3, want[3]), bin(2, want[2])))
 		if len(boxes) != 1 || len(unparsed) != 0 {
 			t.Fatalf("%v, %q", boxes, unparsed)
 		}

@@ -12,10 +12,12 @@ import (
 
 // words is a vocabulary with pieces of all kinds: letters, bytes of a character, pieces that reach
 // over the end of a label.
-var words = []string{"", "", "", " ", ";", " ;", " ; ", "a", "b", "c", " a", " ab", "ab", "c ;", "bc ; ", "\xc3", "\xa9", "é", " x", "abcd", "; ", "x"}
+var words = []string{"", "", "", " ", ";", " ;", " ; ", "a", "b", "c", " a", " ab", "ab", "c ;", "bc ; ", "\xc3",
+	"\xa9", "é", " x", "abcd", "; ", "x"}
 
 func grammarFor(t *testing.T, labels []string, masks bool) *Grammar {
-	s, err := newGrammar(labels, masks, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
+	s, err := newGrammar(labels, masks, len(words)+paligemma.Locations+paligemma.SegmentCodes,
+		func(token int32) string { return words[token] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,8 @@ func TestGrammarHasTheForm(t *testing.T) {
 			t.Fatalf("%d tokens: %q: ended %v, unparsed %q", limit, text, ended, unparsed)
 		}
 		for _, b := range boxes {
-			if !slices.Contains(labels, b.Label) || b.Loc[0] > b.Loc[2] || b.Loc[1] > b.Loc[3] || masks != (len(b.Seg) == 16) {
+			if !slices.Contains(labels, b.Label) || b.Loc[0] > b.Loc[2] || b.Loc[1] > b.Loc[3] ||
+				masks != (len(b.Seg) == 16) {
 				t.Fatalf("%q: %+v", text, b)
 			}
 		}
@@ -82,7 +85,8 @@ func TestGrammarHasTheForm(t *testing.T) {
 }
 
 func TestGrammarRefusesWhatCannotBeSpelled(t *testing.T) {
-	_, err := newGrammar([]string{"a", "az"}, false, len(words)+paligemma.Locations+paligemma.SegmentCodes, func(token int32) string { return words[token] })
+	_, err := newGrammar([]string{"a", "az"}, false, len(words)+paligemma.Locations+paligemma.SegmentCodes,
+		func(token int32) string { return words[token] })
 	if err == nil || !strings.Contains(err.Error(), `"z"`) {
 		t.Errorf("a label with a z: %v", err)
 	}
@@ -118,21 +122,28 @@ func TestGrammarAtTheEdges(t *testing.T) {
 // cannot change.
 func TestGrammarAllowsEveryWellFormedAnswer(t *testing.T) {
 	loc := func(n int32) int32 { return int32(len(words)) + n }
-	for name, tokens := range map[string][]int32{
-		"canonical":          {loc(1), loc(2), loc(3), loc(4), 10, 8, 9, paligemma.EOS},
-		"letter by letter":   {loc(1), loc(2), loc(1), loc(2), 3, 7, 8, 9, 3, 4, 3, loc(0), loc(0), loc(1023), loc(1023), 3, 15, 16, paligemma.EOS},
-		"over the label end": {loc(9), loc(9), loc(9), loc(9), 10, 14, loc(5), loc(5), loc(5), loc(5), 3, 17, 5, 3, loc(5), loc(5), loc(5), loc(5), 11, 9, paligemma.EOS},
-		"nothing":            {paligemma.EOS},
+	for _, c := range []struct {
+		name   string
+		tokens []int32
+	}{
+		{"canonical", []int32{loc(1), loc(2), loc(3), loc(4), 10, 8, 9, paligemma.EOS}},
+		{"letter by letter", []int32{loc(1), loc(2), loc(1), loc(2), 3, 7, 8, 9, 3, 4, 3, loc(0), loc(0), loc(1023),
+			loc(1023), 3, 15, 16, paligemma.EOS}},
+		{"over the label end", []int32{loc(9), loc(9), loc(9), loc(9), 10, 14, loc(5), loc(5), loc(5), loc(5), 3, 17, 5,
+			3, loc(5), loc(5), loc(5), loc(5), 11, 9, paligemma.EOS}},
+		{"nothing", []int32{paligemma.EOS}},
 	} {
-		s := grammarFor(t, []string{"abc", "é"}, false)
-		for i, token := range tokens {
-			logits := make([]float32, len(words)+paligemma.Locations+paligemma.SegmentCodes)
-			s.Mask(logits, 100-i)
-			if logits[token] != 0 {
-				t.Errorf("%s: token %d of %v is forbidden", name, i, tokens)
-				break
+		t.Run(c.name, func(t *testing.T) {
+			s := grammarFor(t, []string{"abc", "é"}, false)
+			for i, token := range c.tokens {
+				logits := make([]float32, len(words)+paligemma.Locations+paligemma.SegmentCodes)
+				s.Mask(logits, 100-i)
+				if logits[token] != 0 {
+					t.Errorf("%s: token %d of %v is forbidden", c.name, i, c.tokens)
+					break
+				}
+				s.Accept(token)
 			}
-			s.Accept(token)
-		}
+		})
 	}
 }

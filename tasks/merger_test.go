@@ -37,7 +37,8 @@ func TestTileMerger(t *testing.T) {
 		t.Error(d)
 	}
 	a := m.Response(0, time.Millisecond)
-	if len(a.Objects) != 1 || *a.Objects[0].Tile != [4]int{0, 0, 100, 100} || a.Objects[0].XYXY[0] < 79 || a.Objects[0].XYXY[0] > 80 {
+	if len(a.Objects) != 1 || *a.Objects[0].Tile != [4]int{0, 0, 100, 100} || a.Objects[0].XYXY[0] < 79 ||
+		a.Objects[0].XYXY[0] > 80 {
 		t.Errorf("%+v", a.Objects)
 	}
 	if len(a.Tiles) != 3 || len(a.Tokens) != 3 || !cmp.Equal(a.Unparsed, []string{"nothing"}) || a.Timings.Load != 1 {

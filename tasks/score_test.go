@@ -10,9 +10,13 @@ import (
 
 func TestScoreObject(t *testing.T) {
 	tokens := []runner.Step{
-		{Text: "<loc0001>", Logprob: -1, BinProb: 0.9}, {Text: "<loc0002>", Logprob: -1, BinProb: 0.8}, {Text: "<loc0003>", Logprob: -1, BinProb: 0.7}, {Text: "<loc0004>", Logprob: -1, BinProb: 0.6}, {Text: " red", Logprob: math.Log(0.5), BinProb: 0}, {Text: " star", Logprob: math.Log(0.4), BinProb: 0},
+		{Text: "<loc0001>", Logprob: -1, BinProb: 0.9}, {Text: "<loc0002>", Logprob: -1, BinProb: 0.8},
+		{Text: "<loc0003>", Logprob: -1, BinProb: 0.7}, {Text: "<loc0004>", Logprob: -1, BinProb: 0.6},
+		{Text: " red", Logprob: math.Log(0.5), BinProb: 0}, {Text: " star", Logprob: math.Log(0.4), BinProb: 0},
 		{Text: " ;", Logprob: math.Log(0.3), BinProb: 0}, {Text: " ", Logprob: -1, BinProb: 0},
-		{Text: "<loc0005>", Logprob: -1, BinProb: 1}, {Text: "<loc0006>", Logprob: -1, BinProb: 1}, {Text: "<loc0007>", Logprob: -1, BinProb: 0.0625}, {Text: "<loc0008>", Logprob: -1, BinProb: 1}, {Text: "<seg001>", Logprob: -9, BinProb: 0},
+		{Text: "<loc0005>", Logprob: -1, BinProb: 1}, {Text: "<loc0006>", Logprob: -1, BinProb: 1},
+		{Text: "<loc0007>", Logprob: -1, BinProb: 0.0625}, {Text: "<loc0008>", Logprob: -1, BinProb: 1},
+		{Text: "<seg001>", Logprob: -9, BinProb: 0},
 	}
 	text := ""
 	for _, token := range tokens {

@@ -51,7 +51,8 @@ func FuzzDetect(f *testing.F) {
 			return
 		}
 		rest, ok := strings.CutPrefix(prompt.Text, "detect ")
-		if err != nil || !ok || !slices.Equal(SplitLabels(rest), things) || strings.Count(rest, separator) < len(things)-1 ||
+		if err != nil || !ok || !slices.Equal(SplitLabels(rest), things) ||
+			strings.Count(rest, separator) < len(things)-1 ||
 			!cmp.Equal(Parse(prompt.Text), prompt) {
 			t.Errorf("%q, %q: %+v, %v", a, b, prompt, err)
 		}

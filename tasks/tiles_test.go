@@ -84,7 +84,8 @@ func TestMergeText(t *testing.T) {
 		{[][]string{{"one\ntwo"}, {"two\nthree"}}, "one\ntwo\nthree"},
 		{[][]string{{"one\ntwo"}, {"one\ntwo"}}, "one\ntwo"},
 		{[][]string{{"one "}, {"", ""}, {" two", ""}}, "one\ntwo"},
-		{[][]string{{"to be", "be or"}, {"to be or", "or not"}}, "to be be or\nto be or or not"}, // "be" alone is no overlap: a limit
+		// "be" alone is no overlap: a limit
+		{[][]string{{"to be", "be or"}, {"to be or", "or not"}}, "to be be or\nto be or or not"},
 	} {
 		if got := MergeText(c.rows); got != c.want {
 			t.Errorf("%q: have %q, want %q", c.rows, got, c.want)
@@ -94,29 +95,37 @@ func TestMergeText(t *testing.T) {
 
 func TestMergeDetections(t *testing.T) {
 	cat := func(tile int, score float64, cut bool, x0, y0, x1, y1 float64) TileDetection {
-		return TileDetection{Detection{Label: "cat", XYXY: [4]float64{x0, y0, x1, y1}, Score: Score{Score: score}}, tile, cut}
+		return TileDetection{Detection{Label: "cat", XYXY: [4]float64{x0, y0, x1, y1}, Score: Score{Score: score}},
+			tile, cut}
 	}
 	dog := cat(1, 0.9, false, 0, 0, 10, 10)
 	dog.Label = "dog"
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		all  []TileDetection
 		want []int
 	}{
-		"none":                           {nil, nil},
-		"the surer one":                  {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.6, false, 1, 0, 11, 10)}, []int{1}},
-		"the first of equal ones":        {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.5, false, 1, 0, 11, 10)}, []int{0}},
-		"the whole one":                  {[]TileDetection{cat(0, 0.9, true, 0, 0, 8, 10), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
-		"another label":                  {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), dog}, []int{0, 1}},
-		"one tile":                       {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(0, 0.6, false, 0, 0, 10, 10)}, []int{0, 1}},
-		"a part":                         {[]TileDetection{cat(0, 0.9, true, 0, 0, 2, 2), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
-		"apart":                          {[]TileDetection{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 10, 0, 20, 10)}, []int{0, 1}},
-		"half over each other":           {[]TileDetection{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 5, 0, 15, 10)}, []int{0, 1}},
-		"empty boxes":                    {[]TileDetection{cat(0, 0.9, false, 5, 5, 5, 5), cat(1, 0.2, false, 5, 5, 5, 5)}, []int{0, 1}},
-		"a chain: the middle one stands": {[]TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.9, false, 3, 0, 13, 10), cat(2, 0.5, false, 6, 0, 16, 10)}, []int{1}},
+		{"none", nil, nil},
+		{"the surer one", []TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.6, false, 1, 0, 11, 10)},
+			[]int{1}},
+		{"the first of equal ones", []TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(1, 0.5, false, 1, 0, 11, 10)},
+			[]int{0}},
+		{"the whole one", []TileDetection{cat(0, 0.9, true, 0, 0, 8, 10), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
+		{"another label", []TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), dog}, []int{0, 1}},
+		{"one tile", []TileDetection{cat(0, 0.5, false, 0, 0, 10, 10), cat(0, 0.6, false, 0, 0, 10, 10)}, []int{0, 1}},
+		{"a part", []TileDetection{cat(0, 0.9, true, 0, 0, 2, 2), cat(1, 0.2, false, 0, 0, 10, 10)}, []int{1}},
+		{"apart", []TileDetection{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 10, 0, 20, 10)}, []int{0, 1}},
+		{"half over each other", []TileDetection{cat(0, 0.9, false, 0, 0, 10, 10), cat(1, 0.2, false, 5, 0, 15, 10)},
+			[]int{0, 1}},
+		{"empty boxes", []TileDetection{cat(0, 0.9, false, 5, 5, 5, 5), cat(1, 0.2, false, 5, 5, 5, 5)}, []int{0, 1}},
+		{"a chain: the middle one stands", []TileDetection{cat(0, 0.5, false, 0, 0, 10, 10),
+			cat(1, 0.9, false, 3, 0, 13, 10), cat(2, 0.5, false, 6, 0, 16, 10)}, []int{1}},
 	} {
-		if d := cmp.Diff(c.want, MergeDetections(c.all)); d != "" {
-			t.Errorf("%s: %s", name, d)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, MergeDetections(c.all)); d != "" {
+				t.Errorf("%s: %s", c.name, d)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,6 @@
 package tensor
 
-// This file: 16-bit floats to 32-bit floats and back.
+// This file: 16-bit floats to 32-bit floats and back, as raw bytes.
 
 import (
 	"encoding/binary"
@@ -10,7 +10,8 @@ import (
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 
-// ToFloat32 turns len(dst) little-endian elements of type d (F32, F16 or BF16) into 32-bit floats. Exact for every value.
+// ToFloat32 converts len(dst) elements of src, little endian and of type d (F32, F16 or BF16), to
+// 32-bit floats in dst. It is exact for every value.
 func ToFloat32(dst []float32, src []byte, d DType) {
 	src = src[:len(dst)*d.Size()]
 	switch d {
@@ -39,7 +40,8 @@ func ToFloat32(dst []float32, src []byte, d DType) {
 	}
 }
 
-// FromFloat32 turns 32-bit floats into len(src) little-endian elements of type d (F32, F16 or BF16), rounding to nearest, ties to even.
+// FromFloat32 converts src to len(src) little-endian elements of type d (F32, F16 or BF16) in dst,
+// rounding to nearest, ties to even.
 func FromFloat32(dst []byte, src []float32, d DType) {
 	switch d {
 	case F32:
@@ -59,7 +61,8 @@ func FromFloat32(dst []byte, src []float32, d DType) {
 	}
 }
 
-// PadRows moves the first rows of x apart, from cols values each to width, and makes all else zero.
+// PadRows widens the first rows of x in place, from cols values each to width, and sets the rest to
+// zero.
 func PadRows(x []float32, rows, cols, width int) {
 	clear(x[rows*width:])
 	if cols == width {
@@ -72,7 +75,8 @@ func PadRows(x []float32, rows, cols, width int) {
 	}
 }
 
-// Limit returns the smallest magnitude that FromFloat32 turns into an infinity: half-way between the largest number and the next power of two.
+// Limit returns the smallest magnitude that FromFloat32 turns into an infinity: half-way between
+// the largest number and the next power of two.
 func (d DType) Limit() float32 {
 	switch d {
 	case F16:
@@ -83,7 +87,8 @@ func (d DType) Limit() float32 {
 	return float32(math.Inf(1))
 }
 
-// IndexOverflow returns the position of the first value that is not a number, or as large as limit or larger; -1 if there is none.
+// IndexOverflow returns the position of the first value of x that is NaN or has a magnitude of at
+// least limit; -1 if there is none.
 func IndexOverflow(x []float32, limit float32) int {
 	bound := math.Float32bits(limit)
 	for i, v := range x {
@@ -119,7 +124,8 @@ func FromF16(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// ToF16 rounds to the nearest IEEE 754 half, ties to even; beyond 65519 it gives an infinity. A NaN stays a (quiet) NaN.
+// ToF16 rounds to the nearest IEEE 754 half, ties to even; beyond 65519 it gives an infinity. A NaN
+// stays a (quiet) NaN.
 func ToF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign, mag := uint16(b>>16)&0x8000, b&0x7fffffff

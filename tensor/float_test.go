@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// halfValue is the value of a 16-bit float with the given number of fraction bits, by the definition in IEEE 754 3.4 and in 64-bit arithmetic, where it is exact.
+// halfValue is the value of a 16-bit float with the given number of fraction bits, by the
+// definition in IEEE 754 3.4 and in 64-bit arithmetic, where it is exact.
 func halfValue(h uint16, fracBits int) float64 {
 	expBits := 15 - fracBits
 	exp, frac := int(h>>fracBits)&(1<<expBits-1), float64(int(h)&(1<<fracBits-1))
@@ -101,9 +102,12 @@ func TestOverflow(t *testing.T) {
 		v    float32
 		want uint16
 	}{
-		{F16, 65504, 0x7bff}, {F16, 65519.996, 0x7bff}, {F16, 65520, 0x7c00}, {F16, 1e10, 0x7c00}, {F16, inf, 0x7c00}, {F16, -inf, 0xfc00},
-		{F16, 0x1p-24, 1}, {F16, 0x1p-25, 0}, {F16, 0x1.000002p-25, 1}, {F16, -0x1p-149, 0x8000}, {F16, 0x1p-14, 0x400}, {F16, 0x1.ffcp-15, 0x400}, {F16, 0x1.ff8p-15, 0x3ff},
-		{BF16, math.MaxFloat32, 0x7f80}, {BF16, 0x1.fep127, 0x7f7f}, {BF16, inf, 0x7f80}, {BF16, 0x1p-149, 0}, {BF16, 0x1p-133, 1},
+		{F16, 65504, 0x7bff}, {F16, 65519.996, 0x7bff}, {F16, 65520, 0x7c00}, {F16, 1e10, 0x7c00}, {F16, inf, 0x7c00},
+		{F16, -inf, 0xfc00},
+		{F16, 0x1p-24, 1}, {F16, 0x1p-25, 0}, {F16, 0x1.000002p-25, 1}, {F16, -0x1p-149, 0x8000}, {F16, 0x1p-14, 0x400},
+		{F16, 0x1.ffcp-15, 0x400}, {F16, 0x1.ff8p-15, 0x3ff},
+		{BF16, math.MaxFloat32, 0x7f80}, {BF16, 0x1.fep127, 0x7f7f}, {BF16, inf, 0x7f80}, {BF16, 0x1p-149, 0},
+		{BF16, 0x1p-133, 1},
 		{BF16, 1, 0x3f80}, {BF16, -2, 0xc000},
 	} {
 		var b [2]byte
@@ -139,7 +143,8 @@ func TestPadRows(t *testing.T) {
 		rows, cols, width int
 		want              []float32
 	}{
-		{2, 2, 3, []float32{1, 2, 0, 3, 4, 0, 0, 0, 0}}, {3, 3, 3, []float32{1, 2, 3, 4, 5, 6, 7, 8, 9}}, {1, 1, 3, []float32{1, 0, 0, 0, 0, 0, 0, 0, 0}},
+		{2, 2, 3, []float32{1, 2, 0, 3, 4, 0, 0, 0, 0}}, {3, 3, 3, []float32{1, 2, 3, 4, 5, 6, 7, 8, 9}},
+		{1, 1, 3, []float32{1, 0, 0, 0, 0, 0, 0, 0, 0}},
 		{0, 3, 3, make([]float32, 9)}, {2, 3, 3, []float32{1, 2, 3, 4, 5, 6, 0, 0, 0}},
 	} {
 		x := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9}
@@ -151,7 +156,8 @@ func TestPadRows(t *testing.T) {
 
 func TestNaN(t *testing.T) {
 	for _, f := range formats {
-		for _, bits := range []uint32{0x7f800001, 0x7fbfffff, 0x7fc00000, 0x7fffffff, 0xff800001, 0xffffffff} { // the first would round to an infinity, the last wrap round
+		// the first would round to an infinity, the last wrap round
+		for _, bits := range []uint32{0x7f800001, 0x7fbfffff, 0x7fc00000, 0x7fffffff, 0xff800001, 0xffffffff} {
 			got := f.to(math.Float32frombits(bits))
 			if !math.IsNaN(halfValue(got, f.fracBits)) || got>>15 != uint16(bits>>31) {
 				t.Errorf("%v of %08x: have %04x, want a NaN of the same sign", f.d, bits, got)
@@ -160,7 +166,8 @@ func TestNaN(t *testing.T) {
 	}
 }
 
-// TestNearest compares with big.Float, which rounds to a given number of bits, for numbers spread over every exponent.
+// TestNearest compares with big.Float, which rounds to a given number of bits, for numbers spread
+// over every exponent.
 func TestNearest(t *testing.T) {
 	for bits := uint32(0); bits < 0x7f800000; bits += 4099 {
 		v := math.Float32frombits(bits)
@@ -192,11 +199,11 @@ func TestF32Bits(t *testing.T) {
 	}
 }
 
-func BenchmarkToFloat32(b *testing.B) {
+func BenchmarkWiden(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { ToFloat32(v, raw, d) })
 }
 
-func BenchmarkFromFloat32(b *testing.B) {
+func BenchmarkNarrow(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { FromFloat32(raw, v, d) })
 }
 

@@ -1,6 +1,7 @@
 package tensor
 
-// This file: rearranging axes by letters, "l n d h -> l (n h) d", as big_vision's own source writes it.
+// This file: rearranging axes by letters, "l n d h -> l (n h) d", as big_vision's own source writes
+// it, into rows of a matrix.
 
 import (
 	"fmt"
@@ -8,14 +9,16 @@ import (
 	"strings"
 )
 
-// Pattern is a parsed rearrangement. On the left one name for each axis of the source, or a number: the index taken on that axis.
-// On the right the same names in the result's order; brackets merge axes into one.
+// Pattern is a parsed rearrangement. On the left stands one name for each axis of the source, or a
+// number: the index taken on that axis. On the right the same names in the result's order; brackets
+// merge axes into one.
 type Pattern struct {
 	Left  []string   // "l", "1", "d", "f"
 	Right [][]string // one group for each axis of the result
 }
 
-// ParsePattern reads a pattern. It panics on a malformed one: patterns are written in this program, not read from files.
+// ParsePattern reads a pattern. It panics on a malformed one: patterns are written in this program,
+// not read from files.
 func ParsePattern(s string) Pattern {
 	left, right, ok := strings.Cut(s, "->")
 	if !ok {
@@ -42,7 +45,7 @@ func ParsePattern(s string) Pattern {
 	return p
 }
 
-// sameAxes says whether each name stands once on the left and once on the right.
+// sameAxes reports whether each name of p stands once on the left and once on the right.
 func sameAxes(p Pattern) bool {
 	var left []string
 	for _, a := range p.Left {
@@ -58,8 +61,9 @@ func sameAxes(p Pattern) bool {
 
 func isIndex(axis string) bool { return axis[0] >= '0' && axis[0] <= '9' }
 
-// Gather is a rearrangement of one source array of known shape into a matrix of Rows x Cols: the element at row r and column c
-// of the result is the source's element RowAt[r] + ColAt[c]. The columns are the result's last axis, the rows all others.
+// Gather is a rearrangement of one source array of known shape into a matrix of Rows x Cols: the
+// element at row r and column c of the result is the source's element RowAt[r] + ColAt[c]. The
+// columns are the result's last axis, the rows all others.
 type Gather struct {
 	Shape        []int // of the result
 	RowAt, ColAt []int
@@ -101,7 +105,7 @@ func (p Pattern) Move(shape []int) (Gather, error) {
 	return m, nil
 }
 
-// offsets returns at[i] + j*stride for every i and, running faster, every j below n.
+// offsets returns at[i] + j*stride for every i and, varying faster, every j below n.
 func offsets(at []int, n, stride int) []int {
 	out := make([]int, 0, len(at)*n)
 	for _, a := range at {
@@ -112,10 +116,12 @@ func offsets(at []int, n, stride int) []int {
 	return out
 }
 
-// tile is the side of the square that Rows transposes at a time: 16 KiB of floats, which fit a processor's nearest cache.
+// tile is the side of the square that Rows transposes at a time: 16 KiB of floats, which fit a
+// processor's first-level cache.
 const tile = 64
 
-// Rows writes rows [from, to) of the result, widened to 32-bit floats, to dst [to-from, Cols]. src is the whole source, raw.
+// Rows writes rows [from, to) of the result, converted to 32-bit floats, to dst [to-from, columns].
+// src is the whole source, of type d.
 func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 	cols, size := len(m.ColAt), d.Size()
 	if cols == 0 {
@@ -129,7 +135,8 @@ func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 			m.transpose(dst, src[rows[0]*size:], d, n)
 		} else {
 			rows = rows[:1]
-			for c := 0; c < cols; c += width { // every run of columns is as long as the first, or goes on into the next
+			// every run of columns is as long as the first, or continues into the next
+			for c := 0; c < cols; c += width {
 				ToFloat32(dst[c:c+width], src[(rows[0]+m.ColAt[c])*size:], d)
 			}
 		}
@@ -138,8 +145,9 @@ func (m Gather) Rows(dst []float32, src []byte, d DType, from, to int) {
 	}
 }
 
-// transpose writes n rows (at most tile) that lie side by side in the source, where src begins at the first one's base.
-// Their columns lie apart, so each run of n neighbours is widened into a tile that is then read across.
+// transpose writes n rows (at most tile) that are adjacent in the source to dst, where src begins
+// at the first one's base. Their columns are not adjacent, so each run of n neighbours is converted
+// into a tile that is then read across.
 func (m Gather) transpose(dst []float32, src []byte, d DType, n int) {
 	var buf [tile * tile]float32
 	size, cols := d.Size(), len(m.ColAt)
@@ -158,7 +166,7 @@ func (m Gather) transpose(dst []float32, src []byte, d DType, n int) {
 	}
 }
 
-// run returns how many of the first offsets count up by one.
+// run returns the number of first offsets in at that increase by one.
 func run(at []int) int {
 	n := 1
 	for n < len(at) && at[n] == at[0]+n {

@@ -31,7 +31,8 @@ func (a arrangement) String() string {
 	return strings.Join(a.left, " ") + " -> " + strings.Join(groups, " ")
 }
 
-// drawArrangement gives up to five axes, most of them short, one perhaps longer than a tile, some replaced by an index.
+// drawArrangement gives up to five axes, most of them short, one perhaps longer than a tile, some
+// replaced by an index.
 func drawArrangement(t *rapid.T) arrangement {
 	var a arrangement
 	var names []string
@@ -58,7 +59,8 @@ func drawArrangement(t *rapid.T) arrangement {
 	return a
 }
 
-// naive rearranges by the meaning of the pattern: for each place in the result, where each axis stands, and from that the place in the source.
+// naive rearranges by the meaning of the pattern: for each place in the result, where each axis
+// stands, and from that the place in the source.
 func naive(a arrangement, src []float32) (shape []int, out []float32) {
 	size := map[string]int{}
 	for i, name := range a.left {
@@ -136,7 +138,8 @@ func TestRearrange(t *testing.T) {
 		shape, want := naive(a, v)
 		m, got := rearrange(t, a.String(), a.shape, raw, d)
 		if !slices.Equal(m.Shape, shape) || !equalBits(got, want) {
-			t.Fatalf("%s of %v: have shape %v, want %v, elements equal: %v", a, a.shape, m.Shape, shape, equalBits(got, want))
+			t.Fatalf("%s of %v: have shape %v, want %v, elements equal: %v", a, a.shape, m.Shape, shape,
+				equalBits(got, want))
 		}
 		from := rapid.IntRange(0, len(m.RowAt)).Draw(t, "from")
 		to := rapid.IntRange(from, len(m.RowAt)).Draw(t, "to")
@@ -148,7 +151,8 @@ func TestRearrange(t *testing.T) {
 	})
 }
 
-// TestInverse rearranges and back again. Brackets change no element's place, so the way back names the merged axes apart.
+// TestInverse rearranges and back again. Brackets change no element's place, so the way back names
+// the merged axes apart.
 func TestInverse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := drawArrangement(t)
@@ -167,13 +171,14 @@ func TestInverse(t *testing.T) {
 		}
 		raw = make([]byte, 4*len(there))
 		FromFloat32(raw, there, F32)
-		if _, got := rearrange(t, fmt.Sprint(strings.Join(back, " "), " -> ", strings.Join(a.left, " ")), shape, raw, F32); !equalBits(got, want) {
+		if _, got := rearrange(t, fmt.Sprint(strings.Join(back, " "), " -> ", strings.Join(a.left, " ")), shape, raw,
+			F32); !equalBits(got, want) {
 			t.Fatalf("%s of %v: not the same after the way back", a, a.shape)
 		}
 	})
 }
 
-// TestConverterPatterns holds results worked out by hand for patterns of the converter's tables.
+// TestConverterPatterns checks results worked out by hand for patterns of the converter's tables.
 func TestConverterPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern string
@@ -228,7 +233,8 @@ func TestMoveRefuses(t *testing.T) {
 }
 
 func TestParsePatternPanics(t *testing.T) {
-	for _, s := range []string{"a b", "a b -> a", "a -> a b", "a b -> a a", "a a -> a", "a -> a a", "a b -> (a b", "a b -> a c", "a a a ->", "a a -> a a"} {
+	for _, s := range []string{"a b", "a b -> a", "a -> a b", "a b -> a a", "a a -> a", "a -> a a", "a b -> (a b",
+		"a b -> a c", "a a a ->", "a a -> a a"} {
 		func() {
 			defer func() {
 				if recover() == nil {
@@ -240,7 +246,8 @@ func TestParsePatternPanics(t *testing.T) {
 	}
 }
 
-// BenchmarkRows turns the model's largest kind of matrix, [2048,16384], as the converter does: some hundred rows at a time.
+// BenchmarkRows transposes the model's largest kind of matrix, [2048,16384], as the converter does:
+// some hundred rows at a time.
 func BenchmarkRows(b *testing.B) {
 	for _, d := range []DType{F32, F16, BF16} {
 		for _, pattern := range []string{"i o -> o i", "i o -> i o"} {

@@ -1,7 +1,8 @@
 // Package tensor is a named array in NumPy order whose bytes are read on demand.
 //
-// Before it: a reader of files, which makes tensors, as package npz. After it: whoever reads them piece by piece, widens
-// their elements to 32-bit floats and rearranges their axes by a pattern of letters.
+// Before it: a reader of files, which makes tensors, as package npz. After it: code that reads them
+// piece by piece, converts their elements to 32-bit floats and rearranges their axes by a pattern
+// of letters.
 package tensor
 
 import (
@@ -46,18 +47,20 @@ func (d DType) String() string {
 	return fmt.Sprintf("DType(%d)", uint8(d))
 }
 
-// Tensor is a named array. Nothing of it is in memory until it is opened.
+// Tensor is a named array. None of it is in memory until it is opened.
 type Tensor struct {
 	Name  string
 	DType DType
 	Shape []int // NumPy order; empty for a scalar
 
-	// Open returns the array's bytes from the first to the last, in C order. Reading to the end checks whatever the file can
-	// check (a zip member's CRC-32), and fails if it does not hold. Several readers may be open at once.
+	// Open returns the array's bytes from the first to the last, in C order. Reading to the end
+	// checks whatever the file can check (a zip member's CRC-32), and fails if it does not hold.
+	// Several readers may be open at once.
 	Open func() (io.ReadCloser, error)
 }
 
-// Len returns the number of elements. The shape was bounded when the tensor was made.
+// Len returns the number of elements. The shape was checked when t was made, so that it does not
+// overflow.
 func (t Tensor) Len() int {
 	n := 1
 	for _, s := range t.Shape {
@@ -69,7 +72,8 @@ func (t Tensor) Len() int {
 // Bytes returns the size of the array in bytes.
 func (t Tensor) Bytes() int64 { return int64(t.Len()) * int64(t.DType.Size()) }
 
-// Float32s reads the whole array (F32, F16 or BF16) as 32-bit floats. For small arrays and tests.
+// Float32s reads the whole array (F32, F16 or BF16) as 32-bit floats. It is meant for small arrays
+// and tests.
 func (t Tensor) Float32s() ([]float32, error) {
 	if t.DType == I32 {
 		return nil, fmt.Errorf("tensor: %s: I32 elements, want floats", t.Name)

@@ -3,6 +3,7 @@ package tensor
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -10,7 +11,10 @@ import (
 )
 
 func over(d DType, shape []int, r io.Reader) Tensor {
-	return Tensor{Name: "x", DType: d, Shape: shape, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
+	return Tensor{Name: "x", DType: d, Shape: shape, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(r),
+			nil
+	}}
 }
 
 func TestRead(t *testing.T) {
@@ -45,19 +49,30 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("have %v, want %q", err, c.want)
 		}
 	}
-	if _, err := over(F16, nil, four(io.EOF)).Int32s(); err == nil || !strings.Contains(err.Error(), "F16 elements, want I32") {
+	if _, err := over(F16, nil, four(io.EOF)).Int32s(); err == nil || !strings.Contains(err.Error(),
+		"F16 elements, want I32") {
 		t.Errorf("have %v", err)
 	}
 }
 
 func TestTypes(t *testing.T) {
-	for d, want := range map[DType]struct {
+	for _, want := range []struct {
+		test DType
 		name string
 		size int
-	}{F32: {"F32", 4}, F16: {"F16", 2}, BF16: {"BF16", 2}, I32: {"I32", 4}, 0: {"DType(0)", 0}, 9: {"DType(9)", 0}} {
-		if d.String() != want.name || d.Size() != want.size {
-			t.Errorf("have %s of %d bytes, want %s of %d", d, d.Size(), want.name, want.size)
-		}
+	}{
+		{F32, "F32", 4},
+		{F16, "F16", 2},
+		{BF16, "BF16", 2},
+		{I32, "I32", 4},
+		{0, "DType(0)", 0},
+		{9, "DType(9)", 0},
+	} {
+		t.Run(fmt.Sprint(want.test), func(t *testing.T) {
+			if want.test.String() != want.name || want.test.Size() != want.size {
+				t.Errorf("have %s of %d bytes, want %s of %d", want.test, want.test.Size(), want.name, want.size)
+			}
+		})
 	}
 	if n := over(F16, []int{46, 2, 4608, 36864}, nil).Bytes(); n != 31_255_953_408 {
 		t.Errorf("28B gating_einsum: %d bytes, want 31255953408", n)

@@ -1,7 +1,7 @@
 // Package kernels is our own C: computations that are faster or more exact than ggml's operations.
 //
-// There are two ways in. Nodes puts custom nodes into a ggml graph: norm.c, bias.c, attention.c. And
-// ggml's own matrix products come here by themselves (gemm.c): ggml offers each one to
+// There are two ways in. Nodes puts custom nodes into a ggml graph: norm.c, bias.c, attention.c.
+// And ggml's own matrix products come here by themselves (gemm.c): ggml offers each one to
 // llamafile_sgemm, and the linker sends that call to gemm_wrap.c. So weights stay as the file holds
 // them, and both the vision graph and llama.cpp's graphs gain; a product for which the build has no
 // kernel goes on to ggml's own code.
@@ -31,6 +31,6 @@ import "C"
 
 import "github.com/pali-gguf/pali/bindings/ggml"
 
-// HasMatMul reports whether this build has a kernel for products with weights of type t, in the layout
-// that a file holds them. Repacked weights would not reach it. Safe for concurrent use.
+// HasMatMul reports whether this build has a kernel for products with weights of type t, in the
+// layout that a file holds them. Repacked weights would not reach it. Safe for concurrent use.
 func HasMatMul(t ggml.Type) bool { return bool(C.pali_gemm_has(C.uint(t))) }

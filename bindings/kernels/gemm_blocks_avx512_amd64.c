@@ -18,7 +18,7 @@
  * activation: its elements have 128 added, and less is -128 times the sum of the weights. Scales
  * and less are one for a group, or one for each half of it. */
 struct panel {
-	int8_t w[GROUPS][QUADS][4 * PAIR];
+	int8_t w[GROUPS * QUADS][4 * PAIR];
 	int32_t less[2 * GROUPS][PAIR];
 	float scale[2 * GROUPS][PAIR];
 	float minimum[GROUPS][PAIR];
@@ -68,7 +68,7 @@ INLINE void pack_two(struct panel *to, unsigned type, const char *a, int64_t str
 		__m512i sum = _mm512_setzero_si512();
 		for (int j = i; j < i + shared; j++) {
 			__m512i v = (__m512i)lanes[j];
-			_mm512_storeu_si512(to->w[at + j / QUADS][j % QUADS] + from * 4, v);
+			_mm512_storeu_si512(to->w[at * QUADS + j] + from * 4, v);
 			sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8((char)128), v);
 		}
 		_mm512_storeu_si512(to->less[at * QUADS / shared + i / shared] + from, _mm512_sub_epi32(_mm512_setzero_si512(), sum));
@@ -134,7 +134,7 @@ INLINE void block_tile(int shared, bool minimum, int n, const struct panel *w, c
 		}
 #pragma GCC unroll 8
 		for (int q = 0; q < shared; q++) {
-			const int8_t *quad = w->w[0][s * shared + q];
+			const int8_t *quad = w->w[s * shared + q];
 			__m512i left = _mm512_loadu_si512(quad), right = _mm512_loadu_si512(quad + 4 * LANES);
 #pragma GCC unroll 8
 			for (int i = 0; i < n; i++) {

@@ -88,7 +88,8 @@ func (n *Nodes) BiasAdd(c ggml.Context, x, bias, other ggml.Tensor) ggml.Tensor 
 
 // Attention is unmasked multi-head attention in 32-bit floats: q, k, v [W,T], each with its bias
 // [W], give [W,T]. Scores are multiplied by scale before their softmax.
-func (n *Nodes) Attention(c ggml.Context, q, biasQ, k, biasK, v, biasV ggml.Tensor, heads int, scale float32) ggml.Tensor {
+func (n *Nodes) Attention(c ggml.Context, q, biasQ, k, biasK, v, biasV ggml.Tensor, heads int,
+	scale float32) ggml.Tensor {
 	width, tokens := q.Size(0), q.Size(1)
 	pack := n.next(0)
 	pack.heads = C.int(heads)

@@ -207,7 +207,8 @@ func TestBias(t *testing.T) {
 		wantAdd = append(wantAdd, want[i]+float64(other[i]))
 	}
 	sizes := [][]int{{width, rows}, {width}, {width, rows}}
-	wantNear(t, run(t, 2, [][]float32{x, b, other}, sizes, func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor {
+	wantNear(t, run(t, 2, [][]float32{x, b, other}, sizes, func(c ggml.Context, k *Nodes,
+		in []ggml.Tensor) ggml.Tensor {
 		return k.BiasAdd(c, c.Cont(in[0]), in[1], in[2])
 	}), wantAdd, 1e-7)
 	wantNear(t, run(t, 2, [][]float32{x, b}, sizes[:2], func(c ggml.Context, k *Nodes, in []ggml.Tensor) ggml.Tensor {

@@ -17,9 +17,10 @@
 #define F32_512(a) _mm512_fmadd_ps(_mm512_set1_ps(0.5f), _mm512_set1_ps(0.5f), a)
 #define INT8_VNNI(a) _mm256_dpbusd_avx_epi32(a, _mm256_set1_epi8(3), _mm256_set1_epi8(5))
 #define F32_256(a) _mm256_fmadd_ps(_mm256_set1_ps(0.5f), _mm256_set1_ps(0.5f), a)
+#define FIRST_512(v) _mm_cvtsi128_si32(_mm512_castsi512_si128(v))
 #define FIRST_256(v) _mm256_extract_epi32(v, 0)
 
-LOOP(int8_512, TARGET("avx512f,avx512vnni"), __m512i, _mm512_set1_epi32, INT8_512, _mm512_reduce_add_epi32)
+LOOP(int8_512, TARGET("avx512f,avx512vnni"), __m512i, _mm512_set1_epi32, INT8_512, FIRST_512)
 LOOP(bf16_512, TARGET("avx512f,avx512bf16"), __m512, _mm512_set1_ps, BF16_512, _mm512_reduce_add_ps)
 LOOP(f32_512, TARGET("avx512f"), __m512, _mm512_set1_ps, F32_512, _mm512_reduce_add_ps)
 LOOP(f32_256, TARGET("avx2,fma"), __m256, _mm256_set1_ps, F32_256, _mm256_cvtss_f32)

@@ -13,7 +13,8 @@ func TestLimitsArePlausible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%.1f GB/s; %.0f GOP/s int8, %.0f GFLOP/s bf16, %.0f GFLOP/s f32", l.Read/1e9, l.Int8/1e9, l.BF16/1e9, l.F32/1e9)
+	t.Logf("%.1f GB/s; %.0f GOP/s int8, %.0f GFLOP/s bf16, %.0f GFLOP/s f32", l.Read/1e9, l.Int8/1e9, l.BF16/1e9,
+		l.F32/1e9)
 	if l.Read < 1e8 || l.Read > 1e13 {
 		t.Errorf("reads %.3g bytes/s", l.Read)
 	}

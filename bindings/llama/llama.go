@@ -52,7 +52,8 @@ type Model struct {
 // Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp
 // ends the process on some bad files.
 func Load(path string, o ModelOptions) (*Model, error) {
-	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1), C.size_t(unsafe.Sizeof(uintptr(0)))))
+	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1),
+		C.size_t(unsafe.Sizeof(uintptr(0)))))
 	defer C.free(unsafe.Pointer(devices))
 	for i, d := range o.Devices {
 		unsafe.Slice(devices, len(o.Devices))[i] = (*C.struct_ggml_backend_device)(d)

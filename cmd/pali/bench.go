@@ -82,7 +82,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
-	r, err := bench.Run(cmd.Context(), model, f.Options)
+	r, err := bench.Run(cmd.Context(), model.Runner(), f.Options)
 	if err != nil {
 		return err
 	}

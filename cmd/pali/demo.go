@@ -6,24 +6,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali/convert"
-	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/internal/demo"
 	"github.com/pali-gguf/pali/internal/progress"
-	"github.com/pali-gguf/pali/mmproj/imageproc"
-	"github.com/pali-gguf/pali/npz"
-	"github.com/pali-gguf/pali/quant"
-	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
-	"github.com/pali-gguf/pali/testdata/demo"
 )
 
 // demoQuestions are asked in this order.
@@ -59,11 +51,11 @@ and colours) to GGUF in a temporary folder, asks it about three images, and show
 
 // demoAnswer is one question with its answer.
 type demoAnswer struct {
-	Picture string     `json:"image"`
-	Prompt  string     `json:"prompt"`
-	Text    string     `json:"text"`
-	Boxes   []boxLabel `json:"boxes,omitempty"`
-	Ms      float64    `json:"ms"`
+	Image  string     `json:"image"`
+	Prompt string     `json:"prompt"`
+	Text   string     `json:"text"`
+	Boxes  []boxLabel `json:"boxes,omitempty"`
+	Ms     float64    `json:"ms"`
 }
 
 type boxLabel struct {
@@ -89,13 +81,13 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	start := time.Now()
-	pair, err := demoConvert(cmd.Context(), folder)
+	pair, err := demo.Convert(cmd.Context(), folder)
 	if err != nil {
 		return err
 	}
 	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), progress.Milliseconds(time.Since(start)))
 	start = time.Now()
-	model, err := llamacpp.Open(pair.TextPath, pair.VisionPath, options)
+	model, err := pali.Open(pair.TextPath, options)
 	if err != nil {
 		return err
 	}
@@ -119,54 +111,23 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// demoConvert writes the embedded checkpoint to the folder and converts it there.
-func demoConvert(ctx context.Context, folder string) (*convert.Result, error) {
-	data, err := fs.ReadFile(demo.Files, "demo.npz")
-	if err != nil {
-		return nil, err
-	}
-	checkpoint := filepath.Join(folder, "demo.npz")
-	if err := os.WriteFile(checkpoint, data, 0o600); err != nil {
-		return nil, err
-	}
-	src, err := npz.Open(checkpoint)
-	if err != nil {
-		return nil, err
-	}
-	defer src.Close()
-	tokenizer, err := fs.ReadFile(demo.Files, "tokenizer.model")
-	if err != nil {
-		return nil, err
-	}
-	vocabulary, err := sentencepiece.Parse(tokenizer)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := quant.NewPlan("f32", false)
-	if err != nil {
-		return nil, err
-	}
-	return convert.Run(ctx, src, vocabulary, convert.Options{Name: "demo", Text: plan, Vision: plan, OutDir: folder})
-}
-
 // demoAsk asks one question about an embedded image.
-func demoAsk(ctx context.Context, model *llamacpp.Model, name, prompt string) (demoAnswer, error) {
-	data, err := fs.ReadFile(demo.Files, "pictures/"+name)
+func demoAsk(ctx context.Context, model *pali.Model, name, prompt string) (demoAnswer, error) {
+	data, err := demo.Image(name)
 	if err != nil {
 		return demoAnswer{}, err
 	}
-	p, err := imageproc.Decode(data, imageproc.DefaultLimits)
+	img, err := pali.DecodeImage(data)
 	if err != nil {
 		return demoAnswer{}, err
 	}
 	start := time.Now()
-	q := question{Request: runner.Request{Prompt: prompt, MaxTokens: 64}, images: []*imageproc.Image{p}, resize: imageproc.Antialias}
-	r, err := q.answer(ctx, model.Runner(), nil)
+	r, err := model.Run(ctx, pali.Request{Images: []*pali.Image{img}, Prompt: prompt, MaxTokens: 64}, nil)
 	if err != nil {
 		return demoAnswer{}, err
 	}
-	a := demoAnswer{Picture: name, Prompt: prompt, Text: r.Text, Ms: progress.Milliseconds(time.Since(start))}
-	found, _, err := tasks.Detections(r, tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: tasks.LocDivisor}, nil)
+	a := demoAnswer{Image: name, Prompt: prompt, Text: r.Text, Ms: progress.Milliseconds(time.Since(start))}
+	found, _, err := tasks.Detections(r, tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: tasks.LocDivisor}, nil)
 	for _, d := range found {
 		a.Boxes = append(a.Boxes, boxLabel{d.Label, d.XYXY})
 	}
@@ -183,5 +144,5 @@ func printDemo(w io.Writer, a demoAnswer) {
 		}
 		answer = strings.Join(lines, "\n    ")
 	}
-	fmt.Fprintf(w, "\n%s  %s  (%.0f ms)\n    %s\n", a.Picture, a.Prompt, a.Ms, answer)
+	fmt.Fprintf(w, "\n%s  %s  (%.0f ms)\n    %s\n", a.Image, a.Prompt, a.Ms, answer)
 }

@@ -3,19 +3,21 @@ package main
 // This file: --dump, what the model saw and computed, as the reference programs write it (scripts/reference).
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/npz"
-	"github.com/pali-gguf/pali/paligemma"
-	"github.com/pali-gguf/pali/runner"
 )
 
 // dump is an .npz under way: PATH.partial until it is complete.
 type dump struct {
-	path string
-	f    *os.File
+	path   string
+	f      *os.File
+	vision time.Duration // took encode
 }
 
 // beginDump makes PATH.partial before any work is done, so that a folder that is not there or cannot be written to is known at once.
@@ -24,13 +26,22 @@ func beginDump(path string) (*dump, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--dump: %w", err)
 	}
-	return &dump{path, f}, nil
+	return &dump{path: path, f: f}, nil
+}
+
+// encode encodes the images of q before it is asked, so that their embeddings are there to be written.
+func (d *dump) encode(ctx context.Context, m *pali.Model, q *pali.Request) (err error) {
+	start := time.Now()
+	q.Embeddings, err = m.Embed(ctx, q.Images...)
+	d.vision = time.Since(start)
+	return err
 }
 
 // write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens i32 [G]
 // and logits f32 [G,V], and gives the file its name.
-func (d *dump) write(c paligemma.VisionConfig, q question, r *runner.Result) error {
-	err := errors.Join(dumpArrays(npz.NewWriter(d.f), c, q, r), d.f.Sync(), d.f.Close())
+func (d *dump) write(m *pali.Model, q pali.Request, r *pali.Result) error {
+	r.Timings.Vision = d.vision
+	err := errors.Join(dumpArrays(npz.NewWriter(d.f), m, q, r), d.f.Sync(), d.f.Close())
 	if err == nil {
 		err = os.Rename(d.f.Name(), d.path)
 	}
@@ -48,14 +59,17 @@ func (d *dump) end() {
 	}
 }
 
-func dumpArrays(w *npz.Writer, c paligemma.VisionConfig, q question, r *runner.Result) error {
-	var logits []float32
+func dumpArrays(w *npz.Writer, m *pali.Model, q pali.Request, r *pali.Result) error {
+	var pixels, logits []float32
+	for _, img := range q.Images {
+		pixels = append(pixels, m.Pixels(img)...)
+	}
 	for _, row := range r.Logits {
 		logits = append(logits, row...)
 	}
-	s, e := c.ImageSize, c.ProjectionDim
+	s, e := m.Config().ImageSize, m.Config().ProjectionDim
 	return errors.Join(
-		w.AddFloat32s("pixels", []int{len(q.pixels) / (3 * s * s), 3, s, s}, q.pixels),
+		w.AddFloat32s("pixels", []int{len(q.Images), 3, s, s}, pixels),
 		w.AddFloat32s("image_embeddings", []int{len(q.Embeddings) / e, e}, q.Embeddings),
 		w.AddInt32s("prefix_tokens", []int{len(r.PrefixTokens)}, r.PrefixTokens),
 		w.AddInt32s("tokens", []int{len(r.Tokens)}, r.Tokens),

@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
@@ -158,8 +158,9 @@ func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Questio
 		return err
 	}
 	warnSlow(cmd.ErrOrStderr())
-	open := func(files store.Files) (*llamacpp.Model, *runner.ImageCache, error) {
-		m, err := llamacpp.Open(files.Text, files.Vision, options)
+	open := func(files store.Files) (*pali.Model, *runner.ImageCache, error) {
+		options.Vision = files.Vision
+		m, err := pali.Open(files.Text, options)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 // maxFrames is the most frames that --frames takes.
@@ -59,13 +58,4 @@ func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Li
 	}
 	all, f.chosen, err = imageproc.OpenFrames(ctx, path, imageproc.FrameChoice{Count: f.frames, Stride: f.stride}, l)
 	return all, err
-}
-
-// checkRoom refuses images that the model cannot hold, before they are encoded.
-func checkRoom(m *llamacpp.Model, pictures int) error {
-	each, most := m.Config().Tokens(), m.ContextLength()
-	if pictures*each < most {
-		return nil
-	}
-	return fmt.Errorf("%d images take %d positions, %d each, and this model holds %d, with the prompt and the answer: at most %d images", pictures, pictures*each, each, most, (most-1)/each)
 }

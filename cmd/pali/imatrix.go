@@ -19,6 +19,7 @@ import (
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 type imatrixFlags struct {
@@ -85,6 +86,9 @@ func (f *imatrixFlags) check() error {
 		return usagef("--max-tokens %d: want 1 to %d", f.maxTokens, runner.MaxAnswerTokens)
 	case f.every < 1:
 		return usagef("--save-every %d: want 1 or more", f.every)
+	}
+	if _, err := imageproc.ParseResize(f.resize); err != nil {
+		return usageError{err}
 	}
 	return nil
 }
@@ -155,45 +159,49 @@ func (f *imatrixFlags) add() (*quant.Imatrix, error) {
 	return m, nil
 }
 
-// begin reads the questions, and the state of a stopped run if there is one.
-func (f *imatrixFlags) begin() (*calibrate.Run, error) {
-	if _, err := imageproc.ParseResize(f.resize); err != nil {
-		return nil, usageError{err}
-	}
+// begin reads the questions, and the state of a stopped run if there is one. files are the model's.
+func (f *imatrixFlags) begin() (c *calibrate.Run, files store.Files, err error) {
 	questions, err := eval.ReadQuestions(f.questions, "")
 	if err != nil {
-		return nil, err
+		return nil, files, err
 	}
-	files, err := store.Find(f.model, f.mmproj, "")
-	if err != nil {
-		return nil, err
+	if files, err = store.Find(f.model, f.mmproj, ""); err != nil {
+		return nil, files, err
 	}
 	id := store.NewIdentity(f.resize, f.maxTokens)
 	id.Contents(f.questions)
 	id.Models(files.Text, files.Vision)
 	run, err := id.Text(32)
 	if err != nil {
-		return nil, err
+		return nil, files, err
 	}
-	return calibrate.Begin(calibrate.Options{
+	c, err = calibrate.Begin(calibrate.Options{
 		Questions: questions, Dataset: filepath.Base(f.questions), MaxTokens: f.maxTokens,
 		ID: run, State: f.output + ".state", SaveEvery: f.every, Force: f.force,
 	})
+	return c, files, err
 }
 
 // calibrate asks the questions.
 func (f *imatrixFlags) calibrate(cmd *cobra.Command) (*quant.Imatrix, *calibrate.Run, error) {
-	c, err := f.begin()
+	c, files, err := f.begin()
 	if err != nil {
 		return nil, nil, err
 	}
 	if n := c.Resumed(); n > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", c.State, n, len(c.Questions))
 	}
+	f.kv, f.device = "f32", "cpu"
+	options, err := f.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	warnSlow(cmd.ErrOrStderr())
 	collector := ggml.NewCollector()
 	defer collector.Free()
-	f.collect, f.kv, f.device = collector, "f32", "cpu"
-	model, err := f.open(cmd.ErrOrStderr())
+	model, err := llamacpp.Open(files.Text, files.Vision, llamacpp.Options{
+		Threads: options.Threads, KV: options.KV, Device: options.Device, Collect: collector,
+	})
 	if err != nil {
 		return nil, nil, err
 	}

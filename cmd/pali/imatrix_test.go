@@ -211,7 +211,7 @@ func TestImatrixRefuses(t *testing.T) {
 		"blank lines":           {ask("blank.jsonl"), 1, "no questions"},
 		"a file that is there":  {ask("all.jsonl", "-o", "there.gguf"), 1, "--force"},
 		"a folder that is not":  {ask("all.jsonl", "-o", "nowhere/out.gguf"), 1, "nowhere"},
-		"a folder":              {ask("all.jsonl", "-o", "d"), 1, "d is there and is no file"},
+		"a folder":              {ask("all.jsonl", "-o", "d"), 1, "d exists and is not a regular file"},
 		"a model that is cut":   {ask("all.jsonl", "-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "cut.gguf"},
 		"a model that is none":  {ask("all.jsonl", "-m", "nowhere"), 1, "nowhere"},
 	} {

@@ -154,7 +154,7 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 			if err != nil {
 				return nil, err
 			}
-			closeModel = model.Close
+			closeModel = func() { model.Close() }
 			if l.asker, err = dataset.NewAsker(model.Runner(), l.prompts, l.flags.maxTokens, l.flags.strict); err != nil {
 				return nil, usageError{err}
 			}

@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/host"
-	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
@@ -28,8 +28,8 @@ type modelFlags struct {
 	kv, device    string
 	gpuLayers     int
 	context       int
-	beams         int             // of pali run and the tasks
-	collect       *ggml.Collector // of pali imatrix
+	beams         int         // of pali run and the tasks
+	resizing      pali.Resize // how images are resized; "": antialiased
 }
 
 func (m *modelFlags) add(f *pflag.FlagSet) {
@@ -56,7 +56,7 @@ func (m *modelFlags) addRunning(f *pflag.FlagSet) {
 }
 
 // open finds and loads the model.
-func (m *modelFlags) open(stderr io.Writer) (*llamacpp.Model, error) {
+func (m *modelFlags) open(stderr io.Writer) (*pali.Model, error) {
 	options, err := m.options()
 	if err != nil {
 		return nil, err
@@ -64,34 +64,32 @@ func (m *modelFlags) open(stderr io.Writer) (*llamacpp.Model, error) {
 	if m.model == "" {
 		return nil, usagef("no model: give a text GGUF or its folder with -m")
 	}
-	files, err := store.Find(m.model, m.mmproj, "")
-	if err != nil {
-		return nil, err
-	}
 	warnSlow(stderr)
-	return llamacpp.Open(files.Text, files.Vision, options)
+	return pali.Open(m.model, options)
 }
 
 // kvTypes are the types that a KV cache can have.
 var kvTypes = map[string]gguf.Type{"f16": gguf.F16, "f32": gguf.F32, "q8_0": gguf.Q8_0}
 
-func (m *modelFlags) options() (llamacpp.Options, error) {
+func (m *modelFlags) options() (o pali.Options, err error) {
 	_, ok := kvTypes[m.kv]
 	if m.threads == 0 {
 		m.threads = host.Threads()
 	}
 	switch {
 	case !ok:
-		return llamacpp.Options{}, usagef("--kv %s: want f16, f32 or q8_0", m.kv)
+		return o, usagef("--kv %s: want f16, f32 or q8_0", m.kv)
 	case m.threads < 1 || m.threads > 512:
-		return llamacpp.Options{}, usagef("--threads %d: want 0 to 512", m.threads)
+		return o, usagef("--threads %d: want 0 to 512", m.threads)
 	case !slices.Contains(llamacpp.DeviceNames, m.device):
-		return llamacpp.Options{}, usagef("--device %s: want one of %s", m.device, strings.Join(llamacpp.DeviceNames, ", "))
+		return o, usagef("--device %s: want one of %s", m.device, strings.Join(llamacpp.DeviceNames, ", "))
 	case m.context < 0:
-		return llamacpp.Options{}, usagef("--ctx %d: want 0 or more", m.context)
+		return o, usagef("--ctx %d: want 0 or more", m.context)
 	}
-	return llamacpp.Options{Threads: m.threads, KV: m.kv, Device: m.device, OffloadLayers: offload(m.gpuLayers),
-		MaxContext: m.context, Beams: m.beams, Collect: m.collect}, nil
+	return pali.Options{
+		Vision: m.mmproj, Threads: m.threads, KV: m.kv, Device: m.device, OffloadLayers: offload(m.gpuLayers),
+		MaxContext: m.context, Beams: m.beams, Resize: m.resizing,
+	}, nil
 }
 
 // offload turns --gpu-layers, where -1 is all and 0 none, into Options.OffloadLayers.

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/terminal"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -112,31 +112,30 @@ func (f *runFlags) check(prompt string) error {
 	return f.checkFrames(f.images)
 }
 
-// question checks the flags and reads the images.
-func (f *runFlags) question(ctx context.Context, prompt string) (q question, err error) {
+// request checks the flags and reads the images.
+func (f *runFlags) request(ctx context.Context, prompt string) (q pali.Request, err error) {
 	if err := f.check(prompt); err != nil {
 		return q, err
 	}
-	resize, err := imageproc.ParseResize(f.resize)
-	if err != nil {
+	if f.resizing, err = imageproc.ParseResize(f.resize); err != nil {
 		return q, usageError{err}
 	}
-	q.resize, q.beams = resize, f.beams
-	q.Request = runner.Request{
-		Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, TopLogprobs: f.logprobs, Trace: f.dump != "",
+	q = pali.Request{
+		Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, Beams: f.beams, TopLogprobs: f.logprobs,
+		Trace: f.dump != "",
 	}
 	for _, path := range f.images {
 		some, err := f.openImages(ctx, path, f.limits)
 		if err != nil {
 			return q, err
 		}
-		q.images = append(q.images, some...)
+		q.Images = append(q.Images, some...)
 	}
 	return q, nil
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
-	q, err := f.question(cmd.Context(), prompt)
+	q, err := f.request(cmd.Context(), prompt)
 	if err != nil {
 		return err
 	}
@@ -153,16 +152,18 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 		return err
 	}
 	defer model.Close()
-	if err := checkRoom(model, len(q.images)); err != nil {
-		return err
-	}
 	return f.answer(cmd, model, q, d, time.Since(start))
 }
 
 // answer runs the request and prints the answer as it comes, or as JSON at the end.
-func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q question, d *dump, load time.Duration) error {
+func (f *runFlags) answer(cmd *cobra.Command, model *pali.Model, q pali.Request, d *dump, load time.Duration) error {
 	out := streamTo(cmd.OutOrStdout(), f.asJSON)
-	r, err := q.answer(cmd.Context(), model.Runner(), func(s runner.Step) error { return out(s.Text) })
+	if d != nil {
+		if err := d.encode(cmd.Context(), model, &q); err != nil {
+			return err
+		}
+	}
+	r, err := model.Run(cmd.Context(), q, func(s pali.Step) error { return out(s.Text) })
 	if !f.asJSON && r != nil && len(r.Tokens) > 0 {
 		if err := out("\n"); err != nil {
 			return err
@@ -172,7 +173,7 @@ func (f *runFlags) answer(cmd *cobra.Command, model *llamacpp.Model, q question,
 		return err
 	}
 	if d != nil {
-		if err := d.write(model.Config(), q, r); err != nil {
+		if err := d.write(model, q, r); err != nil {
 			return err
 		}
 	}
@@ -211,7 +212,7 @@ type answerJSON struct {
 	Timings  tasks.Timings   `json:"timings"`
 }
 
-func (f *runFlags) report(q question, r *runner.Result, load time.Duration) answerJSON {
+func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) answerJSON {
 	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, load)}
 	if f.logprobs > 0 {
 		a.Logprobs = tasks.Logprobs(r.Steps)

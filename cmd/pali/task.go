@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/draw"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -186,7 +186,7 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	if err := f.check(prompt.Task); err != nil {
 		return err
 	}
-	q, err := f.question(cmd.Context(), prompt.Text)
+	q, err := f.request(cmd.Context(), prompt.Text)
 	if err != nil {
 		return err
 	}
@@ -203,11 +203,8 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	}
 	defer model.Close()
 	load := time.Since(start)
-	if err := checkRoom(model, len(q.images)); err != nil {
-		return err
-	}
 	if f.tiles {
-		return f.answerTiles(cmd, model, q, tasks.TileMerger{Prompt: prompt, Full: f.canvas(q.images[0]), Decoder: decoder}, load)
+		return f.answerTiles(cmd, model, q, tasks.TileMerger{Prompt: prompt, Full: f.canvas(q.Images[0]), Decoder: decoder}, load)
 	}
 	if q.Constraint, err = f.newGrammar(model, prompt); err != nil {
 		return err
@@ -215,7 +212,7 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	if !prompt.Boxes() && !f.asJSON {
 		return f.answer(cmd, model, q, nil, load)
 	}
-	r, err := q.answer(cmd.Context(), model.Runner(), nil)
+	r, err := model.Run(cmd.Context(), q, nil)
 	if err != nil {
 		return err
 	}
@@ -223,11 +220,11 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 }
 
 // newGrammar makes the constraint of --strict for one answer, nil without it.
-func (f *taskFlags) newGrammar(model *llamacpp.Model, p tasks.Prompt) (runner.Constraint, error) {
+func (f *taskFlags) newGrammar(model *pali.Model, p tasks.Prompt) (runner.Constraint, error) {
 	if !f.strict {
 		return nil, nil
 	}
-	g, err := tasks.NewGrammar(model.Runner().Vocabulary, p.Labels, p.Masks(), f.maxTokens)
+	g, err := model.Grammar(p, f.maxTokens)
 	if err != nil {
 		return nil, usagef("--strict: %w", err)
 	}
@@ -287,14 +284,14 @@ func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
 }
 
 // print reads an answer that is complete, draws it and prints it.
-func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q question, r *runner.Result, load time.Duration, decoder *masks.Decoder) error {
+func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q pali.Request, r *pali.Result, load time.Duration, decoder *masks.Decoder) error {
 	out := f.withImages(tasks.NewResponse(p.Text, r, load), r.Steps)
 	if p.Boxes() {
-		if err := out.AddDetections(r, f.canvas(q.images[0]), f.minScore, decoder); err != nil {
+		if err := out.AddDetections(r, f.canvas(q.Images[0]), f.minScore, decoder); err != nil {
 			return err
 		}
 	}
-	return f.show(cmd, p, q.images[0], out)
+	return f.show(cmd, p, q.Images[0], out)
 }
 
 // withImages adds to a response which images it is about, and with --logprobs those of its tokens.

@@ -94,7 +94,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// --show=FORM shows the image before the lines, --show nothing where there is not a terminal.
+// --show=FORM shows the image before the lines, --show nothing without a terminal.
 func TestShow(t *testing.T) {
 	folder := workplace(t)
 	args := []string{"detect", "circle", "-m", "d", "-i", picture, "-t", "1"}

@@ -9,10 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/progress"
-	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -46,8 +45,8 @@ func (f *taskFlags) checkTiles() error {
 
 // answerTiles asks about all tiles, and prints what their answers come to. q is the request about the
 // whole image.
-func (f *taskFlags) answerTiles(cmd *cobra.Command, model *llamacpp.Model, q question, m tasks.TileMerger, load time.Duration) error {
-	img := q.images[0]
+func (f *taskFlags) answerTiles(cmd *cobra.Command, model *pali.Model, q pali.Request, m tasks.TileMerger, load time.Duration) error {
+	img := q.Images[0]
 	rows, err := tasks.LayTiles(img.Width, img.Height, f.tileSide, model.Config().ImageSize)
 	if err != nil {
 		return usagef("--tile-side: %w", err)
@@ -55,11 +54,11 @@ func (f *taskFlags) answerTiles(cmd *cobra.Command, model *llamacpp.Model, q que
 	bar := progress.Count(cmd.ErrOrStderr(), "tiles")
 	defer bar.Close()
 	ask := func(part image.Rectangle) (*runner.Result, error) {
-		q.images = []*imageproc.Image{img.Crop(part)}
+		q.Images = []*pali.Image{img.Crop(part)}
 		if q.Constraint, err = f.newGrammar(model, m.Prompt); err != nil {
 			return nil, err
 		}
-		return q.answer(cmd.Context(), model.Runner(), nil)
+		return model.Run(cmd.Context(), q, nil)
 	}
 	if err := m.Ask(rows, ask, func(done, total int) { bar.Set(int64(done), int64(total)) }); err != nil {
 		return err

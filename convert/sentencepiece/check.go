@@ -1,7 +1,7 @@
 package sentencepiece
 
-// This file: what a vocabulary has to be for llama.cpp to encode text as SentencePiece does, and for PaliGemma to be the model behind it.
-// Before it: decoded settings and pieces. After it: a Model.
+// This file: the conditions for llama.cpp to encode text with a vocabulary as SentencePiece does,
+// and for that vocabulary to be PaliGemma's.
 
 import (
 	"errors"
@@ -16,7 +16,8 @@ import (
 // unknownID is the token of <unk>.
 const unknownID int32 = 3
 
-// checkSpecs refuses a model that encodes text in a way that llama.cpp's vocabulary does not, or that has other special tokens than Gemma.
+// checkSpecs refuses a model that encodes text in a way that llama.cpp's vocabulary does not, or
+// that has other special tokens than Gemma's.
 func checkSpecs(t *proto.TrainerSpec, n *proto.NormalizerSpec) error {
 	if k := t.GetModelType(); k != proto.TrainerSpec_BPE {
 		return fmt.Errorf("model type: have %v, want BPE", k)
@@ -41,7 +42,8 @@ func checkSpecs(t *proto.TrainerSpec, n *proto.NormalizerSpec) error {
 	for _, id := range []struct {
 		name       string
 		have, want int32
-	}{{"pad", t.GetPadId(), paligemma.PAD}, {"eos", t.GetEosId(), paligemma.EOS}, {"bos", t.GetBosId(), paligemma.BOS}, {"unk", t.GetUnkId(), unknownID}} {
+	}{{"pad", t.GetPadId(), paligemma.PAD}, {"eos", t.GetEosId(), paligemma.EOS}, {"bos", t.GetBosId(), paligemma.BOS},
+		{"unk", t.GetUnkId(), unknownID}} {
 		if id.have != id.want {
 			return fmt.Errorf("%s_id: have %d, want %d", id.name, id.have, id.want)
 		}
@@ -49,7 +51,8 @@ func checkSpecs(t *proto.TrainerSpec, n *proto.NormalizerSpec) error {
 	return nil
 }
 
-// checkPieces sees to every piece, and to those that must be there: the special ones, one for each byte, and the separator.
+// checkPieces checks every piece, and that those exist that must: the special ones, one for each
+// byte, and the separator.
 func checkPieces(pieces []Piece) error {
 	at := make(map[string]int, len(pieces))
 	count := map[int32]int{}
@@ -64,8 +67,9 @@ func checkPieces(pieces []Piece) error {
 		count[p.Type]++
 	}
 	for id, want := range []int32{
-		paligemma.PAD: paligemma.PieceControl, paligemma.EOS: paligemma.PieceControl, paligemma.BOS: paligemma.PieceControl,
-		unknownID: paligemma.PieceUnknown,
+		paligemma.PAD: paligemma.PieceControl, paligemma.EOS: paligemma.PieceControl,
+		paligemma.BOS: paligemma.PieceControl,
+		unknownID:     paligemma.PieceUnknown,
 	} {
 		if id >= len(pieces) {
 			return fmt.Errorf("have %d pieces, want the special ones at 0 to %d", len(pieces), unknownID)

@@ -1,10 +1,11 @@
 package sentencepiece
 
-// This file: the protocol buffer (sentencepiece_model.proto): the message's outermost fields by hand, what is in them by generated code.
-// Before it: bytes. After it: pieces and settings that nobody has looked at yet.
+// This file: the protocol buffer (sentencepiece_model.proto): the message's outermost fields are
+// decoded by hand, their contents by generated code.
 //
-// The whole message at once would cost far more memory than its bytes: each piece is a struct of pointers (Gemma's 4 MB become 40 MB), and a
-// message of empty pieces or samples grows a hundredfold. So one piece is decoded at a time, and fields that are not used are left out.
+// The whole message at once would cost far more memory than its bytes: each piece is a struct of
+// pointers (Gemma's 4 MB become 40 MB), and a message of empty pieces or samples grows a
+// hundredfold. So pieces are decoded one at a time, and unused fields are skipped.
 
 import (
 	"errors"
@@ -22,7 +23,7 @@ const (
 	fieldNormalizer = 3
 )
 
-// decoded is a model as it lies in the file.
+// decoded is a model as it is in the file, not checked.
 type decoded struct {
 	pieces     []Piece
 	trainer    *proto.TrainerSpec
@@ -31,7 +32,7 @@ type decoded struct {
 
 var errNoModel = errors.New("not a SentencePiece model")
 
-// decode reads the fields that are used.
+// decode decodes the fields of data that are used.
 func decode(data []byte) (*decoded, error) {
 	count, err := measure(data)
 	if err != nil {
@@ -56,7 +57,8 @@ func decode(data []byte) (*decoded, error) {
 	return d, err
 }
 
-// merge decodes a part of the settings. A part may come in pieces; the later one's fields hold.
+// merge decodes value, a part of the settings, into into. A part may come in pieces; later fields
+// replace earlier ones.
 func merge(value []byte, into wire.Message) error {
 	if err := (wire.UnmarshalOptions{Merge: true}).Unmarshal(value, into); err != nil {
 		return fmt.Errorf("settings: %w", errNoModel)
@@ -64,7 +66,7 @@ func merge(value []byte, into wire.Message) error {
 	return nil
 }
 
-// measure counts the pieces and holds everything against the limits, allocating nothing.
+// measure counts the pieces in data and checks all sizes against the limits, without allocating.
 func measure(data []byte) (pieces int, err error) {
 	if len(data) > maxBytes {
 		return 0, fmt.Errorf("have %d bytes, want at most %d", len(data), maxBytes)
@@ -93,12 +95,13 @@ func measure(data []byte) (pieces int, err error) {
 	case pieces > maxPieces:
 		return 0, fmt.Errorf("have %d pieces, want at most %d", pieces, maxPieces)
 	case specs > maxSpecs:
-		return 0, fmt.Errorf("have %d bytes of settings, want at most %d: the normalizer should change nothing", specs, maxSpecs)
+		return 0, fmt.Errorf("have %d bytes of settings, want at most %d: the normalizer should change nothing", specs,
+			maxSpecs)
 	}
 	return pieces, nil
 }
 
-// fields calls use with each of the outermost fields that holds bytes.
+// fields calls use with each of the outermost fields of data that holds bytes.
 func fields(data []byte, use func(field protowire.Number, value []byte) error) error {
 	for len(data) > 0 {
 		field, kind, n := protowire.ConsumeTag(data)

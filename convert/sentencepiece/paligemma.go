@@ -1,7 +1,6 @@
 package sentencepiece
 
 // This file: the pieces that PaliGemma adds to Gemma's vocabulary.
-// Before it: a Model as Gemma has it, or PaliGemma's own. After it: the vocabulary of the text GGUF.
 
 import (
 	"fmt"
@@ -9,9 +8,10 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// WithPaliGemma returns the model with the 1,024 location and 128 segment pieces at its end, as big_vision appends them (pp/ops_text.py,
-// _add_pieces: sorted, user-defined, score 0). A model that ends with exactly these is returned as it is; one that has some of them
-// elsewhere is refused. m itself does not change.
+// WithPaliGemma returns a copy of m with the 1,024 location and 128 segment pieces at its end, as
+// big_vision appends them (pp/ops_text.py, _add_pieces: sorted, user-defined, score 0). A model
+// that ends with exactly these is returned as it is; one that has some of them elsewhere is
+// refused. m does not change.
 func (m *Model) WithPaliGemma() (*Model, error) {
 	added := make([]Piece, 0, paligemma.Locations+paligemma.SegmentCodes)
 	for i := range paligemma.Locations {
@@ -32,7 +32,8 @@ func (m *Model) WithPaliGemma() (*Model, error) {
 			continue
 		}
 		if i != tail+k || p.Type != paligemma.PieceUserDefined {
-			return nil, fmt.Errorf("sentencepiece: piece %d, %s: have it there with type %d, want all %d location and segment pieces in order at the end, of type %d, or none",
+			return nil, fmt.Errorf("sentencepiece: piece %d, %s: have it there with type %d, "+
+				"want all %d location and segment pieces in order at the end, of type %d, or none",
 				i, p.Text, p.Type, len(added), paligemma.PieceUserDefined)
 		}
 		present++
@@ -43,5 +44,6 @@ func (m *Model) WithPaliGemma() (*Model, error) {
 	case len(added):
 		return m, nil
 	}
-	return nil, fmt.Errorf("sentencepiece: have %d of the %d location and segment pieces, want all or none", present, len(added))
+	return nil, fmt.Errorf("sentencepiece: have %d of the %d location and segment pieces, want all or none", present,
+		len(added))
 }

@@ -1,9 +1,12 @@
-// Package sentencepiece reads a SentencePiece model (tokenizer.model): its pieces, their scores and their types.
+// Package sentencepiece reads a SentencePiece model (tokenizer.model): its pieces, their scores and
+// their types.
 //
-// Before it: a file. After it: package convert, which appends PaliGemma's location and segment pieces and writes the tokenizer keys of the text GGUF.
+// Before it: a file. After it: package convert, which appends PaliGemma's location and segment
+// pieces and writes the tokenizer keys of the text GGUF.
 //
-// Only what llama.cpp's vocabulary computes alike is accepted: byte-pair encoding with byte fallback, without a normalizer that would change
-// the text, and with PaliGemma's four special ids.
+// Only models that llama.cpp's vocabulary encodes the same way are accepted: byte-pair encoding
+// with byte fallback, without a normalizer that changes text, and with PaliGemma's four special
+// ids.
 package sentencepiece
 
 import (
@@ -12,7 +15,8 @@ import (
 	"os"
 )
 
-// Limits of a model, far above Gemma's 4.2 MB, 256,000 pieces and a trainer's part of some hundred bytes.
+// Limits of a model, far above Gemma's 4.2 MB, 256,000 pieces and a trainer's part of some hundred
+// bytes.
 const (
 	maxBytes     = 64 << 20
 	maxPieces    = 1 << 20
@@ -31,7 +35,7 @@ type Piece struct {
 // Model is a vocabulary.
 type Model struct{ Pieces []Piece }
 
-// Open reads a model from a regular file of at most 64 MiB.
+// Open reads the model in the regular file at path, of at most 64 MiB.
 func Open(path string) (*Model, error) {
 	data, err := read(path)
 	if err != nil {
@@ -50,7 +54,7 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: have no regular file", path)
+		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	if info.Size() > maxBytes {
 		return nil, fmt.Errorf("%s: have %d bytes, want at most %d", path, info.Size(), maxBytes)
@@ -67,8 +71,9 @@ func read(path string) ([]byte, error) {
 	return data, nil
 }
 
-// Parse reads a model. It fails on anything but a vocabulary as the package's comment describes it, with every text in it once.
-// Beside the pieces that it returns it allocates some 100 bytes for each of them and at most 8 MiB for the trainer's and normalizer's parts.
+// Parse reads the model in data. It fails on anything but a vocabulary as the package's comment
+// describes it, with every text once. Besides the pieces that it returns it allocates about 100
+// bytes for each of them and at most 8 MiB for the trainer's and normalizer's parts.
 func Parse(data []byte) (*Model, error) {
 	m, err := parse(data)
 	if err != nil {

@@ -1,10 +1,12 @@
 package sentencepiece_test
 
-// This file: real models and their counts, broken models and what is said about them, memory, and a fuzz target.
+// This file: real models and their counts, broken models and their errors, memory, and a fuzz
+// target.
 
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -60,25 +62,41 @@ func TestGemma(t *testing.T) {
 	if got, want := counts(m), [7]int{1: 255495, 2: 1, 3: 3, 4: 245, 6: 256}; got != want {
 		t.Errorf("have %v pieces of each type, want %v", got, want)
 	}
-	for id, want := range map[int]sentencepiece.Piece{
-		0: {Text: "<pad>", Type: paligemma.PieceControl}, 1: {Text: "<eos>", Type: paligemma.PieceControl},
-		2: {Text: "<bos>", Type: paligemma.PieceControl}, 3: {Text: "<unk>", Type: paligemma.PieceUnknown},
-		107: {Text: "<end_of_turn>", Type: paligemma.PieceUserDefined}, 108: {Text: "\n", Type: paligemma.PieceUserDefined},
-		139: {Text: "▁▁", Type: paligemma.PieceUserDefined}, 227: {Text: "<0x0A>", Type: paligemma.PieceByte},
-		474: {Text: m.Pieces[474].Text, Score: -1, Type: paligemma.PieceNormal}, 255999: {Text: "<unused99>", Type: paligemma.PieceUserDefined},
+	for _, c := range []struct {
+		id   int
+		want sentencepiece.Piece
+	}{
+		{0, sentencepiece.Piece{Text: "<pad>", Type: paligemma.PieceControl}},
+		{1, sentencepiece.Piece{Text: "<eos>", Type: paligemma.PieceControl}},
+		{2, sentencepiece.Piece{Text: "<bos>", Type: paligemma.PieceControl}},
+		{3, sentencepiece.Piece{Text: "<unk>", Type: paligemma.PieceUnknown}},
+		{107, sentencepiece.Piece{Text: "<end_of_turn>", Type: paligemma.PieceUserDefined}},
+		{108, sentencepiece.Piece{Text: "\n", Type: paligemma.PieceUserDefined}},
+		{139, sentencepiece.Piece{Text: "▁▁", Type: paligemma.PieceUserDefined}},
+		{227, sentencepiece.Piece{Text: "<0x0A>", Type: paligemma.PieceByte}},
+		{474, sentencepiece.Piece{Text: m.Pieces[474].Text, Score: -1, Type: paligemma.PieceNormal}},
+		{255999, sentencepiece.Piece{Text: "<unused99>", Type: paligemma.PieceUserDefined}},
 	} {
-		if m.Pieces[id] != want {
-			t.Errorf("piece %d: have %+v, want %+v", id, m.Pieces[id], want)
-		}
+		t.Run(fmt.Sprint(c.id), func(t *testing.T) {
+			if m.Pieces[c.id] != c.want {
+				t.Errorf("piece %d: have %+v, want %+v", c.id, m.Pieces[c.id], c.want)
+			}
+		})
 	}
 	all, err := m.WithPaliGemma()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[int]string{256000: "<loc0000>", 257023: "<loc1023>", 257024: "<seg000>", 257151: "<seg127>"} {
-		if got := all.Pieces[id]; got != (sentencepiece.Piece{Text: want, Type: paligemma.PieceUserDefined}) {
-			t.Errorf("piece %d: have %+v, want %s", id, got, want)
-		}
+	for _, c := range []struct {
+		id   int
+		want string
+	}{{256000, "<loc0000>"}, {257023, "<loc1023>"}, {257024, "<seg000>"},
+		{257151, "<seg127>"}} {
+		t.Run(fmt.Sprint(c.id), func(t *testing.T) {
+			if got := all.Pieces[c.id]; got != (sentencepiece.Piece{Text: c.want, Type: paligemma.PieceUserDefined}) {
+				t.Errorf("piece %d: have %+v, want %s", c.id, got, c.want)
+			}
+		})
 	}
 	if len(all.Pieces) != paligemma.Variants[0].Text.VocabSize || len(m.Pieces) != 256000 {
 		t.Errorf("have %d and %d pieces", len(m.Pieces), len(all.Pieces))
@@ -96,7 +114,8 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("have %d and %d pieces, want 896", len(m.Pieces), len(whole.Pieces))
 	}
 	for i, p := range whole.Pieces {
-		if want := (sentencepiece.Piece{Text: p.GetPiece(), Score: p.GetScore(), Type: int32(p.GetType())}); m.Pieces[i] != want {
+		if want := (sentencepiece.Piece{Text: p.GetPiece(), Score: p.GetScore(),
+			Type: int32(p.GetType())}); m.Pieces[i] != want {
 			t.Errorf("piece %d: have %+v, want %+v", i, m.Pieces[i], want)
 		}
 	}
@@ -150,23 +169,34 @@ func TestChanged(t *testing.T) {
 		change func(*proto.ModelProto)
 		want   string
 	}{
-		{"unigram", func(m *proto.ModelProto) { m.TrainerSpec.ModelType = proto.TrainerSpec_UNIGRAM.Enum() }, "model type: have UNIGRAM, want BPE"},
-		{"word", func(m *proto.ModelProto) { m.TrainerSpec.ModelType = proto.TrainerSpec_WORD.Enum() }, "model type: have WORD, want BPE"},
+		{"unigram", func(m *proto.ModelProto) { m.TrainerSpec.ModelType = proto.TrainerSpec_UNIGRAM.Enum() },
+			"model type: have UNIGRAM, want BPE"},
+		{"word", func(m *proto.ModelProto) { m.TrainerSpec.ModelType = proto.TrainerSpec_WORD.Enum() },
+			"model type: have WORD, want BPE"},
 		{"no trainer", func(m *proto.ModelProto) { m.TrainerSpec = nil }, "model type: have UNIGRAM, want BPE"},
-		{"no byte fallback", func(m *proto.ModelProto) { m.TrainerSpec.ByteFallback = nil }, "byte_fallback: have false, want true"},
-		{"suffix", func(m *proto.ModelProto) { m.TrainerSpec.TreatWhitespaceAsSuffix = pointer(true) }, "treat_whitespace_as_suffix: have true, want false"},
-		{"dummy prefix", func(m *proto.ModelProto) { m.NormalizerSpec.AddDummyPrefix = nil }, "add_dummy_prefix: have true, want false"},
-		{"no normalizer", func(m *proto.ModelProto) { m.NormalizerSpec = nil }, "add_dummy_prefix: have true, want false"},
-		{"fewer spaces", func(m *proto.ModelProto) { m.NormalizerSpec.RemoveExtraWhitespaces = pointer(true) }, "remove_extra_whitespaces: have true, want false"},
-		{"raw spaces", func(m *proto.ModelProto) { m.NormalizerSpec.EscapeWhitespaces = pointer(false) }, "escape_whitespaces: have false, want true"},
-		{"character map", func(m *proto.ModelProto) { m.NormalizerSpec.PrecompiledCharsmap = make([]byte, 7) }, "have a character map of 7 bytes, want none"},
-		{"big character map", func(m *proto.ModelProto) { m.NormalizerSpec.PrecompiledCharsmap = make([]byte, 1<<17) }, "want at most 65536"},
+		{"no byte fallback", func(m *proto.ModelProto) { m.TrainerSpec.ByteFallback = nil },
+			"byte_fallback: have false, want true"},
+		{"suffix", func(m *proto.ModelProto) { m.TrainerSpec.TreatWhitespaceAsSuffix = pointer(true) },
+			"treat_whitespace_as_suffix: have true, want false"},
+		{"dummy prefix", func(m *proto.ModelProto) { m.NormalizerSpec.AddDummyPrefix = nil },
+			"add_dummy_prefix: have true, want false"},
+		{"no normalizer", func(m *proto.ModelProto) { m.NormalizerSpec = nil },
+			"add_dummy_prefix: have true, want false"},
+		{"fewer spaces", func(m *proto.ModelProto) { m.NormalizerSpec.RemoveExtraWhitespaces = pointer(true) },
+			"remove_extra_whitespaces: have true, want false"},
+		{"raw spaces", func(m *proto.ModelProto) { m.NormalizerSpec.EscapeWhitespaces = pointer(false) },
+			"escape_whitespaces: have false, want true"},
+		{"character map", func(m *proto.ModelProto) { m.NormalizerSpec.PrecompiledCharsmap = make([]byte, 7) },
+			"have a character map of 7 bytes, want none"},
+		{"big character map", func(m *proto.ModelProto) { m.NormalizerSpec.PrecompiledCharsmap = make([]byte, 1<<17) },
+			"want at most 65536"},
 		{"pad", func(m *proto.ModelProto) { m.TrainerSpec.PadId = pointer(int32(-1)) }, "pad_id: have -1, want 0"},
 		{"eos", func(m *proto.ModelProto) { m.TrainerSpec.EosId = pointer(int32(2)) }, "eos_id: have 2, want 1"},
 		{"bos", func(m *proto.ModelProto) { m.TrainerSpec.BosId = pointer(int32(1)) }, "bos_id: have 1, want 2"},
 		{"unk", func(m *proto.ModelProto) { m.TrainerSpec.UnkId = pointer(int32(0)) }, "unk_id: have 0, want 3"},
 		{"no pieces", func(m *proto.ModelProto) { m.Pieces = nil }, "not a SentencePiece model: have no pieces"},
-		{"three pieces", func(m *proto.ModelProto) { m.Pieces = m.Pieces[:3] }, "have 3 pieces, want the special ones at 0 to 3"},
+		{"three pieces", func(m *proto.ModelProto) { m.Pieces = m.Pieces[:3] },
+			"have 3 pieces, want the special ones at 0 to 3"},
 		{"pad is text", kind(0, normal), `piece 0, "<pad>": have type 1, want 3`},
 		{"eos is text", kind(1, normal), `piece 1, "<eos>": have type 1, want 3`},
 		{"bos is unknown", kind(2, unknown), `piece 2, "<bos>": have type 2, want 3`},
@@ -202,7 +232,7 @@ func wantError(t *testing.T, data []byte, want string) {
 	}
 }
 
-// Bytes that are no model, or too much of one.
+// Bytes that are not a model, or too large a one.
 func TestBytes(t *testing.T) {
 	good := demo(t)
 	random := make([]byte, 4096)
@@ -228,7 +258,8 @@ func TestBytes(t *testing.T) {
 		{"field 0", "not a SentencePiece model", []byte{2, 0}},
 		{"piece of another kind", "not a SentencePiece model", append(bytes.Clone(good), 1<<3, 5)},
 		{"group in a group", "not a SentencePiece model", slices.Repeat([]byte{5<<3 | 3}, 1<<20)},
-		{"text that is not UTF-8", "piece 896: have text that is not UTF-8", append(bytes.Clone(good), piece(1, string(notUTF8))...)},
+		{"text that is not UTF-8", "piece 896: have text that is not UTF-8", append(bytes.Clone(good),
+			piece(1, string(notUTF8))...)},
 		{"broken piece", "piece 896: not a SentencePiece model", append(bytes.Clone(good), piece(1, "\x0a\x05x")...)},
 		{"broken settings", "settings: not a SentencePiece model", append(bytes.Clone(good), 0x12, 1, 0xff)},
 		{"empty piece", "piece 896: have no text, want some", append(bytes.Clone(good), 0x0a, 0)},
@@ -273,8 +304,9 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// memoryLimit bounds all that is allocated for n bytes of input: a hostile model's pieces of some 9 bytes cost a Piece, an entry in a map
-// and small objects of the protobuf library each, and 64 KiB of settings may become 21,845 strings and more.
+// memoryLimit bounds all that is allocated for n bytes of input: a hostile model's pieces of some 9
+// bytes cost a Piece, an entry in a map and small objects of the protobuf library each, and 64 KiB
+// of settings may become 21,845 strings and more.
 func memoryLimit(n int) uint64 { return 12*uint64(n) + 8<<20 }
 
 func TestMemory(t *testing.T) {
@@ -322,7 +354,8 @@ func TestWithPaliGemma(t *testing.T) {
 	}
 	again, err := all.WithPaliGemma()
 	if err != nil || !slices.Equal(again.Pieces, all.Pieces) {
-		t.Errorf("a model that has the pieces: have %d pieces and %v, want the same %d", len(again.Pieces), err, len(all.Pieces))
+		t.Errorf("a model that has the pieces: have %d pieces and %v, want the same %d", len(again.Pieces), err,
+			len(all.Pieces))
 	}
 	if len(m.Pieces) != 896 || len(all.Pieces) != 896+1152 {
 		t.Errorf("have %d and %d pieces, want 896 and 2048", len(m.Pieces), len(all.Pieces))
@@ -332,16 +365,25 @@ func TestWithPaliGemma(t *testing.T) {
 		change func([]sentencepiece.Piece) []sentencepiece.Piece
 		want   string
 	}{
-		{"one missing at the end", func(p []sentencepiece.Piece) []sentencepiece.Piece { return p[:len(p)-1] }, "<loc0000>: have it there"},
-		{"one missing", func(p []sentencepiece.Piece) []sentencepiece.Piece { p[1000].Text = "x"; return p }, "have 1151 of the 1152"},
-		{"two exchanged", func(p []sentencepiece.Piece) []sentencepiece.Piece { p[900], p[901] = p[901], p[900]; return p }, "piece 900, <loc0005>: have it there"},
-		{"another type", func(p []sentencepiece.Piece) []sentencepiece.Piece { p[2047].Type = 1; return p }, "piece 2047, <seg127>: have it there with type 1"},
-		{"one in the middle", func(p []sentencepiece.Piece) []sentencepiece.Piece { p[800].Text = "<seg000>"; return p[:896] }, "piece 800, <seg000>: have it there"},
-		{"something behind", func(p []sentencepiece.Piece) []sentencepiece.Piece {
+		{"one missing at the end", func(p []sentencepiece.Piece) []sentencepiece.Piece { return p[:len(p)-1] },
+			"<loc0000>: have it there"},
+		{"one missing", func(p []sentencepiece.Piece) []sentencepiece.Piece { p[1000].Text = "x"; return p },
+			"have 1151 of the 1152"},
+		{"two exchanged", func(p []sentencepiece.Piece) []sentencepiece.Piece {
+			p[900], p[901] = p[901], p[900]
+			return p
+		}, "piece 900, <loc0005>: have it there"},
+		{"another type", func(p []sentencepiece.Piece) []sentencepiece.Piece { p[2047].Type = 1; return p },
+			"piece 2047, <seg127>: have it there with type 1"},
+		{"one in the middle",
+			func(p []sentencepiece.Piece) []sentencepiece.Piece { p[800].Text = "<seg000>"; return p[:896] },
+			"piece 800, <seg000>: have it there"},
+		{"something after them", func(p []sentencepiece.Piece) []sentencepiece.Piece {
 			return append(p, sentencepiece.Piece{Text: "<image>", Type: 4})
 		}, "piece 896, <loc0000>: have it there"},
 	} {
-		if _, err := (&sentencepiece.Model{Pieces: c.change(slices.Clone(all.Pieces))}).WithPaliGemma(); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := (&sentencepiece.Model{Pieces: c.change(slices.Clone(all.Pieces))}).WithPaliGemma(); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: have %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -351,31 +393,45 @@ func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	huge := filepath.Join(dir, "huge")
 	short := filepath.Join(dir, "short")
-	for path, size := range map[string]int64{huge: 1 << 33, short: 3} {
-		if err := os.WriteFile(path, nil, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, size); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for path, want := range map[string]string{
-		filepath.Join(dir, "missing"): "no such file",
-		dir:                           dir + ": have no regular file",
-		huge:                          "have 8589934592 bytes, want at most 67108864",
-		short:                         short + ": not a SentencePiece model",
+	for _, c := range []struct {
+		path string
+		size int64
+	}{
+		{huge, 1 << 33},
+		{short, 3},
 	} {
-		var err error
-		if used := allocated(func() { _, err = sentencepiece.Open(path) }); used > 1<<20 {
-			t.Errorf("%s: %d bytes allocated", path, used)
-		}
-		if err == nil || !strings.HasPrefix(err.Error(), "sentencepiece: ") || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: have %v, want %q", path, err, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			if err := os.WriteFile(c.path, nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(c.path, c.size); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{filepath.Join(dir, "missing"), "no such file"},
+		{dir, dir + ": not a regular file"},
+		{huge, "have 8589934592 bytes, want at most 67108864"},
+		{short, short + ": not a SentencePiece model"},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			var err error
+			if used := allocated(func() { _, err = sentencepiece.Open(c.path) }); used > 1<<20 {
+				t.Errorf("%s: %d bytes allocated", c.path, used)
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), "sentencepiece: ") || !strings.Contains(err.Error(),
+				c.want) {
+				t.Errorf("%s: have %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 }
 
-// Whatever is accepted keeps every promise, and nothing costs more memory than stated.
+// Accepted models satisfy every condition, and no input costs more memory than stated.
 func FuzzParse(f *testing.F) {
 	good := demo(f)
 	f.Add(good)

@@ -67,7 +67,8 @@ func (l Library) prototypes(t *testing.T) string {
 	}
 	s.WriteString("#include \"" + l.Source + "\"\n")
 	for ours, theirs := range l.Same {
-		s.WriteString("_Static_assert(__builtin_types_compatible_p(" + ours + ", " + theirs + "), \"" + theirs + "\");\n")
+		s.WriteString("_Static_assert(__builtin_types_compatible_p(" + ours + ", " + theirs + "), \"" + theirs +
+			"\");\n")
 	}
 	return s.String()
 }

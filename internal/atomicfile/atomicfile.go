@@ -1,19 +1,26 @@
-// Package atomicfile writes a set of files that appear under their names together, when all are complete, or not at all.
+// Package atomicfile writes a set of files that get their names together, when all are complete, or
+// not at all.
 //
-// Before it: package convert, which knows the sizes beforehand. After it: files on disk. The work is done in PATH.partial beside each target:
-// lock, set the size, write anywhere, sync, rename, sync the folder. This file: the life of a set; commit.go: how it gets its names.
+// Before it: a program that knows the sizes of its files before it writes them. After it: files on
+// disk. The work is done in PATH.partial beside each target: lock, set the size, write anywhere,
+// sync, rename, sync the folder. This file: a set from Begin to Abort; commit.go: how it gets its
+// names.
 //
 // # What is promised
 //
-// Whatever fails, and whenever the process is killed, no file under a final name is half written. Several renames are not one: the first
-// target is the main file, which loses its name first and gets it last, so that it is there only with the others that belong to it.
-// With Force the old files are moved to PATH.aside for the time of the renames, and moved back if one of these fails.
+// Whatever fails, and whenever the process is killed, no file under a final name is half written.
+// Several renames are not one: the first target is the main file, which loses its name first and
+// gets it last, so that it is there only with the others that belong to it. With Force the old
+// files are moved to PATH.aside during the renames, and moved back if one of these fails.
 //
-// The next Begin for the same targets puts right what a killed process left. The main file is there: the set was complete, and what is
-// aside is removed. It is not: what is aside is moved back, and another target that already had its name is removed, known by the
-// main file's .partial, whole, without its own. Until then nothing of the old set is lost; it may be under PATH.aside.
+// The next Begin for the same targets repairs what a killed process left. If the main file exists,
+// the set was complete, and what is aside is removed. If not, what is aside is moved back, and
+// another target that already had its name is removed: it is recognised by the main file's .partial
+// being whole and its own missing. Until then nothing of the old set is lost; it may be under
+// PATH.aside.
 //
-// A .partial file is locked, and its name with it, until it is renamed. Only from the last rename to the end of Commit can another run begin.
+// A .partial file is locked, and its name with it, until it is renamed. Only from the last rename
+// to the end of Commit can another run begin.
 package atomicfile
 
 import (
@@ -25,14 +32,16 @@ import (
 	"path/filepath"
 )
 
-// Suffixes of files under way: the work, and an old file while it is replaced. The second is no longer than the first, so that a name
-// that Begin could make is not too long for Commit, and is not ".old", which users give to files of their own.
+// Suffixes of files in progress: the new file, and an old one while it is replaced. The second is
+// not longer than the first, so that a name that Begin could make is not too long for Commit, and
+// is not ".old", which users give to files of their own.
 const (
 	partialSuffix = ".partial"
 	asideSuffix   = ".aside"
 )
 
-// Bounds: of one target, far above any model and far below overflow, and room asked for beyond the files, for folders and journals.
+// Bounds: of one target, far above any model and far below overflow, and the free space asked for
+// beyond the files, for folders and journals.
 const (
 	maxSize = 1 << 50
 	slack   = 1 << 20
@@ -44,31 +53,33 @@ type Target struct {
 	Size int64
 }
 
-// Options says how.
+// Options says how to write a set.
 type Options struct {
-	Force bool // replace targets that are there
+	Force bool // replace targets that exist
 	FS    FS   // nil: the real one
 }
 
-// Set is a set of files being written. WriterAt's writers may be used from several goroutines at once; the other methods may not.
+// Set is a set of files being written. WriterAt's writers may be used from several goroutines at
+// once; the other methods may not.
 type Set struct {
 	fs    FS
 	force bool
 	files []*file
-	moved [][2]string // renames that Commit made, from and to, in order
-	keep  bool        // .partial files that are not empty tell the next Begin what to put right
+	moved [][2]string // renames that Commit made: from, to; in order
+	keep  bool        // .partial files stay, not empty: they tell the next Begin what to repair
 	done  bool
 }
 
-// file is one target under way.
+// file is one target in progress.
 type file struct {
 	Target
 	partial, aside string
-	f              File // nil: not ours, as never opened or another run's
+	f              File // nil: not ours: never opened, or locked by another run
 }
 
-// Begin locks the targets' .partial files, puts right what a killed process left, checks that the targets may be written and that there
-// is room, and makes the .partial files zero-filled to their sizes. If it fails, nothing of this set is left.
+// Begin locks the .partial files of targets, repairs what a killed process left, checks that the
+// targets may be written and that there is enough space, and makes the .partial files, filled with
+// zeros, of their sizes. If it fails, nothing of this set is left.
 func Begin(targets []Target, o Options) (*Set, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("atomicfile: no targets")
@@ -83,7 +94,7 @@ func Begin(targets []Target, o Options) (*Set, error) {
 		}
 		s.files = append(s.files, &file{Target: t, partial: t.Path + partialSuffix, aside: t.Path + asideSuffix})
 	}
-	for _, step := range []func() error{s.lock, s.recover, s.checkTargets, s.checkRoom, s.resize} {
+	for _, step := range []func() error{s.lock, s.recover, s.checkTargets, s.checkSpace, s.resize} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.Abort())
 		}
@@ -91,7 +102,8 @@ func Begin(targets []Target, o Options) (*Set, error) {
 	return s, nil
 }
 
-// lock opens all .partial files, the main one first: while that is held no other run comes further.
+// lock opens and locks all .partial files, the main one first: while that is locked no other run
+// gets past it.
 func (s *Set) lock() error {
 	for _, f := range s.files {
 		for _, path := range []string{f.Path, f.partial, f.aside} {
@@ -116,7 +128,7 @@ type ExistsError struct{ Path string }
 
 func (e ExistsError) Error() string { return e.Path + " exists" }
 
-// checkTargets refuses targets that are there, unless that is wanted.
+// checkTargets refuses targets that exist, unless s may replace them.
 func (s *Set) checkTargets() error {
 	for _, f := range s.files {
 		n, err := s.size(f.Path)
@@ -130,8 +142,9 @@ func (s *Set) checkTargets() error {
 	return nil
 }
 
-// checkRoom compares the sizes with the free space of their folders, to which stale .partial files will come back.
-func (s *Set) checkRoom() error {
+// checkSpace compares the sizes with the free space of their folders, counting stale .partial files
+// as free.
+func (s *Set) checkSpace() error {
 	need := map[string]int64{}
 	for _, f := range s.files {
 		info, err := s.fs.Stat(f.partial)
@@ -152,7 +165,8 @@ func (s *Set) checkRoom() error {
 	return nil
 }
 
-// resize empties all .partial files, the main one first, and gives them their sizes, the main one last: when that is whole, the others were.
+// resize empties all .partial files, the main one first, and gives them their sizes, the main one
+// last: if that is whole, so are the others.
 func (s *Set) resize() error {
 	for _, f := range s.files {
 		if err := f.f.Truncate(0); err != nil {
@@ -167,10 +181,10 @@ func (s *Set) resize() error {
 	return nil
 }
 
-// WriterAt returns the writer of target i. Each write lies within the target's size, or fails.
+// WriterAt returns the writer of target i. A write beyond the target's size fails.
 func (s *Set) WriterAt(i int) io.WriterAt { return s.files[i] }
 
-// WriteAt writes the whole of b, or fails with the path.
+// WriteAt writes all of b at offset at, or fails with an error that names the path.
 func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	if at < 0 || at > f.Size-int64(len(b)) {
 		return 0, fmt.Errorf("writing %s: have %d bytes at %d, want them within %d", f.Path, len(b), at, f.Size)
@@ -185,7 +199,8 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	return n, nil
 }
 
-// Abort removes the .partial files, the main one first, and closes them. After Commit it does nothing.
+// Abort removes the .partial files, the main one first, and closes them. After Commit it does
+// nothing.
 func (s *Set) Abort() error {
 	if s.done {
 		return nil
@@ -199,7 +214,7 @@ func (s *Set) Abort() error {
 		if n, err := s.size(f.partial); err == nil && n == 0 || !s.keep {
 			if err := s.fs.Remove(f.partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				failed = append(failed, fmt.Errorf("%s is left: %w", f.partial, cause(err)))
-				s.keep = true // the main one without the others would say that these have their names
+				s.keep = true // the main one without the others would mean that these have their names
 			}
 		}
 		if err := f.f.Close(); err != nil {
@@ -209,7 +224,8 @@ func (s *Set) Abort() error {
 	return errors.Join(failed...)
 }
 
-// size returns a file's size, or -1 if it is not there. It fails for what is no regular file: folders, symbolic links, devices.
+// size returns the size of the file at path, or -1 if it does not exist. It fails for what is not a
+// regular file: folders, symbolic links, devices.
 func (s *Set) size(path string) (int64, error) {
 	info, err := s.fs.Stat(path)
 	switch {
@@ -218,12 +234,13 @@ func (s *Set) size(path string) (int64, error) {
 	case err != nil:
 		return 0, fmt.Errorf("%s: %w", path, cause(err))
 	case !info.Mode().IsRegular():
-		return 0, fmt.Errorf("%s is there and is no file", path)
+		return 0, fmt.Errorf("%s exists and is not a regular file", path)
 	}
 	return info.Size(), nil
 }
 
-// cause returns what the operating system said, without the operation and the paths, which the caller tells in a sentence.
+// cause returns the operating system's part of err, without the operation and the paths, which the
+// caller's sentence names.
 func cause(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError

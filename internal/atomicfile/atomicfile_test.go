@@ -1,6 +1,6 @@
 package atomicfile
 
-// This file: names, places, locks and what may lie there already.
+// This file: names, folders, locks and files that exist already.
 
 import (
 	"errors"
@@ -21,7 +21,8 @@ func fails(t *testing.T, what string, err error, want string) {
 
 func TestNames(t *testing.T) {
 	base := t.TempDir()
-	all := []string{"with space", "🙂 émoji", "new\nline", "-f", "%d%s", strings.Repeat("x", 255-len(partialSuffix)), strings.Repeat("é", 123)}
+	all := []string{"with space", "🙂 émoji", "new\nline", "-f", "%d%s", strings.Repeat("x", 255-len(partialSuffix)),
+		strings.Repeat("é", 123)}
 	for _, name := range all {
 		path := filepath.Join(base, name)
 		for _, text := range []string{"first", "again"} {
@@ -63,11 +64,12 @@ func TestRefused(t *testing.T) {
 		{"huge", []Target{{base + "/a", 1 << 62}}, "want 1 to"},
 		{"more than the disk", []Target{{base + "/a", 1 << 50}}, "no space: need"},
 		{"name too long", []Target{{filepath.Join(base, strings.Repeat("x", 255)), 5}}, "too long"},
-		{"second name too long", []Target{{base + "/a", 5}, {filepath.Join(base, strings.Repeat("x", 248)), 5}}, "too long"},
+		{"second name too long", []Target{{base + "/a", 5}, {filepath.Join(base, strings.Repeat("x", 248)), 5}},
+			"too long"},
 		{"below a file", []Target{{under + "/a", 5}}, "not a directory"},
 		{"no folder", []Target{{base + "/b/a", 5}}, "no such file or directory"},
 		{"the same twice", []Target{{base + "/a", 5}, {base + "/./a", 5}}, "another run is writing"},
-		{"a folder", []Target{{base, 5}}, "is there and is no file"},
+		{"a folder", []Target{{base, 5}}, "exists and is not a regular file"},
 	} {
 		_, err := Begin(c.targets, Options{})
 		fails(t, c.name, err, c.want)
@@ -96,14 +98,14 @@ func TestNoFile(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, err := Begin(pair(dir), Options{Force: true})
-				fails(t, kind+suffix, err, path+" is there and is no file")
+				fails(t, kind+suffix, err, path+" exists and is not a regular file")
 				if all, _ := os.ReadDir(dir); len(all) != 1 {
 					t.Errorf("%s%s: have %v, want it alone", kind, suffix, all)
 				}
 			}
 		}
 	}
-	// The check is before the opening; a link put there between is not followed either.
+	// The check comes before the opening; a link put there in between is not followed either.
 	for i, target := range []string{victim, victim + "2"} {
 		link := filepath.Join(base, fmt.Sprint("late", i))
 		if err := os.Symlink(target, link); err != nil {
@@ -124,7 +126,7 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// Files that look like ours but need not be are not touched without Force.
+// Files that look like ours but may not be are left alone without Force.
 func TestOthersFiles(t *testing.T) {
 	base := t.TempDir()
 	for _, c := range []struct {
@@ -132,13 +134,18 @@ func TestOthersFiles(t *testing.T) {
 		sizes  map[string]int
 		begins bool
 	}{
-		{"a stale run beside a pair", map[string]int{"model.gguf": 1000, "mmproj-model.gguf": 2000, "model.gguf.partial": 1000, "mmproj-model.gguf.partial": 2000}, false},
-		{"a stale run, second file there", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 1000, "mmproj-model.gguf.partial": 2000}, false},
+		{"a stale run beside a pair", map[string]int{"model.gguf": 1000, "mmproj-model.gguf": 2000,
+			"model.gguf.partial": 1000, "mmproj-model.gguf.partial": 2000}, false},
+		{"a stale run, second file there", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 1000,
+			"mmproj-model.gguf.partial": 2000}, false},
 		{"a stale run of other sizes", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 999}, false},
 		{"another second file", map[string]int{"mmproj-model.gguf": 1999, "model.gguf.partial": 1000}, false},
-		{"a run cut off before it had sizes", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 0}, false},
-		{"a user's own old files", map[string]int{"model.gguf.old": 7, "mmproj-model.gguf.old": 7, "model.gguf.bak": 7}, true},
-		{"a run cut off between its names", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 1000}, true},
+		{"a run cut off before it had sizes", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 0},
+			false},
+		{"a user's own old files", map[string]int{"model.gguf.old": 7, "mmproj-model.gguf.old": 7, "model.gguf.bak": 7},
+			true},
+		{"a run cut off between its names", map[string]int{"mmproj-model.gguf": 2000, "model.gguf.partial": 1000},
+			true},
 	} {
 		dir := mkdir(t, base, c.name)
 		for name, size := range c.sizes {
@@ -170,7 +177,8 @@ func TestLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ n, at int64 }{{1, 1000}, {1001, 0}, {1, -1}, {2, 999}, {0, 1001}, {1, 1<<63 - 1}, {1, -1 << 63}} {
+	for _, c := range []struct{ n, at int64 }{{1, 1000}, {1001, 0}, {1, -1}, {2, 999}, {0, 1001}, {1, 1<<63 - 1},
+		{1, -1 << 63}} {
 		_, err := s.WriterAt(0).WriteAt(make([]byte, c.n), c.at)
 		fails(t, "outside", err, "want them within 1000")
 	}
@@ -201,7 +209,7 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// What others do to the files in the long time between Begin and Commit.
+// What other processes may do to the files between Begin and Commit.
 func TestMeanwhile(t *testing.T) {
 	base := t.TempDir()
 	for _, c := range []struct {
@@ -212,10 +220,13 @@ func TestMeanwhile(t *testing.T) {
 		{"a target comes", " exists", func(dir string) error {
 			return os.WriteFile(dir+"/mmproj-model.gguf", content(1, oldLetter), 0o666)
 		}, "-o"},
-		{"the work is removed", "changed while it was written", func(dir string) error { return os.Remove(dir + "/model.gguf.partial") }, "--"},
-		{"the work is cut", "changed while it was written", func(dir string) error { return os.Truncate(dir+"/mmproj-model.gguf.partial", 5) }, "--"},
-		{"the work is a link", "is no file", func(dir string) error {
-			return errors.Join(os.Remove(dir+"/model.gguf.partial"), os.Symlink("mmproj-model.gguf.partial", dir+"/model.gguf.partial"))
+		{"the work is removed", "changed while it was written",
+			func(dir string) error { return os.Remove(dir + "/model.gguf.partial") }, "--"},
+		{"the work is cut", "changed while it was written",
+			func(dir string) error { return os.Truncate(dir+"/mmproj-model.gguf.partial", 5) }, "--"},
+		{"the work is a link", "is not a regular file", func(dir string) error {
+			return errors.Join(os.Remove(dir+"/model.gguf.partial"),
+				os.Symlink("mmproj-model.gguf.partial", dir+"/model.gguf.partial"))
 		}, "--"},
 	} {
 		dir := mkdir(t, base, c.name)
@@ -259,7 +270,7 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// Many that lock one name and remove it: whoever holds the lock holds the name.
+// Several goroutines lock one name and remove it: the one that holds the lock holds the name.
 func TestLockRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	var group sync.WaitGroup

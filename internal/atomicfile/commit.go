@@ -1,6 +1,7 @@
 package atomicfile
 
-// This file: how complete files get their names, how that is undone, and how the next run puts right what a killed one left.
+// This file: how complete files get their names, how that is undone, and how the next run repairs
+// what a killed one left.
 
 import (
 	"errors"
@@ -9,9 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Commit syncs all files, gives them their names and syncs the folders. If it fails, what was there before is there again and the .partial
-// files are gone; where even that fails, the error names the files concerned, and the next Begin tries again. An old file that cannot be
-// removed in the end is no failure: the next Begin removes it.
+// Commit syncs all files, gives them their names and syncs the folders. If it fails, the old files
+// are back and the .partial files are gone; if even that fails, the error names the files
+// concerned, and the next Begin tries again. An old file that cannot be removed at the end is not a
+// failure: the next Begin removes it.
 func (s *Set) Commit() error {
 	if s.done {
 		return errors.New("atomicfile: Commit after Commit or Abort")
@@ -44,7 +46,7 @@ func (s *Set) commit() error {
 			return errors.Join(fmt.Errorf("%s changed while it was written", f.partial), err)
 		}
 	}
-	if err := s.checkTargets(); err != nil { // one may have come meanwhile
+	if err := s.checkTargets(); err != nil { // one may have appeared meanwhile
 		return err
 	}
 	for _, f := range s.files {
@@ -64,7 +66,8 @@ func (s *Set) commit() error {
 	return s.syncFolders()
 }
 
-// move renames and remembers it. A rename may be made and still fail, as on a network disk that lost the answer.
+// move renames from to to and records it in s.moved. A rename may be made and still fail, as on a
+// network disk that lost the answer.
 func (s *Set) move(from, to string) error {
 	err := s.fs.Rename(from, to)
 	if err == nil || s.arrived(from, to) {
@@ -82,7 +85,8 @@ func (s *Set) arrived(from, to string) bool {
 	return errA == nil && errB == nil && a < 0 && b >= 0
 }
 
-// undo takes the renames back, the last first. It stops at the first that fails: the next Begin understands every state on the way.
+// undo reverses the renames of s.moved, the last first. It stops at the first that fails: the next
+// Begin understands every intermediate state.
 func (s *Set) undo() error {
 	for i := len(s.moved) - 1; i >= 0; i-- {
 		from, to := s.moved[i][0], s.moved[i][1]
@@ -93,7 +97,7 @@ func (s *Set) undo() error {
 	return nil
 }
 
-// syncFolders makes the renames last.
+// syncFolders syncs the folders of all files, so that the renames survive a power cut.
 func (s *Set) syncFolders() error {
 	seen := map[string]bool{}
 	for _, f := range s.files {
@@ -109,7 +113,8 @@ func (s *Set) syncFolders() error {
 	return nil
 }
 
-// recover brings the targets to a state between two sets, as the package's comment says, whatever step a Commit was killed at.
+// recover brings the targets back to a state between two sets, as the package's comment says, at
+// whatever step a Commit was killed.
 func (s *Set) recover() error {
 	main, err := s.size(s.files[0].Path)
 	if err != nil {
@@ -118,7 +123,7 @@ func (s *Set) recover() error {
 	if main >= 0 {
 		err = s.dropOld()
 	} else {
-		err = s.bringBack()
+		err = s.restore()
 	}
 	s.keep = err != nil
 	return err
@@ -130,16 +135,17 @@ func (s *Set) dropOld() error {
 		if err == nil && n >= 0 {
 			err = s.fs.Remove(f.aside)
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run that ends just now removes it too
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run that is ending removes it too
 			return fmt.Errorf("removing %s: %w", f.aside, cause(err))
 		}
 	}
 	return nil
 }
 
-// bringBack first removes new files that replaced nothing, while the main .partial file still shows what they are; then it empties that,
-// so that an old file that is back is never taken for one of them; then it moves the old ones back, the main one last.
-func (s *Set) bringBack() error {
+// restore first removes new files that replaced nothing, while the main .partial file still shows
+// what they are; then it empties that, so that a restored old file is never taken for one of them;
+// then it moves the old ones back, the main one last.
+func (s *Set) restore() error {
 	main := s.files[0]
 	for _, f := range s.files[1:] {
 		orphan, err := s.orphan(f)
@@ -166,8 +172,8 @@ func (s *Set) bringBack() error {
 	return nil
 }
 
-// orphan tells whether f has its name from a set that was cut off before the main file got its own, and replaced nothing. Sizes other than
-// this set's are another's work and stay.
+// orphan reports whether f got its name from a set that was interrupted before the main file got
+// its own, and replaced nothing. A file of another size than this set's is not ours and stays.
 func (s *Set) orphan(f *file) (bool, error) {
 	want := []struct {
 		path string

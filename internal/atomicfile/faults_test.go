@@ -1,6 +1,7 @@
 package atomicfile
 
-// This file: operations that fail. What was there before is there again, nothing else is left, and the next run works.
+// This file: operations that fail. The old files are back, nothing else is left, and the next run
+// works.
 
 import (
 	"errors"
@@ -22,42 +23,59 @@ var faults = []struct {
 	want   string // part of the error; "": none
 	after  before // what must be there; "": the same as before
 }{
-	{"disk full at the first write", "--", anyWrite, 1, fault{err: syscall.ENOSPC}, "writing %/model.gguf: no space", ""},
+	{"disk full at the first write", "--", anyWrite, 1, fault{err: syscall.ENOSPC}, "writing %/model.gguf: no space",
+		""},
 	{"disk full at the last write", "--", anyWrite, 3, fault{err: syscall.ENOSPC}, "no space", ""},
 	{"disk full with old files", "oo", anyWrite, 2, fault{err: syscall.ENOSPC}, "no space", ""},
-	{"disk full in the second file", "--", "write mmproj-model.gguf.partial", 2, fault{err: syscall.ENOSPC}, "%/mmproj-model.gguf: no space", ""},
+	{"disk full in the second file", "--", "write mmproj-model.gguf.partial", 2, fault{err: syscall.ENOSPC},
+		"%/mmproj-model.gguf: no space", ""},
 	{"disk full in half a write", "--", anyWrite, 1, fault{err: syscall.ENOSPC, half: true}, "no space", ""},
 	{"input or output error", "oo", anyWrite, 2, fault{err: syscall.EIO}, "input/output error", ""},
 	{"quota", "--", anyWrite, 1, fault{err: syscall.EDQUOT}, "quota", ""},
 	{"file too large", "--", anyWrite, 1, fault{err: syscall.EFBIG}, "too large", ""},
 	{"short write", "--", anyWrite, 1, fault{half: true}, "short write", ""},
 	{"short write with old files", "oo", "write mmproj-model.gguf.partial", 3, fault{half: true}, "short write", ""},
-	{"emptying the main file", "--", "truncate model.gguf.partial", 2, fault{err: syscall.EIO}, "input/output error", ""},
-	{"emptying the main file for recovery", "--", "truncate model.gguf.partial", 1, fault{err: syscall.EIO}, "input/output error", ""},
+	{"emptying the main file", "--", "truncate model.gguf.partial", 2, fault{err: syscall.EIO}, "input/output error",
+		""},
+	{"emptying the main file for recovery", "--", "truncate model.gguf.partial", 1, fault{err: syscall.EIO},
+		"input/output error", ""},
 	{"sizing the main file", "--", "truncate model.gguf.partial", 3, fault{err: syscall.ENOSPC}, "no space", ""},
-	{"sizing the second file", "oo", "truncate mmproj-model.gguf.partial", 2, fault{err: syscall.EFBIG}, "too large", ""},
-	{"syncing the main file", "--", "sync model.gguf.partial", 1, fault{err: syscall.EIO}, "writing %/model.gguf: input/output error", ""},
+	{"sizing the second file", "oo", "truncate mmproj-model.gguf.partial", 2, fault{err: syscall.EFBIG}, "too large",
+		""},
+	{"syncing the main file", "--", "sync model.gguf.partial", 1, fault{err: syscall.EIO},
+		"writing %/model.gguf: input/output error", ""},
 	{"syncing the second file", "oo", "sync mmproj-model.gguf.partial", 1, fault{err: syscall.ENOSPC}, "no space", ""},
 	{"naming the second file", "--", "rename mmproj-model.gguf.partial", 1, fault{err: syscall.EIO}, "renaming", ""},
 	{"naming the main file", "--", "rename model.gguf.partial", 1, fault{err: syscall.ENOSPC}, "no space", ""},
-	{"naming the second file, old ones there", "oo", "rename mmproj-model.gguf.partial", 1, fault{err: syscall.EACCES}, "permission denied", ""},
-	{"naming the main file, old ones there", "oo", "rename model.gguf.partial", 1, fault{err: syscall.EIO}, "input/output error", ""},
-	{"naming the main file, main old", "o-", "rename model.gguf.partial", 1, fault{err: syscall.EIO}, "input/output error", ""},
-	{"naming the main file, second old", "-o", "rename model.gguf.partial", 1, fault{err: syscall.EIO}, "input/output error", ""},
-	{"named, but the answer is lost", "--", "rename model.gguf.partial", 1, fault{err: syscall.EIO, done: true}, "input/output error", ""},
-	{"named, answer lost, old ones there", "oo", "rename mmproj-model.gguf.partial", 1, fault{err: syscall.EIO, done: true}, "input/output error", ""},
-	{"aside, but the answer is lost", "oo", "rename model.gguf", 1, fault{err: syscall.EIO, done: true}, "input/output error", ""},
+	{"naming the second file, old ones there", "oo", "rename mmproj-model.gguf.partial", 1, fault{err: syscall.EACCES},
+		"permission denied", ""},
+	{"naming the main file, old ones there", "oo", "rename model.gguf.partial", 1, fault{err: syscall.EIO},
+		"input/output error", ""},
+	{"naming the main file, main old", "o-", "rename model.gguf.partial", 1, fault{err: syscall.EIO},
+		"input/output error", ""},
+	{"naming the main file, second old", "-o", "rename model.gguf.partial", 1, fault{err: syscall.EIO},
+		"input/output error", ""},
+	{"named, but the answer is lost", "--", "rename model.gguf.partial", 1, fault{err: syscall.EIO, done: true},
+		"input/output error", ""},
+	{"named, answer lost, old ones there", "oo", "rename mmproj-model.gguf.partial", 1,
+		fault{err: syscall.EIO, done: true}, "input/output error", ""},
+	{"aside, but the answer is lost", "oo", "rename model.gguf", 1, fault{err: syscall.EIO, done: true},
+		"input/output error", ""},
 	{"moving the old main file", "oo", "rename model.gguf", 1, fault{err: syscall.EBUSY}, "busy", ""},
 	{"moving the old second file", "oo", "rename mmproj-model.gguf", 1, fault{err: syscall.EPERM}, "not permitted", ""},
 	{"syncing the folder", "--", "syncdir .", 1, fault{err: syscall.EIO}, "input/output error", ""},
 	{"syncing the folder, old ones there", "oo", "syncdir .", 1, fault{err: syscall.EIO}, "input/output error", ""},
 	{"asking for free space", "--", "free .", 1, fault{err: syscall.EIO}, "input/output error", ""},
 	{"read-only disk", "--", "open model.gguf.partial", 1, fault{err: syscall.EROFS}, "read-only", ""},
-	{"read-only folder", "oo", "open mmproj-model.gguf.partial", 1, fault{err: syscall.EACCES}, "%/mmproj-model.gguf: permission denied", ""},
-	{"locked main file", "oo", "open model.gguf.partial", 1, fault{err: ErrLocked}, "another run is writing %/model.gguf", ""},
-	{"locked second file", "--", "open mmproj-model.gguf.partial", 1, fault{err: ErrLocked}, "another run is writing", ""},
+	{"read-only folder", "oo", "open mmproj-model.gguf.partial", 1, fault{err: syscall.EACCES},
+		"%/mmproj-model.gguf: permission denied", ""},
+	{"locked main file", "oo", "open model.gguf.partial", 1, fault{err: ErrLocked},
+		"another run is writing %/model.gguf", ""},
+	{"locked second file", "--", "open mmproj-model.gguf.partial", 1, fault{err: ErrLocked}, "another run is writing",
+		""},
 	{"looking for the target", "oo", "stat model.gguf", 1, fault{err: syscall.EIO}, "input/output error", ""},
-	{"looking at the .partial file at last", "oo", "stat model.gguf.partial", 3, fault{err: syscall.EIO}, "input/output error", ""},
+	{"looking at the .partial file at last", "oo", "stat model.gguf.partial", 3, fault{err: syscall.EIO},
+		"input/output error", ""},
 	{"removing an old main file", "oo", "remove model.gguf.aside", 1, fault{err: syscall.EIO}, "", "nn"},
 	{"removing an old second file", "oo", "remove mmproj-model.gguf.aside", 1, fault{err: syscall.EIO}, "", "nn"},
 	{"closing", "oo", "close model.gguf.partial", 1, fault{err: syscall.EIO}, "", "nn"},
@@ -97,7 +115,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Whichever operation fails, made or not: an error means that all is as before, and none that all is new.
+// Whichever operation fails, made or not: an error means that all is as before, and none that all
+// is new.
 func TestEveryFault(t *testing.T) {
 	base := t.TempDir()
 	for _, b := range befores {
@@ -133,7 +152,7 @@ func TestEveryFault(t *testing.T) {
 	}
 }
 
-// n1 returns the number of operations of an undisturbed run.
+// n1 returns the number of operations of a run without faults.
 func n1(t *testing.T, b before) int {
 	t.Helper()
 	dir := t.TempDir()
@@ -146,7 +165,8 @@ func n1(t *testing.T, b before) int {
 	return len(disk.ops)
 }
 
-// Two faults: the work, and then its undoing from some operation on. What is left is for the next run, and nothing old is lost.
+// Two faults: of the work, and then of undoing it from some operation on. The next run repairs what
+// is left, and nothing old is lost.
 func TestFailingUndo(t *testing.T) {
 	base := t.TempDir()
 	for _, b := range befores {
@@ -165,7 +185,7 @@ func TestFailingUndo(t *testing.T) {
 	}
 }
 
-// Two faults and no more: the work, and one step of its undoing.
+// Exactly two faults: of the work, and of one step of undoing it.
 func TestTwoFaults(t *testing.T) {
 	base := t.TempDir()
 	for _, b := range befores {
@@ -173,9 +193,10 @@ func TestTwoFaults(t *testing.T) {
 			for m := n + 1; m <= n+8; m++ {
 				dir := mkdir(t, base, b, n, " ", m)
 				b.make(t, dir)
-				err := write(failing(func(change int) bool { return change == n || change == m }), dir, b.force(), newLetter)
+				err := write(failing(func(change int) bool { return change == n || change == m }), dir, b.force(),
+					newLetter)
 				if err == nil {
-					all = n // only what Commit removes in the end is behind
+					all = n // only what Commit removes at the end follows
 				}
 				wantRecovered(t, fmt.Sprint(b, " faults at ", n, " and ", m), dir, b, err == nil)
 				os.RemoveAll(dir)

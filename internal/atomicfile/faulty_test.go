@@ -13,24 +13,26 @@ import (
 	"testing"
 )
 
-// Names of the pair, and its contents: the old ones are as long as the new ones, which is the hardest case to tell apart.
+// Names of the pair, and its contents: the old ones are as long as the new ones, which is the
+// hardest case to tell apart.
 var names = [2]string{"model.gguf", "mmproj-model.gguf"}
 
 func content(i int, letter byte) []byte { return bytes.Repeat([]byte{letter}, 1000*(i+1)) }
 
 const oldLetter, newLetter = 'o', 'n'
 
-// fault says what becomes of an operation: a zero fault is none.
+// fault says how an operation fails: the zero fault is none.
 type fault struct {
 	err  error
-	done bool // it is made all the same, as by a network disk that loses the answer
-	half bool // half a write is made; without err a short one
+	done bool // it is made nevertheless, as by a network disk that loses the answer
+	half bool // half of a write is made; without err it is a short write
 }
 
 // faultyFS is the real file system with faults. Syncs are only counted, for speed.
 type faultyFS struct {
-	fault func(n int, op string) fault // op: "rename model.gguf.partial", the operation and the first file's name; n counts from 1
-	free  int64                        // bytes; 0: plenty
+	// op: "rename model.gguf.partial", the operation and the first file's name; n counts from 1
+	fault func(n int, op string) fault
+	free  int64 // bytes; 0: plenty
 
 	mu  sync.Mutex
 	ops []string
@@ -46,7 +48,7 @@ func (d *faultyFS) step(op, path string) fault {
 	return d.fault(len(d.ops), d.ops[len(d.ops)-1])
 }
 
-// do makes an operation, unless its fault prevents it.
+// do calls make for an operation, unless its fault prevents it.
 func (d *faultyFS) do(op, path string, make func() error) error {
 	f := d.step(op, path)
 	if f.err == nil {
@@ -136,7 +138,8 @@ func pair(dir string) []Target {
 	return []Target{{filepath.Join(dir, names[0]), 1000}, {filepath.Join(dir, names[1]), 2000}}
 }
 
-// before is what lies in the folder before a run: for each file the letter that it is full of, or '-' for none, the main file's first.
+// before is the content of the folder before a run: for each file the letter that fills it, or '-'
+// for no file; the main file's comes first.
 type before string
 
 var befores = []before{"--", "oo", "o-", "-o"}
@@ -159,7 +162,8 @@ func put(t testing.TB, path string, b []byte) {
 	}
 }
 
-// state returns what is under the final names: '-', the letter of a whole file, or '!' for any other.
+// state returns what is under the final names: '-', the letter of a whole file, or '!' for any
+// other.
 func state(t testing.TB, dir string) before {
 	t.Helper()
 	var all []byte
@@ -200,7 +204,7 @@ func left(t testing.TB, dir string) string {
 	return strings.Join(out, " ")
 }
 
-// wantDir checks that dir holds the files of want and nothing besides.
+// wantDir checks that dir holds the files of want and no others.
 func wantDir(t testing.TB, what, dir string, want before) {
 	t.Helper()
 	if got, rest := state(t, dir), left(t, dir); got != want || rest != "" {

@@ -1,6 +1,6 @@
 package atomicfile
 
-// This file: the part of the operating system that writing needs. Tests put faults between.
+// This file: the operations that writing needs of the operating system. Tests inject faults here.
 
 import (
 	"errors"
@@ -8,18 +8,19 @@ import (
 	"os"
 )
 
-// FS makes, names and removes files.
+// FS creates, renames and removes files.
 type FS interface {
 	// Stat does not follow symbolic links.
 	Stat(path string) (os.FileInfo, error)
-	// OpenLocked opens or makes a regular file, for this holder alone until it is closed; renaming and removing it while open must work.
+	// OpenLocked opens or creates the regular file at path and locks it until it is closed; it must
+	// be possible to rename and remove it while it is open.
 	OpenLocked(path string) (File, error)
-	// Rename replaces a file that is there.
+	// Rename renames from to to, replacing a file of that name.
 	Rename(from, to string) error
 	Remove(path string) error
-	// SyncDir makes renames in a folder last.
+	// SyncDir writes the renames in dir to disk.
 	SyncDir(dir string) error
-	// Free returns the bytes that may be written to a folder, or -1 if that is not known.
+	// Free returns the free space for dir in bytes, or -1 if it is not known.
 	Free(dir string) (int64, error)
 }
 
@@ -32,16 +33,17 @@ type File interface {
 	Close() error
 }
 
-// ErrLocked is what OpenLocked returns for a file that another holder has open.
+// ErrLocked is the error of OpenLocked for a file that is locked by another.
 var ErrLocked = errors.New("in use")
 
-// lockTries is how often a file may be renamed or removed by another run just before it is locked.
+// lockTries is the number of times that another run may rename or remove a file just before it is
+// locked.
 const lockTries = 10
 
-// Real is the operating system's own.
+// Real is the operating system's file system.
 var Real FS = osFS{}
 
-// osFS is the real one; openLocked, Free and SyncDir are in fs_*.go.
+// osFS is the type of Real; openLocked, Free and SyncDir are in fs_*.go.
 type osFS struct{}
 
 func (osFS) Stat(path string) (os.FileInfo, error) { return os.Lstat(path) }
@@ -57,12 +59,12 @@ func (osFS) OpenLocked(path string) (File, error) {
 		if named(f, path) {
 			return f, nil
 		}
-		f.Close() // the last holder renamed or removed it after it was opened here and before it was locked
+		f.Close() // it was renamed or removed after it was opened here and before it was locked
 	}
 	return nil, ErrLocked
 }
 
-// named tells whether path is the name of the open file f, a regular file.
+// named reports whether path is the name of the open file f, a regular file.
 func named(f *os.File, path string) bool {
 	at, err := os.Lstat(path)
 	if err != nil {

@@ -2,7 +2,8 @@
 
 package atomicfile
 
-// This file: systems without the calls that locks and free space need. There two runs on one output are not told apart.
+// This file: systems without the calls that locks and free space need. Here two runs with one
+// output do not notice each other.
 
 import (
 	"errors"
@@ -13,7 +14,7 @@ func openLocked(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 }
 
-// Free does not know.
+// Free returns -1: the free space is not known.
 func (osFS) Free(string) (int64, error) { return -1, nil }
 
 // SyncDir calls fsync on the folder.
@@ -25,5 +26,5 @@ func (osFS) SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// allocated counts nothing as given back.
+// allocated returns 0: removing a file is taken to free nothing.
 func allocated(os.FileInfo) int64 { return 0 }

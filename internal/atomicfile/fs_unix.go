@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openLocked opens or makes a file, not through a symbolic link, and takes it for this holder; the kernel gives it back when the process
-// ends, however it ends.
+// openLocked opens or creates the file at path, not through a symbolic link, and locks it; the
+// kernel unlocks it when the process ends, however it ends.
 func openLocked(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o666)
 	if err != nil {
@@ -43,7 +43,8 @@ func (osFS) Free(dir string) (int64, error) {
 	return blocks * size, nil
 }
 
-// SyncDir calls fsync on the folder. Some network and FUSE disks know no such call; there is nothing to be done then.
+// SyncDir calls fsync on the folder. Some network and FUSE disks have no such call; nothing can be
+// done then.
 func (osFS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -56,7 +57,8 @@ func (osFS) SyncDir(dir string) error {
 	return nil
 }
 
-// allocated returns the bytes on disk that removing a file gives back: a sparse file has fewer than its size.
+// allocated returns the bytes on disk that removing a file frees: for a sparse file fewer than its
+// size.
 func allocated(info os.FileInfo) int64 {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return s.Blocks * 512

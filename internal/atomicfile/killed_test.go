@@ -60,7 +60,8 @@ func writeAndDie() {
 	panic(fmt.Sprint("survived: ", err))
 }
 
-// A process killed before any operation, or amid a write, leaves what the next run puts right.
+// What a process leaves that is killed before any operation, or in the middle of a write, the next
+// run repairs.
 func TestKilled(t *testing.T) {
 	base := t.TempDir()
 	var group sync.WaitGroup
@@ -78,7 +79,8 @@ func TestKilled(t *testing.T) {
 			go func() {
 				defer func() { <-slots; group.Done() }()
 				child := exec.Command(os.Args[0])
-				child.Env = append(os.Environ(), childDir+"="+dir, childKill+"="+at, fmt.Sprint(childForce, "=", b.force()))
+				child.Env = append(os.Environ(), childDir+"="+dir, childKill+"="+at,
+					fmt.Sprint(childForce, "=", b.force()))
 				out, err := child.CombinedOutput()
 				var exit *exec.ExitError
 				if !errors.As(err, &exit) || runtime.GOOS != "windows" && exit.Exited() {
@@ -92,12 +94,13 @@ func TestKilled(t *testing.T) {
 	group.Wait()
 }
 
-// wantRecovered checks a folder in which a run ended anywhere: no half file, no mixed pair, nothing old lost; then that Begin puts it right,
-// and that the next run makes the new pair.
+// wantRecovered checks a folder in which a run was interrupted: no half file, no mixed pair,
+// nothing old lost; then that Begin repairs it, and that the next run makes the new pair.
 func wantRecovered(t *testing.T, what, dir string, b before, committed bool) {
 	t.Helper()
 	got := state(t, dir)
-	if strings.Contains(string(got), "!") || committed && got != "nn" || got[0] == newLetter && got != "nn" || got[0] == oldLetter && got != b {
+	if strings.Contains(string(got), "!") || committed && got != "nn" || got[0] == newLetter && got != "nn" ||
+		got[0] == oldLetter && got != b {
 		t.Errorf("%s: have %s under final names, began with %s", what, got, b)
 	}
 	for i, name := range names {
@@ -106,7 +109,7 @@ func wantRecovered(t *testing.T, what, dir string, b before, committed bool) {
 			t.Errorf("%s: the old %s is lost: have %s, and %c aside", what, name, got, aside)
 		}
 	}
-	want := b // after what Begin puts right
+	want := b // after the repair by Begin
 	if got == "nn" {
 		want = got
 	}
@@ -126,7 +129,8 @@ func wantRecovered(t *testing.T, what, dir string, b before, committed bool) {
 	wantDir(t, what+": the next run", dir, "nn")
 }
 
-// The run after a killed one is killed too, each at every operation that changes something. A disk that does nothing any more stands for the kill.
+// The run after a killed one is killed too, each at every operation that changes something. A disk
+// that does nothing from then on simulates the kill.
 func TestKilledTwice(t *testing.T) {
 	base := t.TempDir()
 	var group sync.WaitGroup
@@ -141,7 +145,8 @@ func TestKilledTwice(t *testing.T) {
 					whole = write(dead(n), dir, b.force(), newLetter) == nil
 					was := state(t, dir)
 					survived = write(dead(m), dir, b.force() || was == "nn", newLetter) == nil
-					if what := fmt.Sprint(b, " at ", n, " and ", m); was == "nn" { // the old pair is what the first run made
+					// the old pair is what the first run made
+					if what := fmt.Sprint(b, " at ", n, " and ", m); was == "nn" {
 						wantRecovered(t, what, dir, "nn", survived)
 					} else {
 						wantRecovered(t, what, dir, b, survived)
@@ -153,7 +158,8 @@ func TestKilledTwice(t *testing.T) {
 	group.Wait()
 }
 
-// failing is a disk that fails at some of the operations that change something, counted from 1 on.
+// failing returns a disk that fails at those operations that change something for which at, given
+// their number from 1 on, is true.
 func failing(at func(change int) bool) *faultyFS {
 	changes := 0
 	return &faultyFS{fault: func(_ int, op string) fault {
@@ -167,10 +173,11 @@ func failing(at func(change int) bool) *faultyFS {
 	}}
 }
 
-// dead is a disk that does nothing any more from that change on.
+// dead returns a disk that does nothing from change number from on.
 func dead(from int) *faultyFS { return failing(func(change int) bool { return change >= from }) }
 
-// The run after a killed one meets one fault, at every operation that changes something, and tidies up behind it.
+// The run after a killed one has one fault, at every operation that changes something, and the run
+// after that one cleans up.
 func TestFaultAfterKill(t *testing.T) {
 	base := t.TempDir()
 	for _, b := range befores {
@@ -184,7 +191,8 @@ func TestFaultAfterKill(t *testing.T) {
 					was = b
 				}
 				hit = false
-				err := write(failing(func(change int) bool { hit = hit || change == m; return change == m }), dir, was.force(), newLetter)
+				err := write(failing(func(change int) bool { hit = hit || change == m; return change == m }), dir,
+					was.force(), newLetter)
 				wantRecovered(t, fmt.Sprint(b, " killed at ", n, ", fault at ", m), dir, was, err == nil)
 				os.RemoveAll(dir)
 			}
@@ -194,7 +202,7 @@ func TestFaultAfterKill(t *testing.T) {
 
 const rounds = 60
 
-// writeOften is a child's life beside another.
+// writeOften is the main function of a child that runs beside another.
 func writeOften() {
 	for range rounds {
 		err := write(nil, os.Getenv(childDir), true, os.Getenv(childLetter)[0])
@@ -207,7 +215,8 @@ func writeOften() {
 	}
 }
 
-// Processes that write the same pair at once: each does so whole or is told that another does, and the pair in the end is one process's.
+// Processes that write the same pair at once: each writes it whole or fails because another does,
+// and the final pair is that of one process.
 func TestSideBySide(t *testing.T) {
 	dir := t.TempDir()
 	var children []*exec.Cmd

@@ -1,7 +1,8 @@
 package badfiles
 
-// This file: bad GGUF files, each broken in one way. Before it: the mistakes that GGUF readers have made (unchecked counts, lengths, products, alignment,
-// offsets and types) and the kinds of llama.cpp's tests/test-gguf.cpp. After it: the tests of package gguf.
+// This file: bad GGUF files, each broken in one way: the mistakes that GGUF readers have made
+// (unchecked counts, lengths, products, alignment, offsets and types) and the kinds of llama.cpp's
+// tests/test-gguf.cpp.
 
 import (
 	"encoding/binary"
@@ -13,7 +14,7 @@ import (
 // raw is a GGUF file written field by field, without any check.
 type raw []byte
 
-// rawFile begins a file that claims so many tensors and keys.
+// rawFile begins a file whose header claims these numbers of tensors and keys.
 func rawFile(tensors, kvs uint64) raw { return raw("GGUF").u32(3).u64(tensors).u64(kvs) }
 
 func (b raw) bytes(p ...byte) raw        { return append(b[:len(b):len(b)], p...) }
@@ -24,7 +25,7 @@ func (b raw) zeros(n int) raw            { return b.bytes(make([]byte, n)...) }
 func (b raw) align(n int) raw            { return b.zeros((n - len(b)%n) % n) }
 func (b raw) key(k string, t uint32) raw { return b.text(k).u32(t) }
 
-// tensor describes a tensor; ne is its shape with the fastest dimension first.
+// tensor appends the description of a tensor; ne is its shape with the fastest dimension first.
 func (b raw) tensor(name string, t uint32, offset uint64, ne ...uint64) raw {
 	b = b.text(name).u32(uint32(len(ne)))
 	for _, n := range ne {
@@ -33,13 +34,14 @@ func (b raw) tensor(name string, t uint32, offset uint64, ne ...uint64) raw {
 	return b.u32(t).u64(offset)
 }
 
-// array begins an array value of key k with n elements of type t.
+// array appends the beginning of an array value of key k with n elements of type t.
 func (b raw) array(k string, t uint32, n uint64) raw { return b.key(k, 9).u32(t).u64(n) }
 
 // GGUF returns the bad files.
 func GGUF() []Case {
 	var out []Case
-	for _, group := range [][]Case{preambles(), keys(), values(), arrays(), alignments(), tensorNames(), shapes(), places(), truncations()} {
+	for _, group := range [][]Case{preambles(), keys(), values(), arrays(), alignments(), tensorNames(), shapes(),
+		places(), truncations()} {
 		out = append(out, group...)
 	}
 	for i := range out {
@@ -91,7 +93,8 @@ func keys() []Case {
 		{"key in Greek", one("αβγ"), "printable ASCII"},
 		{"key not UTF-8", one("a\xff\xfe"), "printable ASCII"},
 		{"key twice", rawFile(0, 2).key("a", 4).u32(1).key("a", 4).u32(1), "key \"a\" twice"},
-		{"key twice, apart", rawFile(0, 3).key("b", 4).u32(1).key("a", 4).u32(1).key("b", 0).bytes(1), "key \"b\" twice"},
+		{"key twice, apart", rawFile(0, 3).key("b", 4).u32(1).key("a", 4).u32(1).key("b", 0).bytes(1),
+			"key \"b\" twice"},
 		{"fewer keys than claimed", rawFile(0, 2).key("a", 10).u64(1).zeros(1), "cut short"},
 	}
 }
@@ -138,7 +141,8 @@ func arrays() []Case {
 		for range depth {
 			b = b.u32(9).u64(1)
 		}
-		out = append(out, Case{fmt.Sprintf("array of array, %d deep", depth), b.u32(4).u64(1).u32(0), "an array of arrays"})
+		out = append(out, Case{fmt.Sprintf("array of array, %d deep", depth), b.u32(4).u64(1).u32(0),
+			"an array of arrays"})
 	}
 	return out
 }
@@ -169,7 +173,8 @@ func tensorNames() []Case {
 		{"tensor name of 2^64-1 bytes", rawFile(1, 0).u64(math.MaxUint64).zeros(64), "want at most 63"},
 		{"tensor name with a NUL", one("a\x00b"), "printable ASCII"},
 		{"tensor name not UTF-8", one("a\xff"), "printable ASCII"},
-		{"tensor twice", rawFile(2, 0).tensor("t", 0, 0, 8).tensor("t", 0, 32, 8).align(32).zeros(64), "tensor \"t\" twice"},
+		{"tensor twice", rawFile(2, 0).tensor("t", 0, 0, 8).tensor("t", 0, 32, 8).align(32).zeros(64),
+			"tensor \"t\" twice"},
 		{"fewer tensors than claimed", rawFile(2, 0).tensor("t", 0, 0, 8).align(32).zeros(32), "0 dimensions"},
 	}
 }
@@ -208,7 +213,7 @@ func places() []Case {
 	two := func(first, second uint64, data int) raw {
 		return rawFile(2, 0).tensor("t", 0, first, 8).tensor("u", 0, second, 8).align(32).zeros(data)
 	}
-	odd := rawFile(2, 0).tensor("t", 0, 0, 1).tensor("u", 0, 32, 8).align(32) // 28 bytes of padding behind t
+	odd := rawFile(2, 0).tensor("t", 0, 0, 1).tensor("u", 0, 32, 8).align(32) // 28 bytes of padding after t
 	return []Case{
 		{"offset of 1", two(1, 32, 64), "hole or an overlap"},
 		{"hole before the first", two(32, 64, 96), "hole or an overlap"},
@@ -223,9 +228,11 @@ func places() []Case {
 		{"no data", two(0, 32, 0), "go past the end"},
 		{"one byte more", two(0, 32, 65), "after the last tensor"},
 		{"another 32 bytes", two(0, 32, 96), "after the last tensor"},
-		{"padding before the data is not zero", rawFile(1, 0).tensor("t", 0, 0, 8).bytes(1).align(32).zeros(32), "is not zero"},
+		{"padding before the data is not zero", rawFile(1, 0).tensor("t", 0, 0, 8).bytes(1).align(32).zeros(32),
+			"is not zero"},
 		{"padding between is not zero", odd.zeros(31).bytes(1).zeros(32), "is not zero"},
-		{"padding at the end is not zero", rawFile(1, 0).tensor("t", 0, 0, 1).align(32).zeros(31).bytes(9), "is not zero"},
+		{"padding at the end is not zero", rawFile(1, 0).tensor("t", 0, 0, 1).align(32).zeros(31).bytes(9),
+			"is not zero"},
 		{"cut in the padding before the data", rawFile(1, 0).tensor("t", 0, 0, 8), "past the end"},
 		{"half of the last padding", rawFile(1, 0).tensor("t", 0, 0, 1).align(32).zeros(16), "after the last tensor"},
 	}
@@ -233,7 +240,8 @@ func places() []Case {
 
 // truncations cuts a good file of a few keys and tensors inside each of its parts.
 func truncations() []Case {
-	whole := rawFile(1, 2).key("general.architecture", 8).text("gemma").array("a", 5, 3).u32(1).u32(2).u32(3).tensor("t", 1, 0, 32, 2).align(32).zeros(128)
+	whole := rawFile(1, 2).key("general.architecture", 8).text("gemma").array("a", 5, 3).u32(1).u32(2).u32(3).
+		tensor("t", 1, 0, 32, 2).align(32).zeros(128)
 	var out []Case
 	for _, at := range []int{25, 40, 60, 80, 100, 130, 150} {
 		out = append(out, Case{fmt.Sprintf("cut at %d", at), whole[:at], "cut short"})

@@ -1,7 +1,7 @@
 package badfiles
 
-// This file: images that try to crash, to fill the memory or to take all day, and strange ones that must be read.
-// After it: package mmproj's tests. The limits they are written for are mmproj.DefaultLimits.
+// This file: images that try to crash the reader, to fill the memory or to take very long, and
+// unusual ones that must be read. They are made for the limits imageproc.DefaultLimits.
 
 import (
 	"bytes"
@@ -11,12 +11,14 @@ import (
 	"strings"
 )
 
-// Images returns bad and strange image files. A case whose Want is empty is strange but good: it must be read.
+// Images returns bad and unusual image files. A case whose Want is empty is unusual but good: it
+// must be read.
 func Images() []Case {
-	return slices.Concat(notImages(), jpegs(), progressiveCuts(), jpegEXIFs(), pngs(), pngSizes(), gifs(), bmps(), webps())
+	return slices.Concat(notImages(), jpegs(), progressiveCuts(), jpegEXIFs(), pngs(), pngSizes(), gifs(), bmps(),
+		webps())
 }
 
-// notImages are files that are something else, most of which people do try.
+// notImages returns files of other kinds, most of which people do try.
 func notImages() []Case {
 	const accepted = "want JPEG, PNG, GIF, BMP or WebP"
 	text := func(name, data, want string) Case { return Case{name, []byte(data), want} }
@@ -28,7 +30,7 @@ func notImages() []Case {
 		text("svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`, "SVG file, "+accepted),
 		text("svg with declaration", `<?xml version="1.0"?><svg/>`, "SVG file, "+accepted),
 		text("html saved as an image", "\r\n <!DOCTYPE html><html></html>", "HTML file, "+accepted),
-		text("html behind a byte order mark", "\xef\xbb\xbf<html></html>", "HTML file, "+accepted),
+		text("html after a byte order mark", "\xef\xbb\xbf<html></html>", "HTML file, "+accepted),
 		text("pdf", "%PDF-1.7\n", "PDF file, "+accepted),
 		text("tiff, little endian", "II*\x00\x08\x00\x00\x00", "TIFF file, "+accepted),
 		text("tiff, big endian", "MM\x00*\x00\x00\x00\x08", "TIFF file, "+accepted),
@@ -44,7 +46,7 @@ func notImages() []Case {
 	}
 }
 
-// drawing is a small image with several colours, the same every time.
+// drawing returns a small image with several colours, always the same.
 func drawing(w, h int) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -55,7 +57,8 @@ func drawing(w, h int) *image.RGBA {
 	return m
 }
 
-// must writes an image with one of the standard library's encoders, which fail only when their arguments are wrong.
+// must returns what write, one of the standard library's encoders, writes; these fail only if their
+// arguments are wrong.
 func must(write func(*bytes.Buffer) error) []byte {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {

@@ -1,6 +1,6 @@
 package badfiles
 
-// This file: PNG files. Before and after it: images.go.
+// This file: PNG files.
 
 import (
 	"bytes"
@@ -13,20 +13,21 @@ import (
 
 const pngMagic = "\x89PNG\r\n\x1a\n"
 
-// chunk is one PNG chunk: length, kind, body, checksum.
+// chunk returns one PNG chunk: length, kind, body, checksum.
 func chunk(kind string, body ...byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 	b = append(append(b, kind...), body...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
 }
 
-// ihdr is a PNG's first chunk. Colour types: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
+// ihdr returns a PNG's first chunk. Colour types: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB
+// and alpha.
 func ihdr(w, h uint32, depth, colour, interlace byte) []byte {
 	b := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
 	return chunk("IHDR", append(b, depth, colour, 0, 0, interlace)...)
 }
 
-// idat holds the given rows, each beginning with its filter byte, deflated.
+// idat returns a chunk of the given rows, each beginning with its filter byte, deflated.
 func idat(rows ...byte) []byte { return chunk("IDAT", deflate(rows)...) }
 
 func deflate(data []byte) []byte {
@@ -37,12 +38,13 @@ func deflate(data []byte) []byte {
 	})
 }
 
-// pngOf joins chunks to a file.
+// pngOf joins chunks into a file.
 func pngOf(chunks ...[]byte) []byte {
 	return slices.Concat([]byte(pngMagic), slices.Concat(chunks...), chunk("IEND"))
 }
 
-// changed returns a copy in which the byte at position i, from the end if negative, is another.
+// changed returns a copy of data with another byte at position i, which counts from the end if
+// negative.
 func changed(data []byte, i int) []byte {
 	out := slices.Clone(data)
 	if i < 0 {
@@ -52,7 +54,7 @@ func changed(data []byte, i int) []byte {
 	return out
 }
 
-// pngs are broken and strange PNG files.
+// pngs returns broken and unusual PNG files.
 func pngs() []Case {
 	good := must(func(b *bytes.Buffer) error { return png.Encode(b, drawing(7, 5)) })
 	bomb := deflate(make([]byte, 32<<20)) // 32 KiB
@@ -60,7 +62,7 @@ func pngs() []Case {
 	broken := "PNG: cannot be decoded"
 	return []Case{
 		{"png: good", good, ""},
-		{"png: bytes behind its end", append(slices.Clone(good), make([]byte, 1000)...), ""},
+		{"png: bytes after its end", append(slices.Clone(good), make([]byte, 1000)...), ""},
 		{"png: 16-bit grey and alpha", pngOf(ihdr(1, 1, 16, 4, 0), idat(0, 0x12, 0x34, 0x00, 0x01)), ""},
 		{"png: 16-bit grey", pngOf(ihdr(1, 1, 16, 0, 0), idat(0, 0x12, 0x34)), ""},
 		{"png: 16-bit RGB", pngOf(ihdr(1, 1, 16, 2, 0), idat(0, 1, 2, 3, 4, 5, 6)), ""},
@@ -70,12 +72,17 @@ func pngs() []Case {
 		{"png: one column of 30,000", pngOf(ihdr(1, 30000, 1, 0, 0), idat(make([]byte, 60000)...)), ""},
 		{"png: index beyond the palette", pngOf(ihdr(2, 1, 8, 3, 0), palette, idat(0, 0, 200)), ""},
 		{"png: a transparent colour", pngOf(ihdr(1, 1, 8, 0, 0), chunk("tRNS", 0, 7), idat(0, 7)), ""},
-		{"png: a bomb in its colour profile", pngOf(ihdr(1, 1, 8, 0, 0), chunk("iCCP", append([]byte("x\x00\x00"), bomb...)...), idat(0, 1)), ""},
-		{"png: a bomb in its text", pngOf(ihdr(1, 1, 8, 0, 0), chunk("zTXt", append([]byte("x\x00\x00"), bomb...)...), idat(0, 1)), ""},
-		{"png: 100,000 empty texts", pngOf(ihdr(1, 1, 8, 0, 0), bytes.Repeat(chunk("tEXt"), 100_000), idat(0, 1)), "chunks besides IDAT: have 100002, want at most 16384"},
+		{"png: a bomb in its colour profile", pngOf(ihdr(1, 1, 8, 0, 0),
+			chunk("iCCP", append([]byte("x\x00\x00"), bomb...)...), idat(0, 1)), ""},
+		{"png: a bomb in its text", pngOf(ihdr(1, 1, 8, 0, 0), chunk("zTXt", append([]byte("x\x00\x00"), bomb...)...),
+			idat(0, 1)), ""},
+		{"png: 100,000 empty texts", pngOf(ihdr(1, 1, 8, 0, 0), bytes.Repeat(chunk("tEXt"), 100_000), idat(0, 1)),
+			"chunks besides IDAT: have 100002, want at most 16384"},
 		{"png: 1,000 pieces of samples", pngOf(ihdr(1, 1, 8, 0, 0), bytes.Repeat(chunk("IDAT"), 1000), idat(0, 1)), ""},
-		{"png: animated", pngOf(ihdr(1, 1, 8, 0, 0), chunk("acTL", 0, 0, 0, 9, 0, 0, 0, 0), idat(0, 1), chunk("fdAT", 0, 0, 0, 1)), ""},
-		{"png: exif with a loop", pngOf(ihdr(1, 1, 8, 0, 0), chunk("eXIf", []byte("II*\x00\x08\x00\x00\x00\x00\x00\x08\x00\x00\x00")...), idat(0, 1)), ""},
+		{"png: animated", pngOf(ihdr(1, 1, 8, 0, 0), chunk("acTL", 0, 0, 0, 9, 0, 0, 0, 0), idat(0, 1),
+			chunk("fdAT", 0, 0, 0, 1)), ""},
+		{"png: exif with a loop", pngOf(ihdr(1, 1, 8, 0, 0),
+			chunk("eXIf", []byte("II*\x00\x08\x00\x00\x00\x00\x00\x08\x00\x00\x00")...), idat(0, 1)), ""},
 		{"png: magic only", []byte(pngMagic), broken},
 		{"png: no samples", pngOf(ihdr(1, 1, 8, 0, 0)), broken},
 		{"png: no end", good[:len(good)-12], broken},
@@ -87,15 +94,19 @@ func pngs() []Case {
 		{"png: samples end too early", pngOf(ihdr(4, 4, 8, 0, 0), idat(0, 1, 2, 3, 4)), broken},
 		{"png: unknown filter", pngOf(ihdr(1, 1, 8, 0, 0), idat(9, 1)), broken},
 		{"png: palette missing", pngOf(ihdr(1, 1, 8, 3, 0), idat(0, 0)), broken},
-		{"png: palette of 257 colours", pngOf(ihdr(1, 1, 8, 3, 0), chunk("PLTE", make([]byte, 771)...), idat(0, 0)), broken},
-		{"png: palette of one and a third colours", pngOf(ihdr(1, 1, 8, 3, 0), chunk("PLTE", 1, 2, 3, 4), idat(0, 0)), broken},
-		{"png: more transparencies than colours", pngOf(ihdr(1, 1, 8, 3, 0), palette, chunk("tRNS", make([]byte, 300)...), idat(0, 0)), broken},
+		{"png: palette of 257 colours", pngOf(ihdr(1, 1, 8, 3, 0), chunk("PLTE", make([]byte, 771)...), idat(0, 0)),
+			broken},
+		{"png: palette of one and a third colours", pngOf(ihdr(1, 1, 8, 3, 0), chunk("PLTE", 1, 2, 3, 4), idat(0, 0)),
+			broken},
+		{"png: more transparencies than colours", pngOf(ihdr(1, 1, 8, 3, 0), palette,
+			chunk("tRNS", make([]byte, 300)...), idat(0, 0)), broken},
 		{"png: two headers", pngOf(ihdr(1, 1, 8, 0, 0), ihdr(9000, 9000, 8, 0, 0), idat(0, 0)), broken},
-		{"png: a chunk of 4 GiB", slices.Concat([]byte(pngMagic), ihdr(1, 1, 8, 0, 0), []byte("\xff\xff\xff\xffIDAT")), broken},
+		{"png: a chunk of 4 GiB", slices.Concat([]byte(pngMagic), ihdr(1, 1, 8, 0, 0), []byte("\xff\xff\xff\xffIDAT")),
+			broken},
 	}
 }
 
-// pngSizes are PNG headers that claim much or nonsense.
+// pngSizes returns PNG headers that claim too much or nonsense.
 func pngSizes() []Case {
 	claim := func(header []byte) []byte { return pngOf(header, idat(0, 0)) }
 	return []Case{

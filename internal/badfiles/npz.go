@@ -1,6 +1,6 @@
 package badfiles
 
-// This file: bad .npz files. Before it: a zip writer that can lie about everything (npzfile.go). After it: npz's tests, which open each and read every array.
+// This file: bad .npz files.
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 	"strings"
 )
 
-// NPZ returns the bad .npz files: each fails when it is opened, or at the latest when its arrays are read to their ends.
+// NPZ returns the bad .npz files: each must fail when it is opened, or when its arrays are read to
+// their ends.
 func NPZ() []Case {
 	return slices.Concat(npzFiles(), npzDirectories(), npzMembers(), npzNames(), npzHeaders(), npzShapes())
 }
 
-// npzFiles are files that are no zip, and zip files that are cut.
+// npzFiles returns files that are not zip files, and zip files that are cut.
 func npzFiles() []Case {
 	good := packNPZ(memberNPZ("a.npy"), memberNPZ("b.npy"))
 	directory := bytes.Index(good, []byte("PK\x01\x02"))
@@ -36,12 +37,13 @@ func npzFiles() []Case {
 		{"cut in the directory", good[:directory+20], cut},
 		{"bytes added at the end", append(slices.Clone(good), 0), cut},
 		{"bytes added in front", append([]byte("PK\x03\x04"), good...), "want them to end at"},
-		{"hole in the middle", slices.Concat(good[:directory], make([]byte, 9), good[directory:]), "want them to end at"},
+		{"hole in the middle", slices.Concat(good[:directory], make([]byte, 9), good[directory:]),
+			"want them to end at"},
 		{"first member gone", good[bytes.LastIndex(good, []byte("PK\x03\x04")):], "want them to end at"},
 	}
 }
 
-// npzDirectories are directories whose counts, sizes and offsets lie.
+// npzDirectories returns files with directories whose counts, sizes and offsets lie.
 func npzDirectories() []Case {
 	end := func(at int, v ...byte) []byte { // good, with bytes of the end record replaced
 		b := packNPZ(memberNPZ("a.npy"))
@@ -80,7 +82,7 @@ func npzDirectories() []Case {
 	}
 }
 
-// npzMembers are entries whose methods, sizes and offsets lie, and bombs.
+// npzMembers returns files with entries whose methods, sizes and offsets lie, and bombs.
 func npzMembers() []Case {
 	one := func(change func(m *zipMember)) []byte {
 		m := memberNPZ("a.npy")
@@ -104,10 +106,12 @@ func npzMembers() []Case {
 		{"stored, 11 GB claimed", one(size(11e9, 11e9)), "past the end of the members"},
 		{"size 2^63", one(size(1<<63, 1<<63)), "a size or offset of"},
 		{"size 2^64-1", one(size(math.MaxUint64, math.MaxUint64)), "a size or offset of"},
-		{"deflated, claims less than it holds", squeezed(func(m *zipMember) { m.hidden = 1 }), "goes on after its size"},
+		{"deflated, claims less than it holds", squeezed(func(m *zipMember) { m.hidden = 1 }),
+			"continues after its size"},
 		{"deflated, claims more than it holds", squeezed(func(m *zipMember) { m.hidden = -1 }), "before its size"},
 		{"deflated, packed size one short", squeezed(func(m *zipMember) { m.packedOff = -1 }), `"a.npy"`},
-		{"deflated, not a deflate stream", squeezed(func(m *zipMember) { m.stream = []byte{0xff, 0xff, 0xff} }), "flate"},
+		{"deflated, not a deflate stream", squeezed(func(m *zipMember) { m.stream = []byte{0xff, 0xff, 0xff} }),
+			"flate"},
 		{"stored, says deflated locally", one(func(m *zipMember) { m.localMethod = 8 }), "disagree on the compression"},
 		{"other name locally", one(func(m *zipMember) { m.localName = "b.npy" }), "disagree on the name"},
 		{"longer name locally", one(func(m *zipMember) { m.localName = "aaaaaa.npy" }), "disagree on the name"},
@@ -116,19 +120,22 @@ func npzMembers() []Case {
 		{"zip64 sizes missing", one(func(m *zipMember) { m.noExtra = true }), "zip64: sizes are missing"},
 		{"member on another disk", one(func(m *zipMember) { m.disk = 1 }), "several volumes"},
 		{"bomb: 1 MiB to 1 GiB", packNPZ(bomb("a.npy", 1024, 1024*mib)), "want at most 200 times"},
-		{"bomb: claims 1 MiB, holds 64", packNPZ(bomb("a.npy", 64, mib)), "goes on after its size"},
+		{"bomb: claims 1 MiB, holds 64", packNPZ(bomb("a.npy", 64, mib)), "continues after its size"},
 		{"bomb: claims 1 GiB, holds 1 MiB", packNPZ(bomb("a.npy", 1, 1024*mib)), "want at most 200 times"},
 		{"bomb: claims 60 MiB, holds 1", packNPZ(bomb("a.npy", 1, 60*mib)), "before its size"},
 		{"bomb: 130 GB in all", packNPZ(claims(13, 10e9)...), "members unpack to more than"},
 		{"bomb: members overlap", overlapping(100), "overlaps the member before it"},
 	}
-	for method, word := range map[uint16]string{9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 99: "method 99"} {
-		cases = append(cases, Case{fmt.Sprintf("method %d", method), one(func(m *zipMember) { m.claim = method }), word})
+	for method, word := range map[uint16]string{9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard",
+		99: "method 99"} {
+		cases = append(cases, Case{fmt.Sprintf("method %d", method), one(func(m *zipMember) { m.claim = method }),
+			word})
 	}
 	return cases
 }
 
-// npzNames are members whose names are no array's or are dangerous as paths.
+// npzNames returns files with members whose names are not those of arrays or are dangerous as
+// paths.
 func npzNames() []Case {
 	var cases []Case
 	for _, c := range []struct{ what, name, want string }{
@@ -145,9 +152,9 @@ func npzNames() []Case {
 		{"drive", `C:\x.npy`, "absolute"},
 		{"drive, forward", "C:/x.npy", "absolute"},
 		{"backslash", `a\..\x.npy`, "absolute"},
-		{"NUL", "a\x00.npy", "no text"},
-		{"escape sequence", "\x1b[2J.npy", "no text"},
-		{"not UTF-8", "\xff\xfe.npy", "no text"},
+		{"NUL", "a\x00.npy", "not text"},
+		{"escape sequence", "\x1b[2J.npy", "not text"},
+		{"not UTF-8", "\xff\xfe.npy", "not text"},
 		{"long", strings.Repeat("a", 600) + ".npy", "longer than 512"},
 		{"64 KiB", strings.Repeat("a", 65531) + ".npy", "longer than 512"},
 	} {
@@ -158,7 +165,8 @@ func npzNames() []Case {
 		Case{"name: twice but for case", packNPZ(memberNPZ("llm/W.npy"), memberNPZ("llm/w.npy")), "duplicate member"})
 }
 
-// npzHeaders are arrays whose header is no dict of the three keys, or of another element type.
+// npzHeaders returns files with arrays whose header is not a dict of the three keys, or names
+// another element type.
 func npzHeaders() []Case {
 	var cases []Case
 	for _, c := range []struct{ what, text, want string }{
@@ -188,14 +196,16 @@ func npzHeaders() []Case {
 		{"long type", dictNPY(strings.Repeat("f", 50000), "(1,)"), "want <f4"},
 		{"structured", "{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }\n", "structured"},
 	} {
-		cases = append(cases, Case{"header: " + c.what, packNPZ(zipMember{name: "a.npy", data: NPY(c.text, 4)}), c.want})
+		cases = append(cases, Case{"header: " + c.what, packNPZ(zipMember{name: "a.npy", data: NPY(c.text, 4)}),
+			c.want})
 	}
 	raw := func(b ...byte) []byte {
 		return packNPZ(zipMember{name: "a.npy", data: append([]byte("\x93NUMPY"), b...)})
 	}
 	return append(cases,
 		Case{"header: no array", packNPZ(zipMember{name: "a.npy"}), "header is cut"},
-		Case{"header: other magic", packNPZ(zipMember{name: "a.npy", data: []byte("\x80\x04pickle..")}), "array begins with"},
+		Case{"header: other magic", packNPZ(zipMember{name: "a.npy", data: []byte("\x80\x04pickle..")}),
+			"array begins with"},
 		Case{"header: version 9", raw(9, 0, 1, 0, '\n'), "version 9.0"},
 		Case{"header: version 1.1", raw(1, 1, 1, 0, '\n'), "version 1.1"},
 		Case{"header: version 0", raw(0, 0, 1, 0, '\n'), "version 0.0"},
@@ -206,7 +216,7 @@ func npzHeaders() []Case {
 		Case{"header: cut in its length", raw(1, 0, 1), "header is cut"})
 }
 
-// npzShapes are arrays whose shape is malformed or does not fit the bytes.
+// npzShapes returns files with arrays whose shape is malformed or does not fit the bytes.
 func npzShapes() []Case {
 	var cases []Case
 	for _, c := range []struct{ shape, want string }{
@@ -233,7 +243,8 @@ func npzShapes() []Case {
 		{"(" + strings.Repeat("1, ", 33) + ")", "more than 8 axes"},
 		{"(" + strings.Repeat("9", 60000) + ",)", "a whole number"},
 	} {
-		cases = append(cases, Case{"shape: " + c.shape[:min(len(c.shape), 40)], packNPZ(zipMember{name: "a.npy", data: NPY(dictNPY("<f4", c.shape), 4)}), c.want})
+		cases = append(cases, Case{"shape: " + c.shape[:min(len(c.shape), 40)],
+			packNPZ(zipMember{name: "a.npy", data: NPY(dictNPY("<f4", c.shape), 4)}), c.want})
 	}
 	return cases
 }

@@ -1,6 +1,6 @@
 package badfiles
 
-// This file: a zip writer that can lie about everything, after PKWARE's APPNOTE.TXT 4.3. Before it: the cases of npz.go. After it: their bytes.
+// This file: a zip writer that can lie about everything, after PKWARE's APPNOTE.TXT 4.3.
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"math"
 )
 
-// zipMember is a member and the lies told about it.
+// zipMember is a member and the wrong values recorded for it.
 type zipMember struct {
 	name   string
 	data   []byte // unpacked
@@ -24,14 +24,14 @@ type zipMember struct {
 	badCRC       bool    // the CRC-32 recorded is one off
 	packed, size *uint64 // other sizes in the directory
 	packedOff    int     // added to the packed size in the directory
-	hidden       int     // bytes the packed data holds beyond the unpacked size recorded; or lacks
+	hidden       int     // unpacked bytes beyond the recorded size; negative: missing ones
 	stream       []byte  // the packed data itself
 	shift        int     // added to the local header's offset in the directory
 	noExtra      bool    // sizes of all ones without a zip64 field
 	disk         uint16
 }
 
-// NPY returns a version 1.0 array: the header's text as given, then n bytes of elements.
+// NPY returns an array in format version 1.0: text as its header, then n bytes of elements.
 func NPY(text string, n int) []byte {
 	b := binary.LittleEndian.AppendUint16([]byte("\x93NUMPY\x01\x00"), uint16(len(text)))
 	return append(append(b, text...), bytes.Repeat([]byte{0x40}, n)...)
@@ -41,7 +41,7 @@ func dictNPY(descr, shape string) string {
 	return fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", descr, shape)
 }
 
-// memberNPZ is a sound member of 300 floats.
+// memberNPZ returns a good member of 300 floats.
 func memberNPZ(name string) zipMember {
 	return zipMember{name: name, data: NPY(dictNPY("<f4", "(300,)"), 1200)}
 }
@@ -79,7 +79,8 @@ func packNPZ(members ...zipMember) []byte {
 		if m.localName != "" {
 			name = m.localName
 		}
-		file = put(append(file, "PK\x03\x04"...), 20, m.flags, method, uint32(0), m.crc(), uint32(len(packed)), uint32(len(m.data)), uint16(len(name)), 0)
+		file = put(append(file, "PK\x03\x04"...), 20, m.flags, method, uint32(0), m.crc(), uint32(len(packed)),
+			uint32(len(m.data)), uint16(len(name)), 0)
 		file = append(append(file, name...), packed...)
 		dir = append(dir, entry...)
 	}
@@ -108,7 +109,8 @@ func (m zipMember) crc() uint32 {
 	return sum
 }
 
-// entry returns the member's entry in the directory. Sizes that do not fit 32 bits go to a zip64 field.
+// entry returns the member's entry in the directory. Sizes that do not fit 32 bits go to a zip64
+// field.
 func (m zipMember) entry(at, packedLen int) []byte {
 	packed, size := uint64(packedLen+m.packedOff), uint64(len(m.data))
 	if m.packed != nil {
@@ -138,10 +140,12 @@ func zip64NPZ(members ...zipMember) []byte {
 	n, start := uint64(len(members)), uint64(len(b))
 	b = put(append(b, "PK\x06\x06"...), uint64(44), 45, 45, uint32(0), uint32(0), n, n, start-uint64(at), uint64(at))
 	b = put(append(b, "PK\x06\x07"...), uint32(0), start, uint32(1))
-	return put(append(b, "PK\x05\x06"...), 0, 0, uint16(0xffff), uint16(0xffff), uint32(math.MaxUint32), uint32(math.MaxUint32), 0)
+	return put(append(b, "PK\x05\x06"...), 0, 0, uint16(0xffff), uint16(0xffff), uint32(math.MaxUint32),
+		uint32(math.MaxUint32), 0)
 }
 
-// put appends numbers, little endian, each of its type's size; an untyped constant is a uint16.
+// put appends fields to b, little endian, each in the size of its type; an untyped constant is a
+// uint16.
 func put(b []byte, fields ...any) []byte {
 	for _, f := range fields {
 		switch v := f.(type) {
@@ -158,8 +162,9 @@ func put(b []byte, fields ...any) []byte {
 	return b
 }
 
-// bomb is a deflated array that claims so many bytes and holds so many MiB of zeros. After a flush the stream is at a whole byte and the
-// same MiB packs to the same bytes, so that it is packed but once.
+// bomb returns a deflated array that claims claim bytes and holds mib MiB of zeros. After a flush
+// the stream is at a whole byte and every MiB packs to the same bytes, so one is packed once and
+// repeated.
 func bomb(name string, mib int, claim uint64) zipMember {
 	const header = 128
 	text := dictNPY("<f4", fmt.Sprintf("(%d,)", (claim-header)/4))
@@ -182,7 +187,8 @@ func bomb(name string, mib int, claim uint64) zipMember {
 	return zipMember{name: name, method: 8, stream: b.Bytes(), size: &claim}
 }
 
-// claims are n deflated members that each claim size bytes; the packed size is claimed too, so that no ratio is suspicious.
+// claims returns n deflated members that each claim size bytes; the packed size is wrong too, so
+// that no ratio is suspicious.
 func claims(n int, size uint64) []zipMember {
 	packed := size / 100
 	members := make([]zipMember, n)
@@ -193,7 +199,7 @@ func claims(n int, size uint64) []zipMember {
 	return members
 }
 
-// overlapping is an archive of n members which all share one member's bytes.
+// overlapping returns an archive of n members which all share the bytes of one.
 func overlapping(n int) []byte {
 	m := memberNPZ("000.npy")
 	file := packNPZ(m)

@@ -1,7 +1,7 @@
 package badfiles
 
-// This file: the smallest good files of both kinds, to be spoiled one key or one tensor at a time. Names are spelled out here and not taken from
-// the packages under test. Before it: nothing. After it: tests of gguf, gemma, mmproj and whoever needs a model without weights.
+// This file: the smallest good GGUF files of both kinds, of which tests spoil one key or one tensor
+// at a time. Names are spelled out here and not taken from the packages under test.
 
 import (
 	"fmt"
@@ -11,7 +11,8 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// TinyText returns the keys and tensors of a text file of D 32, F 64, N 2, K 1, H 16, with one layer for gemma and two for gemma2.
+// TinyText returns the keys and tensors of a text file of D 32, F 64, N 2, K 1, H 16, with one
+// layer for gemma and two for gemma2.
 func TinyText(architecture string) ([]gguf.KV, []gguf.Tensor) {
 	a := architecture + "."
 	pieces, scores, types := TinyVocabulary()
@@ -67,13 +68,14 @@ func tinyLayer(prefix string, postNorms bool) []gguf.Tensor {
 		{Name: prefix + "ffn_down.weight", Shape: []int{32, 64}},
 	}
 	if postNorms {
-		out = append(out, gguf.Tensor{Name: prefix + "post_attention_norm.weight", Shape: []int{32}}, gguf.Tensor{Name: prefix + "post_ffw_norm.weight", Shape: []int{32}})
+		out = append(out, gguf.Tensor{Name: prefix + "post_attention_norm.weight", Shape: []int{32}},
+			gguf.Tensor{Name: prefix + "post_ffw_norm.weight", Shape: []int{32}})
 	}
 	return out
 }
 
-// TinyVocabulary returns pieces with scores and types as a text file has them: four special ones, a newline, the 256 bytes, the
-// letters, the locations and the segment codes.
+// TinyVocabulary returns pieces with scores and types as a text file has them: four special ones,
+// the newline, the 256 bytes, the letters, the locations and the segment codes.
 func TinyVocabulary() (pieces []string, scores []float32, types []int32) {
 	add := func(piece string, t int32) {
 		pieces, scores, types = append(pieces, piece), append(scores, -float32(len(pieces))), append(types, t)
@@ -98,7 +100,8 @@ func TinyVocabulary() (pieces []string, scores []float32, types []int32) {
 	return pieces, scores, types
 }
 
-// TinyVision returns the keys and tensors of a vision file of one layer: images of 28 x 28 in 4 patches, width 32, F 64, 2 heads, E 32.
+// TinyVision returns the keys and tensors of a vision file of one layer: images of 28 x 28 in 4
+// patches, width 32, F 64, 2 heads, E 32.
 func TinyVision() ([]gguf.KV, []gguf.Tensor) {
 	half := []float32{0.5, 0.5, 0.5}
 	kvs := []gguf.KV{
@@ -146,7 +149,7 @@ func TinyVision() ([]gguf.KV, []gguf.Tensor) {
 	return kvs, tensors
 }
 
-// File lays out a file with these keys and tensors, whose data are zeros.
+// File returns the bytes of a file with these keys and tensors, whose data are zeros.
 func File(kvs []gguf.KV, tensors []gguf.Tensor) ([]byte, error) {
 	l, err := gguf.NewLayout(kvs, tensors)
 	if err != nil {
@@ -157,7 +160,7 @@ func File(kvs []gguf.KV, tensors []gguf.Tensor) ([]byte, error) {
 	return out, nil
 }
 
-// With returns a copy of the keys with one set to a value, or added at the end.
+// With returns a copy of kvs with key set to value, or added at the end.
 func With(kvs []gguf.KV, key string, value any) []gguf.KV {
 	out := slices.Clone(kvs)
 	if i := slices.IndexFunc(out, func(kv gguf.KV) bool { return kv.Key == key }); i >= 0 {
@@ -167,7 +170,7 @@ func With(kvs []gguf.KV, key string, value any) []gguf.KV {
 	return append(out, gguf.KV{Key: key, Value: value})
 }
 
-// Without returns a copy of the keys without one.
+// Without returns a copy of kvs without key.
 func Without(kvs []gguf.KV, key string) []gguf.KV {
 	return slices.DeleteFunc(slices.Clone(kvs), func(kv gguf.KV) bool { return kv.Key == key })
 }

@@ -2,7 +2,7 @@
 //
 //	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each part ──▶ its share of the machine's limit
 //
-// Before it: a loaded model (runner/llamacpp). After it: a Report, printed by pali bench. This
+// Before it: a loaded model. After it: a Report, printed by pali bench. This
 // file: the rounds; roofline.go: the shares.
 package bench
 
@@ -15,7 +15,6 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/runner"
-	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 // Options say what a round does.
@@ -49,11 +48,12 @@ type Report struct {
 }
 
 // Run measures a model. It ends early when ctx does.
-func Run(ctx context.Context, model *llamacpp.Model, o Options) (*Report, error) {
-	stop := context.AfterFunc(ctx, model.Interrupt)
+func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) {
+	stop := context.AfterFunc(ctx, model.Decoder.Interrupt)
 	defer stop()
 	s := newSubject(model, o)
-	r := &Report{Images: o.Images, PrefillTokens: o.Images*model.Config().Tokens() + o.PromptTokens, DecodeTokens: o.Tokens}
+	r := &Report{Images: o.Images, PrefillTokens: o.Images*model.Encoder.Config().Tokens() + o.PromptTokens,
+		DecodeTokens: o.Tokens}
 	var all [parts][]float64 // milliseconds
 	for round := range o.Rounds + 1 {
 		took, err := s.round()
@@ -92,19 +92,19 @@ const (
 // subject is what is measured.
 type subject struct {
 	Options
-	model  *llamacpp.Model
+	model  *runner.Runner
 	pixels []float32 // [3,S,S], drawn at random unless there is an image
 	tokens []int32   // of the prompt
 }
 
-func newSubject(model *llamacpp.Model, o Options) *subject {
-	side := model.Config().ImageSize
+func newSubject(model *runner.Runner, o Options) *subject {
+	side := model.Encoder.Config().ImageSize
 	s := &subject{o, model, make([]float32, 3*side*side), make([]int32, o.PromptTokens)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range s.pixels {
 		s.pixels[i] = 2*random.Float32() - 1
 	}
-	words := model.Runner().Vocabulary.Len() - paligemma.Locations - paligemma.SegmentCodes
+	words := model.Vocabulary.Len() - paligemma.Locations - paligemma.SegmentCodes
 	for i := range s.tokens {
 		s.tokens[i] = int32(random.IntN(words))
 	}
@@ -127,24 +127,24 @@ func (s *subject) round() (took [parts]time.Duration, err error) {
 			if err != nil {
 				return took, err
 			}
-			s.pixels = imageproc.Preprocess(p, s.model.Config().ImageSize, imageproc.Antialias)
+			s.pixels = imageproc.Preprocess(p, s.model.Encoder.Config().ImageSize, imageproc.Antialias)
 		}
 		end(imagePart)
-		one, err := s.model.Encode(s.pixels)
+		one, err := s.model.Encoder.Encode(s.pixels)
 		if err != nil {
 			return took, err
 		}
 		embeddings = append(embeddings, one...)
 		end(visionPart)
 	}
-	logits, err := s.model.Prefill(embeddings, s.tokens, s.Tokens)
+	logits, err := s.model.Decoder.Prefill(embeddings, s.tokens, s.Tokens)
 	if err != nil {
 		return took, err
 	}
 	end(prefillPart)
 	greedy := runner.NewSampler(runner.Sampling{})
 	for range s.Tokens - 1 {
-		if logits, err = s.model.Step(greedy.Choose(logits)); err != nil {
+		if logits, err = s.model.Decoder.Step(greedy.Choose(logits)); err != nil {
 			return took, err
 		}
 	}

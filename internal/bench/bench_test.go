@@ -30,10 +30,12 @@ func TestWork(t *testing.T) {
 		return gguf.Tensor{Name: name, Type: typ, Shape: shape}
 	}
 	table := matrix("table", gguf.Q8_0, 1000, 32)
-	f := &gguf.File{Tensors: []gguf.Tensor{table, matrix("norm", gguf.F32, 32), matrix("a", gguf.Q8_0, 64, 32), matrix("b", gguf.F32, 2, 32), matrix("c", gguf.BF16, 8, 32)}}
+	f := &gguf.File{Tensors: []gguf.Tensor{table, matrix("norm", gguf.F32, 32), matrix("a", gguf.Q8_0, 64, 32),
+		matrix("b", gguf.F32, 2, 32), matrix("c", gguf.BF16, 8, 32)}}
 	l := kernels.Limits{Int8: 1e6, BF16: 1e5, F32: 1e4}
 	w := workOf(f, l, table)
-	if want := 2 * (64*32/1e6 + 8*32/1e5 + 2*32/1e4); math.Abs(w.seconds-want) > 1e-12 || w.bytes != 64*34+2*32*4+8*32*2 || w.most != gguf.Q8_0 || w.limit != "int8 products" {
+	if want := 2 * (64*32/1e6 + 8*32/1e5 + 2*32/1e4); math.Abs(w.seconds-want) > 1e-12 ||
+		w.bytes != 64*34+2*32*4+8*32*2 || w.most != gguf.Q8_0 || w.limit != "int8 products" {
 		t.Errorf("%+v, want %v seconds", w, want)
 	}
 	if w := workOf(f, kernels.Limits{F32: 1e4}, table); w.seconds != 0 {

@@ -40,7 +40,8 @@ func TestOfSize(t *testing.T) {
 	for _, c := range []struct {
 		size       string
 		parameters float64
-	}{{"3b", 2_923_335_408}, {"3b-448", 2_924_220_144}, {"2-3b-896", 3_036_518_640}, {"2-10b", 9_662_409_456}, {"2-28b-224", 27_650_192_112}} {
+	}{{"3b", 2_923_335_408}, {"3b-448", 2_924_220_144}, {"2-3b-896", 3_036_518_640}, {"2-10b", 9_662_409_456},
+		{"2-28b-224", 27_650_192_112}} {
 		t.Run(c.size, func(t *testing.T) {
 			text, err := quant.NewPlan("bf16", false)
 			if err != nil {
@@ -52,7 +53,8 @@ func TestOfSize(t *testing.T) {
 			}
 			size, ok := ParseSize(c.size)
 			m, err := OfSize(size, Plans{text, vision})
-			if got := float64(m.TextBytes + m.VisionBytes); err != nil || !ok || got < 2*c.parameters || got > 2*c.parameters+20e6 {
+			if got := float64(m.TextBytes + m.VisionBytes); err != nil || !ok || got < 2*c.parameters ||
+				got > 2*c.parameters+20e6 {
 				t.Errorf("%v bytes for %v parameters, %v", got, c.parameters, err)
 			}
 		})

@@ -65,8 +65,9 @@ func (l *Listing) Contents() Contents {
 	return out
 }
 
-// Diffable reads the tensors and writes keys and tensors, with the sha256 of each tensor's bytes, to out: two files that
-// hold the same give the same text, whatever their names and wherever things lie in them. progress is as for Read.
+// Diffable reads the tensors and writes keys and tensors, with the sha256 of each tensor's bytes,
+// to out: two files that hold the same give the same text, whatever their names and wherever things
+// lie in them. progress is as for Read.
 func (l *Listing) Diffable(ctx context.Context, out io.Writer, progress func(done, total int64)) error {
 	sums := make([]hash.Hash, len(l.Tensors))
 	err := l.Read(ctx, func(i int) io.Writer {

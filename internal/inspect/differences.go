@@ -52,7 +52,8 @@ type Loss struct {
 	Relative float64 `json:"relative_rms"`
 	Cosine   float64 `json:"cosine"`
 	Unequal  int64   `json:"unequal"` // elements that differ
-	Bad      int64   `json:"bad"`     // of these, those where one side is not a finite number: in none of the figures above
+	// of these, those where one side is not a finite number: in none of the figures above
+	Bad int64 `json:"bad"`
 }
 
 func newLoss(l quant.Loss) Loss {
@@ -69,10 +70,11 @@ type comparison struct {
 	skipped      []Skipped
 }
 
-// Compare reads the values of both files, n strips at a time (threads; 0: one for each processor), and says how they
-// differ; A is the reference. Two GGUF files and two archives are compared by the names of their tensors; a checkpoint with
-// a GGUF file by what convert makes of it. Compare fails where no tensor can be compared. progress, which may be nil, is
-// called with the bytes of A read so far and in all. Compare ends when ctx does.
+// Compare reads the values of both files, n strips at a time (threads; 0: one for each processor),
+// and says how they differ; A is the reference. Two GGUF files and two archives are compared by the
+// names of their tensors; a checkpoint with a GGUF file by what convert makes of it. Compare fails
+// where no tensor can be compared. progress, which may be nil, is called with the bytes of A read
+// so far and in all. Compare ends when ctx does.
 func Compare(ctx context.Context, a, b *Listing, threads int, progress func(done, total int64)) (*Differences, error) {
 	c, err := newComparison(a, b)
 	if err != nil {
@@ -123,8 +125,8 @@ func newComparison(a, b *Listing) (*comparison, error) {
 	return c, nil
 }
 
-// tensors lists what of l can be compared with other: beside a GGUF file, an archive is a checkpoint, and one half of it is
-// meant.
+// tensors lists what of l can be compared with other: beside a GGUF file, an archive is a
+// checkpoint, and one half of it is meant.
 func (c *comparison) tensors(l, other *Listing) ([]Tensor, error) {
 	if l.Archive == nil || other.Archive != nil {
 		return l.Tensors, nil

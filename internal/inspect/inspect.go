@@ -43,8 +43,9 @@ type Tensor struct {
 	open func() (io.ReadCloser, error)
 }
 
-// Open opens a GGUF file or the pieces of an .npz archive. Which of the two it is, the first bytes say; where they say
-// neither, the name chooses who explains what is wrong. It fails with ErrSeveral on several files that are no archive.
+// Open opens a GGUF file or the pieces of an .npz archive. Which of the two it is, the first bytes
+// say; where they say neither, the name chooses who explains what is wrong. It fails with
+// ErrSeveral on several files that are no archive.
 func Open(paths ...string) (*Listing, error) {
 	l := &Listing{Paths: paths}
 	for _, path := range paths {
@@ -128,8 +129,9 @@ func (l *Listing) Close() error {
 // path names the file in errors and reports: the first piece of an archive.
 func (l *Listing) path() string { return l.Paths[0] }
 
-// Read reads every tensor to its end, which checks what the file can check (an archive's sums), and writes the bytes of
-// tensor i to dst(i). progress, which may be nil, is called with the bytes read so far and in all. Read ends when ctx does.
+// Read reads every tensor to its end, which checks what the file can check (an archive's sums), and
+// writes the bytes of tensor i to dst(i). progress, which may be nil, is called with the bytes read
+// so far and in all. Read ends when ctx does.
 func (l *Listing) Read(ctx context.Context, dst func(i int) io.Writer, progress func(done, total int64)) error {
 	var total, done int64
 	for _, t := range l.Tensors {
@@ -149,7 +151,8 @@ func (l *Listing) Read(ctx context.Context, dst func(i int) io.Writer, progress 
 	return nil
 }
 
-// copyTo copies a tensor's bytes to dst by way of buffer, and calls count with each number of bytes more.
+// copyTo copies a tensor's bytes to dst by way of buffer, and calls count with each number of bytes
+// more.
 func (t Tensor) copyTo(ctx context.Context, dst io.Writer, buffer []byte, count func(n int)) error {
 	r, err := t.open()
 	if err != nil {

@@ -33,8 +33,8 @@ type pair struct {
 	parts map[int]quant.Loss // by the first row: merged in order, so that the sums do not depend on the threads
 }
 
-// add gathers the differences between rows of the two sides, cols values each, from row first on: of as many rows as both
-// have, and as far as both reach.
+// add gathers the differences between rows of the two sides, cols values each, from row first on:
+// of as many rows as both have, and as far as both reach.
 func (p *pair) add(first int, a []float32, colsA int, b []float32, colsB int) {
 	var l quant.Loss
 	if colsA == colsB {

@@ -1,6 +1,7 @@
 package inspect
 
-// This file: names, shapes and values of a file as text. Nothing in it can break a line or steer a terminal.
+// This file: names, shapes and values of a file as text. Nothing in it can break a line or steer a
+// terminal.
 
 import (
 	"crypto/sha256"
@@ -14,7 +15,8 @@ import (
 	"unicode"
 )
 
-// MostElements is how many elements of an array Contents and Diffable give; of a longer one only the number or the sum.
+// MostElements is how many elements of an array Contents and Diffable give; of a longer one only
+// the number or the sum.
 const MostElements = 16
 
 // How much of a value is written.
@@ -50,7 +52,8 @@ func ShortText(v any) string {
 // ShapeText writes a shape without blanks: "[256,1152]".
 func ShapeText(shape []int) string { return strings.ReplaceAll(fmt.Sprint(shape), " ", ",") }
 
-// Plain returns a name from a file as it is, or quoted where it could break a line, split a column or steer a terminal.
+// Plain returns a name from a file as it is, or quoted where it could break a line, split a column
+// or steer a terminal.
 func Plain(name string) string {
 	if name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return !unicode.IsPrint(r) || r == ' ' || r == '"' || r == unicode.ReplacementChar

@@ -1,8 +1,10 @@
-// Package journal is a file of JSON lines that only grows, so that a stopped run goes on where it was.
+// Package journal is a file of JSON lines that only grows, so that a stopped run can continue where
+// it was.
 //
-// Before it: an answer that took long. After it: the next start of the same run, which reads what is there. Lines are appended in one write and synced.
-// What a stopped program, or a full disk, left of a line is cut off when the file is opened again; any other line that its owner does not know is
-// refused, and nothing is changed. The file is locked while it is open.
+// Before it: a result that took long. After it: the next start of the same run, which reads all
+// lines. Lines are appended in one write and synced. An incomplete line, left by a stopped program
+// or a full disk, is cut off when the file is opened again; any other line that the caller does not
+// know is refused, and the file stays as it is. The file is locked while it is open.
 package journal
 
 import (
@@ -23,8 +25,10 @@ const MaxLine = 8 << 20
 
 // Options says how to open a journal.
 type Options struct {
-	Begins string        // how every line begins: what has no end and does not begin so is no line that was being written
-	Fresh  bool          // forget what the file holds
+	// how every line begins: other text without a newline at the end of the file is not an
+	// incomplete line
+	Begins string
+	Fresh  bool          // discard what the file holds
 	FS     atomicfile.FS // nil: the real one
 }
 
@@ -35,7 +39,8 @@ type File struct {
 	end  int64 // of the last whole line
 }
 
-// Open opens or makes the file at path, locks it, and calls each with every line and its place. An error from it refuses the file.
+// Open opens or creates the file at path, locks it, and calls each with every line and its position
+// in bytes. If each fails, so does Open.
 func Open(path string, o Options, each func(at int64, line []byte) error) (*File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", path)
@@ -67,7 +72,7 @@ func Open(path string, o Options, each func(at int64, line []byte) error) (*File
 	return j, nil
 }
 
-// read reads the lines and finds where the last whole one ends.
+// read calls each with every line, and sets j.end to the end of the last whole one.
 func (j *File) read(begins string, each func(at int64, line []byte) error) error {
 	lines := bufio.NewReaderSize(io.NewSectionReader(j.f, 0, 1<<62), MaxLine)
 	for n := 1; ; n++ {
@@ -85,14 +90,16 @@ func (j *File) read(begins string, each func(at int64, line []byte) error) error
 	}
 }
 
-// begun reports whether a line without an end is one that was being written, or nothing. Some disks leave zeros of what was written when the power went.
+// begun reports whether line, which has no newline, is one that was being written, or empty. Some
+// disks leave zeros of what was being written when the power failed.
 func begun(line []byte, begins string) bool {
 	line = bytes.TrimRight(line, "\x00")
 	n := min(len(line), len(begins))
 	return string(line[:n]) == begins[:n]
 }
 
-// Add appends values, a line each, in one write, and syncs the file. It returns where each begins. After an error nothing of them counts.
+// Add appends values, a line each, in one write, and syncs the file. It returns the position of
+// each. After an error none of them is in the journal.
 func (j *File) Add(values ...any) (at []int64, err error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -117,7 +124,7 @@ func (j *File) Add(values ...any) (at []int64, err error) {
 	return at, nil
 }
 
-// Read decodes the line that begins at a place that Open or Add gave.
+// Read decodes into v the line at at, a position that Open or Add gave.
 func (j *File) Read(at int64, v any) error {
 	err := json.NewDecoder(io.NewSectionReader(j.f, at, min(j.end-at, MaxLine))).Decode(v)
 	if err != nil {

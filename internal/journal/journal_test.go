@@ -23,7 +23,8 @@ func open(t *testing.T, path string) (*File, []int64) {
 	return j, at
 }
 
-// What was added is read, by the places that Add and Open give; a line that was cut off anywhere is gone, and the next one takes its place.
+// What was added can be read, by the positions that Add and Open give; a line that was cut anywhere
+// is gone, and the next one takes its place.
 func TestAddAndRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	j, _ := open(t, path)
@@ -72,7 +73,8 @@ func TestRefuses(t *testing.T) {
 	if _, err := Open(path, Options{}, nil); err == nil || !strings.Contains(err.Error(), "another run is writing it") {
 		t.Errorf("opened twice: %v", err)
 	}
-	if _, err := j.Add(line{"a", 1}, line{strings.Repeat("x", MaxLine), 2}); err == nil || !strings.Contains(err.Error(), "a line of") {
+	if _, err := j.Add(line{"a", 1}, line{strings.Repeat("x", MaxLine), 2}); err == nil ||
+		!strings.Contains(err.Error(), "a line of") {
 		t.Errorf("a long line: %v", err)
 	}
 	if _, err := j.Add(line{"a", 1}, func() {}); err == nil {
@@ -96,7 +98,8 @@ func TestRefuses(t *testing.T) {
 	if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), `"b"`) {
 		t.Errorf("through a link: %v %s", err, b)
 	}
-	if _, err := Open(path, Options{}, func(int64, []byte) error { return fmt.Errorf("not mine") }); err == nil || err.Error() != path+": line 1: not mine" {
+	if _, err := Open(path, Options{}, func(int64, []byte) error { return fmt.Errorf("not mine") }); err == nil ||
+		err.Error() != path+": line 1: not mine" {
 		t.Errorf("another's: %v", err)
 	}
 }

@@ -31,7 +31,8 @@ func (c Checkpoint) Local() ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		name := e.Name()
-		if c.File == name || c.File == "" && strings.HasPrefix(name, c.Handle.Variation+".") && strings.Contains(name, ".npz") {
+		if c.File == name || c.File == "" && strings.HasPrefix(name, c.Handle.Variation+".") &&
+			strings.Contains(name, ".npz") {
 			names = append(names, name)
 		}
 	}
@@ -107,7 +108,8 @@ const (
 
 // TokenizerIn returns the request for the tokenizer of every PaliGemma.
 func TokenizerIn(folder string) Request {
-	return Request{Address: Tokenizer, Path: filepath.Join(folder, path.Base(Tokenizer)), Most: TokenizerBytes, SHA256: TokenizerSHA256}
+	return Request{Address: Tokenizer, Path: filepath.Join(folder, path.Base(Tokenizer)), Most: TokenizerBytes,
+		SHA256: TokenizerSHA256}
 }
 
 // MaskDecoderIn returns the request for the mask decoder of every PaliGemma.

@@ -45,8 +45,10 @@ type Client struct {
 // the system's. No proxy is used.
 func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
 	return &Client{Patience: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
-		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: maxHeader},
+		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true,
+			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+			MaxResponseHeaderBytes: maxHeader},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return errRedirect
@@ -150,7 +152,8 @@ func (h Handle) Explain(err error) error {
 	}
 	switch s.Status {
 	case http.StatusUnauthorized:
-		return fmt.Errorf("%w; Kaggle does not know this user and key: make a new token at https://%s/settings", err, Host)
+		return fmt.Errorf("%w; Kaggle does not know this user and key: make a new token at https://%s/settings", err,
+			Host)
 	case http.StatusForbidden:
 		return fmt.Errorf("%w; accept the licence once, signed in with the same account, at %s", err, h.Licence())
 	case http.StatusNotFound:
@@ -171,7 +174,8 @@ func passing(err error) bool {
 	var n NetworkError
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
-	final := errors.As(err, &certificate) || errors.Is(err, safedial.ErrNotPublic) || errors.Is(err, errRedirect) || errors.As(err, &name) && name.IsNotFound
+	final := errors.As(err, &certificate) || errors.Is(err, safedial.ErrNotPublic) || errors.Is(err, errRedirect) ||
+		errors.As(err, &name) && name.IsNotFound
 	return errors.As(err, &n) && !final
 }
 

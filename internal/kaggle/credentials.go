@@ -65,7 +65,8 @@ func read(path string) (c *Credentials, warning string, err error) {
 	var stored struct{ Username, Key string }
 	b, err := io.ReadAll(io.LimitReader(f, maxCredentials))
 	if err != nil || json.Unmarshal(b, &stored) != nil || stored.Username == "" || stored.Key == "" {
-		return nil, "", fmt.Errorf(`%s: want {"username": "...", "key": "..."}, as Kaggle gives it`, path) // no word of its content
+		// no word of its content
+		return nil, "", fmt.Errorf(`%s: want {"username": "...", "key": "..."}, as Kaggle gives it`, path)
 	}
 	return &Credentials{User: stored.Username, Key: stored.Key}, warning, nil
 }

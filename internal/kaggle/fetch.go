@@ -151,7 +151,8 @@ func begin(ctx context.Context, r Request) (*part, error) {
 func (p *part) continued(ctx context.Context, size int64) error {
 	b, err := os.ReadFile(p.about())
 	var was beginning
-	if size == 0 || err != nil || len(b) > 64<<10 || json.Unmarshal(b, &was) != nil || was.From != p.Address || !strong(was.ETag) || was.Total < size || was.Total > p.Most {
+	if size == 0 || err != nil || len(b) > 64<<10 || json.Unmarshal(b, &was) != nil || was.From != p.Address ||
+		!strong(was.ETag) || was.Total < size || was.Total > p.Most {
 		return p.restart(beginning{})
 	}
 	p.reset()
@@ -266,7 +267,8 @@ func (p *part) accept(resp *http.Response) error {
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && p.have > 0:
-		if resp.Header.Get("Content-Range") == fmt.Sprintf("bytes %d-%d/%d", p.have, p.Total-1, p.Total) && now.Total == p.Total-p.have && same(now, p.beginning) {
+		if resp.Header.Get("Content-Range") == fmt.Sprintf("bytes %d-%d/%d", p.have, p.Total-1, p.Total) &&
+			now.Total == p.Total-p.have && same(now, p.beginning) {
 			return nil
 		}
 		return p.again(errors.New("the server sent another part than it was asked for"))
@@ -329,8 +331,11 @@ func (p *part) room() error {
 func (p *part) commit() error {
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, p.crc.Sum32()))
 	md5 := base64.StdEncoding.EncodeToString(p.md5.Sum(nil))
-	if p.MD5 != "" && p.MD5 != md5 || p.CRC32C != "" && p.CRC32C != crc || p.SHA256 != "" && p.SHA256 != hex.EncodeToString(p.sha.Sum(nil)) {
-		return errors.Join(fmt.Errorf("%s: what came has another checksum than the server says, and is removed: fetch it again", p.Path), p.restart(beginning{}))
+	if p.MD5 != "" && p.MD5 != md5 || p.CRC32C != "" && p.CRC32C != crc || p.SHA256 != "" &&
+		p.SHA256 != hex.EncodeToString(p.sha.Sum(nil)) {
+		return errors.Join(
+			fmt.Errorf("%s: what came has another checksum than the server says, and is removed: fetch it again",
+				p.Path), p.restart(beginning{}))
 	}
 	if err := p.file.Sync(); err != nil {
 		return fmt.Errorf("writing %s: %w", p.partial(), err)

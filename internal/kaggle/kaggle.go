@@ -65,8 +65,10 @@ func ParseHandle(s string) (Handle, error) {
 			parts = []string{"google", "paligemma", "jax", text}
 		}
 	}
-	bad := fmt.Errorf("%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
-	if len(parts) != 4 && len(parts) != 5 || slices.ContainsFunc(parts, func(p string) bool { return !word.MatchString(p) }) {
+	bad := fmt.Errorf(
+		"%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
+	if len(parts) != 4 && len(parts) != 5 || slices.ContainsFunc(parts,
+		func(p string) bool { return !word.MatchString(p) }) {
 		return Handle{}, bad
 	}
 	h := Handle{Owner: parts[0], Model: parts[1], Framework: parts[2], Variation: parts[3]}
@@ -131,7 +133,8 @@ func Choose(files []string, floats bool) ([]string, error) {
 	}
 	var best string
 	for name := range whole {
-		if best == "" || rank(name, floats) < rank(best, floats) || rank(name, floats) == rank(best, floats) && name < best {
+		if best == "" || rank(name, floats) < rank(best, floats) || rank(name, floats) == rank(best, floats) &&
+			name < best {
 			best = name
 		}
 	}

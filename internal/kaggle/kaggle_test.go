@@ -39,7 +39,8 @@ func place(t *testing.T) (s *kaggletest.Server, c *Client, path string, want []b
 	s = kaggletest.Start(t)
 	want = noise(3_000_000)
 	s.Files["a.npz"] = want
-	c = New(&Credentials{User: kaggletest.User, Key: kaggletest.Key}, kaggletest.Dialer(s.Address()), kaggletest.Trust(s.Roots))
+	c = New(&Credentials{User: kaggletest.User, Key: kaggletest.Key}, kaggletest.Dialer(s.Address()),
+		kaggletest.Trust(s.Roots))
 	c.Pause, c.Patience = time.Millisecond, time.Second
 	return s, c, filepath.Join(t.TempDir(), "a.npz"), want
 }
@@ -75,12 +76,16 @@ func breaks(w http.ResponseWriter, b []byte, n int) {
 func TestFetch(t *testing.T) {
 	s, c, path, want := place(t)
 	var done, total int64
-	err := c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path, Progress: func(d, of int64) { done, total = d, of }})
+	err := c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path, Progress: func(d, of int64) {
+		done,
+			total = d, of
+	}})
 	if err != nil || done != 3_000_000 || total != done {
 		t.Errorf("%v, %d of %d", err, done, total)
 	}
 	stored(t, path, want)
-	if seen := s.Seen(); len(seen) != 2 || !strings.Contains(seen[0], "signed=true") || !strings.Contains(seen[1], "storage.googleapis.com/kaggle-models/a.npz signed=false") {
+	if seen := s.Seen(); len(seen) != 2 || !strings.Contains(seen[0], "signed=true") || !strings.Contains(seen[1],
+		"storage.googleapis.com/kaggle-models/a.npz signed=false") {
 		t.Errorf("the key goes to Kaggle only: %q", seen)
 	}
 	if err := c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}); err == nil {
@@ -107,57 +112,73 @@ func TestFetchBroken(t *testing.T) {
 	}
 }
 
-// A cancelled fetch leaves its part, and the next call takes it; what it cannot trust it fetches anew.
+// A cancelled fetch leaves its part, and the next call takes it; what it cannot trust it fetches
+// anew.
 func TestFetchResumes(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name    string
 		between func(path string, s *kaggletest.Server, want []byte)
 		ranged  bool // the second call asks for a part
 		from0   bool // and gets all
+
 	}{
-		"as it was":     {func(string, *kaggletest.Server, []byte) {}, true, false},
-		"another file":  {func(_ string, s *kaggletest.Server, want []byte) { want[0]++ }, true, true},
-		"no note":       {func(path string, _ *kaggletest.Server, _ []byte) { os.Remove(path + ".part.json") }, false, true},
-		"broken note":   {func(path string, _ *kaggletest.Server, _ []byte) { os.WriteFile(path+".part.json", []byte("{"), 0o600) }, false, true},
-		"longer":        {func(path string, _ *kaggletest.Server, _ []byte) { os.WriteFile(path+".part", noise(3_000_001), 0o600) }, false, true},
-		"ranges unread": {func(_ string, s *kaggletest.Server, want []byte) { whole(s, want, http.StatusOK) }, true, true},
-		"other range":   {func(_ string, s *kaggletest.Server, want []byte) { whole(s, want, http.StatusPartialContent) }, true, true},
-		"no such range": {func(_ string, s *kaggletest.Server, want []byte) {
+		{"as it was", func(string, *kaggletest.Server, []byte) {}, true, false},
+		{"another file", func(_ string, s *kaggletest.Server, want []byte) { want[0]++ }, true, true},
+		{"no note", func(path string, _ *kaggletest.Server, _ []byte) { os.Remove(path + ".part.json") }, false, true},
+		{"broken note", func(path string, _ *kaggletest.Server, _ []byte) {
+			os.WriteFile(path+".part.json", []byte("{"),
+				0o600)
+		}, false, true},
+		{"longer", func(path string, _ *kaggletest.Server, _ []byte) {
+			os.WriteFile(path+".part", noise(3_000_001),
+				0o600)
+		}, false, true},
+		{"ranges unread", func(_ string, s *kaggletest.Server, want []byte) { whole(s, want, http.StatusOK) }, true,
+			true},
+		{"other range", func(_ string, s *kaggletest.Server, want []byte) { whole(s, want, http.StatusPartialContent) },
+			true, true},
+		{"no such range", func(_ string, s *kaggletest.Server, want []byte) {
 			whole(s, want, http.StatusRequestedRangeNotSatisfiable)
 		}, true, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s, client, path, want := place(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			storage(s, func(w http.ResponseWriter, r *http.Request) bool {
-				kaggletest.Head(w, want)
-				w.Header().Set("Content-Length", fmt.Sprint(len(want)))
-				w.Write(want[:2_000_000])
-				w.(http.Flusher).Flush()
-				<-r.Context().Done()
-				return true
-			})
-			progress := func(done, _ int64) {
-				if done == 2_000_000 {
-					cancel()
+		t.Run(c.name, func(t *testing.T) {
+			t.Run(c.name, func(t *testing.T) {
+				s, client, path, want := place(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				storage(s, func(w http.ResponseWriter, r *http.Request) bool {
+					kaggletest.Head(w, want)
+					w.Header().Set("Content-Length", fmt.Sprint(len(want)))
+					w.Write(want[:2_000_000])
+					w.(http.Flusher).Flush()
+					<-r.Context().Done()
+					return true
+				})
+				progress := func(done, _ int64) {
+					if done == 2_000_000 {
+						cancel()
+					}
 				}
-			}
-			if err := client.Fetch(ctx, Request{Address: base + "a.npz", Path: path, Progress: progress}); !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-			if info, err := os.Stat(path + ".part"); err != nil || info.Size() != 2_000_000 {
-				t.Fatalf("%v %v", info, err)
-			}
-			s.Odd = nil
-			before := len(s.Seen())
-			c.between(path, s, want)
-			var total int64
-			if err := client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path, Progress: func(_, of int64) { total = of }}); err != nil {
-				t.Fatal(err)
-			}
-			stored(t, path, want)
-			if ranged := strings.HasSuffix(s.Seen()[before], " bytes=2000000-"); ranged != c.ranged || (total == 3_000_000) != c.from0 {
-				t.Errorf("asked %q, %d bytes came", s.Seen()[before:], total)
-			}
+				if err := client.Fetch(ctx, Request{Address: base + "a.npz", Path: path,
+					Progress: progress}); !errors.Is(err, context.Canceled) {
+					t.Fatal(err)
+				}
+				if info, err := os.Stat(path + ".part"); err != nil || info.Size() != 2_000_000 {
+					t.Fatalf("%v %v", info, err)
+				}
+				s.Odd = nil
+				before := len(s.Seen())
+				c.between(path, s, want)
+				var total int64
+				if err := client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path,
+					Progress: func(_, of int64) { total = of }}); err != nil {
+					t.Fatal(err)
+				}
+				stored(t, path, want)
+				if ranged := strings.HasSuffix(s.Seen()[before], " bytes=2000000-"); ranged != c.ranged ||
+					(total == 3_000_000) != c.from0 {
+					t.Errorf("asked %q, %d bytes came", s.Seen()[before:], total)
+				}
+			})
 		})
 	}
 }
@@ -177,7 +198,8 @@ func whole(s *kaggletest.Server, b []byte, status int) {
 	})
 }
 
-// What goes wrong is said in a sentence that does not tell the signed address, leaves no file, and no part where nothing has come.
+// What goes wrong is said in a sentence that does not tell the signed address, leaves no file, and
+// no part where nothing has come.
 func TestFetchFails(t *testing.T) {
 	answers := func(status int, message string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool { kaggletest.Refuse(w, status, message); return true }
@@ -190,77 +212,88 @@ func TestFetchFails(t *testing.T) {
 		}
 	}
 	content := noise(3_000_000)
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name     string
 		answer   func(http.ResponseWriter, *http.Request) bool
 		want     string
 		requests int // to storage
 		kept     bool
 	}{
-		"key":       {answers(401, "Unauthenticated"), "401 Unauthorized: Unauthenticated; Kaggle does not know this user and key", 1, false},
-		"licence":   {answers(403, "User has not consented to terms of use.\x1b[31m"), "terms of use.[31m; accept the licence once, signed in with the same account, at https://www.kaggle.com/models/google/paligemma", 1, false},
-		"missing":   {answers(404, ""), "404 Not Found; Kaggle has no google/paligemma/jax/paligemma-3b-mix-224", 1, false},
-		"too many":  {answers(429, "slow down"), "429 Too Many Requests: slow down (tried 5 times); wait some minutes", 5, false},
-		"failure":   {answers(500, ""), "500 Internal Server Error (tried 5 times)", 5, false},
-		"inside":    {moves("https://inside.example/a"), "not a public address", 1, false},
-		"address":   {moves("https://169.254.169.254/a"), "not a public address", 1, false},
-		"http":      {moves("http://storage.googleapis.com/a"), "a redirect to something other than https", 1, false},
-		"port":      {moves("https://storage.googleapis.com:8443/a"), "a redirect to something other than https", 1, false},
-		"file":      {moves("file:///etc/passwd"), "a redirect to something other than https", 1, false},
-		"user":      {moves("https://a:b@storage.googleapis.com/a"), "a redirect to something other than https", 1, false},
-		"round":     {moves("https://storage.googleapis.com/a"), "one too many", 5, false},
-		"truncated": {func(w http.ResponseWriter, _ *http.Request) bool { breaks(w, content, 1000); return true }, "the connection ended before the file did (tried 5 times)", 5, true},
-		"slow":      {func(w http.ResponseWriter, r *http.Request) bool { trickle(w, r, content); return true }, "less than 16 kB came in a while (tried 5 times)", 5, true},
-		"page": {func(w http.ResponseWriter, _ *http.Request) bool {
+		{"key", answers(401, "Unauthenticated"),
+			"401 Unauthorized: Unauthenticated; Kaggle does not know this user and key", 1, false},
+		{"licence", answers(403, "User has not consented to terms of use.\x1b[31m"),
+			"terms of use.[31m; accept the licence once, signed in with the same account, at https://www.kaggle.com/models/google/paligemma", 1, false},
+		{"missing", answers(404, ""), "404 Not Found; Kaggle has no google/paligemma/jax/paligemma-3b-mix-224", 1,
+			false},
+		{"too many", answers(429, "slow down"), "429 Too Many Requests: slow down (tried 5 times); wait some minutes",
+			5, false},
+		{"failure", answers(500, ""), "500 Internal Server Error (tried 5 times)", 5, false},
+		{"inside", moves("https://inside.example/a"), "not a public address", 1, false},
+		{"address", moves("https://169.254.169.254/a"), "not a public address", 1, false},
+		{"http", moves("http://storage.googleapis.com/a"), "a redirect to something other than https", 1, false},
+		{"port", moves("https://storage.googleapis.com:8443/a"), "a redirect to something other than https", 1, false},
+		{"file", moves("file:///etc/passwd"), "a redirect to something other than https", 1, false},
+		{"user", moves("https://a:b@storage.googleapis.com/a"), "a redirect to something other than https", 1, false},
+		{"round", moves("https://storage.googleapis.com/a"), "one too many", 5, false},
+		{"truncated", func(w http.ResponseWriter, _ *http.Request) bool { breaks(w, content, 1000); return true },
+			"the connection ended before the file did (tried 5 times)", 5, true},
+		{"slow", func(w http.ResponseWriter, r *http.Request) bool { trickle(w, r, content); return true },
+			"less than 16 kB came in a while (tried 5 times)", 5, true},
+		{"page", func(w http.ResponseWriter, _ *http.Request) bool {
 			io.WriteString(w, "<!DOCTYPE html><p>Sign in")
 			return true
 		}, "a page to read", 1, false},
-		"no length": {func(w http.ResponseWriter, _ *http.Request) bool {
+		{"no length", func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Content-Type", "x/y")
 			w.(http.Flusher).Flush()
 			return true
 		}, "how long the file is", 1, false},
-		"too long": {func(w http.ResponseWriter, _ *http.Request) bool {
+		{"too long", func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Content-Type", "x/y")
 			w.Header().Set("Content-Length", "1000000000000")
 			return true
 		}, "want at most", 1, false},
-		"encoded": {func(w http.ResponseWriter, _ *http.Request) bool {
+		{"encoded", func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Write(content)
 			return true
 		}, "encoded", 1, false},
-		"checksum": {func(w http.ResponseWriter, _ *http.Request) bool {
+		{"checksum", func(w http.ResponseWriter, _ *http.Request) bool {
 			kaggletest.Head(w, content)
 			w.Header().Set("Content-Length", "9")
 			w.Write(content[1:10])
 			return true
 		}, "another checksum", 1, false},
-		"big header": {func(w http.ResponseWriter, _ *http.Request) bool {
+		{"big header", func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("X", strings.Repeat("x", 100<<10))
 			return true
 		}, "header", 5, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, client, path, _ := place(t)
-			client.Patience = 50 * time.Millisecond
-			storage(s, c.answer)
-			err := handle.Explain(client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}))
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), kaggletest.Key) || strings.ContainsAny(err.Error(), "\n\x1b") {
-				t.Errorf("%v, want %q", err, c.want)
-			}
-			requests := 0
-			for _, r := range s.Seen() {
-				if strings.HasPrefix(r, "storage.googleapis.com") {
-					requests++
+		t.Run(c.name, func(t *testing.T) {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				s, client, path, _ := place(t)
+				client.Patience = 50 * time.Millisecond
+				storage(s, c.answer)
+				err := handle.Explain(client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}))
+				if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") ||
+					strings.Contains(err.Error(), kaggletest.Key) || strings.ContainsAny(err.Error(), "\n\x1b") {
+					t.Errorf("%v, want %q", err, c.want)
 				}
-				if strings.HasPrefix(r, "inside") {
-					t.Error(r)
+				requests := 0
+				for _, r := range s.Seen() {
+					if strings.HasPrefix(r, "storage.googleapis.com") {
+						requests++
+					}
+					if strings.HasPrefix(r, "inside") {
+						t.Error(r)
+					}
 				}
-			}
-			if entries, _ := os.ReadDir(filepath.Dir(path)); requests != c.requests || (len(entries) > 0) != c.kept {
-				t.Errorf("%d requests, left: %v", requests, entries)
-			}
+				if entries, _ := os.ReadDir(filepath.Dir(path)); requests != c.requests ||
+					(len(entries) > 0) != c.kept {
+					t.Errorf("%d requests, left: %v", requests, entries)
+				}
+			})
 		})
 	}
 }
@@ -284,12 +317,14 @@ func TestFetchLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
-	if err := c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}); err == nil || !strings.Contains(err.Error(), "another run") {
+	if err := c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}); err == nil ||
+		!strings.Contains(err.Error(), "another run") {
 		t.Error(err)
 	}
 }
 
-// The API's answers: a version, and the names on several pages; names that are paths are left out; nonsense is refused.
+// The API's answers: a version, and the names on several pages; names that are paths are left out;
+// nonsense is refused.
 func TestAPI(t *testing.T) {
 	s, c, _, _ := place(t)
 	for _, name := range []string{"b.npz", "../c.npz", "d/e.npz", "f g", ".h", "z.md"} {
@@ -305,7 +340,8 @@ func TestAPI(t *testing.T) {
 	}
 	answer := ""
 	s.Odd = func(w http.ResponseWriter, _ *http.Request) bool { io.WriteString(w, answer); return true }
-	for answer = range map[string]bool{"": true, "[": true, "{}": true, `{"versionNumber": -1}`: true, `{"versionNumber": "x"}`: true, `"` + strings.Repeat("x", 2<<20) + `"`: true} {
+	for answer = range map[string]bool{"": true, "[": true, "{}": true, `{"versionNumber": -1}`: true,
+		`{"versionNumber": "x"}`: true, `"` + strings.Repeat("x", 2<<20) + `"`: true} {
 		if _, err := c.Newest(t.Context(), handle); err == nil {
 			t.Errorf("%.40q is a version", answer)
 		}
@@ -322,18 +358,25 @@ func TestAPI(t *testing.T) {
 }
 
 func TestParseHandle(t *testing.T) {
-	for s, want := range map[string]string{
-		"paligemma-3b-mix-224":        "google/paligemma/jax/paligemma-3b-mix-224",
-		"paligemma-3b-ft-docvqa-448":  "google/paligemma-ft/jax/paligemma-3b-ft-docvqa-448",
-		"paligemma2-3b-mix-448":       "google/paligemma-2/jax/paligemma2-3b-mix-448",
-		"google/paligemma-2/jax/x/12": "google/paligemma-2/jax/x/12",
-		"https://www.kaggle.com/models/google/paligemma/jax/paligemma-3b-pt-224/": "google/paligemma/jax/paligemma-3b-pt-224",
+	for _, c := range []struct {
+		s    string
+		want string
+	}{
+		{"paligemma-3b-mix-224", "google/paligemma/jax/paligemma-3b-mix-224"},
+		{"paligemma-3b-ft-docvqa-448", "google/paligemma-ft/jax/paligemma-3b-ft-docvqa-448"},
+		{"paligemma2-3b-mix-448", "google/paligemma-2/jax/paligemma2-3b-mix-448"},
+		{"google/paligemma-2/jax/x/12", "google/paligemma-2/jax/x/12"},
+		{"https://www.kaggle.com/models/google/paligemma/jax/paligemma-3b-pt-224/",
+			"google/paligemma/jax/paligemma-3b-pt-224"},
 	} {
-		if h, err := ParseHandle(s); err != nil || h.String() != want {
-			t.Errorf("%s: %v %v", s, h, err)
-		}
+		t.Run(c.s, func(t *testing.T) {
+			if h, err := ParseHandle(c.s); err != nil || h.String() != c.want {
+				t.Errorf("%s: %v %v", c.s, h, err)
+			}
+		})
 	}
-	for _, s := range []string{"", "gemma", "a/b", "a/b/c", "a/b/c/d/0", "a/b/c/d/x", "a/b/c/d/1/e", "../b/c/d", "a/b/c/d?x", "a/b/c/..", "https://evil.example/models/a/b/c/d", "a//c/d", "paligemma-3b/../x"} {
+	for _, s := range []string{"", "gemma", "a/b", "a/b/c", "a/b/c/d/0", "a/b/c/d/x", "a/b/c/d/1/e", "../b/c/d",
+		"a/b/c/d?x", "a/b/c/..", "https://evil.example/models/a/b/c/d", "a//c/d", "paligemma-3b/../x"} {
 		if h, err := ParseHandle(s); err == nil {
 			t.Errorf("%q is %v", s, h)
 		}
@@ -347,9 +390,12 @@ func TestChoose(t *testing.T) {
 		floats bool
 		want   string
 	}{
-		{files, false, "x.f16.npz"}, {files, true, "x.npz"}, {"x.npz x.b16.npz", false, "x.b16.npz"}, {"x.npz", false, "x.npz"},
-		{"x.b16.npz.part10 x.b16.npz.part9 x.b16.npz.part8 a.txt", false, "x.b16.npz.part8 x.b16.npz.part9 x.b16.npz.part10"},
-		{"a.txt m.tar.gz", false, "m.tar.gz"}, {"a.txt", false, ""}, {"", false, ""}, {"x.npz.part x.npz.part.json", false, ""}, {"x.npz.part0 x.npz.part2", false, ""},
+		{files, false, "x.f16.npz"}, {files, true, "x.npz"}, {"x.npz x.b16.npz", false, "x.b16.npz"},
+		{"x.npz", false, "x.npz"},
+		{"x.b16.npz.part10 x.b16.npz.part9 x.b16.npz.part8 a.txt", false,
+			"x.b16.npz.part8 x.b16.npz.part9 x.b16.npz.part10"},
+		{"a.txt m.tar.gz", false, "m.tar.gz"}, {"a.txt", false, ""}, {"", false, ""}, {"x.npz.part x.npz.part.json",
+			false, ""}, {"x.npz.part0 x.npz.part2", false, ""},
 	} {
 		have, err := Choose(strings.Fields(c.files), c.floats)
 		if strings.Join(have, " ") != c.want || (err == nil) != (c.want != "") {
@@ -371,7 +417,8 @@ func TestFind(t *testing.T) {
 	if _, _, err := Find(get(), home); !errors.Is(err, ErrNoCredentials) {
 		t.Error(err)
 	}
-	if c, _, err := Find(get("KAGGLE_USERNAME", "u", "KAGGLE_KEY", " k\n"), home); err != nil || *c != (Credentials{User: "u", Key: "k"}) {
+	if c, _, err := Find(get("KAGGLE_USERNAME", "u", "KAGGLE_KEY", " k\n"), home); err != nil ||
+		*c != (Credentials{User: "u", Key: "k"}) {
 		t.Error(c, err)
 	}
 	if c, _, err := Find(get("KAGGLE_API_TOKEN", "t"), home); err != nil || *c != (Credentials{Token: "t"}) {
@@ -383,18 +430,41 @@ func TestFind(t *testing.T) {
 	folder := filepath.Join(home, ".kaggle")
 	os.Mkdir(folder, 0o700)
 	path := filepath.Join(folder, "kaggle.json")
-	for text, good := range map[string]bool{`{"username":"u","key":"verysecret"}`: true, `{"username":"u"`: false, `{"key":"verysecret"}`: false, "": false, "[]": false} {
-		os.WriteFile(path, []byte(text), 0o600)
-		if c, warning, err := Find(get(), home); (err == nil) != good || warning != "" || good && c.Key != "verysecret" || err != nil && strings.Contains(err.Error(), "verysecret") {
-			t.Errorf("%s: %v %q %v", text, c, warning, err)
-		}
+	for _, test := range []struct {
+		text string
+		good bool
+	}{
+		{`{"username":"u","key":"verysecret"}`, true},
+		{`{"username":"u"`, false},
+		{`{"key":"verysecret"}`, false},
+		{"", false},
+		{"[]", false},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			os.WriteFile(path, []byte(test.text), 0o600)
+			if c, warning, err := Find(get(), home); (err == nil) != test.good || warning != "" || test.good &&
+				c.Key != "verysecret" || err != nil && strings.Contains(err.Error(), "verysecret") {
+				t.Errorf("%s: %v %q %v", test.text, c, warning, err)
+			}
+		})
 	}
 	os.WriteFile(path, []byte(`{"username":"u","key":"k"}`), 0o600)
-	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o640: true, 0o604: true, 0o700: false} {
-		os.Chmod(path, mode)
-		if _, warning, err := Find(get("KAGGLE_CONFIG_DIR", folder), "nowhere"); err != nil || strings.Contains(warning, "chmod 600") != warned {
-			t.Errorf("%o: %q %v", mode, warning, err)
-		}
+	for _, c := range []struct {
+		mode   os.FileMode
+		warned bool
+	}{
+		{0o600, false},
+		{0o640, true},
+		{0o604, true},
+		{0o700, false},
+	} {
+		t.Run(fmt.Sprint(c.mode), func(t *testing.T) {
+			os.Chmod(path, c.mode)
+			if _, warning, err := Find(get("KAGGLE_CONFIG_DIR", folder), "nowhere"); err != nil ||
+				strings.Contains(warning, "chmod 600") != c.warned {
+				t.Errorf("%o: %q %v", c.mode, warning, err)
+			}
+		})
 	}
 }
 
@@ -428,12 +498,15 @@ func packed(t *testing.T, zip bool, headers ...tar.Header) string {
 
 func TestUnpack(t *testing.T) {
 	for _, zip := range []bool{false, true} {
-		path, folder := packed(t, zip, tar.Header{Name: "m/", Typeflag: tar.TypeDir}, tar.Header{Name: "./m/a.npz", Size: 1000}, tar.Header{Name: "m/README.md", Size: 10}, tar.Header{Name: "b.npz.part0", Size: 5}), t.TempDir()
+		path, folder := packed(t, zip, tar.Header{Name: "m/", Typeflag: tar.TypeDir}, tar.Header{Name: "./m/a.npz",
+			Size: 1000}, tar.Header{Name: "m/README.md", Size: 10}, tar.Header{Name: "b.npz.part0", Size: 5}),
+			t.TempDir()
 		if is, err := IsArchive(path); !is || err != nil {
 			t.Error(is, err)
 		}
 		have, err := Unpack(t.Context(), path, folder)
-		if err != nil || !slices.Equal(have, []string{filepath.Join(folder, "a.npz"), filepath.Join(folder, "b.npz.part0")}) {
+		if err != nil || !slices.Equal(have, []string{filepath.Join(folder, "a.npz"),
+			filepath.Join(folder, "b.npz.part0")}) {
 			t.Errorf("%v %q", err, have)
 		}
 		if b, _ := os.ReadFile(filepath.Join(folder, "a.npz")); !bytes.Equal(b, noise(1000)) {
@@ -454,30 +527,35 @@ func TestUnpackHostile(t *testing.T) {
 	for i := range many {
 		many[i].Name = "x"
 	}
-	for name, path := range map[string]string{
-		"up":        packed(t, false, good, tar.Header{Name: "../b.npz", Size: 10}),
-		"up inside": packed(t, true, good, tar.Header{Name: "m/../../b.npz", Size: 10}),
-		"absolute":  packed(t, false, good, tar.Header{Name: "/tmp/b.npz", Size: 10}),
-		"drive":     packed(t, false, good, tar.Header{Name: `C:\b.npz`, Size: 10}),
-		"link":      packed(t, false, good, tar.Header{Name: "b.npz", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}),
-		"hardlink":  packed(t, false, good, tar.Header{Name: "b.npz", Typeflag: tar.TypeLink, Linkname: "a.npz"}),
-		"device":    packed(t, false, good, tar.Header{Name: "b.npz", Typeflag: tar.TypeChar}),
-		"fifo":      packed(t, false, good, tar.Header{Name: "b", Typeflag: tar.TypeFifo}),
-		"twice":     packed(t, false, good, tar.Header{Name: "m/a.npz", Size: 10}),
-		"hidden":    packed(t, false, good, tar.Header{Name: ".npz", Size: 10}),
-		"empty":     packed(t, false, good, tar.Header{Name: "b.npz"}),
-		"nothing":   packed(t, false, tar.Header{Name: "b.txt", Size: 10}),
-		"many":      packed(t, true, many...),
-		"cut":       cutPath,
-		"words":     words,
+	for _, c := range []struct {
+		name string
+		path string
+	}{
+		{"up", packed(t, false, good, tar.Header{Name: "../b.npz", Size: 10})},
+		{"up inside", packed(t, true, good, tar.Header{Name: "m/../../b.npz", Size: 10})},
+		{"absolute", packed(t, false, good, tar.Header{Name: "/tmp/b.npz", Size: 10})},
+		{"drive", packed(t, false, good, tar.Header{Name: `C:\b.npz`, Size: 10})},
+		{"link", packed(t, false, good, tar.Header{Name: "b.npz", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"})},
+		{"hardlink", packed(t, false, good, tar.Header{Name: "b.npz", Typeflag: tar.TypeLink, Linkname: "a.npz"})},
+		{"device", packed(t, false, good, tar.Header{Name: "b.npz", Typeflag: tar.TypeChar})},
+		{"fifo", packed(t, false, good, tar.Header{Name: "b", Typeflag: tar.TypeFifo})},
+		{"twice", packed(t, false, good, tar.Header{Name: "m/a.npz", Size: 10})},
+		{"hidden", packed(t, false, good, tar.Header{Name: ".npz", Size: 10})},
+		{"empty", packed(t, false, good, tar.Header{Name: "b.npz"})},
+		{"nothing", packed(t, false, tar.Header{Name: "b.txt", Size: 10})},
+		{"many", packed(t, true, many...)},
+		{"cut", cutPath},
+		{"words", words},
 	} {
-		folder := t.TempDir()
-		if have, err := Unpack(t.Context(), path, folder); err == nil || len(have) > 0 {
-			t.Errorf("%s: %v", name, have)
-		}
-		if entries, _ := os.ReadDir(folder); len(entries) > 0 {
-			t.Errorf("%s: left %v", name, entries)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			folder := t.TempDir()
+			if have, err := Unpack(t.Context(), c.path, folder); err == nil || len(have) > 0 {
+				t.Errorf("%s: %v", c.name, have)
+			}
+			if entries, _ := os.ReadDir(folder); len(entries) > 0 {
+				t.Errorf("%s: left %v", c.name, entries)
+			}
+		})
 	}
 	if _, err := io.Copy(io.Discard, &bounded{t.Context(), strings.NewReader("four"), 3}); err == nil {
 		t.Error("more than its bound was read")
@@ -496,7 +574,8 @@ func TestNote(t *testing.T) {
 	c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path})
 	b, err := os.ReadFile(path + ".part.json")
 	var note beginning
-	if err != nil || json.Unmarshal(b, &note) != nil || note.From != base+"a.npz" || note.Total != 3_000_000 || note.MD5 == "" || note.CRC32C == "" || bytes.Contains(b, []byte("secret")) {
+	if err != nil || json.Unmarshal(b, &note) != nil || note.From != base+"a.npz" || note.Total != 3_000_000 ||
+		note.MD5 == "" || note.CRC32C == "" || bytes.Contains(b, []byte("secret")) {
 		t.Errorf("%s %v", b, err)
 	}
 }

@@ -102,7 +102,8 @@ func entry(h *tar.Header) (string, error) {
 		return "", fmt.Errorf("%.60q is neither a file nor a folder", h.Name)
 	}
 	clean := path.Clean(h.Name)
-	if path.IsAbs(h.Name) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(h.Name, "\\\x00:") {
+	if path.IsAbs(h.Name) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsAny(h.Name,
+		"\\\x00:") {
 		return "", fmt.Errorf("%.60q leads out of the archive", h.Name)
 	}
 	name := path.Base(clean)

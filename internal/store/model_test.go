@@ -72,11 +72,13 @@ func TestCheckPair(t *testing.T) {
 		t.Error(err)
 	}
 	swapped := Files{Text: f.Vision, Vision: f.Text}
-	if err, kind := CheckPair(swapped), new(paligemma.FileKindError); !errors.As(err, kind) || kind.Have != paligemma.VisionFile {
+	if err, kind := CheckPair(swapped), new(paligemma.FileKindError); !errors.As(err, kind) ||
+		kind.Have != paligemma.VisionFile {
 		t.Errorf("swapped: %v", err)
 	}
 	wide := Info{Text: paligemma.TextConfig{EmbeddingLength: 8}, Vision: paligemma.VisionConfig{ProjectionDim: 9}}
-	if err := wide.CheckPair(); err == nil || !strings.Contains(err.Error(), "gives rows of 9, the decoder takes rows of 8") {
+	if err := wide.CheckPair(); err == nil || !strings.Contains(err.Error(),
+		"gives rows of 9, the decoder takes rows of 8") {
 		t.Errorf("of two models: %v", err)
 	}
 }
@@ -108,7 +110,8 @@ func TestRemovable(t *testing.T) {
 	if err := os.WriteFile(masks, []byte("not a mask file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Removable(folder, "a"); err == nil || !strings.Contains(err.Error(), "not a mask file, remove it by hand") {
+	if _, err := Removable(folder, "a"); err == nil || !strings.Contains(err.Error(),
+		"not a mask file, remove it by hand") {
 		t.Errorf("with another file for masks: %v", err)
 	}
 	if err := os.Remove(masks); err != nil {

@@ -45,7 +45,8 @@ func Find(model, mmproj, masks string) (Files, error) {
 	}
 	if f.Vision == "" {
 		if !info.IsDir() && !info.Mode().IsRegular() {
-			return Files{}, errors.New(model + ": neither a file nor a folder, want a text GGUF or the folder that holds it")
+			return Files{},
+				errors.New(model + ": neither a file nor a folder, want a text GGUF or the folder that holds it")
 		}
 		if f.Vision, err = besideText(f.Text); err != nil {
 			return Files{}, err

@@ -31,7 +31,8 @@ func folderOf(t *testing.T, names ...string) string {
 func TestFind(t *testing.T) {
 	t.Setenv("PALI_MODELS", folderOf(t, "us/named-F16.gguf", "us/mmproj-named-F16.gguf"))
 	folder := folderOf(t, "one/a-Q4_0.gguf", "one/mmproj-a-F16.gguf", "one/masks-a.gguf", "one/notes.txt",
-		"two/a-Q4_0.gguf", "two/a-F16.gguf", "two/mmproj-a-Q4_0.gguf", "two/mmproj-a-F16.gguf", "two/mmproj-a-b-F16.gguf",
+		"two/a-Q4_0.gguf", "two/a-F16.gguf", "two/mmproj-a-Q4_0.gguf", "two/mmproj-a-F16.gguf",
+		"two/mmproj-a-b-F16.gguf",
 		"several/a-Q4_0.gguf", "several/mmproj-x.gguf", "several/mmproj-y.gguf",
 		"masks/a-Q4_0.gguf", "masks/mmproj-a-Q4_0.gguf", "masks/masks-x.gguf", "masks/masks-y.gguf",
 		"blind/a-Q4_0.gguf", "empty/notes.txt")
@@ -39,9 +40,11 @@ func TestFind(t *testing.T) {
 		name, model, mmproj, masks string
 		want                       Files
 	}{
-		{"a folder", "one", "", "", Files{Text: "one/a-Q4_0.gguf", Vision: "one/mmproj-a-F16.gguf", Masks: "one/masks-a.gguf"}},
+		{"a folder", "one", "", "", Files{Text: "one/a-Q4_0.gguf", Vision: "one/mmproj-a-F16.gguf",
+			Masks: "one/masks-a.gguf"}},
 		{"a file", "two/a-F16.gguf", "", "", Files{Text: "two/a-F16.gguf", Vision: "two/mmproj-a-F16.gguf"}},
-		{"the same type first", "two/a-Q4_0.gguf", "", "", Files{Text: "two/a-Q4_0.gguf", Vision: "two/mmproj-a-Q4_0.gguf"}},
+		{"the same type first", "two/a-Q4_0.gguf", "", "", Files{Text: "two/a-Q4_0.gguf",
+			Vision: "two/mmproj-a-Q4_0.gguf"}},
 		{"what is given", "several", "v", "m", Files{Text: "several/a-Q4_0.gguf", Vision: "v", Masks: "m"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,7 +61,8 @@ func TestFind(t *testing.T) {
 		})
 	}
 	f, err := Find(filepath.Join(folder, "masks"), "", "")
-	if several := new(AmbiguousError); err != nil || f.Masks != "" || !errors.As(f.MasksErr, several) || several.Want != paligemma.MaskFile {
+	if several := new(AmbiguousError); err != nil || f.Masks != "" || !errors.As(f.MasksErr, several) ||
+		several.Want != paligemma.MaskFile {
 		t.Errorf("several mask files: %v, %+v", err, f)
 	}
 	f, err = Find("NAMED", "", "")
@@ -82,7 +86,8 @@ func TestFind(t *testing.T) {
 }
 
 func TestNamed(t *testing.T) {
-	folder := folderOf(t, "A-F16.gguf", "A-2-F16.gguf", "pub/b/B-3-Q8_0.gguf", "pub/b/mmproj-B-3-Q8_0.gguf", "pub/c/d/deep-F16.gguf", ".x/hidden-F16.gguf")
+	folder := folderOf(t, "A-F16.gguf", "A-2-F16.gguf", "pub/b/B-3-Q8_0.gguf", "pub/b/mmproj-B-3-Q8_0.gguf",
+		"pub/c/d/deep-F16.gguf", ".x/hidden-F16.gguf")
 	for _, c := range []struct{ name, want string }{
 		{"a-f16", "A-F16.gguf"},
 		{"A-2.gguf", "A-2-F16.gguf"},

@@ -3,8 +3,9 @@
 //
 //	cut ──strips of about 1 MiB──▶ workers, each with memory of its own: Fetch ──▶ values ──▶ Store
 //
-// One goroutine cuts tensors into strips of rows, in order; workers do them, in any order. Where the
-// strips lie depends on the shapes alone, so that nothing that is computed depends on the threads.
+// One goroutine cuts tensors into strips of rows, in order; workers do them, in any order. Where
+// the strips lie depends on the shapes alone, so that nothing that is computed depends on the
+// threads.
 package strips
 
 import (
@@ -20,7 +21,8 @@ import (
 // Size is about how many values a strip has: 1 MiB of 32-bit floats.
 const Size = 1 << 18
 
-// maxThreads bounds the workers: each has a strip as it was read, as values and as bytes, 2 to 5 MiB.
+// maxThreads bounds the workers: each has a strip as it was read, as values and as bytes, 2 to 5
+// MiB.
 const maxThreads = 64
 
 // Worker does one strip after another, in memory of its own.
@@ -31,10 +33,10 @@ type Worker[S any] interface {
 	Store(S, []float32) error
 }
 
-// Run calls cut in a goroutine of its own and gives each strip that cut hands out to one of n workers
-// (threads < 1: one for each processor), each made by newWorker. hand waits until a worker is free.
-// Run returns when all strips are done, or with the first error. When ctx ends it returns the cause:
-// cut's context ends with ctx and with the first error.
+// Run calls cut in a goroutine of its own and gives each strip that cut hands out to one of n
+// workers (threads < 1: one for each processor), each made by newWorker. hand waits until a worker
+// is free. Run returns when all strips are done, or with the first error. When ctx ends it returns
+// the cause: cut's context ends with ctx and with the first error.
 func Run[S any](ctx context.Context, threads int, cut func(ctx context.Context, hand func(S) error) error,
 	newWorker func() Worker[S]) error {
 	group, running := errgroup.WithContext(ctx)
@@ -80,8 +82,9 @@ func work[S any](ctx context.Context, strips <-chan S, w Worker[S]) error {
 	return nil
 }
 
-// Rows cuts n rows of width values into strips of about Size values. It yields the first row of each
-// and the row after its last. All strips but the last have a multiple of tile rows, and at least one tile.
+// Rows cuts n rows of width values into strips of about Size values. It yields the first row of
+// each and the row after its last. All strips but the last have a multiple of tile rows, and at
+// least one tile.
 func Rows(n, width, tile int) iter.Seq2[int, int] {
 	step := max(Size/width/tile, 1) * tile
 	return func(yield func(from, to int) bool) {
@@ -93,8 +96,9 @@ func Rows(n, width, tile int) iter.Seq2[int, int] {
 	}
 }
 
-// Progress returns a function that counts n more bytes as done and calls report, which may be nil, with
-// the bytes done so far and in all. It is safe for concurrent use; report is called by one goroutine at a time.
+// Progress returns a function that counts n more bytes as done and calls report, which may be nil,
+// with the bytes done so far and in all. It is safe for concurrent use; report is called by one
+// goroutine at a time.
 func Progress(total int64, report func(done, total int64)) func(n int) {
 	if report == nil {
 		return func(int) {}
@@ -109,8 +113,8 @@ func Progress(total int64, report func(done, total int64)) func(n int) {
 	}
 }
 
-// Room returns n elements of *memory, which is made larger where it has fewer. What they hold is left over
-// from the last use.
+// Room returns n elements of *memory, which is made larger where it has fewer. What they hold is
+// left over from the last use.
 func Room[T any](memory *[]T, n int) []T {
 	if n > cap(*memory) {
 		*memory = make([]T, n)

@@ -92,7 +92,8 @@ func TestRunFails(t *testing.T) {
 		{"store", func(s [2]int) (error, error) { return nil, map[bool]error{true: broken}[s[0] == 70] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if out, err := double(context.Background(), 1_000_000, 3, c.fail); !errors.Is(err, broken) || len(out) > 10_000 {
+			if out, err := double(context.Background(), 1_000_000, 3, c.fail); !errors.Is(err, broken) ||
+				len(out) > 10_000 {
 				t.Errorf("%d done: %v", len(out), err)
 			}
 		})
@@ -160,7 +161,8 @@ func TestValueError(t *testing.T) {
 	}{
 		{"vector", []int{4}, 3, float32(math.NaN()), NotFinite, "element [3] is NaN, want a finite number"},
 		{"matrix", []int{4, 5}, 7, 65520, "too large for F16", "element [1 2] is 65520, too large for F16"},
-		{"four axes", []int{2, 3, 4, 5}, 119, float32(math.Inf(-1)), NotFinite, "element [1 2 3 4] is -Inf, want a finite number"},
+		{"four axes", []int{2, 3, 4, 5}, 119, float32(math.Inf(-1)), NotFinite,
+			"element [1 2 3 4] is -Inf, want a finite number"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if have := ValueError(c.shape, c.at, c.v, c.wrong).Error(); have != c.want {

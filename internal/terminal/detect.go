@@ -1,6 +1,6 @@
 package terminal
 
-// This file: which form a terminal knows, by its environment, or by asking it. Before it: a process with a terminal. After it: a Form, or none.
+// This file: which form a terminal supports, by its environment, or by asking it.
 
 import (
 	"bytes"
@@ -19,8 +19,9 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// FromEnvironment tells the form by the variables that terminals set. Inside tmux and screen they are those of the terminal outside, which does not get
-// the sequences.
+// FromEnvironment returns the form that the terminal supports by the variables, read with get, that
+// terminals set. It returns false inside tmux and screen: there they are those of the outer
+// terminal, which does not get the sequences.
 func FromEnvironment(get func(name string) string) (Form, bool) {
 	kind := get("TERM")
 	if get("TMUX") != "" || strings.HasPrefix(kind, "screen") || strings.HasPrefix(kind, "tmux") {
@@ -32,17 +33,20 @@ func FromEnvironment(get func(name string) string) (Form, bool) {
 		return Kitty, true
 	case program == "iTerm.app", program == "WezTerm", program == "mintty", get("LC_TERMINAL") == "iTerm2":
 		return ITerm2, true
-	case strings.Contains(kind, "sixel"), slices.Contains([]string{"foot", "foot-extra", "mlterm", "yaft-256color"}, kind):
+	case strings.Contains(kind, "sixel"), slices.Contains([]string{"foot", "foot-extra", "mlterm", "yaft-256color"},
+		kind):
 		return Sixel, true
 	}
 	return "", false
 }
 
-// question asks whether the terminal knows kitty's form (by an image of one pixel that is not shown), and then what it is: every terminal answers that.
+// question asks whether the terminal supports kitty's form (by an image of one pixel that is not
+// shown), and then for its device attributes: every terminal answers that.
 const question = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
 
-// FromAnswer tells the form by what a terminal answers to the question. whole says that the answer is complete: it ends with the device attributes,
-// CSI ? numbers c, among which 4 stands for sixels.
+// FromAnswer returns the form that a terminal supports by its answer to the question. whole says
+// that answer is complete: it ends with the device attributes, CSI ? numbers c, in which 4 stands
+// for sixels.
 func FromAnswer(answer []byte) (f Form, known, whole bool) {
 	at := bytes.Index(answer, []byte("\x1b[?"))
 	if at < 0 {
@@ -60,17 +64,18 @@ func FromAnswer(answer []byte) (f Form, known, whole bool) {
 	return "", false, true
 }
 
-// patience is how long a terminal may take for its answer, also one far away.
-const patience = 500 * time.Millisecond
+// answerTimeout is how long a terminal may take for its answer, also one far away.
+const answerTimeout = 500 * time.Millisecond
 
-// Ask asks the process's terminal. It knows no form where there is no terminal, or none that answers in time.
+// Ask asks the terminal of this process for the form that it supports. It returns false if there is
+// no terminal, or none that answers in time.
 func Ask() (Form, bool) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return "", false
 	}
 	defer tty.Close()
-	if err := tty.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := tty.SetReadDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return "", false // reading could wait for ever
 	}
 	raw, err := tty.SyscallConn() // Fd would make reading wait for ever again

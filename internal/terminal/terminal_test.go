@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// noise is an image whose PNG is long, with an edge that is no multiple of six.
+// noise returns an image whose PNG is long; its height is meant not to be a multiple of six.
 func noise(width, height int) *image.RGBA {
 	r := rand.New(rand.NewPCG(1, 2))
 	p := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -41,7 +41,7 @@ func shown(t *testing.T, f Form, p image.Image) string {
 	return text
 }
 
-// same compares an image with the one that was sent as a PNG.
+// same compares want with the image sent as a PNG in base.
 func same(t *testing.T, base string, want image.Image) {
 	t.Helper()
 	data, err := base64.StdEncoding.DecodeString(base)
@@ -68,7 +68,8 @@ func TestKitty(t *testing.T) {
 	base := ""
 	for i, part := range parts {
 		keys, payload, _ := strings.Cut(part, ";")
-		want := map[bool]string{true: "a=T,f=100,q=2,"}[i == 0] + map[bool]string{true: "m=0", false: "m=1"}[i == len(parts)-1]
+		want := map[bool]string{true: "a=T,f=100,q=2,"}[i == 0] +
+			map[bool]string{true: "m=0", false: "m=1"}[i == len(parts)-1]
 		if keys != want || len(payload) > 4096 || i < len(parts)-1 && len(payload)%4 != 0 {
 			t.Errorf("piece %d: keys %q, want %q; %d bytes", i, keys, want, len(payload))
 		}
@@ -82,7 +83,9 @@ func TestKitty(t *testing.T) {
 
 func TestITerm2(t *testing.T) {
 	p := noise(20, 10)
-	m := regexp.MustCompile(`^\x1b\]1337;File=inline=1;size=(\d+);width=20px;height=10px:([A-Za-z0-9+/=]+)\x07$`).FindStringSubmatch(shown(t, ITerm2, p))
+	form := regexp.MustCompile(
+		`^\x1b\]1337;File=inline=1;size=(\d+);width=20px;height=10px:([A-Za-z0-9+/=]+)\x07$`)
+	m := form.FindStringSubmatch(shown(t, ITerm2, p))
 	if m == nil {
 		t.Fatal("not the form")
 	}
@@ -92,7 +95,8 @@ func TestITerm2(t *testing.T) {
 	same(t, m[2], p)
 }
 
-// unsixel reads sixels as a terminal does. libsixel and ImageMagick read what Show writes to the same pixels (checked outside of the tests).
+// unsixel reads sixels as a terminal does. libsixel and ImageMagick read what Show writes to the
+// same pixels (checked outside of the tests).
 func unsixel(text string) (*image.RGBA, error) {
 	m := regexp.MustCompile(`(?s)^\x1bPq"1;1;(\d+);(\d+)(.*)\x1b\\$`).FindStringSubmatch(text)
 	if m == nil {
@@ -163,7 +167,8 @@ func TestSixel(t *testing.T) {
 }
 
 func TestShowShrinks(t *testing.T) {
-	for _, c := range [][4]int{{1600, 600, 800, 300}, {600, 1200, 300, 600}, {800, 600, 800, 600}, {30000, 1, 800, 1}, {1, 30000, 1, 600}} {
+	for _, c := range [][4]int{{1600, 600, 800, 300}, {600, 1200, 300, 600}, {800, 600, 800, 600}, {30000, 1, 800, 1},
+		{1, 30000, 1, 600}} {
 		text := shown(t, ITerm2, image.NewRGBA(image.Rect(0, 0, c[0], c[1])))
 		if !strings.Contains(text, fmt.Sprintf("width=%dpx;height=%dpx:", c[2], c[3])) {
 			t.Errorf("%v: %.80q", c, text)
@@ -175,28 +180,35 @@ func TestShowShrinks(t *testing.T) {
 }
 
 func TestFromEnvironment(t *testing.T) {
-	for set, want := range map[string]Form{
-		"TERM=xterm-kitty": Kitty, "TERM=xterm-256color KITTY_WINDOW_ID=1": Kitty, "TERM=xterm-ghostty": Kitty, "TERM_PROGRAM=ghostty": Kitty,
-		"TERM_PROGRAM=iTerm.app": ITerm2, "TERM_PROGRAM=WezTerm": ITerm2, "LC_TERMINAL=iTerm2 TERM=xterm-256color": ITerm2, "TERM_PROGRAM=mintty": ITerm2,
-		"TERM=foot": Sixel, "TERM=mlterm": Sixel, "TERM=xterm-sixel": Sixel,
-		"TERM=xterm-256color": "", "TERM=dumb": "", "": "", "TERM_PROGRAM=Apple_Terminal": "",
-		"TMUX=/tmp/x TERM=tmux-256color KITTY_WINDOW_ID=1": "", "TERM=screen LC_TERMINAL=iTerm2": "",
+	for _, c := range []struct {
+		set  string
+		want Form
+	}{
+		{"TERM=xterm-kitty", Kitty}, {"TERM=xterm-256color KITTY_WINDOW_ID=1", Kitty}, {"TERM=xterm-ghostty", Kitty},
+		{"TERM_PROGRAM=ghostty", Kitty},
+		{"TERM_PROGRAM=iTerm.app", ITerm2}, {"TERM_PROGRAM=WezTerm", ITerm2},
+		{"LC_TERMINAL=iTerm2 TERM=xterm-256color", ITerm2}, {"TERM_PROGRAM=mintty", ITerm2},
+		{"TERM=foot", Sixel}, {"TERM=mlterm", Sixel}, {"TERM=xterm-sixel", Sixel},
+		{"TERM=xterm-256color", ""}, {"TERM=dumb", ""}, {"", ""}, {"TERM_PROGRAM=Apple_Terminal", ""},
+		{"TMUX=/tmp/x TERM=tmux-256color KITTY_WINDOW_ID=1", ""}, {"TERM=screen LC_TERMINAL=iTerm2", ""},
 	} {
-		get := func(name string) string {
-			for _, pair := range strings.Fields(set) {
-				if k, v, _ := strings.Cut(pair, "="); k == name {
-					return v
+		t.Run(c.set, func(t *testing.T) {
+			get := func(name string) string {
+				for _, pair := range strings.Fields(c.set) {
+					if k, v, _ := strings.Cut(pair, "="); k == name {
+						return v
+					}
 				}
+				return ""
 			}
-			return ""
-		}
-		if f, ok := FromEnvironment(get); f != want || ok != (want != "") {
-			t.Errorf("%s: %q, %v", set, f, ok)
-		}
+			if f, ok := FromEnvironment(get); f != c.want || ok != (c.want != "") {
+				t.Errorf("%s: %q, %v", c.set, f, ok)
+			}
+		})
 	}
 }
 
-// slow is a terminal that answers a byte at a time.
+// slow is a terminal that answers one byte at a time.
 type slow struct {
 	answer string
 	asked  string
@@ -212,21 +224,26 @@ func (s *slow) Read(p []byte) (int, error) {
 }
 
 func TestAsk(t *testing.T) {
-	for answer, want := range map[string]Form{
-		"\x1b_Gi=31;OK\x1b\\\x1b[?62;c":        Kitty,
-		"\x1b_Gi=31;OK\x1b\\\x1b[?62;4c":       Kitty, // it knows both
-		"\x1b_Gi=31;ENOTSUP:x\x1b\\\x1b[?62;c": "",
-		"\x1b[?62;4;22c":                       Sixel,
-		"\x1b[?4;6c":                           "", // a VT132, whose number is 4
-		"\x1b[?64;14;22c":                      "",
-		"\x1b[?1;2c":                           "",
-		"\x1b[?62;4":                           "", // it ends too early
-		"":                                     "",
-		strings.Repeat("x", 5000):              "",
+	for _, c := range []struct {
+		answer string
+		want   Form
+	}{
+		{"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", Kitty},
+		{"\x1b_Gi=31;OK\x1b\\\x1b[?62;4c", Kitty}, // it supports both
+		{"\x1b_Gi=31;ENOTSUP:x\x1b\\\x1b[?62;c", ""},
+		{"\x1b[?62;4;22c", Sixel},
+		{"\x1b[?4;6c", ""}, // a VT132, whose number is 4
+		{"\x1b[?64;14;22c", ""},
+		{"\x1b[?1;2c", ""},
+		{"\x1b[?62;4", ""}, // it ends too early
+		{"", ""},
+		{strings.Repeat("x", 5000), ""},
 	} {
-		s := &slow{answer: answer}
-		if f, ok := ask(s); f != want || ok != (want != "") || s.asked != question {
-			t.Errorf("%q: %q, %v", answer, f, ok)
-		}
+		t.Run(c.answer, func(t *testing.T) {
+			s := &slow{answer: c.answer}
+			if f, ok := ask(s); f != c.want || ok != (c.want != "") || s.asked != question {
+				t.Errorf("%q: %q, %v", c.answer, f, ok)
+			}
+		})
 	}
 }

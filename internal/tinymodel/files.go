@@ -1,6 +1,6 @@
 package tinymodel
 
-// This file: the bytes of the two files. Before it: arrays and pieces. After it: package npz and convert/sentencepiece, which read them.
+// This file: the bytes of the two files.
 
 import (
 	"archive/zip"
@@ -15,7 +15,7 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// Pack returns the .npz file of these arrays. It fails only if a test made arrays that cannot be written.
+// Pack returns the .npz file of arrays. It fails only if they cannot be written.
 func Pack(arrays []Array, deflated bool) ([]byte, error) {
 	var b bytes.Buffer
 	w := npz.NewWriter(&b)
@@ -41,7 +41,7 @@ func Pack(arrays []Array, deflated bool) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// deflate compresses the members of an archive, as numpy.savez_compressed does.
+// deflate compresses the members of the archive stored, as numpy.savez_compressed does.
 func deflate(stored []byte) ([]byte, error) {
 	r, err := zip.NewReader(bytes.NewReader(stored), int64(len(stored)))
 	if err != nil {
@@ -75,10 +75,12 @@ type piece struct {
 	kind  int32 // paligemma.PieceNormal and so on
 }
 
-// pieces lists the tokenizer: Gemma's order in small (control pieces, user-defined ones, bytes, text), without locations and segment codes.
+// pieces returns the tokenizer's pieces: a few of each kind in Gemma's order (control pieces,
+// user-defined ones, bytes, text), without locations and segment codes.
 func pieces() []piece {
 	out := []piece{
-		{"<pad>", 0, paligemma.PieceControl}, {"<eos>", 0, paligemma.PieceControl}, {"<bos>", 0, paligemma.PieceControl},
+		{"<pad>", 0, paligemma.PieceControl}, {"<eos>", 0, paligemma.PieceControl},
+		{"<bos>", 0, paligemma.PieceControl},
 		{"<unk>", 0, paligemma.PieceUnknown}, {"\n", 0, paligemma.PieceUserDefined},
 		{"\n\n", 0, paligemma.PieceUserDefined}, {"▁▁", 0, paligemma.PieceUserDefined},
 	}
@@ -103,8 +105,8 @@ func pieces() []piece {
 	return out
 }
 
-// Tokenizer returns the SentencePiece model file, a protocol buffer: repeated field 1 the pieces, 2 the trainer's settings, 3 the
-// normalizer's (sentencepiece_model.proto).
+// Tokenizer returns the SentencePiece model file, a protocol buffer: repeated field 1 the pieces, 2
+// the trainer's settings, 3 the normalizer's (sentencepiece_model.proto).
 func Tokenizer() []byte {
 	var b []byte
 	for _, p := range pieces() {

@@ -1,8 +1,9 @@
-// Package tinymodel makes small PaliGemma checkpoints with random weights, and a tokenizer that belongs to them, for tests. The same
-// options give the same bytes.
+// Package tinymodel makes small PaliGemma checkpoints with random weights, and a tokenizer that
+// belongs to them, for tests. The same options give the same bytes.
 //
-// Before it: nothing but a seed. After it: the tests of package convert, and those that run a whole model. The sizes are chosen so that a
-// swapped axis shows: no array has two axes alike (but the patch's sides), and heads times head dim is not the width of the decoder.
+// Before it: a seed. After it: the tests of package convert, and those that run a whole model. The
+// sizes are chosen so that a swapped axis shows: no array has two axes of equal size (except the
+// sides of the patch), and heads times head dim is not the width of the decoder.
 package tinymodel
 
 import (
@@ -19,20 +20,21 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// Options says which checkpoint to make. The zero value is PaliGemma 1, bare keys, stacked layers, stored F32.
+// Options says which checkpoint to make. The zero value is PaliGemma 1, bare keys, stacked layers,
+// stored F32.
 type Options struct {
-	Architecture string // pali.Gemma or pali.Gemma2; "": pali.Gemma
+	Architecture string // paligemma.Gemma or paligemma.Gemma2; "": paligemma.Gemma
 	Seed         uint64
 	Prefix       string                 // of every key: "", "params/" (as published) or "opt/target/"
 	Unstacked    bool                   // one folder for each layer
 	OldPosition  bool                   // the position table where SigLIP files from before 2022 have it
 	DType        tensor.DType           // F32, F16 or BF16; 0: F32
 	Deflate      bool                   // compressed members
-	Text         paligemma.TextConfig   // zero: what Sizes gives; else Architecture is not looked at
-	Vision       paligemma.VisionConfig // zero: what Sizes gives
+	Text         paligemma.TextConfig   // zero: those of Sizes; else Architecture is ignored
+	Vision       paligemma.VisionConfig // zero: those of Sizes
 }
 
-// Array is one array of a checkpoint. Values are exact in the checkpoint's type.
+// Array is one array of a checkpoint. Its values are exact in the checkpoint's type.
 type Array struct {
 	Name   string
 	DType  tensor.DType
@@ -40,13 +42,14 @@ type Array struct {
 	Values []float32
 }
 
-// Sizes returns the checkpoint's sizes. The vision widths are like the published ones in this: blocks of 32 divide the width and not the
-// MLP's hidden width.
+// Sizes returns the checkpoint's sizes. As in the published models, the vision width is a multiple
+// of 32 and the MLP's hidden width is not.
 func (o Options) Sizes() (paligemma.TextConfig, paligemma.VisionConfig) {
 	text, vision := o.Text, o.Vision
 	if text == (paligemma.TextConfig{}) {
-		text = paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 96, BlockCount: 3, FeedForwardLength: 160,
-			HeadCount: 4, HeadCountKV: 1, KeyLength: 16, VocabSize: len(pieces()) + paligemma.Locations + paligemma.SegmentCodes}
+		text = paligemma.TextConfig{Architecture: paligemma.Gemma, EmbeddingLength: 96, BlockCount: 3,
+			FeedForwardLength: 160, HeadCount: 4, HeadCountKV: 1, KeyLength: 16,
+			VocabSize: len(pieces()) + paligemma.Locations + paligemma.SegmentCodes}
 		if o.Architecture == paligemma.Gemma2 {
 			text.Architecture, text.HeadCount, text.HeadCountKV, text.KeyLength = paligemma.Gemma2, 8, 4, 32
 		}
@@ -95,14 +98,14 @@ func Write(dir string, o Options) (checkpoint, tokenizer string, err error) {
 	return checkpoint, tokenizer, err
 }
 
-// spec is an array before it has values.
+// spec is an array without its values.
 type spec struct {
 	name  string
 	shape []int
 	kind  kind
 }
 
-// kind says what values an array has.
+// kind is the distribution of an array's values.
 type kind uint8
 
 const (
@@ -111,7 +114,8 @@ const (
 	nearOne              // LayerNorm's scales
 )
 
-// shapes lists the arrays as big_vision names them (models/vit.py, models/ppp/gemma.py), layers stacked.
+// shapes lists the arrays as big_vision names them (models/vit.py, models/ppp/gemma.py), layers
+// stacked.
 func (o Options) shapes() []spec {
 	t, v := o.Sizes()
 	d, l, n, k, h, f := t.EmbeddingLength, t.BlockCount, t.HeadCount, t.HeadCountKV, t.KeyLength, t.FeedForwardLength
@@ -133,10 +137,12 @@ func (o Options) shapes() []spec {
 		{block + "MlpBlock_0/Dense_1/bias", []int{vl, w}, nearZero},
 	}
 	for _, name := range []string{"query", "key", "value"} {
-		out = append(out, spec{att + name + "/kernel", []int{vl, w, vn, w / vn}, weight}, spec{att + name + "/bias", []int{vl, vn, w / vn}, nearZero})
+		out = append(out, spec{att + name + "/kernel", []int{vl, w, vn, w / vn}, weight},
+			spec{att + name + "/bias", []int{vl, vn, w / vn}, nearZero})
 	}
 	for _, name := range []string{"LayerNorm_0", "LayerNorm_1"} {
-		out = append(out, spec{block + name + "/scale", []int{vl, w}, nearOne}, spec{block + name + "/bias", []int{vl, w}, nearZero})
+		out = append(out, spec{block + name + "/scale", []int{vl, w}, nearOne},
+			spec{block + name + "/bias", []int{vl, w}, nearZero})
 	}
 	out = append(out,
 		spec{"llm/embedder/input_embedding", []int{t.VocabSize, d}, weight},
@@ -155,8 +161,8 @@ func (o Options) shapes() []spec {
 	return out
 }
 
-// spread returns the mean and the standard deviation of an array's values.
-func (s spec) spread() (mean, deviation float64) {
+// distribution returns the mean and the standard deviation of an array's values.
+func (s spec) distribution() (mean, deviation float64) {
 	switch s.kind {
 	case nearOne:
 		return 1, 0.1
@@ -166,24 +172,24 @@ func (s spec) spread() (mean, deviation float64) {
 	return 0, 0.1
 }
 
-// Form is an array of a checkpoint without its values: for checkpoints too large to be held in memory.
+// Form describes an array of a checkpoint without its values: for checkpoints too large for memory.
 type Form struct {
 	Name            string
 	Shape           []int
 	Mean, Deviation float64 // of its values
 }
 
-// Forms lists the arrays that Arrays makes for a stacked checkpoint without a prefix.
+// Forms describes the arrays that Arrays returns for a stacked checkpoint without a prefix.
 func Forms(o Options) []Form {
 	var out []Form
 	for _, s := range o.shapes() {
-		mean, deviation := s.spread()
+		mean, deviation := s.distribution()
 		out = append(out, Form{s.name, s.shape, mean, deviation})
 	}
 	return out
 }
 
-// random returns an array's values. They depend on the seed and the array's name only.
+// random returns the values of s. They depend on seed and the name of s only.
 func random(seed uint64, s spec) []float32 {
 	name := fnv.New64a()
 	name.Write([]byte(s.name))
@@ -192,7 +198,7 @@ func random(seed uint64, s spec) []float32 {
 	for _, size := range s.shape {
 		n *= size
 	}
-	mean, deviation := s.spread()
+	mean, deviation := s.distribution()
 	out := make([]float32, n)
 	for i := range out {
 		out[i] = float32(mean + deviation*r.NormFloat64())
@@ -200,17 +206,18 @@ func random(seed uint64, s spec) []float32 {
 	return out
 }
 
-// round makes the values exact in the array's type.
+// round rounds the values of a to its type.
 func (a *Array) round() {
 	raw := make([]byte, len(a.Values)*a.DType.Size())
 	tensor.FromFloat32(raw, a.Values, a.DType)
 	tensor.ToFloat32(a.Values, raw, a.DType)
 }
 
-// unstack cuts an array of all layers into one for each; any other stays whole.
+// unstack splits an array of all layers into one for each; it returns any other as it is.
 func (a Array) unstack() []Array {
 	folder, number := "", ""
-	for _, f := range [][2]string{{"llm/layers/", "llm/layers/%d/"}, {"img/Transformer/encoderblock/", "img/Transformer/encoderblock_%d/"}} {
+	for _, f := range [][2]string{{"llm/layers/", "llm/layers/%d/"},
+		{"img/Transformer/encoderblock/", "img/Transformer/encoderblock_%d/"}} {
 		if strings.HasPrefix(a.Name, f[0]) {
 			folder, number = f[0], f[1]
 		}

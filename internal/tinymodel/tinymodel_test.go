@@ -11,7 +11,8 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// Every way of saving a checkpoint gives an archive that npz reads, with the arrays that Arrays lists.
+// Every way of saving a checkpoint gives an archive that npz reads, with the arrays that Arrays
+// lists.
 func TestPack(t *testing.T) {
 	for _, o := range []Options{
 		{},
@@ -38,7 +39,8 @@ func TestPack(t *testing.T) {
 		for i, have := range a.Tensors() {
 			want := arrays[i]
 			if have.Name != want.Name || have.DType != want.DType || !slices.Equal(have.Shape, want.Shape) {
-				t.Fatalf("%s %v %v, want %s %v %v", have.Name, have.DType, have.Shape, want.Name, want.DType, want.Shape)
+				t.Fatalf("%s %v %v, want %s %v %v", have.Name, have.DType, have.Shape, want.Name, want.DType,
+					want.Shape)
 			}
 			if v, err := have.Float32s(); err != nil || !slices.Equal(v, want.Values) {
 				t.Errorf("%s: other values than Arrays says (%v)", have.Name, err)
@@ -56,7 +58,7 @@ func TestAxesDiffer(t *testing.T) {
 				shape = shape[1:] // the patch is a square
 			}
 			if sorted := slices.Sorted(slices.Values(shape)); len(slices.Compact(sorted)) != len(shape) {
-				t.Errorf("%s %s: shape %v has two axes alike", architecture, a.Name, a.Shape)
+				t.Errorf("%s %s: shape %v has two axes of equal size", architecture, a.Name, a.Shape)
 			}
 		}
 	}

@@ -1,19 +1,21 @@
 package imageproc
 
-// This file: Pillow's bicubic resize of 8-bit images, to the bit, as Hugging Face's SigLIP processor uses it.
-// Before it: preprocess.go. Source: Pillow src/libImaging/Resample.c.
+// This file: Pillow's bicubic resize of 8-bit images, to the bit, as Hugging Face's SigLIP
+// processor uses it. Source: Pillow src/libImaging/Resample.c.
 
 import "math"
 
 const fixedBits = 32 - 8 - 2 // of a fixed-point weight: 8 for the sample, 2 for overshoot
 
-// fixedSpan is what one output row or column takes from the input, in fixed point.
+// fixedSpan is the weights, in fixed point, of the inputs start, start+1, ... of one output row or
+// column.
 type fixedSpan struct {
 	start   int
 	weights []int32
 }
 
-// cubic is the Keys kernel with a = -0.5. The conversions keep Go from fusing a product with an addition.
+// cubic is the Keys kernel with a = -0.5. The conversions keep Go from fusing a product with an
+// addition.
 func cubic(x float64) float64 {
 	const a = -0.5
 	x = math.Abs(x)
@@ -26,7 +28,7 @@ func cubic(x float64) float64 {
 	return 0
 }
 
-// cubicSpans returns the bicubic filter from in to out samples, widened when shrinking.
+// cubicSpans returns the bicubic filter that resamples in samples to out, widened when it shrinks.
 // Source: precompute_coeffs and normalize_coeffs_8bpc.
 func cubicSpans(in, out int) []fixedSpan {
 	scale := float64(in) / float64(out)
@@ -52,9 +54,11 @@ func cubicSpans(in, out int) []fixedSpan {
 	return spans
 }
 
-// resizeBicubic is PIL.Image.resize(BICUBIC), then x/255 and (x-0.5)/0.5: columns first, each pass rounded and clipped to
-// uint8. Between the passes it holds [Height,side,3] bytes. Pillow up to version 12 always takes the columns first; 13 takes the
-// rows first where that costs less, which changes a few values by a level or two in photos.
+// resizeBicubic resizes p to side x side as PIL.Image.resize(BICUBIC) does, then x/255 and
+// (x-0.5)/0.5, into out [3,side,side]: columns first, each pass rounded and clipped to uint8.
+// Between the passes it holds p.Height x side x 3 bytes. Pillow up to version 12 always takes the
+// columns first; 13 takes the rows first where that costs less, which changes a few values by a
+// level or two in photos.
 func resizeBicubic(p *Image, side int, out []float32) {
 	columns, rows := cubicSpans(p.Width, side), cubicSpans(p.Height, side)
 	var scaled [256]float32 // transformers image_transforms.py: rescale (float64, then float32), normalize
@@ -88,7 +92,7 @@ func resizeBicubic(p *Image, side int, out []float32) {
 	})
 }
 
-// shrinkRow resamples one row of RGB pixels.
+// shrinkRow resamples one row of RGB pixels, src, into dst by the filter of its columns.
 func shrinkRow(dst, src []uint8, columns []fixedSpan) {
 	for x, s := range columns {
 		const half = int32(1) << (fixedBits - 1)

@@ -1,7 +1,7 @@
 package imageproc
 
-// This file: which way up an image is. Before it: the file's bytes and the decoded image. After it: the image upright.
-// A camera stores the sensor's rows and, in EXIF, how to turn them. Broken EXIF is never an error: it means "as stored".
+// This file: which way up an image is. A camera stores the sensor's rows and, in EXIF, how to
+// rotate or mirror them. Broken EXIF is never an error: it means "as stored".
 
 import (
 	"bytes"
@@ -39,8 +39,9 @@ func webpEXIF(data []byte) []byte {
 	return nil
 }
 
-// exifOrientation returns the orientation, 1 to 8, in the first directory of a TIFF structure, and 1 if it cannot be read.
-// Only that directory is looked at, so a chain of directories that loops costs nothing.
+// exifOrientation returns the orientation, 1 to 8, in the first directory of a TIFF structure, and
+// 1 if it cannot be read. Only that directory is read, so a chain of directories that loops costs
+// nothing.
 func exifOrientation(tiff []byte) int {
 	const (
 		tagOrientation = 0x0112
@@ -79,17 +80,17 @@ func exifOrientation(tiff []byte) int {
 	return 1
 }
 
-// turns are the transforms that turn an image upright, by its EXIF orientation less 1: what TIFF 6.0 calls the place of row 0
-// and column 0. They move pixels and change none.
-var turns = [8]func(image.Image) *image.NRGBA{
+// orientations are the transforms that bring an image upright, by its EXIF orientation less 1: what
+// TIFF 6.0 calls the place of row 0 and column 0. They move pixels and change none.
+var orientations = [8]func(image.Image) *image.NRGBA{
 	imaging.Clone, imaging.FlipH, imaging.Rotate180, imaging.FlipV,
 	imaging.Transpose, imaging.Rotate270, imaging.Transverse, imaging.Rotate90,
 }
 
-// upright applies an EXIF orientation, 1 to 8.
+// upright returns p as seen by an EXIF orientation, 1 to 8.
 func upright(p *Image, orientation int) *Image {
 	if orientation == 1 {
 		return p
 	}
-	return fromNRGBA(turns[orientation-1](p.nrgba(0, p.Height)))
+	return fromNRGBA(orientations[orientation-1](p.nrgba(0, p.Height)))
 }

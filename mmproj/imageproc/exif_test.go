@@ -17,7 +17,7 @@ import (
 	"github.com/pali-gguf/pali/internal/badfiles"
 )
 
-// tiff is a TIFF structure with one directory of a maker's name and an orientation.
+// tiff returns a TIFF structure with one directory: a maker's name and an orientation.
 func tiff(order binary.AppendByteOrder, orientation uint16) []byte {
 	b := []byte("II*\x00")
 	if order.String() == "BigEndian" {
@@ -83,7 +83,7 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
-// testContainers checks that JPEG and WebP files with EXIF data are turned.
+// testContainers checks that the orientation n, in JPEG and WebP files, is applied.
 func testContainers(t *testing.T, data []byte, n int) {
 	t.Helper()
 	jpg, err := os.ReadFile("testdata/pillow/decode-444.jpg") // 61 x 47, without EXIF
@@ -100,18 +100,23 @@ func testContainers(t *testing.T, data []byte, n int) {
 	if n >= 5 {
 		wide = 47
 	}
-	for name, file := range map[string][]byte{
-		"JPEG":                    slices.Concat(jpg[:2], app1, jpg[2:]),
-		"WebP":                    extendedWebP(t, wp, data),
-		"WebP with JPEG's header": extendedWebP(t, wp, body),
+	for _, c := range []struct {
+		name string
+		file []byte
+	}{
+		{"JPEG", slices.Concat(jpg[:2], app1, jpg[2:])},
+		{"WebP", extendedWebP(t, wp, data)},
+		{"WebP with JPEG's header", extendedWebP(t, wp, body)},
 	} {
-		p, err := Decode(file, DefaultLimits)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if p.Width != wide {
-			t.Errorf("%s, orientation %d: have width %d, want %d", name, n, p.Width, wide)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			p, err := Decode(c.file, DefaultLimits)
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if p.Width != wide {
+				t.Errorf("%s, orientation %d: have width %d, want %d", c.name, n, p.Width, wide)
+			}
+		})
 	}
 }
 
@@ -129,10 +134,11 @@ func pngOf(t *testing.T, p *Image) []byte {
 	return b.Bytes()
 }
 
-// withPNGChunk puts a chunk behind a PNG's header.
+// withPNGChunk inserts a chunk after a PNG's header.
 func withPNGChunk(file []byte, kind string, body []byte) []byte {
 	chunk := append([]byte(kind), body...)
-	size, sum := binary.BigEndian.AppendUint32(nil, uint32(len(body))), binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(chunk))
+	size, sum := binary.BigEndian.AppendUint32(nil, uint32(len(body))), binary.BigEndian.AppendUint32(nil,
+		crc32.ChecksumIEEE(chunk))
 	return slices.Concat(file[:33], size, chunk, sum, file[33:])
 }
 
@@ -144,7 +150,8 @@ func extendedWebP(t *testing.T, file, exif []byte) []byte {
 		t.Fatal(err)
 	}
 	le := binary.LittleEndian
-	header := slices.Concat([]byte("VP8X"), le.AppendUint32(nil, 10), []byte{8, 0, 0, 0, byte(c.Width - 1), 0, 0, byte(c.Height - 1), 0, 0})
+	header := slices.Concat([]byte("VP8X"), le.AppendUint32(nil, 10), []byte{8, 0, 0, 0, byte(c.Width - 1), 0, 0,
+		byte(c.Height - 1), 0, 0})
 	chunk := append(le.AppendUint32([]byte("EXIF"), uint32(len(exif))), exif...)
 	chunk = append(chunk, make([]byte, len(exif)%2)...)
 	body := slices.Concat([]byte("WEBP"), header, file[12:], chunk)

@@ -1,7 +1,7 @@
 package imageproc
 
-// This file: animated images as frames: which of them, those of a GIF, and those of a folder, as
-// big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
+// This file: animated images as frames: which of them to take, those of a GIF and those of a
+// folder, as big_vision's video transfers give them to the model (pp/proj/paligemma/video.py).
 
 import (
 	"cmp"
@@ -16,17 +16,18 @@ import (
 
 // Bounds on animated images.
 const (
-	mostFrames      = 20_000  // of a GIF
-	mostEntries     = 100_000 // of a folder
-	frameBudget     = 4       // pixels of all chosen frames together, in multiples of Limits.Pixels
-	animationBudget = 20      // pixels that a GIF's frames draw up to the last chosen one, in multiples of Limits.Pixels
+	maxFrames   = 20_000  // of a GIF
+	maxEntries  = 100_000 // of a folder
+	frameBudget = 4       // pixels of all chosen frames together, in multiples of Limits.Pixels
+	// pixels that a GIF's frames draw up to the last chosen one, in multiples of Limits.Pixels
+	animationBudget = 20
 )
 
-// ChooseFrames returns which of total frames n are: the first, and then every stride-th. Where
-// these are fewer than n, they are repeated from the first, and cut after n. This is how the video
-// transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py,
-// deterministic_fs, and pp/proj/paligemma/video.py, video_replicate_img). Stride 0 is total/n, or
-// 1: frames of the whole film, evenly spaced.
+// ChooseFrames returns the numbers of n frames out of total: the first, and then every stride-th.
+// If these are fewer than n, they are repeated from the first, and cut after n. This is how the
+// video transfers sample for evaluation (configs/proj/paligemma/transfers/activitynet_cap.py,
+// deterministic_fs, and pp/proj/paligemma/video.py, video_replicate_img). A stride of 0 means
+// total/n, at least 1: frames of the whole film, evenly spaced.
 func ChooseFrames(total, n, stride int) []int {
 	if stride == 0 {
 		stride = max(1, total/n)
@@ -39,8 +40,8 @@ func ChooseFrames(total, n, stride int) []int {
 	return frames
 }
 
-// DefaultVideoFrames is how many frames of a video are taken if nobody says, as the video transfers
-// do.
+// DefaultVideoFrames is the number of frames that are taken of a video by default, as in the video
+// transfers.
 const DefaultVideoFrames = 16
 
 // FrameChoice says which frames of an animated image to take, as ChooseFrames does.
@@ -49,9 +50,9 @@ type FrameChoice struct {
 	Stride int // 0: evenly spaced
 }
 
-// OpenFrames reads the frames of a GIF, of a folder or of a video file (video.go), or the image at
-// path where c.Count is 0 and it is no video. It returns the numbers of the frames, too; none of a
-// still image.
+// OpenFrames reads the frames that c chooses of the GIF, the folder or the video file (video.go) at
+// path, or the image at path if c.Count is 0 and it is not a video. It also returns the numbers of
+// the frames; none for a still image.
 func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (images []*Image, chosen []int, err error) {
 	choose := func(total int) []int {
 		chosen = ChooseFrames(total, cmp.Or(c.Count, DefaultVideoFrames), c.Stride)
@@ -76,8 +77,8 @@ func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (imag
 	return images, chosen, nil
 }
 
-// OpenGIF reads the frames of the GIF file at path that choose selects, as whole images. Errors
-// name the path.
+// OpenGIF reads frames of the GIF file at path, as whole images: those whose numbers choose
+// returns, given how many there are. It also returns the numbers. Errors name the path.
 func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	data, err := ReadFile(path, l.Bytes)
 	if err != nil {
@@ -85,14 +86,14 @@ func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []i
 	}
 	images, frames, err := decodeGIF(data, choose, l)
 	if err != nil {
-		return nil, nil, fmt.Errorf("mmproj: %s: %w", path, err)
+		return nil, nil, fmt.Errorf("image: %s: %w", path, err)
 	}
 	return images, frames, nil
 }
 
-// OpenFolder reads the images of a folder that choose selects as frames, in the natural order of
-// their names (2.png comes before 10.png). Files whose names begin with a dot are not frames. It
-// also returns the paths.
+// OpenFolder reads images of a folder as frames: those whose numbers choose returns, given how many
+// there are, counted in the natural order of the names (2.png comes before 10.png). Files whose
+// names begin with a dot are not counted. It also returns the paths.
 func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image, []string, error) {
 	names, err := frameNames(folder)
 	if err != nil {
@@ -113,19 +114,19 @@ func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image
 	return images, paths, nil
 }
 
-// frameNames lists the files of a folder in natural order.
+// frameNames returns the names of the files of a folder in natural order.
 func frameNames(folder string) ([]string, error) {
 	f, err := os.Open(folder)
 	if err != nil {
-		return nil, fmt.Errorf("mmproj: frames: %w", err)
+		return nil, fmt.Errorf("image: frames: %w", err)
 	}
 	defer f.Close()
-	entries, err := f.ReadDir(mostEntries + 1)
+	entries, err := f.ReadDir(maxEntries + 1)
 	if err != nil && err != io.EOF { // EOF: the folder is empty
-		return nil, fmt.Errorf("mmproj: frames: %w", err)
+		return nil, fmt.Errorf("image: frames: %w", err)
 	}
-	if len(entries) > mostEntries {
-		return nil, fmt.Errorf("mmproj: %s: over %d files in this folder", folder, mostEntries)
+	if len(entries) > maxEntries {
+		return nil, fmt.Errorf("image: %s: over %d files in this folder", folder, maxEntries)
 	}
 	var names []string
 	for _, e := range entries {
@@ -134,14 +135,14 @@ func frameNames(folder string) ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("mmproj: %s: no images in this folder", folder)
+		return nil, fmt.Errorf("image: %s: no images in this folder", folder)
 	}
 	slices.SortFunc(names, natural)
 	return names, nil
 }
 
-// natural compares names with the numbers in them as numbers; names that are equal so are compared
-// by their bytes.
+// natural compares the names a and b, with the numbers in them as numbers; names that are equal
+// then are compared by their bytes.
 func natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
@@ -162,7 +163,7 @@ func natural(a, b string) int {
 	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(a, b))
 }
 
-// digits returns how many digits a text begins with.
+// digits returns how many digits s begins with.
 func digits(s string) int {
 	if n := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }); n >= 0 {
 		return n

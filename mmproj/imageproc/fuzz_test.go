@@ -9,7 +9,7 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc/jpeg"
 )
 
-// FuzzDecode checks the front door: what it lets through keeps its limits and can be preprocessed.
+// FuzzDecode checks that what Decode accepts is within its limits and can be preprocessed.
 func FuzzDecode(f *testing.F) {
 	limits := Limits{Bytes: 1 << 16, Pixels: 4096, Side: 512}
 	for _, c := range badfiles.Images() {
@@ -25,7 +25,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Width < 1 || p.Height < 1 || max(p.Width, p.Height) > limits.Side || p.Width*p.Height > limits.Pixels || len(p.Pix) != 3*p.Width*p.Height {
+		if p.Width < 1 || p.Height < 1 || max(p.Width, p.Height) > limits.Side || p.Width*p.Height > limits.Pixels ||
+			len(p.Pix) != 3*p.Width*p.Height {
 			t.Fatalf("%d x %d pixels in %d bytes", p.Width, p.Height, len(p.Pix))
 		}
 		for _, how := range Resizes {
@@ -56,7 +57,8 @@ func FuzzEXIF(f *testing.F) {
 		if n < 1 || n > 8 {
 			t.Fatalf("orientation %d", n)
 		}
-		if n != 1 && !bytes.Contains(data, binary.LittleEndian.AppendUint16(nil, 0x0112)) && !bytes.Contains(data, binary.BigEndian.AppendUint16(nil, 0x0112)) {
+		if n != 1 && !bytes.Contains(data, binary.LittleEndian.AppendUint16(nil, 0x0112)) &&
+			!bytes.Contains(data, binary.BigEndian.AppendUint16(nil, 0x0112)) {
 			t.Fatalf("orientation %d without its tag", n)
 		}
 		if u := upright(p, n); len(u.Pix) != len(p.Pix) || u.Width*u.Height != 6 {

@@ -1,11 +1,10 @@
 package imageproc
 
-// This file: the frames of a GIF, drawn over each other as its disposal methods say. Before it:
-// frames.go. After it: whole images.
+// This file: the frames of a GIF, drawn over each other as its disposal methods say.
 //
-// The blocks are found first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt,
-// section 14 and appendix A); then each image is decoded alone, as a GIF of one, so that memory
-// holds one of them and the chosen frames, however many there are.
+// Blocks are located first, without decoding (https://www.w3.org/Graphics/GIF/spec-gif89a.txt,
+// section 14 and appendix A); then each image is decoded as a GIF of its own, so that memory holds
+// one of them and the chosen frames, however many there are.
 
 import (
 	"bytes"
@@ -25,7 +24,7 @@ type gifFrame struct {
 	disposal int // 0, 1: leave; 2: clear its rectangle; 3: restore what was before
 }
 
-// gifFile is a GIF in parts.
+// gifFile is a GIF split into its parts.
 type gifFile struct {
 	head          []byte // header, screen descriptor, colours
 	width, height int
@@ -34,10 +33,10 @@ type gifFile struct {
 
 var errGIFEnd = errors.New("GIF: file ends too early")
 
-// decodeGIF decodes the frames of a GIF that choose selects, which gets the number of frames, as
-// whole images; it returns their numbers, too. Where nothing is drawn, and where a frame was
-// cleared, an image is black, as Decode's. The limits are those of one image; all frames together
-// may have four times as many pixels, and what is drawn up to the last of them twenty times.
+// decodeGIF decodes frames of a GIF, as whole images: those whose numbers choose returns, given how
+// many there are. It also returns the numbers. Where nothing is drawn, and where a frame was
+// cleared, an image is black, as Decode's. l holds for one image; all frames together may have four
+// times as many pixels, and what is drawn up to the last of them twenty times.
 func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	if int64(len(data)) > l.Bytes {
 		return nil, nil, errTooManyBytes(int64(len(data)), l.Bytes)
@@ -53,19 +52,20 @@ func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, [
 	if err := g.check(chosen, l); err != nil {
 		return nil, nil, err
 	}
-	pictures, err := g.draw(chosen)
-	return pictures, chosen, err
+	images, err := g.draw(chosen)
+	return images, chosen, err
 }
 
-// parseGIF finds the parts of a GIF.
+// parseGIF splits a GIF into its parts.
 func parseGIF(data []byte) (*gifFile, error) {
 	r := gifReader{data: data}
 	screen := r.take(13)
 	if r.short || !hasMagic(screen, "GIF8?a") {
 		return nil, errors.New("not a GIF")
 	}
-	r.colours(screen[10])
-	g := &gifFile{head: data[:r.at], width: int(binary.LittleEndian.Uint16(screen[6:])), height: int(binary.LittleEndian.Uint16(screen[8:]))}
+	r.skipColours(screen[10])
+	g := &gifFile{head: data[:r.at], width: int(binary.LittleEndian.Uint16(screen[6:])),
+		height: int(binary.LittleEndian.Uint16(screen[8:]))}
 	var control []byte
 	for {
 		from := r.at
@@ -81,7 +81,7 @@ func parseGIF(data []byte) (*gifFile, error) {
 			return g, nil
 		case 0x21:
 			label := r.take(1)
-			r.blocks()
+			r.skipBlocks()
 			if !r.short && label[0] == 0xf9 {
 				control = data[from:r.at]
 			}
@@ -94,8 +94,8 @@ func parseGIF(data []byte) (*gifFile, error) {
 				f.control, f.disposal = control, int(control[3]>>2&7)
 			}
 			control = nil
-			if g.frames = append(g.frames, f); len(g.frames) > mostFrames {
-				return nil, fmt.Errorf("GIF: over %d frames", mostFrames)
+			if g.frames = append(g.frames, f); len(g.frames) > maxFrames {
+				return nil, fmt.Errorf("GIF: over %d frames", maxFrames)
 			}
 		default:
 			return nil, fmt.Errorf("GIF: a block of kind %#02x", kind[0])
@@ -106,7 +106,7 @@ func parseGIF(data []byte) (*gifFile, error) {
 	}
 }
 
-// gifReader walks over a GIF's bytes. short says that they ended.
+// gifReader reads a GIF's bytes from at on. short says that they ended too early.
 type gifReader struct {
 	data  []byte
 	at    int
@@ -122,15 +122,15 @@ func (r *gifReader) take(n int) []byte {
 	return r.data[r.at-n : r.at]
 }
 
-// colours passes over a table that a flags byte tells of.
-func (r *gifReader) colours(flags byte) {
+// skipColours skips the colour table that a flags byte announces.
+func (r *gifReader) skipColours(flags byte) {
 	if flags&0x80 != 0 {
 		r.take(3 << (flags&7 + 1))
 	}
 }
 
-// blocks passes over sub-blocks and the empty one behind them.
-func (r *gifReader) blocks() {
+// skipBlocks skips sub-blocks and the empty one that ends them.
+func (r *gifReader) skipBlocks() {
 	for !r.short {
 		n := r.take(1)[0]
 		if n == 0 {
@@ -140,26 +140,27 @@ func (r *gifReader) blocks() {
 	}
 }
 
-// image reads an image of which the first byte, at from, has been.
+// image reads an image whose first byte, at from, has been read.
 func (r *gifReader) image(from int) (gifFrame, error) {
 	d := r.take(9)
 	x, y := int(binary.LittleEndian.Uint16(d)), int(binary.LittleEndian.Uint16(d[2:]))
 	rect := image.Rect(x, y, x+int(binary.LittleEndian.Uint16(d[4:])), y+int(binary.LittleEndian.Uint16(d[6:])))
-	r.colours(d[8])
+	r.skipColours(d[8])
 	r.take(1) // bits of the first codes
-	r.blocks()
+	r.skipBlocks()
 	if r.short {
 		return gifFrame{}, errGIFEnd
 	}
 	return gifFrame{image: r.data[from:r.at], rect: rect}, nil
 }
 
-// check keeps to the limits before anything is decoded.
+// check fails if the chosen frames would exceed l. It runs before anything is decoded.
 func (g *gifFile) check(chosen []int, l Limits) error {
 	count := int64(len(distinct(chosen)))
-	if have, most := count*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > most {
-		return limitErrorf(LimitPixels, "GIF: %d frames of %dx%d have %d pixels, want at most %d (four times those of an image)",
-			count, g.width, g.height, have, most)
+	if have, limit := count*int64(g.width)*int64(g.height), frameBudget*int64(l.Pixels); have > limit {
+		return limitErrorf(LimitPixels, have, limit,
+			"GIF: %d frames of %dx%d have %d pixels, want at most %d (four times those of an image)",
+			count, g.width, g.height, have, limit)
 	}
 	drawn := int64(0)
 	for i, f := range g.frames[:slices.Max(chosen)+1] {
@@ -168,18 +169,20 @@ func (g *gifFile) check(chosen []int, l Limits) error {
 		}
 		drawn += int64(f.rect.Dx()) * int64(f.rect.Dy())
 	}
-	if most := animationBudget * int64(l.Pixels); drawn > most {
-		return limitErrorf(LimitPixels, "GIF: its frames draw %d pixels, want at most %d (twenty times those of an image)", drawn, most)
+	if limit := animationBudget * int64(l.Pixels); drawn > limit {
+		return limitErrorf(LimitPixels, drawn, limit,
+			"GIF: its frames draw %d pixels, want at most %d (twenty times those of an image)", drawn, limit)
 	}
 	return nil
 }
 
-// draw draws the frames up to the last chosen one, and returns the chosen ones in their order.
+// draw draws the frames up to the last chosen one, and returns the chosen ones in the order of
+// chosen.
 func (g *gifFile) draw(chosen []int) ([]*Image, error) {
 	canvas := &Image{Width: g.width, Height: g.height, Pix: make([]uint8, 3*g.width*g.height)}
 	kept := map[int]*Image{}
 	for i, f := range g.frames[:slices.Max(chosen)+1] {
-		m, err := decodeGuarded("GIF", func() (image.Image, error) { return gif.Decode(bytes.NewReader(g.alone(f))) })
+		m, err := decodeGuarded("GIF", func() (image.Image, error) { return gif.Decode(bytes.NewReader(g.encode(f))) })
 		if err != nil {
 			return nil, fmt.Errorf("frame %d: %w", i, err)
 		}
@@ -193,25 +196,26 @@ func (g *gifFile) draw(chosen []int) ([]*Image, error) {
 		}
 		switch f.disposal {
 		case 2:
-			canvas.put(&Image{Width: f.rect.Dx(), Height: f.rect.Dy(), Pix: make([]uint8, 3*f.rect.Dx()*f.rect.Dy())}, f.rect.Min)
+			canvas.paste(&Image{Width: f.rect.Dx(), Height: f.rect.Dy(), Pix: make([]uint8, 3*f.rect.Dx()*f.rect.Dy())},
+				f.rect.Min)
 		case 3:
-			canvas.put(before, f.rect.Min)
+			canvas.paste(before, f.rect.Min)
 		}
 	}
-	pictures := make([]*Image, len(chosen))
+	images := make([]*Image, len(chosen))
 	for i, frame := range chosen {
-		pictures[i] = kept[frame]
+		images[i] = kept[frame]
 	}
-	return pictures, nil
+	return images, nil
 }
 
-// alone makes a GIF of one image.
-func (g *gifFile) alone(f gifFrame) []byte {
+// encode returns a GIF with f as its only image.
+func (g *gifFile) encode(f gifFrame) []byte {
 	return slices.Concat(g.head, f.control, f.image, []byte{0x3b})
 }
 
-// paint draws an image in its place. Its transparent pixels, and those beyond its palette, are left
-// as they are.
+// paint draws m onto p at its place. Where m is transparent or beyond its palette, p stays as it
+// is.
 func (p *Image) paint(m *image.Paletted) {
 	var table [256][3]uint8
 	var opaque [256]bool
@@ -229,8 +233,8 @@ func (p *Image) paint(m *image.Paletted) {
 	}
 }
 
-// put copies an image into another at a place where it has room.
-func (p *Image) put(part *Image, at image.Point) {
+// paste copies part into p with its upper left corner at at; it must fit.
+func (p *Image) paste(part *Image, at image.Point) {
 	for y := range part.Height {
 		copy(p.row(at.Y + y)[3*at.X:], part.row(y))
 	}

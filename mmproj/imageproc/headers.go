@@ -1,7 +1,7 @@
 package imageproc
 
-// This file: what a header claims against what a file can hold. Before it: the limits of image.go. After it: the decoders,
-// which allocate the whole image before they find that its samples are missing.
+// This file: what a header claims against what a file can hold, checked before the decoders
+// allocate the whole image: only then would they find that its samples are missing.
 
 import (
 	"encoding/binary"
@@ -24,42 +24,44 @@ func pngChunks(data []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// checkPNG refuses a PNG whose bytes cannot be inflated to its pixels (deflate gives at most 1032 bytes for one), and one of many
-// small chunks, for each of which the decoder allocates 4 KiB.
+// checkPNG refuses a PNG whose bytes cannot be inflated to the pixels of c (deflate gives at most
+// 1032 bytes for one), and one of many small chunks, for each of which the decoder allocates 4 KiB.
 func checkPNG(data []byte, c image.Config) error {
 	const bitDepth, colourType = 24, 25 // offsets in the file; IHDR comes first and DecodeConfig has checked it
-	const mostBytes, mostChunks = 1032, 1 << 14
+	const maxRatio, maxChunks = 1032, 1 << 14
 	samples := map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[data[colourType]]
-	if err := checkBytes(data, int64(c.Width)*int64(c.Height)*samples*int64(data[bitDepth])/8/mostBytes); err != nil {
+	if err := checkBytes(data, int64(c.Width)*int64(c.Height)*samples*int64(data[bitDepth])/8/maxRatio); err != nil {
 		return err
 	}
 	chunks := 0
 	for kind := range pngChunks(data) {
-		if kind == "IDAT" { // which costs nothing
+		if kind == "IDAT" { // costs nothing
 			continue
 		}
 		chunks++
 	}
-	if chunks > mostChunks {
-		return fmt.Errorf("chunks besides IDAT: have %d, want at most %d", chunks, mostChunks)
+	if chunks > maxChunks {
+		return fmt.Errorf("chunks besides IDAT: have %d, want at most %d", chunks, maxChunks)
 	}
 	return nil
 }
 
-// checkBMP refuses a BMP that is shorter than its rows: it is never compressed here.
+// checkBMP refuses a BMP that is shorter than the rows of c: compressed ones are not read.
 func checkBMP(data []byte, c image.Config) error {
 	const bitsPerPixel = 28 // offset; DecodeConfig has read the header
 	return checkBytes(data, int64(c.Width)*int64(c.Height)*int64(binary.LittleEndian.Uint16(data[bitsPerPixel:]))/8)
 }
 
-func checkBytes(data []byte, least int64) error {
-	if int64(len(data)) < least {
-		return fmt.Errorf("file too short: have %d bytes, want at least %d for the pixels its header claims", len(data), least)
+// checkBytes refuses data of less than minimum bytes.
+func checkBytes(data []byte, minimum int64) error {
+	if int64(len(data)) < minimum {
+		return fmt.Errorf("file too short: have %d bytes, want at least %d for the pixels its header claims", len(data),
+			minimum)
 	}
 	return nil
 }
 
-// checkWebP names animations, which the decoder takes for broken files.
+// checkWebP refuses animations, which the decoder takes for broken files.
 func checkWebP(data []byte, _ image.Config) error {
 	const flags, animation = 20, 1 << 1 // of the VP8X chunk, which comes first
 	if hasMagic(data[12:], "VP8X") && len(data) > flags && data[flags]&animation != 0 {

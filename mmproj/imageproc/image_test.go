@@ -26,7 +26,8 @@ func ExamplePreprocess() {
 	// Output: 48 32 150528
 }
 
-// TestAttacks feeds every bad image to the front door: the right sentence, soon, for little memory.
+// TestAttacks decodes every bad image: each fails soon, with the right sentence, and allocates
+// little memory.
 func TestAttacks(t *testing.T) {
 	cases := badfiles.Images()
 	if len(cases) < 60 {
@@ -52,8 +53,8 @@ func TestAttacks(t *testing.T) {
 				// refused, if only by the decoder, which finds that the pixels do not fit an int
 			case err != nil && (c.Want == "" || !strings.Contains(err.Error(), c.Want)):
 				t.Errorf("have error %q, want %q", err, c.Want)
-			case err != nil && !strings.HasPrefix(err.Error(), "mmproj: image: "):
-				t.Errorf("error %q does not begin with the package", err)
+			case err != nil && !strings.HasPrefix(err.Error(), "image: "):
+				t.Errorf("error %q does not begin with \"image: \"", err)
 			}
 			if took > time.Second {
 				t.Errorf("took %v", took)
@@ -89,8 +90,9 @@ func difference(t *testing.T, a, b *Image) (most int, mean float64) {
 	return most, float64(sum) / float64(len(a.Pix))
 }
 
-// TestDecodePillow compares decoded pixels with Pillow's: equal but for JPEG, whose inverse transform there is the accurate one. Ours is TensorFlow's,
-// which is off by a level on average; TestDecodeTensorFlow wants it equal to the bit.
+// TestDecodePillow compares decoded pixels with Pillow's: equal but for JPEG, whose inverse
+// transform there is the accurate one. Ours is TensorFlow's, which is off by a level on average;
+// TestDecodeTensorFlow wants it equal to the bit.
 func TestDecodePillow(t *testing.T) {
 	goldens, _ := filepath.Glob("testdata/pillow/decode-*.png") // the pattern is well formed
 	if len(goldens) != 18 {
@@ -110,7 +112,8 @@ func TestDecodePillow(t *testing.T) {
 	}
 }
 
-// TestDecodeTensorFlow wants the pixels of every kind of file equal to TensorFlow's (scripts/reference made the files, images.py, and the sums, decode.py).
+// TestDecodeTensorFlow wants the pixels of every kind of file equal to TensorFlow's
+// (scripts/reference made the files, images.py, and the sums, decode.py).
 func TestDecodeTensorFlow(t *testing.T) {
 	sums, err := os.ReadFile("testdata/tensorflow.txt")
 	if err != nil {
@@ -129,7 +132,7 @@ func TestDecodeTensorFlow(t *testing.T) {
 	}
 }
 
-// TestSamples looks at single pixels whose value tells one way to convert from another.
+// TestSamples checks single pixels whose values distinguish one way to convert from another.
 func TestSamples(t *testing.T) {
 	cases := badfiles.Images()
 	for _, c := range []struct {
@@ -196,7 +199,7 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%s: have error %v, want %q", c.name, err, c.want)
 			}
 		}
-		if fromFile != nil && !strings.HasPrefix(fromFile.Error(), "mmproj: "+path) {
+		if fromFile != nil && !strings.HasPrefix(fromFile.Error(), "image: "+path) {
 			t.Errorf("%s: %q does not name the file", c.name, fromFile)
 		}
 	}
@@ -211,16 +214,21 @@ func TestOpenImageErrors(t *testing.T) {
 	if err := os.Truncate(sparse, 1<<40); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		sparse:                      "have 1099511627776 bytes, want at most 20971520",
-		dir:                         "is a folder",
-		filepath.Join(dir, "none"):  "none",
-		filepath.Join(dir, "a\x00"): "mmproj: image:",
-		"":                          "mmproj: image:",
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{sparse, "have 1099511627776 bytes, want at most 20971520"},
+		{dir, "is a folder"},
+		{filepath.Join(dir, "none"), "none"},
+		{filepath.Join(dir, "a\x00"), "image:"},
+		{"", "image:"},
 	} {
-		if _, err := Open(path, DefaultLimits); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: have error %v, want %q", path, err, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			if _, err := Open(c.path, DefaultLimits); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: have error %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestOpenPictureSpecial checks that nothing but regular files is read: a FIFO would block, a device would not end.
+// TestOpenImageSpecial checks that nothing but regular files is read: a FIFO would block, a device
+// would not end.
 func TestOpenImageSpecial(t *testing.T) {
 	dir := t.TempDir()
 	fifo, loop := filepath.Join(dir, "fifo.png"), filepath.Join(dir, "loop.png")
@@ -28,10 +29,16 @@ func TestOpenImageSpecial(t *testing.T) {
 	if err := os.Symlink(target, link); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{fifo: "not a regular file", "/dev/zero": "not a regular file", loop: "symbolic links"} {
-		if _, err := Open(path, DefaultLimits); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: have error %v, want %q", path, err, want)
-		}
+	for _, c := range []struct {
+		path string
+		want string
+	}{{fifo, "not a regular file"}, {"/dev/zero", "not a regular file"},
+		{loop, "symbolic links"}} {
+		t.Run(c.path, func(t *testing.T) {
+			if _, err := Open(c.path, DefaultLimits); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: have error %v, want %q", c.path, err, c.want)
+			}
+		})
 	}
 	if _, err := Open(link, DefaultLimits); err != nil {
 		t.Errorf("a link to an image: %v", err)

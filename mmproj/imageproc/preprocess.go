@@ -1,6 +1,6 @@
 package imageproc
 
-// This file: an image turned into the encoder's input. Before it: image.go. After it: the vision graph (mmproj/siglip).
+// This file: an image turned into the encoder's input.
 
 import (
 	"fmt"
@@ -10,28 +10,33 @@ import (
 	"time"
 )
 
-// Resize names a way to bring an image to the encoder's square. All of them squeeze it; none keeps the aspect ratio.
+// Resize is a method of resizing an image to the encoder's square. None of them keeps the aspect
+// ratio.
 type Resize string
 
 const (
-	Antialias Resize = "antialias" // TensorFlow's bilinear with antialias, kept in floats: the authors' notebook and half of their tasks
-	Bilinear  Resize = "bilinear"  // TensorFlow's bilinear without antialias, cut to whole numbers: their other tasks
-	Bicubic   Resize = "bicubic"   // Pillow's bicubic: Hugging Face's processor
+	// TensorFlow's bilinear with antialias, kept in floats: the authors' notebook and half of their
+	// tasks
+	Antialias Resize = "antialias"
+	// TensorFlow's bilinear without antialias, truncated to whole numbers: their other tasks
+	Bilinear Resize = "bilinear"
+	Bicubic  Resize = "bicubic" // Pillow's bicubic: Hugging Face's processor
 )
 
-// Resizes lists the ways, the default first.
+// Resizes lists the methods, the default first.
 var Resizes = []Resize{Antialias, Bilinear, Bicubic}
 
-// ParseResize reads the value of a --resize flag.
+// ParseResize returns the method called name, one of Resizes.
 func ParseResize(name string) (Resize, error) {
 	if slices.Contains(Resizes, Resize(name)) {
 		return Resize(name), nil
 	}
-	return "", fmt.Errorf("mmproj: resize: have %q, want one of %v", name, Resizes)
+	return "", fmt.Errorf("image: resize: have %q, want one of %v", name, Resizes)
 }
 
-// Preprocess resizes p to side x side pixels and returns them as the encoder wants them: [3,side,side], channels red, green,
-// blue, values from -1 to 1. how must be one of Resizes and side positive.
+// Preprocess resizes p to side x side pixels and returns them as the encoder takes them:
+// [3,side,side], channels red, green, blue, values from -1 to 1. how must be one of Resizes and
+// side positive.
 func Preprocess(p *Image, side int, how Resize) []float32 {
 	out := make([]float32, 3*side*side)
 	switch how {
@@ -42,7 +47,8 @@ func Preprocess(p *Image, side int, how Resize) []float32 {
 	case Bicubic:
 		resizeBicubic(p, side, out)
 	default:
-		panic(fmt.Sprintf("mmproj: Preprocess: unknown resize %q", how)) // a caller's mistake: flags go through ParseResize
+		// a caller's mistake: names go through ParseResize
+		panic(fmt.Sprintf("imageproc: Preprocess: unknown resize %q", how))
 	}
 	return out
 }
@@ -61,7 +67,8 @@ func PixelReader(limits Limits, side int, how Resize) func(path string) ([]float
 	}
 }
 
-// planes splits a row of interleaved values, [side,3], into row y of the three planes of out, [3,side,side].
+// planes splits a row of interleaved values, [side,3], into row y of the three planes of out,
+// [3,side,side].
 func planes(out []float32, side, y int, row []float32) {
 	r, g, b := out[y*side:][:side], out[(side+y)*side:][:side], out[(2*side+y)*side:][:side]
 	for x := range side {
@@ -69,7 +76,8 @@ func planes(out []float32, side, y int, row []float32) {
 	}
 }
 
-// eachBand cuts n rows into one band for each processor and runs do on all bands at once.
+// eachBand splits n rows into one band for each processor and runs do on all bands at once: rows
+// from to to-1.
 func eachBand(n int, do func(from, to int)) {
 	bands := min(runtime.GOMAXPROCS(0), n)
 	var wg sync.WaitGroup

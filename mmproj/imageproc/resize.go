@@ -1,18 +1,20 @@
 package imageproc
 
-// This file: TensorFlow's two bilinear resizes, to the bit. Before it: preprocess.go. Every product is converted to float32,
-// which it is already: Go may otherwise fuse it with the addition on some processors, and round once instead of twice.
+// This file: TensorFlow's two bilinear resizes, to the bit. Every product is converted to float32,
+// which it is already: Go may otherwise fuse it with the addition on some processors, and round
+// once instead of twice.
 
 import "math"
 
-// span is what one output row or column takes from the input.
+// span is the weights of the inputs of one output row or column.
 type span struct {
 	start   int
 	weights []float32 // of inputs start, start+1, ...; they sum to 1
 }
 
-// triangleSpans returns the antialiased bilinear filter from in to out samples.
-// Source: tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore; sampling_kernels.h, TriangleKernel.
+// triangleSpans returns the antialiased bilinear filter that resamples in samples to out. Source:
+// tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore; sampling_kernels.h,
+// TriangleKernel.
 func triangleSpans(in, out int) []span {
 	inverse := 1 / (float32(out) / float32(in))
 	radius := max(inverse, 1)
@@ -38,8 +40,9 @@ func triangleSpans(in, out int) []span {
 	return spans
 }
 
-// resizeAntialias is tf.image.resize(method="bilinear", antialias=True) / 127.5 - 1: rows first, then columns, in float32.
-// Only one row of the input's width is held as floats for each processor.
+// resizeAntialias resizes p into out [3,side,side] as tf.image.resize(method="bilinear",
+// antialias=True) / 127.5 - 1 does: rows first, then columns, in float32. Only one row of the
+// input's width is held as floats for each processor.
 func resizeAntialias(p *Image, side int, out []float32) {
 	rows, columns := triangleSpans(p.Height, side), triangleSpans(p.Width, side)
 	eachBand(side, func(from, to int) {
@@ -65,7 +68,7 @@ func resizeAntialias(p *Image, side int, out []float32) {
 	})
 }
 
-// addScaled adds w times each sample of a row to sum.
+// addScaled adds w times each sample of row to sum.
 func addScaled(sum []float32, row []uint8, w float32) {
 	var product [256]float32 // a byte has few values, and converting one to a float is slow
 	for v := range product {
@@ -76,14 +79,15 @@ func addScaled(sum []float32, row []uint8, w float32) {
 	}
 }
 
-// lerp is one output row or column of the plain bilinear filter: lower + (upper-lower)*t.
+// lerp gives one output row or column of the plain bilinear filter: lower + (upper-lower)*t.
 type lerp struct {
 	lower, upper int
 	t            float32
 }
 
-// lerps returns the bilinear filter without antialias, half-pixel centres.
-// Source: tensorflow/core/kernels/image/resize_bilinear_op.cc, compute_interpolation_weights.
+// lerps returns the bilinear filter that resamples in samples to out, without antialias, with
+// half-pixel centres. Source: tensorflow/core/kernels/image/resize_bilinear_op.cc,
+// compute_interpolation_weights.
 func lerps(in, out int) []lerp {
 	scale := float32(in) / float32(out)
 	l := make([]lerp, out)
@@ -95,8 +99,9 @@ func lerps(in, out int) []lerp {
 	return l
 }
 
-// resizeBilinear is big_vision's resize op and value_range: tf.image.resize(method="bilinear"), clipped and cut to uint8, then
-// / 127.5 - 1. Columns come first within a pixel.
+// resizeBilinear resizes p into out [3,side,side] as big_vision's resize op and value_range do:
+// tf.image.resize(method="bilinear"), clipped and truncated to uint8, then / 127.5 - 1. Columns
+// come first within a pixel.
 func resizeBilinear(p *Image, side int, out []float32) {
 	rows, columns := lerps(p.Height, side), lerps(p.Width, side)
 	eachBand(side, func(from, to int) {

@@ -41,7 +41,8 @@ func referenceCases(t *testing.T) []referenceCase {
 	return cases
 }
 
-// TestTensorFlow compares with the pixels that TensorFlow gave the reference model. They are equal to the bit.
+// TestTensorFlow compares with the pixels that TensorFlow gave the reference model. They are equal
+// to the bit.
 func TestTensorFlow(t *testing.T) {
 	compared := map[Resize]int{}
 	for _, c := range referenceCases(t) {
@@ -88,7 +89,8 @@ func firstDifference(have, want []float32) int {
 
 // TestPillowBicubic compares with Pillow's resized images, to the bit.
 func TestPillowBicubic(t *testing.T) {
-	for _, name := range []string{"scene.png", "words.png", "tiny.png"} { // larger, taller, smaller than what they become
+	// larger, taller, smaller than what they become
+	for _, name := range []string{"scene.png", "words.png", "tiny.png"} {
 		p := decoded(t, "testdata/pillow/"+name)
 		for _, side := range []int{24, 56} {
 			want := decoded(t, fmt.Sprintf("testdata/pillow/bicubic-%d-%s", side, name))
@@ -111,7 +113,8 @@ func levels(pixels []float32, side int) *Image {
 	return p
 }
 
-// TestBilinearWeights is the example of tf.image.resize's documentation: the 5 x 5 identity as 3 rows of 5.
+// TestBilinearWeights is the example of tf.image.resize's documentation: the 5 x 5 identity as 3
+// rows of 5.
 func TestBilinearWeights(t *testing.T) {
 	want := [3][5]float64{{2. / 3, 1. / 3}, {0, 0, 1}, {0, 0, 0, 1. / 3, 2. / 3}}
 	rows, columns := lerps(5, 3), lerps(5, 5)
@@ -132,7 +135,7 @@ func TestBilinearWeights(t *testing.T) {
 	}
 }
 
-// TestIdentity checks that an image of the wanted size is copied by all ways.
+// TestIdentity checks that every method copies an image of the wanted size.
 func TestIdentity(t *testing.T) {
 	const side = 40
 	p := noise(side, side)
@@ -173,7 +176,8 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// TestBands checks that the answer does not depend on the number of processors, and that the input stays as it is.
+// TestBands checks that the result does not depend on the number of processors, and that the input
+// stays as it is.
 func TestBands(t *testing.T) {
 	p := noise(83, 61)
 	before := slices.Clone(p.Pix)
@@ -205,7 +209,8 @@ func TestBands(t *testing.T) {
 	}
 }
 
-// TestPreprocessMemory checks that nothing of the image's size is allocated: 24 million samples here.
+// TestPreprocessMemory checks that nothing of the image's size is allocated: 24 million samples
+// here.
 func TestPreprocessMemory(t *testing.T) {
 	p := noise(4000, 2000)
 	for _, how := range Resizes {

@@ -1,7 +1,7 @@
 package imageproc
 
-// This file: the decoders' image types turned into 8-bit RGB. Before it: image.go. After it: exif.go, which turns it upright.
-// Samples are taken as they are stored, never through color.Color, whose values are multiplied by alpha.
+// This file: the decoders' image types turned into 8-bit RGB. Samples are taken as they are stored,
+// never through color.Color, whose values are multiplied by alpha.
 
 import (
 	"fmt"
@@ -11,11 +11,12 @@ import (
 	"github.com/disintegration/imaging"
 )
 
-// toRGB converts a decoded image. The canvas is black where a GIF's first frame does not cover it.
-// It fails for image types that none of the decoders gives.
+// toRGB converts m, a decoded image, to one of the size of canvas, which is black where a GIF's
+// first frame does not cover it. It fails for image types that none of the decoders gives.
 func toRGB(m image.Image, canvas image.Config) (*Image, error) {
 	if _, drawn := m.(*image.Paletted); !drawn && m.Bounds().Size() != image.Pt(canvas.Width, canvas.Height) {
-		return nil, fmt.Errorf("decoded size: have %v, want %dx%d as its header says", m.Bounds().Size(), canvas.Width, canvas.Height)
+		return nil, fmt.Errorf("decoded size: have %v, want %dx%d as its header says", m.Bounds().Size(), canvas.Width,
+			canvas.Height)
 	}
 	p := &Image{Width: canvas.Width, Height: canvas.Height, Pix: make([]uint8, 3*canvas.Width*canvas.Height)}
 	switch m := m.(type) {
@@ -43,16 +44,16 @@ func toRGB(m image.Image, canvas image.Config) (*Image, error) {
 	return p, nil
 }
 
-// row returns row y of the image, 3*Width bytes.
+// row returns row y of p, 3*p.Width bytes.
 func (p *Image) row(y int) []uint8 { return p.Pix[3*p.Width*y:][:3*p.Width] }
 
-// Crop returns the part of the image that lies in r, which must lie within the image, as a copy.
+// Crop returns a copy of the part of p in r, which must lie within p.
 func (p *Image) Crop(r image.Rectangle) *Image {
 	rows := p.nrgba(r.Min.Y, r.Max.Y)
 	return fromNRGBA(imaging.Crop(rows, image.Rect(r.Min.X, 0, r.Max.X, r.Dy())))
 }
 
-// nrgba returns rows y0 to y1 (exclusive) as an opaque image of the standard library.
+// nrgba returns rows y0 to y1 (exclusive) of p as an opaque image of the standard library.
 func (p *Image) nrgba(y0, y1 int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, p.Width, y1-y0))
 	from := p.Pix[3*p.Width*y0 : 3*p.Width*y1]
@@ -62,14 +63,15 @@ func (p *Image) nrgba(y0, y1 int) *image.NRGBA {
 	return m
 }
 
-// fromNRGBA takes an opaque image.
+// fromNRGBA converts an opaque image.
 func fromNRGBA(m *image.NRGBA) *Image {
 	p := &Image{Width: m.Rect.Dx(), Height: m.Rect.Dy(), Pix: make([]uint8, 3*m.Rect.Dx()*m.Rect.Dy())}
 	p.copySamples(m.Pix, m.Stride, 4, [3]int{0, 1, 2})
 	return p
 }
 
-// copySamples fills the image from interleaved samples; step is the size of a pixel there, rgb where in it the colours lie.
+// copySamples fills p from pix, interleaved samples in rows of stride bytes; step is the size of a
+// pixel in bytes, rgb the offsets of its colours.
 func (p *Image) copySamples(pix []uint8, stride, step int, rgb [3]int) {
 	for y := range p.Height {
 		from, to := pix[y*stride:][:step*p.Width], p.row(y)
@@ -79,7 +81,7 @@ func (p *Image) copySamples(pix []uint8, stride, step int, rgb [3]int) {
 	}
 }
 
-// copyPaletted draws an image with a palette at its place on the canvas.
+// copyPaletted draws m at its place on p.
 func (p *Image) copyPaletted(m *image.Paletted) error {
 	if !m.Rect.In(image.Rect(0, 0, p.Width, p.Height)) {
 		return fmt.Errorf("frame: have %v, want it inside %dx%d", m.Rect, p.Width, p.Height)

@@ -23,7 +23,7 @@ import (
 
 const (
 	videoTime   = 5 * time.Minute // for each call
-	videoFrames = 10_000_000      // that are counted: two days
+	videoFrames = 10_000_000      // maximum that is counted: two days
 	videoPixels = 4               // of all chosen frames together, in multiples of Limits.Pixels
 )
 
@@ -41,7 +41,7 @@ var videoMagics = []string{
 // imageBrands are the brands of MP4's container that are images.
 var imageBrands = []string{"heic", "heix", "mif1", "msf1", "avif", "avis"}
 
-// isVideo tells by its first bytes whether the file at path is a video.
+// isVideo reports whether the file at path is a video, by its first bytes.
 func isVideo(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -65,12 +65,13 @@ func isVideo(path string) bool {
 		len(head) > packetMPEG && head[0] == 'G' && head[packetMPEG] == 'G'
 }
 
-// countWays are the arguments that make ffmpeg write a line for each frame: of each packet, which
-// is quick and mostly right, and of each decoded frame.
-var countWays = [][]string{{"-c", "copy", "-f", "framecrc"}, {"-vf", "setpts=N/25/TB", "-r", "25", "-f", "framecrc"}}
+// countArguments are the arguments that make ffmpeg write a line for each frame: for each packet,
+// which is quick and mostly right, and for each decoded frame.
+var countArguments = [][]string{{"-c", "copy", "-f", "framecrc"}, {"-vf", "setpts=N/25/TB", "-r", "25", "-f",
+	"framecrc"}}
 
-// openVideo reads the frames of the video file at path that choose selects; it gets the number of
-// frames.
+// openVideo reads frames of the video file at path: those whose numbers choose returns, given how
+// many there are.
 func openVideo(ctx context.Context, path string, choose func(total int) []int, l Limits) ([]*Image, error) {
 	tool, err := exec.LookPath("ffmpeg")
 	if err != nil {
@@ -79,7 +80,7 @@ func openVideo(ctx context.Context, path string, choose func(total int) []int, l
 	}
 	var chosen []int
 	var frames map[int]*Image
-	for _, way := range countWays {
+	for _, way := range countArguments {
 		total := 0
 		count := func(out *bufio.Reader) (err error) {
 			total, err = countLines(out)
@@ -125,8 +126,8 @@ func countLines(out *bufio.Reader) (n int, err error) {
 	return n, nil
 }
 
-// takeFrames reads frames by their numbers, in ascending order; fewer where the video ends before
-// the last.
+// takeFrames reads the frames with these numbers, in ascending order; fewer if the video ends
+// before the last.
 func takeFrames(ctx context.Context, tool, path string, frames []int, l Limits) (images map[int]*Image, err error) {
 	var terms []string
 	for _, i := range frames {
@@ -137,11 +138,12 @@ func takeFrames(ctx context.Context, tool, path string, frames []int, l Limits) 
 		return err
 	}
 	// The frames get new times: ffmpeg would repeat them to fill the gaps.
-	return images, ffmpeg(ctx, tool, path, read, "-vf", "select="+strings.Join(terms, "+")+",setpts=N/25/TB", "-r", "25",
+	return images, ffmpeg(ctx, tool, path, read, "-vf", "select="+strings.Join(terms, "+")+",setpts=N/25/TB", "-r",
+		"25",
 		"-frames:v", fmt.Sprint(len(frames)), "-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe")
 }
 
-// readPPMs reads images in the PPM form, one for each frame, until there are no more.
+// readPPMs reads images in PPM format from out, one for each of frames, until there are no more.
 func readPPMs(out *bufio.Reader, frames []int, l Limits) (map[int]*Image, error) {
 	images, pixels := map[int]*Image{}, int64(0)
 	for _, frame := range frames {
@@ -155,9 +157,11 @@ func readPPMs(out *bufio.Reader, frames []int, l Limits) (map[int]*Image, error)
 		if err := checkSize(image.Config{Width: width, Height: height}, l); err != nil {
 			return nil, err
 		}
-		if pixels += int64(width) * int64(height); pixels > videoPixels*int64(l.Pixels) {
-			return nil, limitErrorf(LimitPixels, "%d frames of %dx%d have too many pixels, want at most %d (four times those of an image)",
-				len(frames), width, height, videoPixels*int64(l.Pixels))
+		limit := videoPixels * int64(l.Pixels)
+		if pixels += int64(width) * int64(height); pixels > limit {
+			return nil, limitErrorf(LimitPixels, pixels, limit,
+				"%d frames of %dx%d have too many pixels, want at most %d (four times those of an image)",
+				len(frames), width, height, limit)
 		}
 		p := &Image{Width: width, Height: height, Pix: make([]uint8, 3*width*height)}
 		if _, err := io.ReadFull(out, p.Pix); err != nil {
@@ -168,7 +172,8 @@ func readPPMs(out *bufio.Reader, frames []int, l Limits) (map[int]*Image, error)
 	return images, nil
 }
 
-// ffmpeg runs the program on the video of a file, and lets read have what it writes.
+// ffmpeg runs tool, ffmpeg, with args on the video of the file at path, and calls read with its
+// output.
 func ffmpeg(ctx context.Context, tool, path string, read func(*bufio.Reader) error, args ...string) error {
 	limited, cancel := context.WithTimeout(ctx, videoTime)
 	defer cancel()
@@ -204,7 +209,7 @@ func ffmpeg(ctx context.Context, tool, path string, read func(*bufio.Reader) err
 // stderrTail keeps the end of what a program writes to its standard error.
 type stderrTail struct{ kept []byte }
 
-// maxStderr is how many bytes are kept.
+// maxStderr is the number of bytes that are kept.
 const maxStderr = 4096
 
 func (b *stderrTail) Write(p []byte) (int, error) {

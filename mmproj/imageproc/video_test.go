@@ -62,13 +62,15 @@ func TestReadPPMs(t *testing.T) {
 			images, err := readPPMs(bufio.NewReader(strings.NewReader(c.text)), []int{4, 7}, limits)
 			var limit LimitError
 			errors.As(err, &limit)
-			if len(images) != c.frames || limit.Limit != c.limit || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			if len(images) != c.frames || limit.Limit != c.limit || (err == nil) != (c.want == "") || err != nil &&
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("%d frames, %v", len(images), err)
 			}
 		})
 	}
 	frames := []int{0, 1, 2, 3, 4}
-	if _, err := readPPMs(bufio.NewReader(strings.NewReader(strings.Repeat(one, 5))), frames, limits); !errors.As(err, new(LimitError)) {
+	if _, err := readPPMs(bufio.NewReader(strings.NewReader(strings.Repeat(one, 5))), frames, limits); !errors.As(err,
+		new(LimitError)) {
 		t.Errorf("five frames of all pixels: %v", err)
 	}
 }

@@ -1,14 +1,15 @@
 package imageproc
 
-// This file: the colour of lossy WebP images as libwebp makes it. Before it: golang.org/x/image/webp, which leaves colour at its stored, half size.
-// After it: rgb.go. Go's own conversion repeats colour samples and takes WebP's studio range for full range; libwebp interpolates and does not.
+// This file: the colour of lossy WebP images as libwebp makes it. golang.org/x/image/webp leaves
+// colour at its stored, half size. Go's own conversion repeats colour samples and takes WebP's
+// studio range for full range; libwebp interpolates and does not.
 
 import (
 	"fmt"
 	"image"
 )
 
-// copyYCbCr fills the image, which has the size of m.
+// copyYCbCr fills p, which has the size of m, with the colours of m.
 func (p *Image) copyYCbCr(m *image.YCbCr) error {
 	if m.SubsampleRatio != image.YCbCrSubsampleRatio420 {
 		return fmt.Errorf("colour subsampling %v, want 4:2:0", m.SubsampleRatio)
@@ -26,8 +27,9 @@ func (p *Image) copyYCbCr(m *image.YCbCr) error {
 	return nil
 }
 
-// webpUpsample makes a full row of colour samples from the two nearest stored rows. It is the fancy upsampler of libwebp's
-// src/dsp/upsampling.c: weights 9, 3, 3, 1, rounded in two steps.
+// webpUpsample fills dst with a full row of colour samples, made from the two nearest stored rows,
+// near and far. It is the fancy upsampler of libwebp's src/dsp/upsampling.c: weights 9, 3, 3, 1,
+// rounded in two steps.
 func webpUpsample(dst, near, far []uint8) {
 	last := len(near) - 1
 	for i := range near {
@@ -39,7 +41,8 @@ func webpUpsample(dst, near, far []uint8) {
 	}
 }
 
-// webpRGB is VP8YuvToRgb of libwebp's src/dsp/yuv.h: BT.601 studio range, 14-bit coefficients.
+// webpRGB converts rows of samples to RGB in dst as VP8YuvToRgb of libwebp's src/dsp/yuv.h: BT.601
+// studio range, 14-bit coefficients.
 func webpRGB(dst, y, cb, cr []uint8) {
 	for i, luma := range y {
 		l, b, r := int(luma)*19077>>8, int(cb[i]), int(cr[i])

@@ -51,7 +51,8 @@ func benchmarkEncode(b *testing.B, f *gguf.File) {
 	// Products with a weight matrix and the two of the attention, a multiplication and an addition
 	// for each element.
 	t, d := float64(c.Tokens()), float64(c.EmbeddingLength)
-	work := 2 * t * (float64(c.BlockCount)*(4*d*d+2*d*float64(c.FeedForwardLength)+2*t*d) + d*float64(3*c.PatchSize*c.PatchSize+c.ProjectionDim))
+	work := 2 * t * (float64(c.BlockCount)*(4*d*d+2*d*float64(c.FeedForwardLength)+2*t*d) +
+		d*float64(3*c.PatchSize*c.PatchSize+c.ProjectionDim))
 	b.ReportMetric(work*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 	b.ReportMetric(float64(e.schedule.MemorySize())/(1<<20), "MiB-work")
 }

@@ -47,14 +47,26 @@ func embeddings(t testing.TB, f *gguf.File, o Options) []float32 {
 // Bounds by type: the operations of ggml round a product's other factor to 16-bit floats (F16,
 // BF16) or 8-bit blocks.
 func TestKernelsAgainstOperations(t *testing.T) {
-	for typ, bound := range map[gguf.Type]float64{gguf.F32: 2e-6, gguf.F16: 3e-3, gguf.BF16: 2e-2, gguf.Q8_0: 2e-2, gguf.Q4_0: 2e-2} {
-		for _, checkpoint := range []string{"tiny-gemma.npz", "tiny-gemma2.npz"} {
-			f := visionFile(t, checkpoint, typ)
-			want := embeddings(t, f, Options{Threads: 2, plain: true})
-			for threads := 1; threads <= 2; threads++ {
-				compare(t, fmt.Sprintf("%v, %s, %d threads", typ, checkpoint, threads), embeddings(t, f, Options{Threads: threads}), want, bound)
+	for _, c := range []struct {
+		typ   gguf.Type
+		bound float64
+	}{
+		{gguf.F32, 2e-6},
+		{gguf.F16, 3e-3},
+		{gguf.BF16, 2e-2},
+		{gguf.Q8_0, 2e-2},
+		{gguf.Q4_0, 2e-2},
+	} {
+		t.Run(fmt.Sprint(c.typ), func(t *testing.T) {
+			for _, checkpoint := range []string{"tiny-gemma.npz", "tiny-gemma2.npz"} {
+				f := visionFile(t, checkpoint, c.typ)
+				want := embeddings(t, f, Options{Threads: 2, plain: true})
+				for threads := 1; threads <= 2; threads++ {
+					compare(t, fmt.Sprintf("%v, %s, %d threads", c.typ, checkpoint, threads),
+						embeddings(t, f, Options{Threads: threads}), want, c.bound)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -72,7 +84,8 @@ func TestPaddedMLP(t *testing.T) {
 		seen++
 		f := visionFile(t, filepath.Base(path), gguf.F32)
 		for _, more := range []int{1, 16, 31} {
-			compare(t, fmt.Sprintf("%s, %d more", filepath.Base(path), more), embeddings(t, padMLP(t, f, more), Options{Threads: 2}), embeddings(t, f, Options{Threads: 2}), 1e-6)
+			compare(t, fmt.Sprintf("%s, %d more", filepath.Base(path), more), embeddings(t, padMLP(t, f, more),
+				Options{Threads: 2}), embeddings(t, f, Options{Threads: 2}), 1e-6)
 		}
 	}
 	if seen != 3 {

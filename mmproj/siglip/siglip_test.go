@@ -31,7 +31,8 @@ func visionFile(t testing.TB, checkpoint string, vision gguf.Type) *gguf.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := convert.Run(context.Background(), src, vocabulary, convert.Options{Name: "test", Text: plan(t, gguf.F16), Vision: plan(t, vision), OutDir: t.TempDir()})
+	r, err := convert.Run(context.Background(), src, vocabulary, convert.Options{Name: "test", Text: plan(t, gguf.F16),
+		Vision: plan(t, vision), OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +105,11 @@ func TestStages(t *testing.T) {
 				}
 				for _, s := range append(stages, "encoded") {
 					have := e.stages[s].Float32s()
-					compare(t, fmt.Sprintf("picture %d, %s", i, s), have, array(t, want, s)[i*len(have):(i+1)*len(have)], 1e-4)
+					compare(t, fmt.Sprintf("picture %d, %s", i, s), have,
+						array(t, want, s)[i*len(have):(i+1)*len(have)], 1e-4)
 				}
-				compare(t, fmt.Sprintf("picture %d, image_embeddings", i), got, array(t, want, "image_embeddings")[i*len(got):(i+1)*len(got)], 1e-4)
+				compare(t, fmt.Sprintf("picture %d, image_embeddings", i), got,
+					array(t, want, "image_embeddings")[i*len(got):(i+1)*len(got)], 1e-4)
 			}
 		})
 	}
@@ -121,7 +124,8 @@ func compare(t *testing.T, name string, got, want []float32, bound float64) {
 	}
 	t.Logf("%-30s %.1e of the largest", name, most/scale)
 	if !(most <= bound*scale) {
-		t.Fatalf("%s: largest difference %.2e of the largest value, bound %.0e\nhave %v\nwant %v", name, most/scale, bound, got[:5], want[:5])
+		t.Fatalf("%s: largest difference %.2e of the largest value, bound %.0e\nhave %v\nwant %v", name, most/scale,
+			bound, got[:5], want[:5])
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // token, and is at least as probable as the greedy one.
 func TestBeamsOnTheModel(t *testing.T) {
 	for _, name := range []string{"tiny-gemma", "tiny-gemma2"} {
-		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder,
+			"tokenizer.model"), gguf.F32, gguf.F32)
 		m, err := Open(text, vision, Options{Threads: 1, KV: "f32", Device: "cpu", Beams: 4})
 		if err != nil {
 			t.Fatal(err)
@@ -43,13 +44,15 @@ func TestBeamsOnTheModel(t *testing.T) {
 			alone := must(m.Runner().Score(ctx, q, found.Tokens))
 			for i, s := range found.Steps {
 				if d := math.Abs(s.Logprob - alone.Steps[i].Logprob); d > 1e-3 {
-					t.Errorf("%s, %d beams, token %d: %.5f, alone %.5f", name, beams, i, s.Logprob, alone.Steps[i].Logprob)
+					t.Errorf("%s, %d beams, token %d: %.5f, alone %.5f", name, beams, i, s.Logprob,
+						alone.Steps[i].Logprob)
 				}
 			}
 			t.Logf("%s, %d beams: %d tokens, %.3f", name, beams, len(found.Tokens), sum(found))
 			last = max(last, sum(found))
 		}
-		if greedy := must(m.Runner().Generate(ctx, q, nil)); greedy.Tokens[len(greedy.Tokens)-1] == 1 && sum(greedy) > last+1e-3 {
+		if greedy := must(m.Runner().Generate(ctx, q, nil)); greedy.Tokens[len(greedy.Tokens)-1] == 1 &&
+			sum(greedy) > last+1e-3 {
 			t.Errorf("%s: greedy %.3f, found %.3f", name, sum(greedy), last)
 		}
 		if err := m.Reorder(make([]int, 5)); err == nil {

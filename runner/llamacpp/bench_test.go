@@ -41,7 +41,8 @@ func BenchmarkStep(b *testing.B) {
 
 // benchSubject opens the demo and makes a prefix: a picture's rows and a prompt.
 func benchSubject(b *testing.B) (m *Model, rows []float32, prompt []int32) {
-	text, vision := converted(b, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+	text, vision := converted(b, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"),
+		gguf.F32, gguf.F32)
 	m = opened(b, text, vision, runtime.GOMAXPROCS(0), gguf.F16)
 	c := m.Config()
 	rows, err := m.Encode(make([]float32, 3*c.ImageSize*c.ImageSize))

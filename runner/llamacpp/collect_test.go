@@ -208,7 +208,8 @@ func (r restated) vision(pixels []float32) rows {
 				}
 				return out
 			}
-			heads = append(heads, attend(cut(qkv["query"]), cut(qkv["key"]), cut(qkv["value"]), func(int, int) bool { return true }))
+			heads = append(heads, attend(cut(qkv["query"]), cut(qkv["key"]), cut(qkv["value"]),
+				func(int, int) bool { return true }))
 		}
 		mixed := beside(heads)
 		r.see(mixed, at("attn_out"))
@@ -220,7 +221,8 @@ func (r restated) vision(pixels []float32) rows {
 		r.see(h, at("ffn_down"))
 		x = plus(x, times(h, of("MlpBlock_0/Dense_1/kernel"), of("MlpBlock_0/Dense_1/bias")))
 	}
-	x = norm(x, r.floats("params/img/Transformer/encoder_norm/scale"), r.floats("params/img/Transformer/encoder_norm/bias"))
+	x = norm(x, r.floats("params/img/Transformer/encoder_norm/scale"),
+		r.floats("params/img/Transformer/encoder_norm/bias"))
 	r.see(x, "mm.input_projection.weight")
 	return times(x, r.floats("params/img/head/kernel"), r.floats("params/img/head/bias"))
 }
@@ -271,7 +273,8 @@ func (r restated) text(images rows, prefix, answer []int32, layers, heads int) r
 		x = plus(x, times(mixed, of("attn/attn_vec_einsum/w"), nil))
 		h = norm(x, of("pre_ffw_norm/scale"), nil)
 		gating := of("mlp/gating_einsum") // [2,d,f]
-		gated := each(times(h, gating[:len(gating)/2], nil), times(h, gating[len(gating)/2:], nil), func(a, b float64) float64 { return gelu(a) * b })
+		gated := each(times(h, gating[:len(gating)/2], nil), times(h, gating[len(gating)/2:], nil),
+			func(a, b float64) float64 { return gelu(a) * b })
 		used := 0
 		if l == layers-1 { // from here on only the rows whose logits are wanted matter, and are computed
 			used = known - 1
@@ -310,7 +313,8 @@ func collecting(t *testing.T, text, vision string) (*Model, *ggml.Collector) {
 func TestCollected(t *testing.T) {
 	c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
 	golden := openReference(t, c.Out)
-	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder,
+		"tokenizer.model"), gguf.F32, gguf.F32)
 	m, collector := collecting(t, text, vision)
 	answer := golden.ints("tokens")
 	r, err := m.Runner().Score(context.Background(), c.request(t, m, 1), answer)
@@ -334,7 +338,8 @@ func TestCollected(t *testing.T) {
 	near(t, "restated logits", narrow(logits), golden.floats("logits"), 1e-4)
 	near(t, "logits of the given answer", narrow(logits), joined(r.Logits), logitsNear(c, gguf.F32))
 
-	if matrices := 2 + 6*m.Config().BlockCount + 7*m.config.BlockCount + 1; len(squares) != matrices || len(want.seen) != matrices {
+	if matrices := 2 + 6*m.Config().BlockCount + 7*m.config.BlockCount + 1; len(squares) != matrices ||
+		len(want.seen) != matrices {
 		t.Errorf("%d matrices collected, %d restated, want %d", len(squares), len(want.seen), matrices)
 	}
 	for _, s := range squares {
@@ -342,7 +347,8 @@ func TestCollected(t *testing.T) {
 	}
 }
 
-// compareSquares fails where a sum differs by more than a bound times the matrix's largest sum, which allows for ggml's 16-bit table of gelu.
+// compareSquares fails where a sum differs by more than a bound times the matrix's largest sum,
+// which allows for ggml's 16-bit table of gelu.
 func compareSquares(t *testing.T, have ggml.SumSquares, x rows) {
 	t.Helper()
 	if int(have.Rows) != len(x) || len(x) == 0 || len(have.Sums) != len(x[0]) {
@@ -360,7 +366,8 @@ func compareSquares(t *testing.T, have ggml.SumSquares, x rows) {
 	}
 	t.Logf("%-30s %4d rows of %4d: %.1e of the largest", have.Name, have.Rows, len(sums), worst)
 	if !(worst <= 1e-3) {
-		t.Errorf("%s: sums differ by up to %.2e of the largest:\nhave %v\nwant %v", have.Name, worst, have.Sums[:5], sums[:5])
+		t.Errorf("%s: sums differ by up to %.2e of the largest:\nhave %v\nwant %v", have.Name, worst, have.Sums[:5],
+			sums[:5])
 	}
 }
 

@@ -93,8 +93,8 @@ func (m *Model) makeRoom(want shape) error {
 	o := llama.ContextOptions{
 		Size: want.total, Batch: want.prefix, Sequences: m.sequences(), Threads: m.options.Threads,
 		TypeK: uint32(m.options.KV), TypeV: uint32(m.options.KV),
-		// Attention in one fused step is less exact, so it is used only where it must be: a quantized
-		// cache has no other.
+		// Attention in one fused step is less exact, so it is used only where it must be: a
+		// quantized cache has no other.
 		FlashAttention: m.options.KV == gguf.Q8_0,
 	}
 	o.Abort, o.AbortArg = m.stop.Pointers()

@@ -30,7 +30,8 @@ const noise = 0.05
 // where the two best logits were further apart than slack.
 func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg float64) {
 	t.Helper()
-	textPath, visionPath := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), text, vision)
+	textPath, visionPath := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder,
+		"tokenizer.model"), text, vision)
 	m := opened(t, textPath, visionPath, 1, gguf.F16)
 	var equal, all [2]float64
 	for _, row := range readJSONL[demoRow](t, filepath.Join(demoFolder, "pictures", "answers.jsonl")) {
@@ -50,7 +51,8 @@ func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg f
 			continue
 		}
 		if lead := leadWhereTheyPart(got, row.Answer); kind == 0 && lead > slack {
-			t.Errorf("%s %q: have %q, want %q; the best logit led by %.3f", row.Image, row.Prefix, got.Text, row.Answer, lead)
+			t.Errorf("%s %q: have %q, want %q; the best logit led by %.3f", row.Image, row.Prefix, got.Text, row.Answer,
+				lead)
 		}
 	}
 	return equal[0] / all[0], equal[1] / all[1]
@@ -93,7 +95,8 @@ func TestDemoAnswers(t *testing.T) {
 
 // The same request gives the same bytes, whatever ran before.
 func TestRepeats(t *testing.T) {
-	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), gguf.Q4_0, gguf.Q8_0)
+	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"),
+		gguf.Q4_0, gguf.Q8_0)
 	m := opened(t, text, vision, 2, gguf.F16)
 	ask := func(prompt string, image string) *runner.Result {
 		pixels := m.pixels(t, filepath.Join(demoFolder, "pictures"), []string{image}, imageproc.Antialias)

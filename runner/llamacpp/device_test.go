@@ -10,14 +10,16 @@ import (
 // What keeps a GPU library from serving is said: it is missing, or the system's loader refuses it.
 func TestLibraryFaults(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "libggml-vulkan.so"), []byte("this is no library\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "libggml-vulkan.so"), []byte("this is no library\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	faults := loadLibraries(folder)
 	if err := faults["cuda"]; err == nil || !strings.Contains(err.Error(), "make cuda") {
 		t.Errorf("cuda: %v", err)
 	}
-	if err := faults["vulkan"]; err == nil || !strings.Contains(err.Error(), filepath.Join(folder, "libggml-vulkan.so")) || strings.Contains(err.Error(), "\n") {
+	if err := faults["vulkan"]; err == nil || !strings.Contains(err.Error(),
+		filepath.Join(folder, "libggml-vulkan.so")) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("vulkan: %v", err)
 	}
 	t.Log(faults)

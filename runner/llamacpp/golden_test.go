@@ -201,7 +201,8 @@ func near(t *testing.T, name string, got, want []float32, bound float64) {
 	d, scale := difference(got, want)
 	t.Logf("%-18s %.2e of the largest (bound %.0e)", name, d/scale, bound)
 	if !(d <= bound*scale) {
-		t.Errorf("%s: %d values, want %d; largest difference %.3e, of the largest value %.3e; bound %.0e\nhave %v\nwant %v",
+		t.Errorf(
+			"%s: %d values, want %d; largest difference %.3e, of the largest value %.3e; bound %.0e\nhave %v\nwant %v",
 			name, len(got), len(want), d, d/scale, bound, got[:min(5, len(got))], want[:min(5, len(want))])
 	}
 }
@@ -239,7 +240,8 @@ func (c goldenCase) request(t testing.TB, m *Model, tokens int) runner.Request {
 
 func TestGoldens(t *testing.T) {
 	for _, c := range readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl")) {
-		text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+		text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder,
+			"tokenizer.model"), gguf.F32, gguf.F32)
 		for _, threads := range []int{1, 2} {
 			for _, kv := range []gguf.Type{gguf.F32, gguf.F16} {
 				t.Run(fmt.Sprintf("%s/%d/%v", strings.TrimSuffix(c.Out, ".npz"), threads, kv), func(t *testing.T) {
@@ -270,7 +272,8 @@ func golden(t *testing.T, c goldenCase, m *Model, kv gguf.Type) {
 	if !slices.Equal(tokens, r.Tokens) && c.SmallestLead > 2*noise {
 		t.Errorf("tokens %v, want %v", r.Tokens, tokens)
 	}
-	near(t, "logits", forced(t, m, q.Embeddings, r.PrefixTokens, tokens, false), want.floats("logits"), logitsNear(c, kv))
+	near(t, "logits", forced(t, m, q.Embeddings, r.PrefixTokens, tokens, false), want.floats("logits"),
+		logitsNear(c, kv))
 }
 
 // forced returns the logits [G,V] before each of the given tokens, whatever the model would choose
@@ -295,7 +298,8 @@ func forced(t *testing.T, m *Model, embeddings []float32, prefix, tokens []int32
 // by far.
 func TestCausalPrefixIsSeen(t *testing.T) {
 	for _, c := range readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl")) {
-		text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+		text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder,
+			"tokenizer.model"), gguf.F32, gguf.F32)
 		m := opened(t, text, vision, 2, gguf.F32)
 		want := openReference(t, c.Out)
 		got := forced(t, m, want.floats("image_embeddings"), want.ints("prefix_tokens"), want.ints("tokens"), true)

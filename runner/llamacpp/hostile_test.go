@@ -92,7 +92,8 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 	}
 	folder, accepted := t.TempDir(), 0
 	for _, checkpoint := range []string{"tiny-gemma.npz", "tiny-gemma2.npz"} {
-		text, vision := converted(t, filepath.Join(casesFolder, checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.Q8_0, gguf.Q8_0)
+		text, vision := converted(t, filepath.Join(casesFolder, checkpoint), filepath.Join(casesFolder,
+			"tokenizer.model"), gguf.Q8_0, gguf.Q8_0)
 		r := rand.New(rand.NewPCG(11, uint64(len(checkpoint))))
 		for i := 0; i < mutants; i += 50 {
 			accepted += killing(t, r, folder, text, vision)

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	warmUp       = 20       // lives until the C library's heaps have their size
-	growthAtMost = 16 << 20 // bytes after that: seen are 0.5 to 7 MiB; a model's weights kept each time make 24, a context 86
+	warmUp = 20 // lives until the C library's heaps have their size
+	// bytes after that: seen are 0.5 to 7 MiB; a model's weights kept each time make 24, a context
+	// 86
+	growthAtMost = 16 << 20
 )
 
 // PALI_LIVES raises the number of lives of each pair of files.
@@ -28,7 +30,8 @@ func TestLives(t *testing.T) {
 	}
 	for _, checkpoint := range []string{"tiny-gemma.npz", "tiny-gemma2.npz"} {
 		t.Run(checkpoint, func(t *testing.T) {
-			text, vision := converted(t, filepath.Join(casesFolder, checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.Q8_0, gguf.F16)
+			text, vision := converted(t, filepath.Join(casesFolder, checkpoint), filepath.Join(casesFolder,
+				"tokenizer.model"), gguf.Q8_0, gguf.F16)
 			before := 0
 			for i := range lives {
 				if err := live(text, vision); err != nil {
@@ -39,7 +42,8 @@ func TestLives(t *testing.T) {
 				}
 			}
 			grown := resident(t) - before
-			t.Logf("%d lives; after the first %d the process grew by %.1f MiB from %.1f", lives, warmUp, float64(grown)/(1<<20), float64(before)/(1<<20))
+			t.Logf("%d lives; after the first %d the process grew by %.1f MiB from %.1f", lives, warmUp,
+				float64(grown)/(1<<20), float64(before)/(1<<20))
 			if grown > growthAtMost {
 				t.Errorf("the process grew by %d bytes, at most %d are expected", grown, growthAtMost)
 			}

@@ -237,7 +237,8 @@ func said(err error) error { return ggml.WithLog(err) }
 func (m *Model) checkKV() error {
 	if m.options.KV == gguf.Q8_0 && m.config.KeyLength%32 != 0 {
 		return runner.ValueError{Field: "kv", Value: "q8_0",
-			Want: fmt.Sprintf("f16 or f32: this model's heads have %d values, not a multiple of 32", m.config.KeyLength)}
+			Want: fmt.Sprintf("f16 or f32: this model's heads have %d values, not a multiple of 32",
+				m.config.KeyLength)}
 	}
 	return nil
 }

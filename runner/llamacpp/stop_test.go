@@ -16,7 +16,8 @@ import (
 // A raised flag ends each call with an error; after Resume the answer is what it was.
 func TestInterrupt(t *testing.T) {
 	c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
-	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder,
+		"tokenizer.model"), gguf.F32, gguf.F32)
 	m := opened(t, text, vision, 1, gguf.F32)
 	pixels := m.pixels(t, casesFolder, c.Images, imageproc.Resize(c.Resize))
 	q := c.request(t, m, 12)

@@ -40,7 +40,8 @@ func wellFormed(text, prompt string) (objects int, ok bool) {
 	task, things, _ := strings.Cut(prompt, " ")
 	boxes, unparsed := tasks.ParseDetections(text)
 	for _, b := range boxes {
-		if !slices.Contains(strings.Split(things, " ; "), b.Label) || b.Loc[0] > b.Loc[2] || b.Loc[1] > b.Loc[3] || (task == "segment") != (len(b.Seg) == 16) {
+		if !slices.Contains(strings.Split(things, " ; "), b.Label) || b.Loc[0] > b.Loc[2] || b.Loc[1] > b.Loc[3] ||
+			(task == "segment") != (len(b.Seg) == 16) {
 			return 0, false
 		}
 	}
@@ -49,7 +50,8 @@ func wellFormed(text, prompt string) (objects int, ok bool) {
 
 func TestStrictOnRandomWeights(t *testing.T) {
 	for _, name := range []string{"tiny-gemma", "tiny-gemma2"} {
-		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder,
+			"tokenizer.model"), gguf.F32, gguf.F32)
 		m := opened(t, text, vision, 1, gguf.F16)
 		c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
 		embeddings := m.embeddings(t, m.pixels(t, casesFolder, c.Images, imageproc.Antialias)[0])
@@ -73,7 +75,8 @@ func TestStrictOnRandomWeights(t *testing.T) {
 }
 
 func TestStrictLeavesGoodAnswersAlone(t *testing.T) {
-	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), gguf.F32, gguf.F32)
+	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"),
+		gguf.F32, gguf.F32)
 	m := opened(t, text, vision, 1, gguf.F16)
 	compared := 0
 	for _, q := range readJSONL[demoRow](t, filepath.Join(demoFolder, "pictures", "answers.jsonl")) {
@@ -84,7 +87,8 @@ func TestStrictLeavesGoodAnswersAlone(t *testing.T) {
 			continue
 		}
 		compared++
-		embeddings := m.embeddings(t, m.pixels(t, filepath.Join(demoFolder, "pictures"), []string{q.Image}, imageproc.Antialias)...)
+		embeddings := m.embeddings(t, m.pixels(t, filepath.Join(demoFolder, "pictures"), []string{q.Image},
+			imageproc.Antialias)...)
 		free, strict := strictAnswer(t, m, embeddings, q.Prefix, false), strictAnswer(t, m, embeddings, q.Prefix, true)
 		if free != strict {
 			t.Errorf("%s, %s: %q, strict %q", q.Image, q.Prefix, free, strict)

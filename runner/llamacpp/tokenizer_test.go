@@ -32,7 +32,8 @@ func gemmaVocabulary(t testing.TB) (text string) {
 	const v = 256000 + paligemma.Locations + paligemma.SegmentCodes
 	checkpoint := filepath.Join(t.TempDir(), "gemma.npz")
 	data, err := tinymodel.Pack(tinymodel.Arrays(tinymodel.Options{Text: paligemma.TextConfig{
-		Architecture: paligemma.Gemma, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 32, HeadCount: 1, HeadCountKV: 1, KeyLength: 32, VocabSize: v,
+		Architecture: paligemma.Gemma, EmbeddingLength: 32, BlockCount: 1, FeedForwardLength: 32, HeadCount: 1,
+		HeadCountKV: 1, KeyLength: 32, VocabSize: v,
 	}}), false)
 	if err != nil {
 		t.Fatal(err)
@@ -40,43 +41,53 @@ func gemmaVocabulary(t testing.TB) (text string) {
 	if err := os.WriteFile(checkpoint, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text, _ = converted(t, checkpoint, filepath.Join(abitest.Module(t), "tokenizer", "testdata", "gemma2", "tokenizer.model"), gguf.F16, gguf.F16)
+	text, _ = converted(t, checkpoint, filepath.Join(abitest.Module(t), "tokenizer", "testdata", "gemma2",
+		"tokenizer.model"), gguf.F16, gguf.F16)
 	return text
 }
 
 func TestTokenizer(t *testing.T) {
-	demo, _ := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"), gguf.F16, gguf.F16)
-	for name, text := range map[string]string{"demo": demo, "gemma": gemmaVocabulary(t)} {
-		t.Run(name, func(t *testing.T) {
-			llama.Init(ggml.LogCallback())
-			m, err := llama.Load(text, llama.ModelOptions{VocabOnly: true})
-			if err != nil {
-				t.Fatal(said(err))
-			}
-			defer m.Close()
-			f, err := gguf.Open(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			config, err := gemma.Check(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tokenizer := newTokenizer(m, config)
-			lines := readJSONL[tokenLine](t, filepath.Join("../../testdata/reference/tokenizer", name+".jsonl"))
-			different := 0
-			for _, l := range lines {
-				got, err := tokenizer.Tokenize(l.Text)
+	demo, _ := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"),
+		gguf.F16, gguf.F16)
+	for _, c := range []struct {
+		name string
+		text string
+	}{
+		{"demo", demo},
+		{"gemma", gemmaVocabulary(t)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Run(c.name, func(t *testing.T) {
+				llama.Init(ggml.LogCallback())
+				m, err := llama.Load(c.text, llama.ModelOptions{VocabOnly: true})
 				if err != nil {
-					t.Errorf("%q: %v", l.Text, err)
+					t.Fatal(said(err))
 				}
-				if !slices.Equal(got, l.IDs) {
-					different++
-					t.Errorf("%q: %v, want %v", l.Text, got, l.IDs)
+				defer m.Close()
+				f, err := gguf.Open(c.text)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			t.Logf("%d lines, %d different", len(lines), different)
+				defer f.Close()
+				config, err := gemma.Check(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokenizer := newTokenizer(m, config)
+				lines := readJSONL[tokenLine](t, filepath.Join("../../testdata/reference/tokenizer", c.name+".jsonl"))
+				different := 0
+				for _, l := range lines {
+					got, err := tokenizer.Tokenize(l.Text)
+					if err != nil {
+						t.Errorf("%q: %v", l.Text, err)
+					}
+					if !slices.Equal(got, l.IDs) {
+						different++
+						t.Errorf("%q: %v, want %v", l.Text, got, l.IDs)
+					}
+				}
+				t.Logf("%d lines, %d different", len(lines), different)
+			})
 		})
 	}
 }
@@ -103,7 +114,8 @@ func TestDetokenizer(t *testing.T) {
 			got += d.Add(id)
 		}
 		got += d.Flush()
-		if want := string([]rune(l.Text)); got != want && !slices.Contains([]string{"\u2581", "a\u2581b"}, l.Text) { // U+2581 itself is the sign for a space
+		// U+2581 itself is the sign for a space
+		if want := string([]rune(l.Text)); got != want && !slices.Contains([]string{"\u2581", "a\u2581b"}, l.Text) {
 			t.Errorf("%v: %q, want %q", l.IDs, got, want)
 		}
 	}

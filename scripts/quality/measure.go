@@ -1,6 +1,7 @@
 package main
 
-// This file: the models in every type, and their answers. Before it: the demo checkpoint. After it: a journal for each pair, for figures.go.
+// This file: the models in every type, and their answers. Before it: the demo checkpoint. After it:
+// a journal for each pair, for figures.go.
 
 import (
 	"bytes"
@@ -44,8 +45,9 @@ type half struct {
 	Table   string // type of the token table; "": as the type has it
 }
 
-// Importance matrices: what pali imatrix saw, and one in which all columns weigh the same, to tell what the columns' weights bring from what the
-// search for scales brings that llama.cpp's encoders make whenever there is a matrix.
+// Importance matrices: what pali imatrix saw, and one in which all columns weigh the same, to tell
+// what the columns' weights bring from what the search for scales brings that llama.cpp's encoders
+// make whenever there is a matrix.
 const (
 	calibrated = "imatrix"
 	flat       = "flat"
@@ -67,13 +69,14 @@ type pair struct{ Text, Vision half }
 
 func (p pair) String() string { return fmt.Sprintf("%v.%v", p.Text, p.Vision) }
 
-// weighable reports whether an importance matrix changes a type: one of blocks that are fitted, which q8_0's are not.
+// weighable reports whether an importance matrix changes a type: one of blocks that are fitted,
+// which q8_0's are not.
 func weighable(name string) bool {
 	return !slices.Contains([]string{"f32", "f16", "bf16", "q8_0"}, name)
 }
 
-// pairs lists what is measured: each type of one file with the other in f32, with and without an importance matrix; pairs that a person would take;
-// and some types with other token tables.
+// pairs lists what is measured: each type of one file with the other in f32, with and without an
+// importance matrix; pairs that a person would take; and some types with other token tables.
 func pairs() []pair {
 	exact := half{Type: reference}
 	var all []pair
@@ -127,7 +130,8 @@ func (m *measurement) call(ctx context.Context, args ...string) ([]byte, error) 
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("pali %s: %w: %s", strings.Join(args, " "), errors.Join(err, ctx.Err()), strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("pali %s: %w: %s", strings.Join(args, " "), errors.Join(err, ctx.Err()),
+			strings.TrimSpace(stderr.String()))
 	}
 	return out, nil
 }
@@ -140,13 +144,16 @@ func (m *measurement) vision(h half) string { return m.path("mmproj-demo-" + h.S
 // models makes the files of all pairs.
 func (m *measurement) models(ctx context.Context) error {
 	demo := filepath.Join(m.data, "demo")
-	if _, err := m.call(ctx, "convert", filepath.Join(demo, "demo.npz"), "--tokenizer", filepath.Join(demo, "tokenizer.model"),
-		"--masks", filepath.Join(demo, "masks.npz"), "--name", "demo", "-t", reference, "-o", m.work, "--force"); err != nil {
+	if _, err := m.call(ctx, "convert", filepath.Join(demo, "demo.npz"), "--tokenizer",
+		filepath.Join(demo, "tokenizer.model"),
+		"--masks", filepath.Join(demo, "masks.npz"), "--name", "demo", "-t", reference, "-o", m.work,
+		"--force"); err != nil {
 		return err
 	}
 	text, vision := m.path("demo-F32.gguf"), m.path("mmproj-demo-F32.gguf")
 	weights := m.weights(calibrated)
-	if _, err := m.call(ctx, "imatrix", "-m", text, "--mmproj", vision, "-t", "1", "--questions", filepath.Join(demo, "pictures", "questions.jsonl"),
+	if _, err := m.call(ctx, "imatrix", "-m", text, "--mmproj", vision, "-t", "1", "--questions",
+		filepath.Join(demo, "pictures", "questions.jsonl"),
 		"-o", weights, "--force"); err != nil {
 		return err
 	}
@@ -200,8 +207,9 @@ func (m *measurement) flatten() error {
 	return os.WriteFile(m.weights(flat), out, 0o600)
 }
 
-// spread tells how much a matrix's columns differ: the mean square of what meets the most important tenth of them begins, over that where the least
-// important tenth ends. It returns the median over all matrices of the text file, and the largest.
+// spread tells how much a matrix's columns differ: the mean square of what meets the most important
+// tenth of them begins, over that where the least important tenth ends. It returns the median over
+// all matrices of the text file, and the largest.
 func (m *measurement) spread() (median, most float64, err error) {
 	matrix, err := quant.OpenImatrix(m.weights(calibrated))
 	if err != nil {
@@ -227,8 +235,10 @@ func (m *measurement) evaluate(ctx context.Context) error {
 		group.Go(func() error {
 			fmt.Fprintf(os.Stderr, "%d of %d: text %v, vision %v\n", i+1, len(all), p.Text, p.Vision)
 			exact := half{Type: reference}
-			_, err := m.call(ctx, "eval", "-m", m.text(p.Text), "--mmproj", m.vision(p.Vision), "--against", m.text(exact), "--against-mmproj", m.vision(exact),
-				"--masks", m.path("masks-demo.gguf"), "--questions", m.questions, "--images", filepath.Join(m.data, "quality"),
+			_, err := m.call(ctx, "eval", "-m", m.text(p.Text), "--mmproj", m.vision(p.Vision), "--against",
+				m.text(exact), "--against-mmproj", m.vision(exact),
+				"--masks", m.path("masks-demo.gguf"), "--questions", m.questions, "--images",
+				filepath.Join(m.data, "quality"),
 				"--per-question", m.journal(p), "--threads", "1")
 			return err
 		})

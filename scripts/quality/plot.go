@@ -77,8 +77,10 @@ type axis struct {
 }
 
 var (
-	divergence = axis{"Divergence from f32, by size", "mean KL divergence, nats", plot.LogScale{}, powers{}, func(f figure) float64 { return f.Against.KLMean }}
-	lost       = axis{"Score lost against f32, by size", "points of the score over all questions", plot.LinearScale{}, plot.DefaultTicks{},
+	divergence = axis{"Divergence from f32, by size", "mean KL divergence, nats", plot.LogScale{}, powers{},
+		func(f figure) float64 { return f.Against.KLMean }}
+	lost = axis{"Score lost against f32, by size", "points of the score over all questions", plot.LinearScale{},
+		plot.DefaultTicks{},
 		func(f figure) float64 { return f.losses[len(f.losses)-1] }}
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"fmt"
 	"image/png"
 	"io"
 	"os"
@@ -24,7 +25,8 @@ func TestQuality(t *testing.T) {
 	}
 	folder := t.TempDir()
 	f := flags{
-		pali: filepath.Join(folder, "pali"), data: filepath.Join(root, "testdata"), work: filepath.Join(folder, "work"), out: folder,
+		pali: filepath.Join(folder, "pali"), data: filepath.Join(root, "testdata"), work: filepath.Join(folder, "work"),
+		out:       folder,
 		questions: filepath.Join(folder, "questions.jsonl"), jobs: 2, resume: true,
 	}
 	if out, err := exec.Command("go", "-C", root, "build", "-o", f.pali, "./cmd/pali").CombinedOutput(); err != nil {
@@ -65,7 +67,8 @@ func made(loss func(pair) float64) *results {
 	r := &results{byPair: map[pair]figure{}, sizes: map[string]estimated{}}
 	for i, p := range pairs() {
 		f := figure{pair: p, textBytes: int64(1e6 + 1e5*i), visionBytes: 1e6, noise: 0.25}
-		f.Summary = eval.Summary{Questions: 10, Against: &eval.AgainstMeans{KLMean: 0.001 * float64(i), KLP99: 0.1, EqualTop: 0.9, Equal: 0.8}}
+		f.Summary = eval.Summary{Questions: 10, Against: &eval.AgainstMeans{KLMean: 0.001 * float64(i), KLP99: 0.1,
+			EqualTop: 0.9, Equal: 0.8}}
 		for range metrics {
 			f.scores = append(f.scores, 90-loss(p))
 			f.losses = append(f.losses, loss(p))
@@ -82,14 +85,24 @@ func made(loss func(pair) float64) *results {
 
 // The page says whether the recommended pairs hold what is asked of them.
 func TestVerdict(t *testing.T) {
-	for loss, want := range map[float64]string{0.4: "within the 0.5 points", 0.6: "more than the 0.5 points", 2.9: "within the 3.0 points", 3.1: "more than the 3.0 points"} {
-		var page bytes.Buffer
-		if err := made(func(pair) float64 { return loss }).page(&page); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(page.String(), want) {
-			t.Errorf("a loss of %v: no %q in\n%s", loss, want, page.String())
-		}
+	for _, c := range []struct {
+		loss float64
+		want string
+	}{
+		{0.4, "within the 0.5 points"},
+		{0.6, "more than the 0.5 points"},
+		{2.9, "within the 3.0 points"},
+		{3.1, "more than the 3.0 points"},
+	} {
+		t.Run(fmt.Sprint(c.loss), func(t *testing.T) {
+			var page bytes.Buffer
+			if err := made(func(pair) float64 { return c.loss }).page(&page); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(page.String(), c.want) {
+				t.Errorf("a loss of %v: no %q in\n%s", c.loss, c.want, page.String())
+			}
+		})
 	}
 }
 

@@ -1,5 +1,6 @@
-// Command scores shows what the scores of boxes are worth: the precision-recall curve of a model's detections when its boxes are ranked by their scores,
-// and when they are ranked by their places in the answer, which is all that an answer's text says.
+// Command scores shows what the scores of boxes are worth: the precision-recall curve of a model's
+// detections when its boxes are ranked by their scores, and when they are ranked by their places in
+// the answer, which is all that an answer's text says.
 //
 //	pali eval --per-question ROWS.jsonl ──▶ rows ──eval.Curve──▶ scores.md, scores.png
 //
@@ -106,13 +107,15 @@ their places in the answer, the first ones first, which is what there is without
 |---|---|---|
 `, len(ranks[0].found), truths, boxes, with, several)
 	for _, at := range thresholds {
-		fmt.Fprintf(&b, "| %.2f | %.1f %% | %.1f %% |\n", at, 100*eval.PooledPrecision(ranks[0].found, at), 100*eval.PooledPrecision(ranks[1].found, at))
+		fmt.Fprintf(&b, "| %.2f | %.1f %% | %.1f %% |\n", at, 100*eval.PooledPrecision(ranks[0].found, at),
+			100*eval.PooledPrecision(ranks[1].found, at))
 	}
 	means := make([]float64, 2)
 	for i, r := range ranks {
 		means[i], _ = eval.AveragePrecision(r.found, eval.COCO())
 	}
-	fmt.Fprintf(&b, "| 0.5 to 0.95, mean over labels | %.1f %% | %.1f %% |\n\n![Precision over recall](scores.png)\n", 100*means[0], 100*means[1])
+	fmt.Fprintf(&b, "| 0.5 to 0.95, mean over labels | %.1f %% | %.1f %% |\n\n![Precision over recall](scores.png)\n",
+		100*means[0], 100*means[1])
 	return b.Bytes()
 }
 

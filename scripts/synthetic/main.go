@@ -1,10 +1,11 @@
-// Command synthetic writes a full-size PaliGemma checkpoint with random weights, in Kaggle's layout, for measuring: nobody needs real
-// weights to time a conversion.
+// Command synthetic writes a full-size PaliGemma checkpoint with random weights, in Kaggle's
+// layout, for measuring: nobody needs real weights to time a conversion.
 //
 //	go -C scripts run ./synthetic -o 3b.npz --tokenizer tokenizer.model
 //
-// Before it: the list of arrays in internal/tinymodel. After it: pali convert (scripts/bench-convert.sh). This file: the flags and the
-// file; values.go: the numbers. The same flags give the same bytes. Memory does not grow with the checkpoint.
+// Before it: the list of arrays in internal/tinymodel. After it: pali convert
+// (scripts/bench-convert.sh). This file: the flags and the file; values.go: the numbers. The same
+// flags give the same bytes. Memory does not grow with the checkpoint.
 package main
 
 import (
@@ -60,7 +61,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	v, ok := paligemma.Find(*variant)
 	d, known := dtypes[*dtype]
 	if !ok || !known || fs.NArg() > 0 || *side != 224 && *side != 448 && *side != 896 {
-		return fmt.Errorf("have --variant %s --image %d --dtype %s and %d other words, want what --help lists", *variant, *side, *dtype, fs.NArg())
+		return fmt.Errorf("have --variant %s --image %d --dtype %s and %d other words, want what --help lists",
+			*variant, *side, *dtype, fs.NArg())
 	}
 	forms := tinymodel.Forms(tinymodel.Options{Text: v.Text, Vision: paligemma.So400m(*side, v.Text.EmbeddingLength)})
 	if *tokenizer != "" {
@@ -72,7 +74,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 }
 
 // write writes PATH.partial and gives it its name when it is complete.
-func write(ctx context.Context, path string, forms []tinymodel.Form, d tensor.DType, seed uint64, force bool, tell func(done, total int64)) error {
+func write(ctx context.Context, path string, forms []tinymodel.Form, d tensor.DType, seed uint64, force bool,
+	tell func(done, total int64)) error {
 	var size counter
 	if err := archive(&size, forms, d, func(tinymodel.Form) io.Reader { return untouched{} }); err != nil {
 		return err
@@ -130,7 +133,8 @@ type reader func(b []byte) (int, error)
 
 func (r reader) Read(b []byte) (int, error) { return r(b) }
 
-// newProgress returns a function that keeps one line on a terminal up to date, five times a second, and does nothing elsewhere.
+// newProgress returns a function that keeps one line on a terminal up to date, five times a second,
+// and does nothing elsewhere.
 func newProgress(to io.Writer) func(done, total int64) {
 	f, ok := to.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -145,13 +149,15 @@ func newProgress(to io.Writer) func(done, total int64) {
 	}
 }
 
-// copyTokenizer copies the 256,000-piece Gemma tokenizer out of the Go module that carries llama.cpp.
+// copyTokenizer copies the 256,000-piece Gemma tokenizer out of the Go module that carries
+// llama.cpp.
 func copyTokenizer(to string) error {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/ollama/ollama").Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)
 	}
-	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "tokenizer", "testdata", "gemma2", "tokenizer.model"))
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "tokenizer", "testdata", "gemma2",
+		"tokenizer.model"))
 	if err != nil {
 		return err
 	}

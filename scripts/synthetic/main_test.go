@@ -50,7 +50,8 @@ func TestConverts(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer a.Close()
-			_, err = convert.Run(t.Context(), a, vocab, convert.Options{Name: "tiny", Text: f16, Vision: f16, OutDir: t.TempDir()})
+			_, err = convert.Run(t.Context(), a, vocab, convert.Options{Name: "tiny", Text: f16, Vision: f16,
+				OutDir: t.TempDir()})
 			if err != nil {
 				t.Errorf("%s %s: %v", architecture, name, err)
 			}
@@ -87,13 +88,15 @@ func TestValues(t *testing.T) {
 			squares += (float64(e) - mean) * (float64(e) - mean)
 		}
 		n := float64(len(v))
-		if have := math.Sqrt(squares / n); !(math.Abs(have/want-1) < 4/math.Sqrt(2*n)) || !(math.Abs(sum/n-mean) < 5*want/math.Sqrt(n)) {
+		if have := math.Sqrt(squares / n); !(math.Abs(have/want-1) < 4/math.Sqrt(2*n)) ||
+			!(math.Abs(sum/n-mean) < 5*want/math.Sqrt(n)) {
 			t.Errorf("%s: mean %.3g deviation %.3g, want %g and %.3g", x.Name, sum/n, have, mean, want)
 		}
 	}
 }
 
-// fans are the numbers of inputs at tinymodel's sizes for Gemma 2: patch 14, width 64, hidden 172; D 96, H 32, N 8, F 160.
+// fans are the numbers of inputs at tinymodel's sizes for Gemma 2: patch 14, width 64, hidden 172;
+// D 96, H 32, N 8, F 160.
 var fans = map[string]float64{
 	"img/embedding/kernel": 588, "img/pos_embedding": 64, "img/head/kernel": 64,
 	"img/Transformer/encoderblock/MultiHeadDotProductAttention_0/out/kernel":   64,
@@ -125,7 +128,8 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// An array longer than the block goes on with the block's start, at whatever boundary the reads fall, and rows do not repeat.
+// An array longer than the block goes on with the block's start, at whatever boundary the reads
+// fall, and rows do not repeat.
 func TestLongArray(t *testing.T) {
 	f := tinymodel.Form{Name: "llm/embedder/input_embedding", Shape: []int{1200, 2048}}
 	v := newValues(f, tensor.F32, 1)
@@ -160,7 +164,8 @@ func TestNotFinished(t *testing.T) {
 			cancel()
 		}
 	}
-	if err := write(ctx, path, tinymodel.Forms(tinymodel.Options{}), tensor.F32, 1, false, stop); !errors.Is(err, context.Canceled) {
+	if err := write(ctx, path, tinymodel.Forms(tinymodel.Options{}), tensor.F32, 1, false, stop); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("have %v, want %v", err, context.Canceled)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -170,7 +175,8 @@ func TestNotFinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	forms := tinymodel.Forms(tinymodel.Options{})
-	if err := write(t.Context(), path, forms, tensor.F32, 1, false, quiet); err == nil || !strings.Contains(err.Error(), "exists") {
+	if err := write(t.Context(), path, forms, tensor.F32, 1, false, quiet); err == nil || !strings.Contains(err.Error(),
+		"exists") {
 		t.Errorf("have %v, want that it exists", err)
 	}
 	if err := write(t.Context(), path, forms, tensor.F32, 1, true, quiet); err != nil {
@@ -179,7 +185,8 @@ func TestNotFinished(t *testing.T) {
 }
 
 func TestWrongCalls(t *testing.T) {
-	for _, args := range [][]string{{"--variant", "4b"}, {"--dtype", "f64"}, {"--image", "225"}, {"more"}, {"--nothing"}} {
+	for _, args := range [][]string{{"--variant", "4b"}, {"--dtype", "f64"}, {"--image", "225"}, {"more"},
+		{"--nothing"}} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
 			t.Errorf("%v: no error", args)
 		}
@@ -196,7 +203,8 @@ func TestCopyTokenizer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := paligemma.Variants[0].Text.VocabSize - paligemma.Locations - paligemma.SegmentCodes; len(m.Pieces) != want {
+	if want := paligemma.Variants[0].Text.VocabSize - paligemma.Locations - paligemma.SegmentCodes; len(
+		m.Pieces) != want {
 		t.Errorf("%d pieces, want %d", len(m.Pieces), want)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
-// This file: an array's numbers. Before it: main.go, which asks for them chunk by chunk. After it: the bytes of a member.
+// This file: an array's numbers. Before it: main.go, which asks for them chunk by chunk. After it:
+// the bytes of a member.
 
 import (
 	"hash/fnv"
@@ -12,12 +13,13 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// blockLength is how many numbers are drawn for an array; a larger one repeats them. It is odd, so that every row of a matrix starts
-// elsewhere in the block and no two neighbouring rows are alike.
+// blockLength is how many numbers are drawn for an array; a larger one repeats them. It is odd, so
+// that every row of a matrix starts elsewhere in the block and no two neighbouring rows are alike.
 const blockLength = 1<<20 + 7
 
-// inputs lists, for each weight, the axes over which an output is summed: their product is the fan-in. big_vision: models/vit.py,
-// models/ppp/gemma.py. The two tables, of tokens and of positions, are scaled by the length of a row.
+// inputs lists, for each weight, the axes over which an output is summed: their product is the
+// fan-in. big_vision: models/vit.py, models/ppp/gemma.py. The two tables, of tokens and of
+// positions, are scaled by the length of a row.
 var inputs = []struct {
 	suffix string
 	axes   []int
@@ -39,8 +41,9 @@ var inputs = []struct {
 	{"/mlp/linear", []int{1}},
 }
 
-// deviation returns the standard deviation of an array's numbers: fan-in^-0.5 of a weight, so that activations neither grow nor vanish
-// from layer to layer; of a bias or a norm's scale, what tinymodel says.
+// deviation returns the standard deviation of an array's numbers: fan-in^-0.5 of a weight, so that
+// activations neither grow nor vanish from layer to layer; of a bias or a norm's scale, what
+// tinymodel says.
 func deviation(f tinymodel.Form) float64 {
 	for _, w := range inputs {
 		if strings.HasSuffix(f.Name, w.suffix) {

@@ -92,7 +92,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A request that is cancelled, while it waits or in the middle of its answer, costs no worker and no slot.
+// A request that is cancelled, while it waits or in the middle of its answer, costs no worker and
+// no slot.
 func TestCancelled(t *testing.T) {
 	e := newEngine(t, func(*Options) {})
 	m := toy("toy")
@@ -100,8 +101,9 @@ func TestCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "slow 20 " + strings.Repeat("a", 200), MaxTokens: 500,
-				Resize: imageproc.Antialias}
+			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "slow 20 " + strings.Repeat("a", 200),
+				MaxTokens: 500,
+				Resize:    imageproc.Antialias}
 			waiting := false
 			_, err := e.Generate(ctx, q, func(runner.Step) error {
 				if waiting {
@@ -111,7 +113,8 @@ func TestCancelled(t *testing.T) {
 				wg.Go(func() {
 					late, stop := context.WithTimeout(t.Context(), 5*time.Millisecond)
 					defer stop()
-					q := &Request{Model: m, Images: []*Image{grey(2)}, Prompt: "ocr", MaxTokens: 5, Resize: imageproc.Antialias}
+					q := &Request{Model: m, Images: []*Image{grey(2)}, Prompt: "ocr", MaxTokens: 5,
+						Resize: imageproc.Antialias}
 					if _, err := e.Generate(late, q, ignore); !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("while another runs: %v", err)
 					}
@@ -126,7 +129,8 @@ func TestCancelled(t *testing.T) {
 		wg.Wait()
 		ask(t, e, m, uint8(i), "next")
 	}
-	if e.queue.free != 1 || e.queue.admitted != 0 || e.queue.length() != 0 || e.metrics.starts != 1 || len(e.metrics.faults) > 0 {
+	if e.queue.free != 1 || e.queue.admitted != 0 || e.queue.length() != 0 || e.metrics.starts != 1 ||
+		len(e.metrics.faults) > 0 {
 		t.Errorf("%d free, %d admitted, %d wait, %d workers, faults %v",
 			e.queue.free, e.queue.admitted, e.queue.length(), e.metrics.starts, e.metrics.faults)
 	}
@@ -151,12 +155,14 @@ func TestErrors(t *testing.T) {
 		{"not an image", func(q *Request) { q.Images[0].Data = []byte("hello") }, invalid},
 		{"no tokens", func(q *Request) { q.MaxTokens = 0 }, invalid},
 		{"refused by the worker", func(q *Request) { q.Prompt = "refuse" }, invalid},
-		{"failed", func(q *Request) { q.Prompt = "fail" }, func(err error) bool { return errors.Is(err, ErrModelFailed) }},
+		{"failed", func(q *Request) { q.Prompt = "fail" },
+			func(err error) bool { return errors.Is(err, ErrModelFailed) }},
 		{"lost", func(q *Request) { q.Prompt = "fault kill" }, isLost},
 		{"lost while loading", func(q *Request) { q.Model = lost }, isLost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "ocr", MaxTokens: 10, Resize: imageproc.Antialias}
+			q := &Request{Model: m, Images: []*Image{grey(1)}, Prompt: "ocr", MaxTokens: 10,
+				Resize: imageproc.Antialias}
 			c.change(q)
 			if _, err := e.Generate(t.Context(), q, ignore); !c.is(err) {
 				t.Errorf("%v", err)
@@ -189,7 +195,10 @@ func TestCache(t *testing.T) {
 	if n, _ := c.size(); n != 3 {
 		t.Errorf("%d images", n)
 	}
-	if cacheKeyOf(toy("other"), []byte{0}, "antialias") == key(0) || cacheKeyOf(toy("toy"), []byte{0}, "bicubic") == key(0) {
-		t.Error("another model or another resize has the same key")
+	if cacheKeyOf(toy("other"), []byte{0}, "antialias") == key(0) {
+		t.Error("another model has the same key")
+	}
+	if cacheKeyOf(toy("toy"), []byte{0}, "bicubic") == key(0) {
+		t.Error("another resize has the same key")
 	}
 }

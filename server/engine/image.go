@@ -5,7 +5,6 @@ package engine
 
 import (
 	"context"
-	"strings"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
@@ -60,7 +59,7 @@ func (p *imageProcessor) decode(ctx context.Context, data []byte) (img *imagepro
 	release = func() { <-p.slots }
 	if img, err = imageproc.Decode(data, p.limits); err != nil {
 		release()
-		return nil, nil, runner.InvalidRequestf("%s", strings.TrimPrefix(err.Error(), "mmproj: "))
+		return nil, nil, runner.InvalidRequestf("%v", err)
 	}
 	return img, release, nil
 }

@@ -95,7 +95,7 @@ func (c *call) receive(ctx context.Context) (*runner.Result, error) {
 	}
 }
 
-// cancel makes the worker end the request, within cancelTimeout. Generate will return why.
+// cancel makes the worker end the request, within cancelTimeout. receive returns why then.
 func (c *call) cancel(why error) {
 	if c.cancelled != nil {
 		return
@@ -142,7 +142,8 @@ func (c *call) step(f frame) error {
 	}
 	r := c.result
 	if s.Token < 0 || int(s.Token) >= c.Ready.Vocabulary || len(s.Top) > c.request.TopLogprobs ||
-		len(r.Steps) >= c.request.MaxTokens || len(c.missing) > 0 || len(s.Text) > maxStepText || !utf8.ValidString(s.Text) {
+		len(r.Steps) >= c.request.MaxTokens || len(c.missing) > 0 || len(s.Text) > maxStepText ||
+		!utf8.ValidString(s.Text) {
 		return c.violation("step %d: %+v", len(r.Steps), s)
 	}
 	r.Steps, r.Tokens, r.Text = append(r.Steps, s), append(r.Tokens, s.Token), r.Text+s.Text

@@ -83,6 +83,7 @@ func TestGenerateFails(t *testing.T) {
 	p := start(t, workertest.Command(2*time.Second))
 	pid := p.Pid()
 	enough := errors.New("enough")
+	strict := worker.Request{Prompt: "detect cat", MaxTokens: 5, Strict: &worker.Strict{Labels: []string{"cat"}}}
 	slow := worker.Request{Prompt: "slow 20 " + strings.Repeat("a", 200), MaxTokens: 500}
 	refused := func(err error) bool { var r runner.InvalidRequestError; return errors.As(err, &r) }
 	for _, c := range []struct {
@@ -96,8 +97,7 @@ func TestGenerateFails(t *testing.T) {
 			func(err error) bool { return refused(err) && err.Error() == "this cannot be asked" }},
 		{"failed", time.Minute, worker.Request{Prompt: "fail", MaxTokens: 5}, ignore,
 			func(err error) bool { return errors.Is(err, worker.ErrFailed) }},
-		{"strict", time.Minute, worker.Request{Prompt: "detect cat", MaxTokens: 5, Strict: &worker.Strict{Labels: []string{"cat"}}},
-			ignore, refused},
+		{"strict", time.Minute, strict, ignore, refused},
 		{"client gone", 50 * time.Millisecond, slow, ignore,
 			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 		{"stream closed", time.Minute, slow, func(runner.Step) error { return enough },
@@ -107,7 +107,8 @@ func TestGenerateFails(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
 			defer cancel()
 			start := time.Now()
-			if _, err := p.Generate(ctx, c.request, []*worker.Image{plain(1, 2, 3)}, c.each); err == nil || !c.failed(err) {
+			if _, err := p.Generate(ctx, c.request, []*worker.Image{plain(1, 2, 3)}, c.each); err == nil ||
+				!c.failed(err) {
 				t.Error(err)
 			}
 			if took := time.Since(start); took > 500*time.Millisecond {
@@ -128,8 +129,9 @@ func TestGenerateFails(t *testing.T) {
 // Whatever happens to a worker is reported within its stall limit, with its cause.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct{ fault, cause string }{
-		{"abort", worker.Crash}, {"segv", worker.Crash}, {"kill", worker.Crash}, {"exit", worker.Crash}, {"panic", worker.Crash},
-		{"hang", worker.Hang}, {"stop", worker.Hang}, {"garbage", worker.Protocol}, {"partial", worker.Crash},
+		{"abort", worker.Crash}, {"segv", worker.Crash}, {"kill", worker.Crash}, {"exit", worker.Crash},
+		{"panic", worker.Crash}, {"hang", worker.Hang}, {"stop", worker.Hang}, {"garbage", worker.Protocol},
+		{"partial", worker.Crash},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ import (
 // Variables that make the test binary a labeller that kills itself.
 const (
 	killFolder = "DATASET_TEST_FOLDER"
-	killAt     = "DATASET_TEST_KILL" // as faultdisk.Killing takes it
+	killAt     = "DATASET_TEST_KILL" // as faultfs.Killing takes it
 )
 
 func TestMain(m *testing.M) {

@@ -97,7 +97,8 @@ func TestAnySize(t *testing.T) {
 	}
 	for _, size := range []image.Point{{1, 1}, {3, 200}, {200, 3}, {1000, 30}} {
 		_, _, _, objects := scene()
-		got := Objects(make([]uint8, 3*size.X*size.Y), size.X, size.Y, append(objects, object("x", 1, [4]float64{-1e300, 1e300, 5, -5}, nil)))
+		got := Objects(make([]uint8, 3*size.X*size.Y), size.X, size.Y,
+			append(objects, object("x", 1, [4]float64{-1e300, 1e300, 5, -5}, nil)))
 		if got.Rect.Size() != size {
 			t.Errorf("%v", got.Rect)
 		}
@@ -113,7 +114,8 @@ func TestRightToLeft(t *testing.T) {
 func TestMasks(t *testing.T) {
 	o := object("cat", 0, [4]float64{2, 2, 12, 8}, &masks.Bitmap{Width: 20, Height: 10, Bits: make([]bool, 200)})
 	o.Mask.Bits[25] = true
-	if drawn := Objects(make([]uint8, 600), 20, 10, []tasks.Detection{o}); drawn.Bounds().Dx() != 20 || drawn.RGBAAt(2, 2).B == 0 {
+	if drawn := Objects(make([]uint8, 600), 20, 10, []tasks.Detection{o}); drawn.Bounds().Dx() != 20 ||
+		drawn.RGBAAt(2, 2).B == 0 {
 		t.Errorf("%v", drawn.RGBAAt(2, 2))
 	}
 	grey, err := Masks(20, 10, true, []tasks.Detection{{Label: "none"}, o})

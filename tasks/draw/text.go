@@ -83,7 +83,8 @@ type writer struct {
 }
 
 func newWriter(size int) *writer {
-	face, err := opentype.NewFace(vector(), &opentype.FaceOptions{Size: float64(size), DPI: 72, Hinting: font.HintingFull})
+	face, err := opentype.NewFace(vector(), &opentype.FaceOptions{Size: float64(size), DPI: 72,
+		Hinting: font.HintingFull})
 	if err != nil {
 		panic("draw: the embedded font: " + err.Error())
 	}
@@ -144,7 +145,8 @@ func (w *writer) write(p *image.RGBA, at image.Point, text string, ink color.RGB
 func (w *writer) dots(p *image.RGBA, at image.Point, r rune, ink color.RGBA) {
 	g, ok := unifont()[r]
 	if !ok {
-		g = glyph{8, [16]uint16{3: 0x7e, 4: 0x42, 5: 0x42, 6: 0x42, 7: 0x42, 8: 0x42, 9: 0x42, 10: 0x42, 11: 0x42, 12: 0x42, 13: 0x7e}}
+		g = glyph{8, [16]uint16{3: 0x7e, 4: 0x42, 5: 0x42, 6: 0x42, 7: 0x42, 8: 0x42, 9: 0x42, 10: 0x42, 11: 0x42,
+			12: 0x42, 13: 0x7e}}
 	}
 	top := at.Y + (w.height-16*w.scale)/2
 	for y, row := range g.rows {

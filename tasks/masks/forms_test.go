@@ -83,12 +83,18 @@ func TestRuns(t *testing.T) {
 
 func TestParseRLERefuses(t *testing.T) {
 	good := drawn("....", ".##.", ".##.", "....").RLE()
-	for name, text := range map[string]string{
-		"empty": "", "cut": good[:len(good)-1], "a blank": " " + good, "too long": good + "5", "never ends": strings.Repeat("o", 100), "huge": "ooooooO", "negative": "@",
+	for _, c := range []struct {
+		name string
+		text string
+	}{
+		{"empty", ""}, {"cut", good[:len(good)-1]}, {"a blank", " " + good}, {"too long", good + "5"},
+		{"never ends", strings.Repeat("o", 100)}, {"huge", "ooooooO"}, {"negative", "@"},
 	} {
-		if b, err := masks.ParseRLE(text, 4, 4); err == nil {
-			t.Errorf("%s: %q makes %v", name, text, b)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if b, err := masks.ParseRLE(c.text, 4, 4); err == nil {
+				t.Errorf("%s: %q makes %v", c.name, c.text, b)
+			}
+		})
 	}
 	for _, size := range [][2]int{{-1, 1}, {1, -1}, {1 << 20, 1 << 20}, {1 << 62, 4}} {
 		if _, err := masks.ParseRLE("1", size[0], size[1]); err == nil {
@@ -133,26 +139,32 @@ func fill(all [][]masks.Point, width, height int) []bool {
 }
 
 func TestPolygons(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		of   *masks.Bitmap
 		want [][]masks.Point
 	}{
-		"nothing":  {drawn("..", ".."), nil},
-		"a pixel":  {drawn("..", ".#"), [][]masks.Point{{{2, 1}, {2, 2}, {1, 2}, {1, 1}}}},
-		"a line":   {drawn("###"), [][]masks.Point{{{3, 0}, {3, 1}, {0, 1}, {0, 0}}}},
-		"a hole":   {drawn("###", "#.#", "###"), [][]masks.Point{{{3, 0}, {3, 3}, {0, 3}, {0, 0}}, {{1, 2}, {2, 2}, {2, 1}, {1, 1}}}},
-		"diagonal": {drawn("#.", ".#"), [][]masks.Point{{{1, 0}, {1, 1}, {0, 1}, {0, 0}}, {{2, 1}, {2, 2}, {1, 2}, {1, 1}}}},
+		{"nothing", drawn("..", ".."), nil},
+		{"a pixel", drawn("..", ".#"), [][]masks.Point{{{2, 1}, {2, 2}, {1, 2}, {1, 1}}}},
+		{"a line", drawn("###"), [][]masks.Point{{{3, 0}, {3, 1}, {0, 1}, {0, 0}}}},
+		{"a hole", drawn("###", "#.#", "###"), [][]masks.Point{{{3, 0}, {3, 3}, {0, 3}, {0, 0}},
+			{{1, 2}, {2, 2}, {2, 1}, {1, 1}}}},
+		{"diagonal", drawn("#.", ".#"), [][]masks.Point{{{1, 0}, {1, 1}, {0, 1}, {0, 0}},
+			{{2, 1}, {2, 2}, {1, 2}, {1, 1}}}},
 	} {
-		got := c.of.Polygons()
-		if name == "a hole" { // where a hole's outline begins is not promised
-			if len(got) != 2 || !slices.Equal(fill(got, 3, 3), c.of.Bits) || signedArea(got[0]) != 9 || signedArea(got[1]) != -1 {
-				t.Errorf("%s: %v", name, got)
+		t.Run(c.name, func(t *testing.T) {
+			got := c.of.Polygons()
+			if c.name == "a hole" { // where a hole's outline begins is not promised
+				if len(got) != 2 || !slices.Equal(fill(got, 3, 3), c.of.Bits) || signedArea(got[0]) != 9 ||
+					signedArea(got[1]) != -1 {
+					t.Errorf("%s: %v", c.name, got)
+				}
+				return
 			}
-			continue
-		}
-		if d := cmp.Diff(c.want, got); d != "" {
-			t.Errorf("%s (-want +got)\n%s", name, d)
-		}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Errorf("%s (-want +got)\n%s", c.name, d)
+			}
+		})
 	}
 	r := rand.New(rand.NewPCG(8, 9))
 	for range 200 {
@@ -164,7 +176,8 @@ func TestPolygons(t *testing.T) {
 		if !slices.Equal(fill(all, b.Width, b.Height), b.Bits) || area != b.Area() {
 			t.Fatalf("%+v: area %d, want %d", b, area, b.Area())
 		}
-		if joined := masks.Join(all); signedArea(joined) != area || len(joined) != corners(all)+2*max(len(all)-1, 0) || len(all) > 0 && !slices.Equal(fillSlanted(joined, b.Width, b.Height), b.Bits) {
+		if joined := masks.Join(all); signedArea(joined) != area || len(joined) != corners(all)+2*max(len(all)-1, 0) ||
+			len(all) > 0 && !slices.Equal(fillSlanted(joined, b.Width, b.Height), b.Bits) {
 			t.Fatalf("%+v: joined %v", b, joined)
 		}
 	}
@@ -172,12 +185,14 @@ func TestPolygons(t *testing.T) {
 
 func TestImages(t *testing.T) {
 	a, b := drawn("##.", "##."), drawn("...", ".##")
-	if got, want := masks.Grey(3, 2, []*masks.Bitmap{a, b}).Pix, []uint8{255, 255, 0, 255, 255, 255}; !slices.Equal(got, want) {
+	if got, want := masks.Grey(3, 2, []*masks.Bitmap{a, b}).Pix, []uint8{255, 255, 0, 255, 255, 255}; !slices.Equal(got,
+		want) {
 		t.Errorf("grey: %v, want %v", got, want)
 	}
 	red, blue := color.RGBA{0xff, 0, 0, 0xff}, color.RGBA{0, 0, 0xff, 0xff}
 	p, err := masks.Paletted(3, 2, []*masks.Bitmap{a, b}, []color.RGBA{red, blue})
-	if err != nil || !slices.Equal(p.Pix, []uint8{1, 1, 0, 1, 2, 2}) || p.At(0, 0) != red || p.At(1, 1) != blue || p.At(2, 0) != (color.RGBA{A: 0xff}) {
+	if err != nil || !slices.Equal(p.Pix, []uint8{1, 1, 0, 1, 2, 2}) || p.At(0, 0) != red || p.At(1, 1) != blue ||
+		p.At(2, 0) != (color.RGBA{A: 0xff}) {
 		t.Errorf("palette: %v, %v", p, err)
 	}
 	many := slices.Repeat([]*masks.Bitmap{a}, 256)
@@ -226,7 +241,8 @@ func fillSlanted(p []masks.Point, width, height int) []bool {
 func TestFormsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width, height := rapid.IntRange(1, 40).Draw(t, "width"), rapid.IntRange(1, 40).Draw(t, "height")
-		b := &masks.Bitmap{Width: width, Height: height, Bits: rapid.SliceOfN(rapid.Bool(), width*height, width*height).Draw(t, "bits")}
+		b := &masks.Bitmap{Width: width, Height: height, Bits: rapid.SliceOfN(rapid.Bool(), width*height,
+			width*height).Draw(t, "bits")}
 		back, err := masks.ParseRLE(b.RLE(), width, height)
 		if err != nil || !slices.Equal(back.Bits, b.Bits) {
 			t.Fatalf("run lengths: %v: %v", err, back)
@@ -252,7 +268,8 @@ func TestSolidMaskFillsItsBox(t *testing.T) {
 		for i, in := range b.Bits {
 			x, y := i%width, i/width
 			at := func(bin, side int) int { return bin * side / 1023 }
-			inside := x >= at(loc[1], width) && x < at(loc[3], width) && y >= at(loc[0], height) && y < at(loc[2], height)
+			inside := x >= at(loc[1], width) && x < at(loc[3], width) && y >= at(loc[0], height) &&
+				y < at(loc[2], height)
 			if in != inside {
 				t.Fatalf("%v in %d x %d: (%d,%d) is %v", loc, width, height, x, y, in)
 			}
@@ -276,7 +293,8 @@ func TestBitmapJSON(t *testing.T) {
 			t.Fatalf("%s: %s", text, d)
 		}
 	}
-	if b, err := drawn("#.", "##").MarshalJSON(); err != nil || strings.TrimSpace(string(b)) != `{"size":[2,2],"counts":"021O"}` {
+	if b, err := drawn("#.", "##").MarshalJSON(); err != nil ||
+		strings.TrimSpace(string(b)) != `{"size":[2,2],"counts":"021O"}` {
 		t.Errorf("%s, %v", b, err)
 	}
 	if err := json.Unmarshal([]byte(`{"size":[2,2],"counts":"9"}`), new(masks.Bitmap)); err == nil {

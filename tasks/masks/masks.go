@@ -79,7 +79,8 @@ func (l layer) shape(width int) []int {
 func Tensors(width int) []gguf.Tensor {
 	all := []gguf.Tensor{{Name: CodeBook, Shape: []int{Codes, width}}}
 	for _, l := range decoderLayers {
-		all = append(all, gguf.Tensor{Name: l.Name + ".weight", Shape: l.shape(width)}, gguf.Tensor{Name: l.Name + ".bias", Shape: []int{l.Out}})
+		all = append(all, gguf.Tensor{Name: l.Name + ".weight", Shape: l.shape(width)},
+			gguf.Tensor{Name: l.Name + ".bias", Shape: []int{l.Out}})
 	}
 	return all
 }
@@ -117,7 +118,8 @@ func Check(f *gguf.File) (width int, err error) {
 	if err := gguf.CheckKeys(f, nil, "general."); err != nil {
 		return 0, err
 	}
-	return book.Shape[1], gguf.CheckTensors(f, Tensors(book.Shape[1]), func(gguf.Tensor) []gguf.Type { return []gguf.Type{gguf.F32, gguf.F16} })
+	return book.Shape[1], gguf.CheckTensors(f, Tensors(book.Shape[1]),
+		func(gguf.Tensor) []gguf.Type { return []gguf.Type{gguf.F32, gguf.F16} })
 }
 
 func load(f *gguf.File) (*Decoder, error) {

@@ -90,26 +90,34 @@ func TestDecode(t *testing.T) {
 		ints, floats := archive(t, name)
 		codes, want = append(codes, widen(ints("codes"))...), append(want, floats("masks")...)
 	}
-	for typ, bound := range map[gguf.Type]float64{gguf.F32: 1e-4, gguf.F16: 5e-3} {
-		d := decoder(t, typ)
-		most, flips := 0.0, 0
-		for i := range len(codes) / 16 {
-			got, err := d.Decode(codes[16*i:][:16])
-			if err != nil {
-				t.Fatal(err)
-			}
-			for j, v := range got {
-				w := want[i*64*64+j]
-				most = max(most, math.Abs(float64(v-w)))
-				if v > 0 != (w > 0) {
-					flips++
+	for _, c := range []struct {
+		typ   gguf.Type
+		bound float64
+	}{
+		{gguf.F32, 1e-4},
+		{gguf.F16, 5e-3},
+	} {
+		t.Run(fmt.Sprint(c.typ), func(t *testing.T) {
+			d := decoder(t, c.typ)
+			most, flips := 0.0, 0
+			for i := range len(codes) / 16 {
+				got, err := d.Decode(codes[16*i:][:16])
+				if err != nil {
+					t.Fatal(err)
+				}
+				for j, v := range got {
+					w := want[i*64*64+j]
+					most = max(most, math.Abs(float64(v-w)))
+					if v > 0 != (w > 0) {
+						flips++
+					}
 				}
 			}
-		}
-		t.Logf("%v: largest difference %.2e, %d of %d signs differ", typ, most, flips, len(want))
-		if most > bound || typ == gguf.F32 && flips > 0 {
-			t.Errorf("%v: largest difference %.2e, bound %.0e; %d signs differ", typ, most, bound, flips)
-		}
+			t.Logf("%v: largest difference %.2e, %d of %d signs differ", c.typ, most, flips, len(want))
+			if most > c.bound || c.typ == gguf.F32 && flips > 0 {
+				t.Errorf("%v: largest difference %.2e, bound %.0e; %d signs differ", c.typ, most, c.bound, flips)
+			}
+		})
 	}
 }
 
@@ -154,25 +162,31 @@ func TestRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	nan := append(file[:len(file)-64:len(file)-64], []byte(strings.Repeat("\x00\x00\xc0\x7f", 16))...)
-	for name, bad := range map[string][]byte{
-		"cut": file[:len(file)-1], "empty": nil, "not numbers": nan,
-		"another architecture": []byte(strings.Replace(string(file), masks.Architecture, "paligemma-mosks", 1)),
-		"a tensor renamed":     []byte(strings.Replace(string(file), "decoder.12.bias", "decoder.13.bias", 1)),
+	for _, c := range []struct {
+		name string
+		bad  []byte
+	}{
+		{"cut", file[:len(file)-1]}, {"empty", nil}, {"not numbers", nan},
+		{"another architecture", []byte(strings.Replace(string(file), masks.Architecture, "paligemma-mosks", 1))},
+		{"a tensor renamed", []byte(strings.Replace(string(file), "decoder.12.bias", "decoder.13.bias", 1))},
 	} {
-		path := filepath.Join(t.TempDir(), "masks.gguf")
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := masks.Open(path); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "masks.gguf")
+			if err := os.WriteFile(path, c.bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := masks.Open(path); err == nil || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
 	}
 	src, err := npz.Open("../../testdata/demo/demo.npz")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	if _, err := convert.Masks(src, convert.MaskOptions{Name: "x", Type: gguf.F32, OutDir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not a mask checkpoint") {
+	if _, err := convert.Masks(src, convert.MaskOptions{Name: "x", Type: gguf.F32, OutDir: t.TempDir()}); err == nil ||
+		!strings.Contains(err.Error(), "not a mask checkpoint") {
 		t.Errorf("a PaliGemma checkpoint as masks: %v", err)
 	}
 }

@@ -37,7 +37,8 @@ func (b *Bitmap) Place(x, y, width, height int) *Bitmap {
 func Paste(mask []float32, loc [4]int, divisor float64, width, height int) (*Bitmap, bool) {
 	b := &Bitmap{width, height, make([]bool, width*height)}
 	at := func(bin, side int) int { return int(float64(float64(bin)/divisor) * float64(side)) }
-	y0, x0, y1, x1 := at(loc[0], height), at(loc[1], width), min(at(loc[2], height), height), min(at(loc[3], width), width)
+	y0, x0, y1, x1 := at(loc[0], height), at(loc[1], width), min(at(loc[2], height), height),
+		min(at(loc[3], width), width)
 	if x1 <= x0 || y1 <= y0 {
 		return b, false
 	}

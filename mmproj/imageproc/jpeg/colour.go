@@ -1,8 +1,8 @@
 package jpeg
 
-// This file: components to RGB. Before it: upsample.go. After it: the caller.
+// This file: components to RGB.
 
-// model is what the components are.
+// model is the colour model of the components.
 type model int
 
 const (
@@ -13,7 +13,7 @@ const (
 	ycck
 )
 
-// model follows libjpeg (jdapimin.c, default_decompress_parms).
+// model returns the colour model as libjpeg finds it (jdapimin.c, default_decompress_parms).
 func (d *decoder) model() model {
 	id := func(i int) int { return d.components[i].id }
 	switch {
@@ -31,7 +31,7 @@ func (d *decoder) model() model {
 	return ycc
 }
 
-// rgb makes the image.
+// rgb returns the pixels, [height,width,3], of the planes of all components.
 func (d *decoder) rgb() []uint8 {
 	out := make([]uint8, 3*d.width*d.height)
 	rows, buffers := make([][]uint8, len(d.components)), make([][]uint8, len(d.components))
@@ -53,19 +53,19 @@ func (d *decoder) rgb() []uint8 {
 			convert(dst, rows[0], rows[1], rows[2])
 		case cmyk:
 			interleave(dst, rows[0], rows[1], rows[2])
-			blacken(dst, rows[3], d.adobe)
+			applyBlack(dst, rows[3], d.adobe)
 		case ycck:
 			convert(dst, rows[0], rows[1], rows[2])
 			for i := range dst {
 				dst[i] = 255 - dst[i]
 			}
-			blacken(dst, rows[3], d.adobe)
+			applyBlack(dst, rows[3], d.adobe)
 		}
 	}
 	return out
 }
 
-// interleave takes the samples as they are.
+// interleave writes a row of r, g and b to dst, as they are.
 func interleave(dst, r, g, b []uint8) {
 	g, b = g[:len(r)], b[:len(r)]
 	for i := range r {
@@ -74,7 +74,8 @@ func interleave(dst, r, g, b []uint8) {
 	}
 }
 
-// convert is ycc_rgb_convert of libjpeg's jdcolor.c: 16-bit fixed point, full range.
+// convert writes a row of YCbCr samples to dst as RGB, as ycc_rgb_convert of libjpeg's jdcolor.c:
+// 16-bit fixed point, full range.
 func convert(dst, y, cb, cr []uint8) {
 	const half = 1 << 15
 	cb, cr = cb[:len(y)], cr[:len(y)]
@@ -94,8 +95,9 @@ func clip8(v int32) uint8 {
 	return uint8(v)
 }
 
-// blacken mixes the fourth ink, as TensorFlow does (core/lib/jpeg/jpeg_mem.cc): Adobe's programs store inks inverted.
-func blacken(dst, black []uint8, inverted bool) {
+// applyBlack mixes the fourth ink into dst, as TensorFlow does (core/lib/jpeg/jpeg_mem.cc): Adobe's
+// programs store inks inverted.
+func applyBlack(dst, black []uint8, inverted bool) {
 	for i, k := range black {
 		for c := range dst[3*i : 3*i+3] {
 			v := &dst[3*i+c]

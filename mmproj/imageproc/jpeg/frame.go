@@ -1,6 +1,6 @@
 package jpeg
 
-// This file: the frame header: sizes, and what the components are. Before it: jpeg.go. After it: scan.go.
+// This file: the frame header: sizes, and what the components are.
 
 import (
 	"errors"
@@ -21,18 +21,19 @@ type component struct {
 	id, h, v, q  int         // number, sampling factors, number of the quantization table
 	wide, high   int         // blocks that carry samples
 	stride       int         // blocks in a row of plane and coefficients, which hold whole MCUs
-	seen         bool        // in a scan; multipliers are those of then
+	seen         bool        // in a scan before; multipliers are those of its first
 	multipliers  *[64]int16  // of the inverse transform, in rows
-	steps        [64]uint16  // the quantization table behind them
+	steps        [64]uint16  // the quantization table that they are made of
 	coefficients [][64]int16 // of a progressive file, in rows
-	lasts        []uint8     // of each block where in zigzag order its last coefficient is that is not 0
-	known        [64]int8    // for each coefficient in zigzag order, its lowest bit that is known; -1: none is
+	lasts        []uint8     // for each block, the position in zigzag order of its last coefficient that is not 0
+	known        [64]int8    // for each coefficient in zigzag order, its lowest bit that is known; -1: none
 	plane        []uint8     // samples, 8*stride in a row
 	dc, ac       *table      // of the scan that is being read
 	last         int32       // DC of the block before
 }
 
-// readFrame reads the frame header. Nothing is allocated yet: the caller of Size has still to look at the size.
+// readFrame reads the frame header b. It allocates nothing for the pixels: the caller of Size has
+// yet to check the size.
 func (d *decoder) readFrame(b []byte, progressive bool) error {
 	if d.components != nil || len(b) < 6 || len(b) != 6+3*int(b[5]) {
 		return errFormat
@@ -43,7 +44,8 @@ func (d *decoder) readFrame(b []byte, progressive bool) error {
 	if b[5] != 1 && b[5] != 3 && b[5] != 4 {
 		return fmt.Errorf("jpeg: %d components, want 1, 3 or 4", b[5])
 	}
-	f := frame{height: int(b[1])<<8 | int(b[2]), width: int(b[3])<<8 | int(b[4]), progressive: progressive, hMax: 1, vMax: 1}
+	f := frame{height: int(b[1])<<8 | int(b[2]), width: int(b[3])<<8 | int(b[4]), progressive: progressive, hMax: 1,
+		vMax: 1}
 	for i := 6; i < len(b); i += 3 {
 		c := component{id: int(b[i]), h: int(b[i+1] >> 4), v: int(b[i+1] & 15), q: int(b[i+2])}
 		if c.q > 3 || c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || f.find(c.id) != nil {
@@ -68,8 +70,10 @@ func (d *decoder) readFrame(b []byte, progressive bool) error {
 	return nil
 }
 
+// ceil returns a/b, rounded up.
 func ceil(a, b int) int { return (a + b - 1) / b }
 
+// find returns the component with that number; nil if there is none.
 func (f *frame) find(id int) *component {
 	for i := range f.components {
 		if f.components[i].id == id {
@@ -79,9 +83,9 @@ func (f *frame) find(id int) *component {
 	return nil
 }
 
-// enter prepares a component for its first scan: the quantization table is the one of then, and the samples get their memory: a byte for each, in
-// progressive files two bytes for the coefficient first.
-func (d *decoder) enter(c *component) error {
+// prepare prepares c for its first scan: it takes the quantization table as it is now, and
+// allocates a byte for each sample, or in a progressive file two bytes for each coefficient.
+func (d *decoder) prepare(c *component) error {
 	if c.seen {
 		if !d.progressive {
 			return errors.New("jpeg: two scans of one component")
@@ -95,8 +99,9 @@ func (d *decoder) enter(c *component) error {
 	if d.width < 1 || d.height < 1 {
 		return fmt.Errorf("jpeg: size: have %dx%d, want at least one pixel", d.width, d.height)
 	}
-	if least := int64(d.width) * int64(d.height) / pixelsPerByte; int64(len(d.data)) < least {
-		return fmt.Errorf("jpeg: file too short: have %d bytes, want at least %d for the pixels its header claims", len(d.data), least)
+	if minimum := int64(d.width) * int64(d.height) / pixelsPerByte; int64(len(d.data)) < minimum {
+		return fmt.Errorf("jpeg: file too short: have %d bytes, want at least %d for the pixels its header claims",
+			len(d.data), minimum)
 	}
 	c.seen, c.steps = true, d.quant[c.q]
 	m := multipliers(&c.steps)
@@ -121,7 +126,7 @@ func (f *frame) complete() bool {
 	return f.components != nil
 }
 
-// finish makes planes of all coefficients.
+// finish transforms the coefficients of a progressive file into planes of samples.
 func (d *decoder) finish() error {
 	if d.components == nil {
 		return errTruncated
@@ -141,7 +146,8 @@ func (d *decoder) finish() error {
 	return nil
 }
 
-// transform makes the plane of a progressive file's component.
+// transform makes the plane of a progressive file's component of mcuRows rows of MCUs; smooth
+// estimates missing coefficients.
 func (c *component) transform(mcuRows int, smooth bool) {
 	c.plane = make([]uint8, 64*len(c.coefficients))
 	for y := range c.high {
@@ -149,8 +155,8 @@ func (c *component) transform(mcuRows int, smooth bool) {
 			b, last := c.at(x, y)
 			switch dst := c.plane[64*y*c.stride+8*x:]; {
 			case smooth:
-				guessed := c.smoothed(x, y, mcuRows)
-				inverse(&guessed, c.multipliers, dst, 8*c.stride)
+				estimated := c.smoothed(x, y, mcuRows)
+				inverse(&estimated, c.multipliers, dst, 8*c.stride)
 			case *last == 0:
 				flat(b[0], c.multipliers, dst, 8*c.stride)
 			default:

@@ -1,6 +1,6 @@
 package jpeg
 
-// This file: bits and Huffman codes (ITU T.81, annexes C and F). Before it: the bytes of a scan. After it: coefficients.
+// This file: bits and Huffman codes (ITU T.81, annexes C and F).
 
 import (
 	"encoding/binary"
@@ -13,21 +13,23 @@ var (
 	errRestart  = errors.New("jpeg: restart marker missing or out of order")
 )
 
-// lookBits is how many bits the tables are looked up by; longer codes are rare and searched for.
+// lookBits is the number of bits that index the look-up tables; longer codes are rare and searched
+// for.
 const lookBits = 10
 
 // table decodes one set of codes of up to 16 bits.
 type table struct {
-	look    [1 << lookBits]uint16 // symbol<<8 | length, 0: a longer code
-	whole   [1 << lookBits]int32  // AC codes with the number behind them: number<<16 | run<<8 | length of both, 0: longer
-	first   [17]int32             // smallest code of a length
-	count   [17]int32             // how many codes have a length
-	start   [17]int32             // position of a length's first symbol
+	look [1 << lookBits]uint16 // symbol<<8 | length, 0: a longer code
+	// AC codes with the number that follows: number<<16 | run<<8 | length of both, 0: longer
+	whole   [1 << lookBits]int32
+	first   [17]int32 // smallest code of a length
+	count   [17]int32 // how many codes have a length
+	start   [17]int32 // position of a length's first symbol
 	symbols [256]uint8
-	built   bool // look and whole are
+	built   bool // look and whole are filled
 }
 
-// set takes the number of codes of each length, and the symbols.
+// set defines t by the number of codes of each length, and the symbols.
 func (t *table) set(counts [16]byte, symbols []byte) error {
 	t.built = false
 	copy(t.symbols[:], symbols)
@@ -43,7 +45,8 @@ func (t *table) set(counts [16]byte, symbols []byte) error {
 	return nil
 }
 
-// build makes the look-up tables, for a table that is used. It fails for one that the file has not defined.
+// build fills the look-up tables of t, once it is used. It fails if t is nil: a table that the file
+// has not defined.
 func (t *table) build() error {
 	if t == nil {
 		return errors.New("jpeg: Huffman table missing")
@@ -71,7 +74,8 @@ func (t *table) build() error {
 	return nil
 }
 
-// long finds the code that next begins with; its length is 0 if there is none.
+// long finds the code, longer than lookBits, that next begins with; its length is 0 if there is
+// none.
 func (t *table) long(next uint64) (symbol uint8, length int) {
 	for n := lookBits + 1; n <= 16; n++ {
 		if i := int32(next>>(64-n)) - t.first[n]; i >= 0 && i < t.count[n] {
@@ -81,7 +85,7 @@ func (t *table) long(next uint64) (symbol uint8, length int) {
 	return 0, 0
 }
 
-// extend gives n bits their sign (F.2.2.1).
+// extend returns the number that v, n bits long, stands for (F.2.2.1).
 func extend(v uint32, n int) int32 {
 	if n > 0 && v < 1<<(n-1) {
 		return int32(v) - 1<<n + 1
@@ -93,7 +97,7 @@ func extend(v uint32, n int) int32 {
 type bits struct {
 	data []byte
 	at   int
-	next uint64 // the next n bits, from the highest on
+	next uint64 // the next n bits, from the highest down
 	n    int    // below 0: bits were taken that the scan does not have
 }
 
@@ -158,7 +162,8 @@ func (b *bits) symbol(t *table) (uint8, error) {
 	return symbol, nil
 }
 
-// restart steps over the marker between two intervals, which is numbered, and over bytes before it that belong to nothing.
+// restart skips the marker between two intervals, which has that number modulo 8, and the bytes
+// before it that belong to nothing.
 func (b *bits) restart(number int) error {
 	b.next, b.n = 0, 0
 	if b.at = nextMarker(b.data, b.at); b.at+2 > len(b.data) || int(b.data[b.at+1]) != rst0+number%8 {

@@ -1,11 +1,12 @@
 package jpeg
 
-// This file: the inverse DCT that libjpeg calls the fast integer one (JDCT_IFAST), and TensorFlow decodes with.
-// Before it: the quantized coefficients of a block. After it: 8 x 8 samples.
+// This file: the inverse DCT that libjpeg calls the fast integer one (JDCT_IFAST), and TensorFlow
+// decodes with.
 //
-// It is the transform of Arai, Agui and Nakajima with 8-bit constants and no rounding of its products, so it is less exact than Go's: by one level on
-// average, which is enough to change answers of a model that was trained on its images. Sums and products are of 16 bits and wrap around, as they
-// do in libjpeg-turbo's vector registers.
+// It is the transform of Arai, Agui and Nakajima with 8-bit constants and no rounding of its
+// products, so it is less exact than Go's: by one level on average, which is enough to change
+// answers of a model that was trained on its images. Sums and products are of 16 bits and wrap
+// around, as they do in libjpeg-turbo's vector registers.
 
 import (
 	"encoding/binary"
@@ -20,7 +21,8 @@ const (
 	c1613 = 413 << 6 // 2.613125930 - 1
 )
 
-// scales are the transform's own factors, which are multiplied into the quantization table: 14-bit products of two of its eight.
+// scales are the transform's own factors, which are multiplied into the quantization table: 14-bit
+// products of two of its eight.
 var scales = func() (s [64]int32) {
 	factor := func(k int) float64 {
 		if k == 0 {
@@ -34,7 +36,8 @@ var scales = func() (s [64]int32) {
 	return s
 }()
 
-// multipliers returns a quantization table, in rows, with the factors in it, at 2 bits behind the point.
+// multipliers returns the quantization table q, in rows, times the factors of the transform, with 2
+// bits after the binary point.
 func multipliers(q *[64]uint16) (m [64]int16) {
 	for i := range m {
 		m[i] = int16((int32(q[i])*scales[i] + 1<<11) >> 12)
@@ -42,7 +45,8 @@ func multipliers(q *[64]uint16) (m [64]int16) {
 	return m
 }
 
-// inverse transforms a block of coefficients (in rows) and writes 8 x 8 samples.
+// inverse transforms b, a block of coefficients in rows, with the multipliers m, and writes 8 x 8
+// samples to dst, whose rows are stride bytes long.
 func inverse(b *[64]int16, m *[64]int16, dst []uint8, stride int) {
 	var ws [64]int16
 	for x := range 8 {
@@ -53,8 +57,9 @@ func inverse(b *[64]int16, m *[64]int16, dst []uint8, stride int) {
 			}
 			continue
 		}
-		ws[x], ws[8+x], ws[16+x], ws[24+x], ws[32+x], ws[40+x], ws[48+x], ws[56+x] = pass(v0, b[8+x]*m[8+x], b[16+x]*m[16+x],
-			b[24+x]*m[24+x], b[32+x]*m[32+x], b[40+x]*m[40+x], b[48+x]*m[48+x], b[56+x]*m[56+x])
+		ws[x], ws[8+x], ws[16+x], ws[24+x], ws[32+x], ws[40+x], ws[48+x], ws[56+x] = pass(
+			v0, b[8+x]*m[8+x], b[16+x]*m[16+x], b[24+x]*m[24+x],
+			b[32+x]*m[32+x], b[40+x]*m[40+x], b[48+x]*m[48+x], b[56+x]*m[56+x])
 	}
 	for y := range 8 {
 		row, w := dst[y*stride:][:8], (*[8]int16)(ws[8*y:])
@@ -64,7 +69,7 @@ func inverse(b *[64]int16, m *[64]int16, dst []uint8, stride int) {
 	}
 }
 
-// flat is inverse for a block that has nothing but DC.
+// flat is inverse for a block of which only DC is not 0.
 func flat(dc int16, m *[64]int16, dst []uint8, stride int) {
 	eight := uint64(level(dc*m[0])) * 0x0101010101010101
 	for y := range 8 {
@@ -72,7 +77,7 @@ func flat(dc int16, m *[64]int16, dst []uint8, stride int) {
 	}
 }
 
-// level makes a sample of a transformed value, which has 5 bits behind the point.
+// level returns the sample of a transformed value, which has 5 bits after the binary point.
 func level(s int16) uint8 { return clip8(int32(s>>5) + 128) }
 
 // pass transforms one column or row.
@@ -92,5 +97,5 @@ func pass(v0, v1, v2, v3, v4, v5, v6, v7 int16) (s0, s1, s2, s3, s4, s5, s6, s7 
 	return e0 + o7, e1 + o6, e2 + o5, e3 - o4, e3 + o4, e2 - o5, e1 - o6, e0 - o7
 }
 
-// product is x times a constant, cut.
+// product is x times a constant, truncated.
 func product(x int16, c int32) int16 { return int16(int32(x<<2) * c >> 16) }

@@ -1,14 +1,18 @@
-// Package jpeg decodes JPEGs to the pixels that TensorFlow decodes them to, since the model was trained on those.
+// Package jpeg decodes JPEGs to the pixels that TensorFlow decodes them to, since the model was
+// trained on those.
 //
-// Before it: a file whose size has been checked (package mmproj). After it: RGB, still as the camera held it (mmproj/exif.go turns it).
+// Before it: a file whose size has been checked (package imageproc). After it: RGB, still as the
+// camera held it (imageproc applies EXIF's orientation).
 //
 //	bytes ──jpeg.go, frame.go──▶ segments ──huffman.go, scan.go, progressive.go──▶ coefficients of 8 x 8 blocks
 //	      ──idct.go (smooth.go)──▶ planes of samples ──upsample.go, colour.go──▶ RGB
 //
-// It reads what ITU T.81 calls baseline, extended sequential and progressive, Huffman coded, 8 bits: grey, YCbCr, RGB, CMYK and YCCK with any whole
-// sampling ratio. Arithmetic coding, 12 bits, lossless and hierarchical files are refused. Decoding is libjpeg-turbo's with the fast integer inverse
-// DCT and "fancy" upsampling, as tf.io.decode_image asks for it (tensorflow/core/kernels/image/decode_image_op.cc). A file that TensorFlow repairs in
-// the middle of its samples is an error here, and one whose end is missing behind the last sample is not.
+// It reads what ITU T.81 calls baseline, extended sequential and progressive, Huffman coded, 8
+// bits: grey, YCbCr, RGB, CMYK and YCCK with any whole sampling ratio. Arithmetic coding, 12 bits,
+// lossless and hierarchical files are refused. Decoding is libjpeg-turbo's with the fast integer
+// inverse DCT and "fancy" upsampling, as tf.io.decode_image asks for it
+// (tensorflow/core/kernels/image/decode_image_op.cc). A file that TensorFlow repairs in the middle
+// of its samples is an error here, and one whose end is missing after the last sample is not.
 package jpeg
 
 import (
@@ -22,7 +26,7 @@ var (
 	errFormat    = errors.New("jpeg: bad segment")
 )
 
-// decoder holds what the segments up to here have said.
+// decoder is the state after the segments read so far.
 type decoder struct {
 	data        []byte
 	at          int
@@ -31,13 +35,14 @@ type decoder struct {
 	hasQuant    [4]bool
 	dc, ac      [4]*table // nil: not defined yet
 	interval    int       // MCUs between restarts; 0: none
-	jfif, adobe bool      // who wrote the file, which says what the components are
+	jfif, adobe bool      // which program wrote the file; this decides what the components are
 	transform   byte      // Adobe's: 0 RGB or CMYK, 1 YCbCr, 2 YCCK
 	frame
 	scans, visits int // so far; progressive.go bounds them
 }
 
-// Size returns the image's width and height in pixels. It reads no further than the frame header, and fails for what Decode cannot read.
+// Size returns the image's width and height in pixels. It reads data no further than the frame
+// header, and fails for what Decode cannot read.
 func Size(data []byte) (width, height int, err error) {
 	d, err := begin(data)
 	for err == nil && d.components == nil {
@@ -52,7 +57,7 @@ func Size(data []byte) (width, height int, err error) {
 	return d.width, d.height, nil
 }
 
-// Decode returns the pixels, [height,width,3], RGB.
+// Decode returns the pixels of data, a whole file: [height,width,3], RGB.
 func Decode(data []byte) (rgb []uint8, width, height int, err error) {
 	d, err := begin(data)
 	for err == nil && !d.ended && !d.complete() {
@@ -67,7 +72,8 @@ func Decode(data []byte) (rgb []uint8, width, height int, err error) {
 	return d.rgb(), d.width, d.height, nil
 }
 
-// EXIF returns the TIFF structure in the first segment with EXIF, which is before the samples; nil if there is none.
+// EXIF returns the TIFF structure in the first segment with EXIF before the samples; nil if there
+// is none.
 func EXIF(data []byte) []byte {
 	d, err := begin(data)
 	for err == nil {
@@ -84,6 +90,7 @@ func EXIF(data []byte) []byte {
 	return nil
 }
 
+// begin checks the first marker of data.
 func begin(data []byte) (*decoder, error) {
 	if len(data) < 2 || data[0] != 0xff || data[1] != soi {
 		return nil, errFormat
@@ -91,9 +98,9 @@ func begin(data []byte) (*decoder, error) {
 	return &decoder{data: data, at: 2}, nil
 }
 
-// Markers: the second byte behind 0xff (table B.1).
+// Markers: the byte after 0xff (table B.1).
 const (
-	tem  = 0x01 // with restarts, start and end the only ones without a body
+	tem  = 0x01 // besides restarts, start and end the only one without a body
 	sof0 = 0xc0 // frame header: baseline
 	sof1 = 0xc1 // extended sequential
 	sof2 = 0xc2 // progressive
@@ -105,7 +112,7 @@ const (
 	rst0 = 0xd0 // to 0xd7: restart
 	soi  = 0xd8 // start of the image
 	eoi  = 0xd9 // its end
-	sos  = 0xda // scan header, with the samples behind it
+	sos  = 0xda // scan header, followed by the samples
 	dqt  = 0xdb // quantization tables
 	dri  = 0xdd // restart interval
 	app0 = 0xe0 // JFIF
@@ -113,7 +120,7 @@ const (
 	appE = 0xee // Adobe
 )
 
-// next reads a segment, and with a scan's header its samples.
+// next reads a segment, and after a scan's header its samples.
 func (d *decoder) next() error {
 	marker, body, err := d.segment()
 	if err != nil {
@@ -129,7 +136,8 @@ func (d *decoder) next() error {
 	case marker == sof0 || marker == sof1 || marker == sof2:
 		return d.readFrame(body, marker == sof2)
 	case marker > sof2 && marker <= sof7:
-		return errors.New("jpeg: a lossless or hierarchical file, want a sequential or progressive one, as most programs write")
+		return errors.New(
+			"jpeg: a lossless or hierarchical file, want a sequential or progressive one, as most programs write")
 	case marker >= sof9 && marker <= sofF && marker != dac:
 		return errors.New("jpeg: arithmetic coding, want Huffman coding, as most programs write")
 	case marker == sos:
@@ -146,7 +154,8 @@ func (d *decoder) next() error {
 	return nil
 }
 
-// segment returns the next marker and what belongs to it. Bytes before a marker that belong to nothing are skipped, as libjpeg does.
+// segment returns the next marker and its body. Bytes before a marker that belong to nothing are
+// skipped, as libjpeg does.
 func (d *decoder) segment() (marker byte, body []byte, err error) {
 	if d.at = nextMarker(d.data, d.at); d.at+2 > len(d.data) {
 		return 0, nil, errTruncated
@@ -171,7 +180,8 @@ func (d *decoder) segment() (marker byte, body []byte, err error) {
 	return marker, body, nil
 }
 
-// nextMarker returns where the next marker's two bytes lie: 0xff and what is neither a stuffed zero nor a fill byte.
+// nextMarker returns the position, from at on, of the next marker's two bytes: 0xff and what is
+// neither a stuffed zero nor a fill byte.
 func nextMarker(data []byte, at int) int {
 	for ; at+1 < len(data); at++ {
 		if data[at] == 0xff && data[at+1] != 0 && data[at+1] != 0xff {
@@ -181,7 +191,7 @@ func nextMarker(data []byte, at int) int {
 	return len(data)
 }
 
-// zigzag gives the place in rows of the i-th coefficient (figure A.6).
+// zigzag gives the position in rows of the i-th coefficient (figure A.6).
 var zigzag = func() (z [64]uint8) {
 	x, y := 0, 0
 	for i := range z {
@@ -204,6 +214,7 @@ var zigzag = func() (z [64]uint8) {
 	return z
 }()
 
+// quantization reads a segment of quantization tables.
 func (d *decoder) quantization(b []byte) error {
 	for len(b) > 0 {
 		wide, id := int(b[0]>>4), b[0]&15
@@ -224,6 +235,7 @@ func (d *decoder) quantization(b []byte) error {
 	return nil
 }
 
+// huffman reads a segment of Huffman tables.
 func (d *decoder) huffman(b []byte) error {
 	for len(b) > 0 {
 		if len(b) < 17 || b[0]>>4 > 1 || b[0]&15 > 3 {

@@ -45,7 +45,7 @@ func greyOf(m *image.RGBA) *image.Gray {
 	return g
 }
 
-// goldens are the files whose pixels package mmproj compares with TensorFlow's.
+// goldens are the files whose pixels package imageproc compares with TensorFlow's.
 func goldens(t testing.TB) (files [][]byte) {
 	t.Helper()
 	names, _ := filepath.Glob("../testdata/tensorflow/*.jpg") // the pattern is well formed
@@ -62,7 +62,8 @@ func goldens(t testing.TB) (files [][]byte) {
 	return files
 }
 
-// Sizes are the standard library's, and samples are near: its inverse transform is the more exact one.
+// Sizes are the standard library's, and samples are near: its inverse transform is the more exact
+// one.
 func TestAgainstStandardLibrary(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {8, 8}, {17, 33}, {64, 48}} {
 		for _, m := range []image.Image{drawing(size[0], size[1]), greyOf(drawing(size[0], size[1]))} {
@@ -151,7 +152,7 @@ func TestRestartOrder(t *testing.T) {
 	}
 }
 
-// decodeSmall leaves out what claims to be large, as mmproj does.
+// decodeSmall decodes data unless it claims to be large, as imageproc does.
 func decodeSmall(data []byte) {
 	if w, h, err := Size(data); err == nil && w*h < 1<<14 {
 		Decode(data)
@@ -169,27 +170,34 @@ func TestRefused(t *testing.T) {
 		}
 		return append([]byte{0xff, 0xd8}, segment(marker, b...)...)
 	}
-	for want, data := range map[string][]byte{
-		"arithmetic coding":        frame(0xc9, 8, 0x11),
-		"12 bits for a sample":     frame(0xc1, 12, 0x11),
-		"lossless or hierarchical": frame(0xc3, 8, 0x11),
-		"2 components":             frame(0xc0, 8, 0x11, 0x11),
-		"want whole ratios":        frame(0xc2, 8, 0x31, 0x21, 0x11),
-		"ends too early":           {0xff, 0xd8, 0xff, 0xd9},
+	for _, c := range []struct {
+		want string
+		data []byte
+	}{
+		{"arithmetic coding", frame(0xc9, 8, 0x11)},
+		{"12 bits for a sample", frame(0xc1, 12, 0x11)},
+		{"lossless or hierarchical", frame(0xc3, 8, 0x11)},
+		{"2 components", frame(0xc0, 8, 0x11, 0x11)},
+		{"want whole ratios", frame(0xc2, 8, 0x31, 0x21, 0x11)},
+		{"ends too early", []byte{0xff, 0xd8, 0xff, 0xd9}},
 	} {
-		if _, _, err := Size(data); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("size: %v, want %q", err, want)
-		}
-		if _, _, _, err := Decode(data); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("decode: %v, want %q", err, want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if _, _, err := Size(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("size: %v, want %q", err, c.want)
+			}
+			if _, _, _, err := Decode(c.data); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("decode: %v, want %q", err, c.want)
+			}
+		})
 	}
 }
 
-// A progressive file may not send its coefficients again and again: each time costs a walk over the image.
+// A progressive file may not send its coefficients again and again: each time costs a walk over the
+// image.
 func TestProgressiveWork(t *testing.T) {
 	const side = 1024
-	table := slices.Concat([]byte{0xff, 0xc4, 0, 20, 0x00, 1}, make([]byte, 16), []byte{0xff, 0xc4, 0, 20, 0x10, 1}, make([]byte, 15), []byte{0xe0})
+	table := slices.Concat([]byte{0xff, 0xc4, 0, 20, 0x00, 1}, make([]byte, 16), []byte{0xff, 0xc4, 0, 20, 0x10, 1},
+		make([]byte, 15), []byte{0xe0})
 	file := slices.Concat([]byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}, bytes.Repeat([]byte{1}, 64), table,
 		[]byte{0xff, 0xc2, 0, 11, 8, side >> 8, 0, side >> 8, 0, 1, 1, 0x11, 0})
 	scan := func(from, to, bits byte, size int) []byte {
@@ -199,12 +207,14 @@ func TestProgressiveWork(t *testing.T) {
 	for range 20 {
 		file = append(file, scan(1, 63, 0x21, 4)...) // a bit and 14 more for 16,384 blocks: end of band
 	}
-	if _, _, _, err := Decode(append(file, 0xff, 0xd9)); err == nil || !strings.Contains(err.Error(), "sent too often") {
+	if _, _, _, err := Decode(append(file, 0xff, 0xd9)); err == nil ||
+		!strings.Contains(err.Error(), "sent too often") {
 		t.Errorf("have error %v", err)
 	}
 }
 
-// Symbols of every length and numbers behind them are read as they were written, over stuffed bytes and beyond the look-up tables.
+// Symbols of every length and the numbers that follow are read as they were written, over stuffed
+// bytes and beyond the look-up tables.
 func TestHuffman(t *testing.T) {
 	var counts [16]byte
 	for i := range counts {
@@ -260,7 +270,7 @@ func TestHuffman(t *testing.T) {
 		}
 	}
 	if b.take(8); b.n >= 0 {
-		t.Error("bits behind the marker")
+		t.Error("bits after the marker")
 	}
 	counts[0] = 2
 	if err := codes.set(counts, symbols); err == nil {
@@ -285,7 +295,8 @@ func TestFlat(t *testing.T) {
 	}
 }
 
-// The fixed-point conversion against JFIF's formulas in floating point: only the rounding may differ.
+// The fixed-point conversion against JFIF's formulas in floating point: only the rounding may
+// differ.
 func TestColours(t *testing.T) {
 	for cb := range 256 {
 		for cr := range 256 {
@@ -344,7 +355,8 @@ func photo(side int) *image.RGBA {
 	return m
 }
 
-// The speed beside the standard library's, which gives YCbCr: without the last step, and with it (but no interpolation of colours).
+// The speed beside the standard library's, which gives YCbCr: without the last step, and with it
+// (but no interpolation of colours).
 func BenchmarkDecode(b *testing.B) {
 	const side = 2048
 	data := encoded(b, photo(side))

@@ -1,22 +1,24 @@
 package jpeg
 
-// This file: the four kinds of a progressive file's scans (ITU T.81, annex G). Before it: scan.go. After it: frame.go, which transforms the
-// coefficients when all scans are read.
+// This file: the four kinds of a progressive file's scans (ITU T.81, annex G). frame.go transforms
+// the coefficients when all scans are read.
 
 import "errors"
 
-// Each scan walks the image, also one of a few bytes. Encoders write 1 to about 14 scans.
+// Bounds on the work: each scan visits all blocks, even one of a few bytes. Encoders write 1 to
+// about 14 scans.
 const (
-	mostScans  = 200
-	mostVisits = 15 * 64 // for a block: a coefficient is sent once and refined at most 13 times
+	maxScans  = 200
+	maxVisits = 15 * 64 // of a block: a coefficient is sent once and refined at most 13 times
 )
 
-// progression checks a scan's header and says how its blocks are read.
+// progression checks the header of s and returns the function that reads its blocks.
 func (d *decoder) progression(s *scan) (func(s *scan, c *component, x, y int) error, error) {
-	if s.to > 63 || s.from > s.to || s.from == 0 && s.to > 0 || s.from > 0 && len(s.in) > 1 || s.high > 0 && s.low != s.high-1 || s.low > 13 {
+	if s.to > 63 || s.from > s.to || s.from == 0 && s.to > 0 || s.from > 0 && len(s.in) > 1 ||
+		s.high > 0 && s.low != s.high-1 || s.low > 13 {
 		return nil, errors.New("jpeg: bad progression")
 	}
-	if d.scans++; d.scans > mostScans {
+	if d.scans++; d.scans > maxScans {
 		return nil, errors.New("jpeg: more than 200 scans")
 	}
 	all := 0
@@ -29,7 +31,7 @@ func (d *decoder) progression(s *scan) (func(s *scan, c *component, x, y int) er
 			c.known[k] = int8(s.low)
 		}
 	}
-	if d.visits > mostVisits*all {
+	if d.visits > maxVisits*all {
 		return nil, errors.New("jpeg: coefficients sent too often")
 	}
 	switch {
@@ -43,37 +45,38 @@ func (d *decoder) progression(s *scan) (func(s *scan, c *component, x, y int) er
 	return (*scan).acRefine, nil
 }
 
-// at returns a block's coefficients, and where in zigzag order the last is that is not 0.
+// at returns the coefficients of block (x, y), and the position in zigzag order of the last that is
+// not 0.
 func (c *component) at(x, y int) (b *[64]int16, last *uint8) {
 	return &c.coefficients[y*c.stride+x], &c.lasts[y*c.stride+x]
 }
 
-// dcFirst reads a block's DC but for its lowest bits.
+// dcFirst reads a block's DC without its lowest bits.
 func (s *scan) dcFirst(c *component, x, y int) error {
 	if err := s.difference(c); err != nil {
 		return err
 	}
 	b, _ := c.at(x, y)
 	b[0] = int16(c.last << s.low)
-	return s.enough()
+	return s.checkEnd()
 }
 
 // dcRefine reads one more bit of a block's DC.
 func (s *scan) dcRefine(c *component, x, y int) error {
 	b, _ := c.at(x, y)
 	b[0] |= int16(s.take(1) << s.low)
-	return s.enough()
+	return s.checkEnd()
 }
 
-// enough fails if bits were taken that the scan does not have.
-func (s *scan) enough() error {
+// checkEnd fails if bits were taken that the scan does not have.
+func (s *scan) checkEnd() error {
 	if s.n < 0 {
 		return errScanEnds
 	}
 	return nil
 }
 
-// acFirst reads a band of a block but for its lowest bits (G.1.2.2).
+// acFirst reads a band of a block without its lowest bits (G.1.2.2).
 func (s *scan) acFirst(c *component, x, y int) error {
 	if s.run > 0 {
 		s.run--
@@ -99,11 +102,11 @@ func (s *scan) acFirst(c *component, x, y int) error {
 		}
 		b[zigzag[k]], *last = int16(extend(s.take(size), size)<<s.low), max(*last, uint8(k))
 	}
-	return s.enough()
+	return s.checkEnd()
 }
 
-// acRefine reads one more bit of a band of a block (G.1.2.3): of those coefficients that are not 0 a correction, of the others those
-// that are no longer 0.
+// acRefine reads one more bit of a band of a block (G.1.2.3): a correction for the coefficients
+// that are not 0, and the others that become so.
 func (s *scan) acRefine(c *component, x, y int) error {
 	b, last := c.at(x, y)
 	k := s.from
@@ -136,10 +139,11 @@ func (s *scan) acRefine(c *component, x, y int) error {
 		s.refine(b, k, int(*last), 64)
 		s.run--
 	}
-	return s.enough()
+	return s.checkEnd()
 }
 
-// refine corrects the coefficients from k to last that are not 0, passes zeros that are 0, and returns the position of the 0 behind them.
+// refine corrects the coefficients of b from k to last that are not 0, skips as many that are 0 as
+// zeros says, and returns the position of the next 0.
 func (s *scan) refine(b *[64]int16, k, last, zeros int) int {
 	bit := int16(1) << s.low
 	for last = min(last, s.to); k <= last; k++ {

@@ -1,37 +1,38 @@
 package jpeg
 
-// This file: one scan: which components and coefficients, then their blocks. Before it: jpeg.go, the segments. After it: idct.go.
+// This file: one scan: which components and coefficients, then their blocks.
 
 import (
 	"errors"
 	"slices"
 )
 
-// scan is what a scan's header says, and how far its samples have been read.
+// scan is what a scan's header says, and the state of reading its samples.
 type scan struct {
 	bits
 	in             []*component
 	from, to       int // coefficients in zigzag order, both included
 	high, low      int // bits: the coefficients are known down to high (0: not at all), and will be down to low
-	run            int // blocks whose band is known to have ended
+	run            int // following blocks that have no more in this band
 	block          [64]int16
 	interval, left int // MCUs between restarts and before the next
 	restarts       int // so far
 }
 
-// scan reads a scan's header and its samples.
+// scan reads a scan: its header b and the samples that follow.
 func (d *decoder) scan(b []byte) error {
 	if d.components == nil || len(b) < 1 || len(b) != 4+2*int(b[0]) || b[0] < 1 || b[0] > 4 {
 		return errFormat
 	}
 	p := b[len(b)-3:]
-	s := &scan{bits: bits{data: d.data, at: d.at}, from: int(p[0]), to: int(p[1]), high: int(p[2] >> 4), low: int(p[2] & 15), interval: d.interval}
+	s := &scan{bits: bits{data: d.data, at: d.at}, from: int(p[0]), to: int(p[1]), high: int(p[2] >> 4),
+		low: int(p[2] & 15), interval: d.interval}
 	if !d.progressive {
 		s.from, s.to, s.high, s.low = 0, 63, 0, 0 // libjpeg takes any values
 	}
 	blocks := 0
 	for i := 1; i < len(b)-3; i += 2 {
-		c, err := d.join(s, b[i], b[i+1])
+		c, err := d.addComponent(s, b[i], b[i+1])
 		if err != nil {
 			return err
 		}
@@ -47,15 +48,16 @@ func (d *decoder) scan(b []byte) error {
 			return err
 		}
 	}
-	if err := s.walk(&d.frame, read); err != nil {
+	if err := s.decode(&d.frame, read); err != nil {
 		return err
 	}
 	d.at = s.at
 	return nil
 }
 
-// join adds a component to the scan, with the numbers of its DC and AC tables.
-func (d *decoder) join(s *scan, id, tables byte) (*component, error) {
+// addComponent adds the component with number id to s, with tables, the numbers of its DC and AC
+// tables.
+func (d *decoder) addComponent(s *scan, id, tables byte) (*component, error) {
 	c := d.find(int(id))
 	if c == nil || tables>>4 > 3 || tables&15 > 3 || slices.Contains(s.in, c) {
 		return nil, errFormat
@@ -72,11 +74,12 @@ func (d *decoder) join(s *scan, id, tables byte) (*component, error) {
 		}
 	}
 	s.in = append(s.in, c)
-	return c, d.enter(c)
+	return c, d.prepare(c)
 }
 
-// walk reads all MCUs: with several components h x v blocks of each, with one component a single block (A.2).
-func (s *scan) walk(f *frame, read func(s *scan, c *component, x, y int) error) error {
+// decode calls read for the blocks of all MCUs: with several components h x v of each, with one
+// component a single block (A.2).
+func (s *scan) decode(f *frame, read func(s *scan, c *component, x, y int) error) error {
 	wide, high, alone := f.mcuX, f.mcuY, len(s.in) == 1
 	if alone {
 		wide, high = s.in[0].wide, s.in[0].high
@@ -86,7 +89,7 @@ func (s *scan) walk(f *frame, read func(s *scan, c *component, x, y int) error) 
 		for x := range wide {
 			if s.interval > 0 {
 				if s.left == 0 {
-					if err := s.again(); err != nil {
+					if err := s.nextInterval(); err != nil {
 						return err
 					}
 				}
@@ -110,8 +113,8 @@ func (s *scan) walk(f *frame, read func(s *scan, c *component, x, y int) error) 
 	return nil
 }
 
-// again begins the next interval between restarts.
-func (s *scan) again() error {
+// nextInterval begins the next interval between restarts.
+func (s *scan) nextInterval() error {
 	s.left, s.run = s.interval, 0
 	for _, c := range s.in {
 		c.last = 0
@@ -120,7 +123,7 @@ func (s *scan) again() error {
 	return s.restart(s.restarts - 1)
 }
 
-// sequential reads a block (F.2.2) and transforms it.
+// sequential reads block (x, y) of c (F.2.2) and transforms it.
 func (s *scan) sequential(c *component, x, y int) error {
 	dst := c.plane[64*y*c.stride+8*x:]
 	last, err := s.coefficients(c)
@@ -136,7 +139,8 @@ func (s *scan) sequential(c *component, x, y int) error {
 	return nil
 }
 
-// difference reads how much DC has changed since the block before (F.2.2.1).
+// difference reads how much DC differs from that of the block before (F.2.2.1), and adds it to
+// c.last.
 func (s *scan) difference(c *component) error {
 	size, err := s.symbol(c.dc)
 	if err != nil {
@@ -149,14 +153,15 @@ func (s *scan) difference(c *component) error {
 	return nil
 }
 
-// coefficients reads all of a block's, and returns the position in zigzag order of the last that is not 0.
+// coefficients reads all coefficients of a block into s.block, and returns the position in zigzag
+// order of the last that is not 0.
 func (s *scan) coefficients(c *component) (last int, err error) {
 	if err := s.difference(c); err != nil {
 		return 0, err
 	}
 	b, t := &s.block, c.ac
 	b[0] = int16(c.last)
-	next, n := s.next, s.n // near at hand: most codes are found in the table together with their number
+	next, n := s.next, s.n // local copies, for speed: most codes are found in the table together with their number
 	for k := 1; k < 64; k++ {
 		if n < 32 {
 			s.next, s.n = next, n
@@ -193,5 +198,5 @@ func (s *scan) coefficients(c *component) (last int, err error) {
 		}
 	}
 	s.next, s.n = next, n
-	return last, s.enough()
+	return last, s.checkEnd()
 }

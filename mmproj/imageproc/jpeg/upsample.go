@@ -1,9 +1,11 @@
 package jpeg
 
-// This file: colour at its stored, smaller size brought to the image's, as libjpeg-turbo's jdsample.c does it with "fancy upsampling": it
-// interpolates for 2x1, 1x2 and 2x2, and repeats for all else and for rows of one or two samples. Before it: planes. After it: colour.go.
+// This file: colour brought from its stored, smaller size to the image's, as libjpeg-turbo's
+// jdsample.c does it with "fancy upsampling": it interpolates for 2x1, 1x2 and 2x2, and repeats
+// samples for all else and for rows of one or two samples.
 
-// row returns the component's samples for row y of the image, at full width. It may use buffer, which is as long as the planes are wide.
+// row returns the samples of c for row y of the image, at full width. It may use buffer, which is
+// as long as the planes are wide.
 func (c *component) row(f *frame, y int, buffer []uint8) []uint8 {
 	h, v := f.hMax/c.h, f.vMax/c.v
 	wide, high := ceil(f.width, h), ceil(f.height, v) // samples
@@ -32,7 +34,8 @@ func (c *component) row(f *frame, y int, buffer []uint8) []uint8 {
 	return buffer
 }
 
-// upsample2x1 takes three parts of the nearer sample and one of the farther.
+// upsample2x1 doubles src to dst: each sample is three parts of the nearer one and one of the
+// farther.
 func upsample2x1(dst, src []uint8) {
 	last := len(src) - 1
 	for i, s := range src {
@@ -41,14 +44,15 @@ func upsample2x1(dst, src []uint8) {
 	}
 }
 
-// upsample1x2 does so for rows: below is 0 for the upper of the two rows, 1 for the lower.
+// upsample1x2 mixes the rows near and far likewise: below is 0 for the upper of the two rows, 1 for
+// the lower.
 func upsample1x2(dst, near, far []uint8, below int) {
 	for i := range near {
 		dst[i] = uint8((3*int(near[i]) + int(far[i]) + 1 + below) >> 2)
 	}
 }
 
-// upsample2x2 does both, rounded once.
+// upsample2x2 does both, and rounds once.
 func upsample2x2(dst, near, far []uint8) {
 	far, dst = far[:len(near)], dst[:2*len(near)]
 	before := 3*int32(near[0]) + int32(far[0])

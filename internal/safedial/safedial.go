@@ -1,7 +1,9 @@
-// Package publicnet dials servers of the internet, and no others: an address that a stranger gave, or a server by a redirect, must not lead into this network.
+// Package safedial dials public addresses only: an address that a client or a redirect gives must
+// not lead into this network.
 //
-// A name is resolved once, every address it has must be public, and the connection goes to one of these: a name that means something else a moment later
-// is of no use. Before it: an http.Transport's DialContext. After it: a connection.
+// A name is resolved once, all its addresses must be public, and the connection goes to one of
+// them: a name that resolves differently a moment later gains nothing. Before it: the DialContext
+// of an http.Transport. After it: a connection.
 package safedial
 
 import (
@@ -12,13 +14,13 @@ import (
 	"time"
 )
 
-// Dialer dials public addresses. Its two functions are the network; tests put theirs there.
+// Dialer dials public addresses. Its two functions reach the network; tests replace them.
 type Dialer struct {
 	Resolve func(ctx context.Context, name string) ([]netip.Addr, error)
 	Dial    func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 }
 
-// NewDialer returns a dialer on the real network.
+// NewDialer returns a dialer for the real network.
 func NewDialer() *Dialer {
 	return &Dialer{
 		Resolve: func(ctx context.Context, name string) ([]netip.Addr, error) {
@@ -30,10 +32,11 @@ func NewDialer() *Dialer {
 	}
 }
 
-// ErrNotPublic is what DialContext returns for a name that has an address which is not public.
+// ErrNotPublic is the error of DialContext for a name with an address that is not public.
 var ErrNotPublic = errors.New("not a public address")
 
-// DialContext resolves a name and dials one of its addresses, if all are public. It has the form that an http.Transport wants.
+// DialContext resolves the host of hostPort and dials one of its addresses, if all are public. It
+// can be the DialContext of an http.Transport.
 func (d *Dialer) DialContext(ctx context.Context, _, hostPort string) (net.Conn, error) {
 	name, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
@@ -60,11 +63,14 @@ func (d *Dialer) DialContext(ctx context.Context, _, hostPort string) (net.Conn,
 	return d.Dial(ctx, netip.AddrPortFrom(all[0].Unmap(), uint16(number)))
 }
 
-// closed are the networks that are not the internet's, or reach into them (the special-purpose registries of RFC 6890, as they stand).
-var closed = func() (all []netip.Prefix) {
+// reserved lists the networks that are not public, or reach into such (the special-purpose
+// registries of RFC 6890, as they stand).
+var reserved = func() (all []netip.Prefix) {
 	for _, p := range []string{
-		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24",
-		"192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+		"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+		"192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+		"224.0.0.0/4", "240.0.0.0/4",
 		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", // of 2000::/3
 	} {
 		all = append(all, netip.MustParsePrefix(p))
@@ -74,7 +80,8 @@ var closed = func() (all []netip.Prefix) {
 
 var global = netip.MustParsePrefix("2000::/3")
 
-// public tells whether an address is one of the internet's. Of IPv6 only what is handed out is, so that an IPv4 address inside one (mapped, NAT64) is not.
+// public reports whether a is a public address. Of IPv6 only the assigned range is, so that an IPv4
+// address inside one (mapped, NAT64) is not.
 func public(a netip.Addr) bool {
 	if a.Zone() != "" {
 		return false
@@ -82,7 +89,7 @@ func public(a netip.Addr) bool {
 	if a = a.Unmap(); a.Is6() && !global.Contains(a) {
 		return false
 	}
-	for _, p := range closed {
+	for _, p := range reserved {
 		if p.Contains(a) {
 			return false
 		}

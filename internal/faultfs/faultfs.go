@@ -1,5 +1,5 @@
-// Package faultdisk is a file system with faults for the tests of those that write files through internal/atomicfile: a disk that is full at
-// some operation, and a process that is killed at one.
+// Package faultfs is a file system with faults, for tests of packages that write files through
+// internal/atomicfile: a disk that is full at some operation, or a process that is killed at one.
 package faultfs
 
 import (
@@ -18,17 +18,19 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 )
 
-// Disk is the file system, with a fault before an operation. Syncs are only counted, for speed. The zero Disk has no faults.
+// Disk is the real file system with a fault before some operation. Syncs are only counted, for
+// speed. The zero Disk has no faults.
 type Disk struct {
 	count atomic.Int64
-	// Fault is called with the operation's number, from 1 on; half does the first half of it, if it is a write.
+	// Fault is called with the operation's number, from 1 on; half does the first half of it, if it
+	// is a write.
 	Fault func(n int64, half func()) error
 }
 
 // Count returns the number of operations so far.
 func (d *Disk) Count() int64 { return d.count.Load() }
 
-// Full is a disk on which operation at fails for want of space, after half of it.
+// Full returns a disk on which operation number at fails half-way, because there is no space.
 func Full(at int64) *Disk {
 	return &Disk{Fault: func(n int64, half func()) error {
 		if n != at {
@@ -39,7 +41,8 @@ func Full(at int64) *Disk {
 	}}
 }
 
-// Killing is a disk that kills the process before an operation, "12", or in the middle of it, "12/2".
+// Killing returns a disk that kills the process at the operation that at names: before it, "12", or
+// in the middle of it, "12/2".
 func Killing(at string) *Disk {
 	number, inside := strings.CutSuffix(at, "/2")
 	last, err := strconv.ParseInt(number, 10, 64)
@@ -64,7 +67,8 @@ func Killing(at string) *Disk {
 	}}
 }
 
-// Killed runs the test binary again with these variables in its environment, and fails if that was not killed.
+// Killed runs the test binary again with the variables of environment added, and fails if that was
+// not killed.
 func Killed(environment ...string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -80,7 +84,8 @@ func Killed(environment ...string) error {
 	return nil
 }
 
-// Points returns so many operations for Killing, spread over all: before one and in the middle of one in turn.
+// Points returns points operations out of all, evenly spread, in the form that Killing takes:
+// alternately before one and in the middle of one.
 func Points(all int64, points int) []string {
 	var at []string
 	for i := range int64(points) {
@@ -93,7 +98,7 @@ func Points(all int64, points int) []string {
 	return at
 }
 
-// Files reads all files below a folder, by their paths in it with slashes.
+// Files returns the contents of all files below folder, by their slash-separated paths in it.
 func Files(t testing.TB, folder string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -122,13 +127,13 @@ func (d *Disk) step(half func()) error {
 
 func nothing() {}
 
-// Stat is no step: it changes nothing.
+// Stat is not counted: it changes nothing.
 func (d *Disk) Stat(path string) (os.FileInfo, error) { return os.Lstat(path) }
 
-// Free does not know.
+// Free returns -1: the free space is not known.
 func (d *Disk) Free(string) (int64, error) { return -1, nil }
 
-// OpenLocked opens without a lock.
+// OpenLocked opens or creates the file at path, without a lock.
 func (d *Disk) OpenLocked(path string) (atomicfile.File, error) {
 	if err := d.step(nothing); err != nil {
 		return nil, err
@@ -137,7 +142,7 @@ func (d *Disk) OpenLocked(path string) (atomicfile.File, error) {
 	return &file{f, d}, err
 }
 
-// Rename is a step.
+// Rename is counted as one operation.
 func (d *Disk) Rename(from, to string) error {
 	if err := d.step(nothing); err != nil {
 		return err
@@ -145,10 +150,10 @@ func (d *Disk) Rename(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// Remove is no step, so that what an error leaves can be cleared away.
+// Remove is not counted, so that what an error leaves can be removed.
 func (d *Disk) Remove(path string) error { return os.Remove(path) }
 
-// SyncDir only counts.
+// SyncDir only counts the operation.
 func (d *Disk) SyncDir(string) error { return d.step(nothing) }
 
 type file struct {

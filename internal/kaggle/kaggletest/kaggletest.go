@@ -1,4 +1,5 @@
-// Package standin is a stand-in of Kaggle and of Google's storage for tests: the same routes, statuses, redirects and headers, on this machine, by https.
+// Package kaggletest is a stand-in for Kaggle and Google's storage in tests: the same routes,
+// statuses, redirects and headers, on this machine, by https.
 package kaggletest
 
 import (
@@ -34,35 +35,39 @@ import (
 	"github.com/pali-gguf/pali/internal/safedial"
 )
 
-// User and Key are the credentials that the stand-in knows.
+// User and Key are the credentials that the stand-in accepts.
 const User, Key = "someone", "0123456789abcdef"
 
-// Server is the stand-in. Files are a version's files, by name; Public those that storage gives to everyone, by path.
+// Server is the stand-in. Files are the files of a version, by name; Public those that storage
+// serves to everyone, by path.
 type Server struct {
 	Files  map[string][]byte
 	Public map[string][]byte
 	Roots  []byte                                            // certificate, PEM
-	Odd    func(w http.ResponseWriter, r *http.Request) bool // answers instead, if it returns true
+	Odd    func(w http.ResponseWriter, r *http.Request) bool // called first; it has answered if it returns true
 
 	web  *httptest.Server
 	lock sync.Mutex
 	seen []string
 }
 
-// Start starts a stand-in, which ends with the test.
+// Start starts a stand-in, which is closed at the end of the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	about := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"www.kaggle.com", "storage.googleapis.com", "inside.example"}, IsCA: true, BasicConstraintsValid: true}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"www.kaggle.com", "storage.googleapis.com", "inside.example"}, IsCA: true,
+		BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, about, about, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Files: map[string][]byte{}, Public: map[string][]byte{}, Roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	s := &Server{Files: map[string][]byte{}, Public: map[string][]byte{},
+		Roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.web.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.web.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
@@ -71,24 +76,25 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Address is where the stand-in listens.
+// Address returns the host and port on which s listens.
 func (s *Server) Address() string { return s.web.Listener.Addr().String() }
 
-// Seen returns the requests so far: host, path, and what they said with Authorization and Range.
+// Seen returns the requests so far: host, path, and the headers Authorization and Range.
 func (s *Server) Seen() []string {
 	s.lock.Lock()
 	defer s.lock.Unlock()
 	return slices.Clone(s.seen)
 }
 
-// Trust reads certificates.
+// Trust returns a pool of the certificates roots, in PEM.
 func Trust(roots []byte) *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(roots)
 	return pool
 }
 
-// Dialer leads every public name to address. The name inside.example is of this machine.
+// Dialer returns a dialer that connects every public name to address. The name inside.example has
+// an address of this machine.
 func Dialer(address string) *safedial.Dialer {
 	return &safedial.Dialer{
 		Resolve: func(_ context.Context, name string) ([]netip.Addr, error) {
@@ -131,13 +137,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case ok && len(parts) == 3 && parts[1] == "3" && parts[2] == "files":
 		s.list(w, r)
 	case ok && len(parts) == 4 && parts[1] == "3" && parts[2] == "download" && s.Files[parts[3]] != nil:
-		http.Redirect(w, r, "https://storage.googleapis.com/kaggle-models/"+parts[3]+"?X-Goog-Signature=secret", http.StatusFound)
+		http.Redirect(w, r, "https://storage.googleapis.com/kaggle-models/"+parts[3]+"?X-Goog-Signature=secret",
+			http.StatusFound)
 	default:
 		Refuse(w, http.StatusNotFound, "Not found")
 	}
 }
 
-// list gives the names, two a page.
+// list serves the names of the files, two a page.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	type file struct {
 		Name string `json:"name"`
@@ -156,7 +163,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"files": all[from:to], "nextPageToken": next})
 }
 
-// storage gives a file, or the rest of it.
+// storage serves a file, or the rest of it.
 func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	b := s.Public[r.URL.Path]
 	if strings.HasPrefix(r.URL.Path, "/kaggle-models/") {
@@ -170,7 +177,7 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(b)))
 }
 
-// Head sets the headers that storage gives with a file.
+// Head sets the headers that storage sends with the file b.
 func Head(w http.ResponseWriter, b []byte) {
 	sum := md5.Sum(b)
 	crc := binary.BigEndian.AppendUint32(nil, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
@@ -180,7 +187,7 @@ func Head(w http.ResponseWriter, b []byte) {
 	w.Header().Add("X-Goog-Hash", "md5="+base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-// Refuse answers with a status as Kaggle does.
+// Refuse answers with status and message as Kaggle does.
 func Refuse(w http.ResponseWriter, status int, message string) {
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(map[string]any{"code": status, "message": message})

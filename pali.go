@@ -1,0 +1,328 @@
+package pali
+
+// This file: a model and what it is asked.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/store"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/masks"
+)
+
+// ErrClosed is returned by the methods of a closed model.
+var ErrClosed = errors.New("pali: the model is closed")
+
+// ErrNoCgo is returned by Open in a program that was built without cgo.
+var ErrNoCgo = errors.New("pali: this program was built with CGO_ENABLED=0 and cannot run a model: " +
+	"build it with CGO_ENABLED=1 and a C and C++ compiler")
+
+// Model is an open model. It is safe for use by several goroutines: their calls take turns.
+type Model struct {
+	options Options
+	files   store.Files
+	backend backend
+	turn    chan struct{} // holds a value while nobody uses the backend; closed by Close
+	masks   func() (*masks.Decoder, error)
+}
+
+// backend is what runs a model: package llamacpp, in a build with cgo.
+type backend interface {
+	Runner() *runner.Runner
+	Config() paligemma.VisionConfig
+	ContextLength() int
+	Progress() int
+	Close()
+}
+
+// Open opens a model. path is its text file, the folder that holds it, or the name of a model in
+// the user's folder of models, as "pali list" shows it. The files are checked before llama.cpp sees
+// them.
+func Open(path string, o Options) (*Model, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	files, err := store.Find(path, o.Vision, o.Masks)
+	if err != nil {
+		return nil, err
+	}
+	if o.Threads < 1 {
+		o.Threads = host.Threads()
+	}
+	m := &Model{options: o, files: files, turn: make(chan struct{}, 1)}
+	if m.backend, err = openBackend(files, o); err != nil {
+		return nil, err
+	}
+	m.masks = sync.OnceValues(m.openMasks)
+	m.turn <- struct{}{}
+	return m, nil
+}
+
+// Close waits for the running call and frees the model. Calls after it do nothing.
+func (m *Model) Close() error {
+	if _, open := <-m.turn; open {
+		close(m.turn)
+		m.backend.Close()
+	}
+	return nil
+}
+
+// begin waits until nobody else uses the model. The caller calls end when it is done.
+func (m *Model) begin(ctx context.Context) (end func(), err error) {
+	select {
+	case _, open := <-m.turn:
+		if !open {
+			return nil, ErrClosed
+		}
+		return func() { m.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Caption describes an image in a sentence, in a language as PaliGemma names it: "en", "de", ...
+func (m *Model) Caption(ctx context.Context, img *Image, lang string) (string, error) {
+	return m.text(ctx, img)(tasks.Caption(lang))
+}
+
+// Describe describes an image at length.
+func (m *Model) Describe(ctx context.Context, img *Image, lang string) (string, error) {
+	return m.text(ctx, img)(tasks.Describe(lang))
+}
+
+// Ask answers a question in English about an image. For a question in another language, or about
+// several images, use Generate with a prompt like "answer de was ist das?".
+func (m *Model) Ask(ctx context.Context, img *Image, question string) (string, error) {
+	return m.text(ctx, img)(tasks.Ask("en", question))
+}
+
+// OCR reads the text in an image.
+func (m *Model) OCR(ctx context.Context, img *Image) (string, error) {
+	return m.text(ctx, img)(tasks.OCR(), nil)
+}
+
+// Detect finds objects with these labels: their scores, and their boxes in pixels of the image.
+func (m *Model) Detect(ctx context.Context, img *Image, labels ...string) ([]Detection, error) {
+	prompt, err := tasks.Detect(labels...)
+	if err != nil {
+		return nil, InvalidRequestError{Err: err}
+	}
+	return m.detect(ctx, img, prompt, nil)
+}
+
+// Segment finds objects with these labels and their masks, bitmaps of the image's size. It needs
+// the mask file beside the text file, or in Options.Masks. An object for which the model gave no
+// mask has none.
+func (m *Model) Segment(ctx context.Context, img *Image, labels ...string) ([]Detection, error) {
+	prompt, err := tasks.Segment(labels...)
+	if err != nil {
+		return nil, InvalidRequestError{Err: err}
+	}
+	decoder, err := m.masks()
+	if err != nil {
+		return nil, err
+	}
+	return m.detect(ctx, img, prompt, decoder)
+}
+
+// Generate answers a prompt about images, token by token. An error comes last, with an empty step.
+// Leaving the loop ends the answer. The model is in use until then: another call inside the loop
+// would wait forever.
+func (m *Model) Generate(ctx context.Context, q Request) iter.Seq2[Step, error] {
+	return func(yield func(Step, error) bool) {
+		stopped := errors.New("the loop was left")
+		_, err := m.Run(ctx, q, func(s Step) error {
+			if !yield(s, nil) {
+				return stopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(Step{}, err)
+		}
+	}
+}
+
+// Run is Generate with a function, and returns the whole answer with its timings. each, if it is
+// not nil, is called with every token as it comes (in a beam search, when the search has ended); an
+// error from it ends the answer. When ctx ends, the answer so far is returned with ctx's error.
+func (m *Model) Run(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
+	if q.MaxTokens == 0 {
+		q.MaxTokens = DefaultMaxTokens
+	}
+	r := runner.Request{
+		Prompt: q.Prompt, MaxTokens: q.MaxTokens, Sampling: q.Sampling, Constraint: q.Constraint,
+		TopLogprobs: q.TopLogprobs, Trace: q.Trace, Embeddings: q.Embeddings,
+	}
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	end, err := m.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	var took time.Duration
+	if len(r.Embeddings) == 0 {
+		if r.Embeddings, took, err = m.encode(ctx, q.Images); err != nil {
+			return nil, err
+		}
+	}
+	var out *Result
+	if q.Beams > 1 {
+		out, err = m.search(ctx, r, q.Beams, each)
+	} else {
+		out, err = m.backend.Runner().Generate(ctx, r, each)
+	}
+	if out != nil {
+		out.Timings.Vision = took
+	}
+	return out, err
+}
+
+// search is Run's beam search.
+func (m *Model) search(ctx context.Context, r runner.Request, beams int, each func(Step) error) (*Result, error) {
+	out, err := m.backend.Runner().Search(ctx, r, beams)
+	if err != nil || each == nil {
+		return out, err
+	}
+	for _, s := range out.Steps {
+		if err := each(s); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// Embed returns the image embeddings [n*T,E] of n images, unscaled: what the vision tower and its
+// projector give the decoder, T rows of E values for each image.
+func (m *Model) Embed(ctx context.Context, images ...*Image) ([]float32, error) {
+	end, err := m.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	all, _, err := m.encode(ctx, images)
+	return all, err
+}
+
+// encode preprocesses and encodes images, one after the other, and returns how long that took.
+func (m *Model) encode(ctx context.Context, images []*Image) (all []float32, took time.Duration, err error) {
+	if err := m.checkImages(len(images)); err != nil {
+		return nil, 0, err
+	}
+	start := time.Now()
+	for _, img := range images {
+		if img == nil {
+			return nil, 0, runner.InvalidRequestf("an image is nil")
+		}
+		one, _, err := m.backend.Runner().Encode(ctx, m.Pixels(img))
+		if err != nil {
+			return nil, 0, err
+		}
+		all = append(all, one...)
+	}
+	return all, time.Since(start), nil
+}
+
+// checkImages refuses images that the model cannot hold, before they are encoded.
+func (m *Model) checkImages(n int) error {
+	each, most := m.Config().Tokens(), m.ContextLength()
+	switch {
+	case n == 0:
+		return runner.InvalidRequestf("no image: PaliGemma answers about images only")
+	case n*each >= most:
+		return runner.InvalidRequestf(
+			"%w: each takes %d positions of the %d that this model holds, with the prompt and the answer",
+			LimitError{What: "images", Have: int64(n), Max: int64((most - 1) / each)}, each, most)
+	}
+	return nil
+}
+
+// text answers a prompt about one image with text.
+func (m *Model) text(ctx context.Context, img *Image) func(Prompt, error) (string, error) {
+	return func(p Prompt, err error) (string, error) {
+		if err != nil {
+			return "", InvalidRequestError{Err: err}
+		}
+		r, err := m.Run(ctx, Request{Images: []*Image{img}, Prompt: p.Text, MaxTokens: m.options.maxTokens()}, nil)
+		if err != nil {
+			return "", err
+		}
+		return r.Text, nil
+	}
+}
+
+// detect answers a prompt about one image with objects.
+func (m *Model) detect(ctx context.Context, img *Image, p Prompt, decoder *masks.Decoder) ([]Detection, error) {
+	q := Request{Images: []*Image{img}, Prompt: p.Text, MaxTokens: m.options.maxTokens()}
+	if m.options.Strict {
+		grammar, err := m.Grammar(p, q.MaxTokens)
+		if err != nil {
+			return nil, err
+		}
+		q.Constraint = grammar
+	}
+	r, err := m.Run(ctx, q, nil)
+	if err != nil {
+		return nil, err
+	}
+	canvas := tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: tasks.LocDivisor}
+	var out tasks.Response
+	if err := out.AddDetections(r, canvas, m.options.MinScore, decoder); err != nil {
+		return nil, err
+	}
+	return out.Objects, nil
+}
+
+// Grammar returns a constraint that lets a model answer p with well-formed objects only, for one
+// Request of at most maxTokens tokens.
+func (m *Model) Grammar(p Prompt, maxTokens int) (runner.Constraint, error) {
+	g, err := tasks.NewGrammar(m.backend.Runner().Vocabulary, p.Labels, p.Masks(), maxTokens)
+	if err != nil {
+		return nil, InvalidRequestError{Err: err}
+	}
+	return g, nil
+}
+
+// openMasks loads the mask decoder.
+func (m *Model) openMasks() (*masks.Decoder, error) {
+	switch {
+	case m.files.MasksErr != nil:
+		return nil, m.files.MasksErr
+	case m.files.Masks == "":
+		return nil,
+			fmt.Errorf(
+				"pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz) for masks, or use Detect",
+				m.files.Text)
+	}
+	return masks.Open(m.files.Masks)
+}
+
+// Pixels returns what the vision tower sees of an image: its pixels [3,S,S] from -1 to 1, S being
+// Config().ImageSize.
+func (m *Model) Pixels(img *Image) []float32 {
+	return imageproc.Preprocess(img, m.Config().ImageSize, m.options.resize())
+}
+
+// Config returns the sizes of the vision model.
+func (m *Model) Config() paligemma.VisionConfig { return m.backend.Config() }
+
+// ContextLength returns the number of positions that the decoder was trained with.
+func (m *Model) ContextLength() int { return m.backend.ContextLength() }
+
+// Progress returns a number that grows while the model computes on the processor.
+func (m *Model) Progress() int { return m.backend.Progress() }
+
+// Runner returns the runner that the model's methods use, for programs that drive it token by
+// token. It takes no turns: use it from one goroutine, and no other method meanwhile.
+func (m *Model) Runner() *runner.Runner { return m.backend.Runner() }

@@ -3,8 +3,6 @@ package main
 // This file: pali list and pali rm.
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -142,7 +140,7 @@ func confirm(cmd *cobra.Command, what string) error {
 		return usagef("there is no terminal to ask on: say --yes to %s", what)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s? [y/N] ", what)
-	answer, err := readLine(cmd.Context(), in)
+	answer, err := terminal.ReadLine(cmd.Context(), in)
 	if err != nil {
 		return err
 	}
@@ -150,19 +148,4 @@ func confirm(cmd *cobra.Command, what string) error {
 		return errors.New("nothing is removed")
 	}
 	return nil
-}
-
-// readLine reads a line, until ctx ends.
-func readLine(ctx context.Context, in io.Reader) (string, error) {
-	read := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(io.LimitReader(in, 1024)).ReadString('\n') // cut short it is no "yes"
-		read <- line
-	}()
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case line := <-read:
-		return line, nil
-	}
 }

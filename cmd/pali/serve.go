@@ -3,13 +3,10 @@ package main
 // This file: pali serve.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -90,9 +87,6 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs.BoolVar(&f.asJSON, "json", false, "print where the server listens as one JSON object")
 }
 
-// shutdownTimeout is how long accepted requests have when the server is stopped.
-const shutdownTimeout = 30 * time.Second
-
 func (f *serveFlags) check() error {
 	o := &f.options
 	for _, c := range []struct {
@@ -158,7 +152,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err := f.printAddress(cmd.OutOrStdout(), l.Addr()); err != nil {
 		return err
 	}
-	return serveOn(cmd.Context(), l, server.New(*o))
+	return server.New(*o).Serve(cmd.Context(), l)
 }
 
 // printAddress says where the server listens.
@@ -172,37 +166,4 @@ func (f *serveFlags) printAddress(w io.Writer, at net.Addr) error {
 	}
 	_, err := fmt.Fprintf(w, "http://%s serves %s\n", at, strings.Join(names, ", "))
 	return err
-}
-
-// discard takes what net/http logs of broken connections: it names addresses.
-var discard = log.New(io.Discard, "", 0)
-
-// serveOn serves until ctx ends, then waits for the accepted requests.
-func serveOn(ctx context.Context, l net.Listener, s *server.Server) error {
-	defer s.Close()
-	work, give := context.WithCancel(context.Background()) // of the requests
-	defer give()
-	h := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: discard, BaseContext: func(net.Listener) context.Context { return work }}
-	failed := make(chan error, 2)
-	go func() { failed <- h.Serve(l) }()
-	go func() {
-		if err := s.Load(work); err != nil {
-			failed <- err
-		}
-	}()
-	select {
-	case err := <-failed:
-		h.Close()
-		return err
-	case <-ctx.Done():
-	}
-	s.Stop()
-	late, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if h.Shutdown(late) != nil {
-		give()
-		h.Close()
-	}
-	return nil
 }

@@ -15,67 +15,46 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/quant"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// model answers "a" and is its own collector: the vision matrix sees an image as a row of its
-// number, the text matrix a row for each call of the decoder.
+// model is a toy and its own collector: the vision matrix sees an image as a row of its number, the
+// text matrix a row for each call of the decoder.
 type model struct {
-	image  float64
+	*workertest.Model
 	vision []float64
 	rows   int64
 	paused bool
 	asked  func(n int) error // called before question n of this model, from 1
 	n      int
-	forced string // what the model was given, or gave
-}
-
-const tokens = 200
-
-func (m *model) Config() paligemma.VisionConfig {
-	return paligemma.VisionConfig{ImageSize: 1, PatchSize: 1, ProjectionDim: 1}
+	given  []int32 // tokens, after the prompts
 }
 
 func (m *model) Encode(pixels []float32) ([]float32, error) {
 	if !m.paused {
 		m.vision = append(m.vision, float64(pixels[0]))
 	}
-	return pixels, nil
+	return m.Model.Encode(pixels)
 }
 
-func (m *model) Tokenize(text string) (all []int32, err error) {
-	for _, b := range []byte(text) {
-		all = append(all, int32(b))
-	}
-	return all, nil
-}
-
-func (m *model) logits(token int32) []float32 {
-	m.rows++
-	l := make([]float32, tokens)
-	l[token] = 9
-	return l
-}
-
-func (m *model) Prefill([]float32, []int32, int) ([]float32, error) {
+func (m *model) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
 	m.n++
 	if m.asked != nil {
 		if err := m.asked(m.n); err != nil {
 			return nil, err
 		}
 	}
-	return m.logits('a'), nil
+	m.rows++
+	return m.Model.Prefill(embeddings, tokens, maxNewTokens)
 }
 
 func (m *model) Step(token int32) ([]float32, error) {
-	m.forced += string(rune(token))
-	return m.logits(paligemma.EOS), nil
+	m.rows++
+	m.given = append(m.given, token)
+	return m.Model.Step(token)
 }
-
-func (m *model) Interrupt() {}
-func (m *model) Resume()    {}
 
 func (m *model) Pause(paused bool) { m.paused = paused }
 
@@ -89,17 +68,13 @@ func (m *model) Take() (all []ggml.SumSquares, err error) {
 }
 
 func (m *model) cache() *runner.ImageCache {
-	pieces, types := make([]string, tokens), make([]int32, tokens)
-	for i := range pieces {
-		pieces[i], types[i] = string(rune(i)), paligemma.PieceNormal
-	}
-	pieces[paligemma.EOS], types[paligemma.EOS] = "<eos>", paligemma.PieceControl
+	m.Model = workertest.New()
 	return &runner.ImageCache{
-		Runner: &runner.Runner{Encoder: m, Decoder: m, Vocabulary: runner.NewVocabulary(pieces, types)},
+		Runner: &runner.Runner{Encoder: m, Decoder: m, Vocabulary: m.Model.Runner().Vocabulary},
 		Pixels: func(key string) (pixels []float32, took time.Duration, err error) {
 			var n float32
 			_, err = fmt.Sscan(key, &n)
-			return []float32{n}, 0, err
+			return []float32{n, n, n}, 0, err
 		},
 	}
 }
@@ -132,17 +107,18 @@ func TestAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Three images are seen once each. A question takes one row for the prefix and one for each
-	// token but the last: of "a" and EOS, or of "xy" and EOS.
+	// Three images are seen once each. A question takes a row for the prefix and one for each token
+	// but the last: of four that the model chooses, or of "xy" and EOS.
 	want := &quant.Imatrix{Datasets: []string{"q.jsonl"}, Chunks: 5, Squares: []ggml.SumSquares{
-		{Name: "t", Rows: 12, Sums: []float64{12, 5}},
+		{Name: "t", Rows: 18, Sums: []float64{18, 5}},
 		{Name: "v", Rows: 3, Sums: []float64{1./3 + 2./3 + 3./3}},
 	}}
 	if d := cmp.Diff(want, sums); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if m.forced != "axyaxya" {
-		t.Errorf("the model was given %q", m.forced)
+	given, err := m.Tokenize("xy")
+	if d := cmp.Diff(given, m.given[3:5]); err != nil || d != "" {
+		t.Errorf("given for the second question: %v (-want +got)\n%s", err, d)
 	}
 }
 

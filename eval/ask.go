@@ -71,8 +71,8 @@ func (a *Asker) answer(ctx context.Context, q Question) (Record, error) {
 	return r, err
 }
 
-// compare lets the reference answer q and the model follow. request is what the model was asked, and
-// answer what it said.
+// compare lets the reference answer q and the model follow. request is what the model was asked,
+// and answer what it said.
 func (a *Asker) compare(ctx context.Context, q Question, request runner.Request, answer string) (*Divergences, error) {
 	embeddings, _, err := a.Reference.Encode(ctx, q.Path)
 	if err != nil {

@@ -19,7 +19,8 @@ import (
 // toy returns a model that sees every image in one grey from 0 to 255, and answers with it and the
 // prompt. encoded counts the images. There is no image "bad".
 func toy(grey float32, encoded *int) *runner.ImageCache {
-	return &runner.ImageCache{Runner: workertest.New().Runner(), Pixels: func(key string) ([]float32, time.Duration, error) {
+	return &runner.ImageCache{Runner: workertest.New().Runner(), Pixels: func(key string) ([]float32, time.Duration,
+		error) {
 		if key == "bad" {
 			return nil, 0, errors.New("no image")
 		}
@@ -33,7 +34,8 @@ func toy(grey float32, encoded *int) *runner.ImageCache {
 func about(images ...string) (all []Question) {
 	for i, image := range images {
 		suffix := References{Texts: []string{"101010 answer en what"}}
-		all = append(all, Question{Image: image, Path: image, Prefix: "answer en what", Suffix: suffix, File: "q.jsonl", Line: i + 1})
+		all = append(all, Question{Image: image, Path: image, Prefix: "answer en what", Suffix: suffix, File: "q.jsonl",
+			Line: i + 1})
 	}
 	return all
 }
@@ -68,7 +70,8 @@ func TestAsk(t *testing.T) {
 		}
 		// The second, fourth and sixth characters are others, and both models are sure of theirs.
 		d := r.Against
-		if d.Answer != reference || d.Equal || d.Top != tokens-3 || len(d.KL) != tokens || d.KL[0] != 0 || d.KL[1] < 19 {
+		if d.Answer != reference || d.Equal || d.Top != tokens-3 || len(d.KL) != tokens || d.KL[0] != 0 ||
+			d.KL[1] < 19 {
 			t.Errorf("%+v", d)
 		}
 	}

@@ -17,9 +17,9 @@ const shutdownTimeout = 30 * time.Second
 // discard takes what net/http logs of broken connections: it names addresses.
 var discard = log.New(io.Discard, "", 0)
 
-// Serve loads the first model and answers the requests that come to l, until ctx ends. Then it waits
-// for those that were accepted, half a minute at most, closes s and returns nil. It returns an error,
-// at once, where the model cannot be loaded or l fails.
+// Serve loads the first model and answers the requests that come to l, until ctx ends. Then it
+// waits for those that were accepted, half a minute at most, closes s and returns nil. It returns
+// an error, at once, where the model cannot be loaded or l fails.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer s.Close()
 	requests, abort := context.WithCancel(context.Background())

@@ -31,7 +31,8 @@ func TestServe(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l) }()
 	s.url = "http://" + l.Addr().String()
-	for until := time.Now().Add(10 * time.Second); s.get("/health").status != http.StatusOK; time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(10 * time.Second); s.get("/health").status != http.StatusOK; time.Sleep(
+		10 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("not ready after ten seconds")
 		}

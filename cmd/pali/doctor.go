@@ -91,7 +91,8 @@ func examine() diagnosis {
 		if available := host.AvailableMemory(); device.Type() == ggml.CPU && available > 0 {
 			free = available // ggml takes all of it for free
 		}
-		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(), device.Features(), free, total})
+		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(),
+			device.Features(), free, total})
 	}
 	faults := llamacpp.LibraryFaults()
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
@@ -109,7 +110,8 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 	writeSlow(w)
 	fmt.Fprintf(w, "threads: %d\n", d.Threads)
 	for _, v := range d.Devices {
-		fmt.Fprintf(w, "device %s (%s): %s, %s free of %s\n", v.Name, v.Backend, v.Description, bytesText(int64(v.Free)), bytesText(int64(v.Total)))
+		fmt.Fprintf(w, "device %s (%s): %s, %s free of %s\n", v.Name, v.Backend, v.Description,
+			bytesText(int64(v.Free)), bytesText(int64(v.Total)))
 		if len(v.Features) > 0 {
 			fmt.Fprintf(w, "    %s\n", strings.Join(v.Features, " "))
 		}

@@ -58,7 +58,8 @@ by token, and at each position the Kullback-Leibler divergence of the model's di
 	fs.StringVar(&f.questions, "questions", "", "questions about images, a JSON object a line")
 	fs.StringVar(&f.images, "images", "", "folder of the images (default: that of the questions' file)")
 	fs.StringVar(&f.against, "against", "", "text GGUF of the reference, or the folder that holds it")
-	fs.StringVar(&f.againstMmproj, "against-mmproj", "", "vision GGUF of the reference (default: the mmproj-*.gguf beside it)")
+	fs.StringVar(&f.againstMmproj, "against-mmproj", "",
+		"vision GGUF of the reference (default: the mmproj-*.gguf beside it)")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
@@ -152,7 +153,8 @@ func (f *evalFlags) files() (model, reference store.Files, err error) {
 }
 
 // ask loads the models and asks questions.
-func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Question, j *eval.Journal, model, reference store.Files) error {
+func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Question, j *eval.Journal, model,
+	reference store.Files) error {
 	options, err := f.options()
 	if err != nil {
 		return err
@@ -210,9 +212,11 @@ func printSummary(out io.Writer, s eval.Summary) error {
 	}
 	table.Flush()
 	if a := s.Against; a != nil {
-		fmt.Fprintf(w, "\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), same most probable token %.1f %%, same answers %.1f %%\n",
+		fmt.Fprintf(w,
+			"\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), same most probable token %.1f %%, same answers %.1f %%\n",
 			a.Positions, a.KLMean, a.KLP99, 100*a.EqualTop, 100*a.Equal)
 	}
-	fmt.Fprintf(w, "\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, of the answers' tokens %.2f ms\n", s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
+	fmt.Fprintf(w,
+		"\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, of the answers' tokens %.2f ms\n", s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
 	return w.Flush()
 }

@@ -57,7 +57,8 @@ way, and gives the same file. --merge adds up files of several runs.`,
 	f.addFiles(fs)
 	fs.StringVar(&f.questions, "questions", "", "questions about images, a JSON object a line")
 	fs.StringVarP(&f.output, "output", "o", "", "file to write")
-	fs.StringArrayVar(&f.merge, "merge", nil, "file of an earlier run to add up; give it two times or more, and no model")
+	fs.StringArrayVar(&f.merge, "merge", nil,
+		"file of an earlier run to add up; give it two times or more, and no model")
 	f.addThreads(fs)
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens, where no suffix is given")
@@ -129,7 +130,8 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	r := imatrixReport{Path: f.output, Bytes: len(b), Matrices: len(m.Squares), Questions: m.Chunks, Ms: progress.Milliseconds(time.Since(start))}
+	r := imatrixReport{Path: f.output, Bytes: len(b), Matrices: len(m.Squares), Questions: m.Chunks,
+		Ms: progress.Milliseconds(time.Since(start))}
 	if c != nil {
 		if err := c.Forget(); err != nil {
 			return err
@@ -139,7 +141,8 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), r)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d questions, %d matrices, %s\n", m.Chunks, len(m.Squares), bytesText(int64(len(b))))
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d questions, %d matrices, %s\n", m.Chunks, len(m.Squares),
+		bytesText(int64(len(b))))
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), f.output)
 	return err
 }

@@ -63,17 +63,22 @@ anew each time: correct labels by hand in a copy. An image that cannot be read i
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
 	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
 	ofClasses, others := labelTasks()
-	fs.StringVar(&f.task, "task", "", orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))
+	fs.StringVar(&f.task, "task", "", orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+
+		orList(others))
 	fs.IntVar(&f.classesPerPrompt, "classes-per-prompt", 1, "how many classes one prompt asks for")
 	fs.StringVar(&f.lang, "lang", "en", "language of --task caption and describe")
-	fs.StringSliceVar(&f.formats, "format", []string{"coco"}, "what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
+	fs.StringSliceVar(&f.formats, "format", []string{"coco"}, "what to write: "+strings.Join(dataset.FormatNames(),
+		", ")+"; several with commas")
 	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
 	fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-	fs.BoolVar(&f.strict, "strict", false, "let answers about objects have no other form than that of objects with the labels asked for")
-	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
+	fs.BoolVar(&f.strict, "strict", false,
+		"let answers about objects have no other form than that of objects with the labels asked for")
+	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
+		"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	fs.BoolVarP(&f.recursive, "recursive", "r", false, "look into the folders below a folder too")
-	fs.BoolVarP(&f.zero, "null", "0", false, "the list on standard input is parted by zero bytes, as find -print0 does it")
+	fs.BoolVarP(&f.zero, "null", "0", false,
+		"the list on standard input is parted by zero bytes, as find -print0 does it")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	addLimits(fs, &f.limits)
@@ -170,7 +175,8 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 	case slices.Contains(ofClasses, f.task):
 		return f.classPrompts()
 	case !slices.Contains(others, f.task):
-		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task, orList(append(ofClasses, others...)))
+		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task,
+			orList(append(ofClasses, others...)))
 	}
 	p, err := tasks.Find(f.task).Prompt(f.lang, "")
 	if err == nil && f.classes != "" {

@@ -58,7 +58,8 @@ func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*lab
 	return l, err
 }
 
-// openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are asked for, and no formats of masks.
+// openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are
+// asked for, and no formats of masks.
 func (l *labelling) openMasks(cmd *cobra.Command) error {
 	path, err := l.flags.maskFile(l.flags.masks)
 	if err != nil {
@@ -97,8 +98,9 @@ type labelReport struct {
 	Bad      []badImage `json:"bad"`
 	Encoded  int        `json:"pictures_encoded"` // runs of the vision model
 	Rate     float64    `json:"pictures_per_second"`
-	Busy     float64    `json:"model_busy"` // share of the time, from the first image to the last row, in which the model ran
-	Ms       float64    `json:"total_ms"`
+	// share of the time, from the first image to the last row, in which the model ran
+	Busy float64 `json:"model_busy"`
+	Ms   float64 `json:"total_ms"`
 }
 
 func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
@@ -155,7 +157,8 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 				return nil, err
 			}
 			closeModel = func() { model.Close() }
-			if l.asker, err = dataset.NewAsker(model.Runner(), l.prompts, l.flags.maxTokens, l.flags.strict); err != nil {
+			if l.asker, err = dataset.NewAsker(model.Runner(), l.prompts, l.flags.maxTokens,
+				l.flags.strict); err != nil {
 				return nil, usageError{err}
 			}
 			return l.asker, nil
@@ -198,9 +201,13 @@ func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error 
 				return err
 			}
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images, r.Objects, r.Dropped, r.Unparsed)
+		fmt.Fprintf(cmd.ErrOrStderr(),
+			"%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images,
+			r.Objects, r.Dropped, r.Unparsed)
 		if r.Answered > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate, 100*r.Busy)
+			fmt.Fprintf(cmd.ErrOrStderr(),
+				"%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate,
+				100*r.Busy)
 		}
 	}
 	if n := len(r.Bad); n > 0 {

@@ -75,14 +75,16 @@ func writeModels(out io.Writer, models []modelJSON) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, m := range models {
 		if m.Error != "" {
-			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", inspect.Plain(m.Name), bytesText(m.Bytes), forTerminal(m.Error))
+			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", inspect.Plain(m.Name), bytesText(m.Bytes),
+				forTerminal(m.Error))
 			continue
 		}
 		masks := ""
 		if m.Masks != "" {
 			masks = "masks"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", inspect.Plain(m.Name), bytesText(m.Bytes), m.Type, m.MmprojType, m.Side, masks)
+		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", inspect.Plain(m.Name), bytesText(m.Bytes), m.Type,
+			m.MmprojType, m.Side, masks)
 	}
 	return table.Flush()
 }

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// MayWrite tells, before the work whose result goes there is done, whether the file at path could be
-// written. force allows that it is there.
+// MayWrite tells, before the work whose result goes there is done, whether the file at path could
+// be written. force allows that it is there.
 func MayWrite(path string, force bool) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return err
@@ -21,8 +21,8 @@ func MayWrite(path string, force bool) error {
 	return set.Abort()
 }
 
-// WriteFile writes b, at least a byte, to the file at path, which appears when it is complete. force
-// allows that it is there.
+// WriteFile writes b, at least a byte, to the file at path, which appears when it is complete.
+// force allows that it is there.
 func WriteFile(path string, b []byte, force bool) error {
 	set, err := Begin([]Target{{Path: path, Size: int64(len(b))}}, Options{Force: force})
 	if err != nil {

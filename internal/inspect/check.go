@@ -12,10 +12,11 @@ import (
 	"github.com/pali-gguf/pali/internal/store"
 )
 
-// Check opens a text, vision or mask file or an .npz archive, checks it as before a run and reads it
-// to the end. Of a folder it checks the files of the model that it holds, and that they belong
-// together. It returns what it found, as "text file" or "pair with masks", with an error where that is
-// known. progress is called with the bytes of a file read so far and in all. Check ends when ctx does.
+// Check opens a text, vision or mask file or an .npz archive, checks it as before a run and reads
+// it to the end. Of a folder it checks the files of the model that it holds, and that they belong
+// together. It returns what it found, as "text file" or "pair with masks", with an error where that
+// is known. progress is called with the bytes of a file read so far and in all. Check ends when ctx
+// does.
 func Check(ctx context.Context, path string, progress func(done, total int64)) (is string, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return checkPair(ctx, path, progress)

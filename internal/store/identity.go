@@ -12,8 +12,9 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// Identity is a hash of all that the answers of a run depend on: a stopped run goes on only where it
-// is the same. Write adds bytes to it; the methods that read files keep their first error for Text.
+// Identity is a hash of all that the answers of a run depend on: a stopped run goes on only where
+// it is the same. Write adds bytes to it; the methods that read files keep their first error for
+// Text.
 type Identity struct {
 	hash hash.Hash
 	err  error

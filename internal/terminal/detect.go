@@ -1,6 +1,7 @@
 package terminal
 
-// This file: which form a terminal supports, by its environment, or by asking it; and what a person types.
+// This file: which form a terminal supports, by its environment, or by asking it; and what a person
+// types.
 
 import (
 	"bufio"
@@ -114,8 +115,8 @@ func ask(tty interface {
 // maxInput bounds a line that ReadLine reads, in bytes.
 const maxInput = 1024
 
-// ReadLine reads a line from in, with its end, cut short where it is longer than a kilobyte. It returns
-// ctx's error when ctx ends first; what in holds then is lost.
+// ReadLine reads a line from in, with its end, cut short where it is longer than a kilobyte. It
+// returns ctx's error when ctx ends first; what in holds then is lost.
 func ReadLine(ctx context.Context, in io.Reader) (string, error) {
 	read := make(chan string, 1)
 	go func() {

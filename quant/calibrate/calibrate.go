@@ -1,5 +1,5 @@
-// Package calibrate measures which columns of a model's matrices matter: it asks the model questions
-// and sums the squares of what each matrix is multiplied with.
+// Package calibrate measures which columns of a model's matrices matter: it asks the model
+// questions and sums the squares of what each matrix is multiplied with.
 //
 // Before it: questions (package eval), and a model whose graphs a collector watches. After it: the
 // sums (quant.Imatrix), which package quant rounds by.
@@ -91,7 +91,8 @@ func (r *Run) Resumed() int { return r.resumed }
 // Ask asks the questions that are left and returns the sums of all. c watches the model, whose keys
 // are paths. progress is called with how many of those that were left are done. An error names the
 // question, unless it is ctx's, c's or the state's; what was summed until then is saved.
-func (r *Run) Ask(ctx context.Context, model *runner.ImageCache, c Collector, progress func(done, total int64)) (*quant.Imatrix, error) {
+func (r *Run) Ask(ctx context.Context, model *runner.ImageCache, c Collector, progress func(done, total int64)) (
+	*quant.Imatrix, error) {
 	err := r.askAll(ctx, model, c, progress)
 	if err != nil && r.sums.Chunks > r.saved {
 		err = errors.Join(err, r.save())
@@ -99,7 +100,8 @@ func (r *Run) Ask(ctx context.Context, model *runner.ImageCache, c Collector, pr
 	return r.sums, err
 }
 
-func (r *Run) askAll(ctx context.Context, model *runner.ImageCache, c Collector, progress func(done, total int64)) error {
+func (r *Run) askAll(ctx context.Context, model *runner.ImageCache, c Collector,
+	progress func(done, total int64)) error {
 	for left := len(r.Questions) - r.resumed; ; {
 		n := r.sums.Chunks
 		progress(int64(n-r.resumed), int64(left))

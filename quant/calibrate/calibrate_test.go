@@ -140,7 +140,8 @@ func TestResumes(t *testing.T) {
 				return nil
 			}}
 			_, _, err := ask(o, first)
-			if place := fmt.Sprintf("q.jsonl: line %d: ", stop); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), place) {
+			if place := fmt.Sprintf("q.jsonl: line %d: ", stop); !errors.Is(err, broken) ||
+				!strings.HasPrefix(err.Error(), place) {
 				t.Fatalf("%v, want %s", err, place)
 			}
 			second := &model{}
@@ -217,9 +218,11 @@ func TestBeginRefuses(t *testing.T) {
 		change func(o *Options) error
 		want   string // "": begins at the first question
 	}{
-		{"another run", func(o *Options) error { o.ID = "other"; return nil }, "is of a stopped run with other questions"},
+		{"another run", func(o *Options) error { o.ID = "other"; return nil },
+			"is of a stopped run with other questions"},
 		{"another run, forced", func(o *Options) error { o.ID, o.Force = "other", true; return nil }, ""},
-		{"fewer questions", func(o *Options) error { o.Questions = o.Questions[:2]; return nil }, "3 questions were asked, there are 2"},
+		{"fewer questions", func(o *Options) error { o.Questions = o.Questions[:2]; return nil },
+			"3 questions were asked, there are 2"},
 		{"no GGUF file", func(o *Options) error { return os.WriteFile(o.State, []byte("words"), 0o600) }, "state"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

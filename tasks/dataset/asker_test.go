@@ -62,7 +62,8 @@ func TestAskerStrict(t *testing.T) {
 	if have[0].Text != "808080 caption en" || !strings.HasSuffix(have[1].Text, "> cat") {
 		t.Errorf("%+v", have)
 	}
-	if _, err := NewAsker(toy.Runner(), prompts, 2, true); err == nil || !strings.Contains(err.Error(), "an object may take") {
+	if _, err := NewAsker(toy.Runner(), prompts, 2, true); err == nil || !strings.Contains(err.Error(),
+		"an object may take") {
 		t.Errorf("2 tokens: %v", err)
 	}
 }

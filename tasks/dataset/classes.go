@@ -38,7 +38,8 @@ func parseClasses(b []byte) (all []string, err error) {
 	for n := 1; lines.Scan(); n++ {
 		class := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		if strings.Contains(class, ";") {
-			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which separates things in a prompt", n, class)
+			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which separates things in a prompt", n,
+				class)
 		}
 		if class != "" && !slices.Contains(all, class) {
 			all = append(all, class)

@@ -1,8 +1,8 @@
 // Package dataset labels many images and writes the files that other programs read: COCO, YOLO,
 // Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
 //
-// Before it: folders and lists of images, and a model to ask (package runner). After it: a folder of
-// files.
+// Before it: folders and lists of images, and a model to ask (package runner). After it: a folder
+// of files.
 //
 //	FindSources ──▶ Source ──Labeller──▶ pixels ──Asker──▶ Record ──▶ Journal ──Export──▶ files
 //	                  (the next ones meanwhile)  (one at a time)  (synced meanwhile)
@@ -52,10 +52,11 @@ type Record struct {
 
 // Answer is what the model said to one prompt.
 type Answer struct {
-	Prompt string        `json:"prompt"`
-	Text   string        `json:"text"`
-	Tokens int           `json:"tokens"`           // with the end token where it came
-	Scores []tasks.Score `json:"scores,omitempty"` // of the objects that tasks.ParseDetections finds in the text, in that order
+	Prompt string `json:"prompt"`
+	Text   string `json:"text"`
+	Tokens int    `json:"tokens"` // with the end token where it came
+	// of the objects that tasks.ParseDetections finds in the text, in that order
+	Scores []tasks.Score `json:"scores,omitempty"`
 }
 
 // maxPixels bounds an image of a journal's row: whoever wrote the row had it in memory.

@@ -29,7 +29,8 @@ import (
 
 // names are those of images: two of one name in two folders, two that differ in their ending, and
 // what people and programs put into names.
-var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png", "comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
+var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png",
+	"comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
 
 // write makes an image of these sides, another for each seed.
 func write(t testing.TB, path string, width, height int, seed uint64) {
@@ -115,7 +116,8 @@ func answers(sum dataset.Digest) (all []dataset.Answer) {
 		codes = append(codes, r.IntN(masks.Codes))
 	}
 	segment := box() + pieces("seg", 3, codes...)
-	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment, "an image, of \"things\"\nin two lines"} {
+	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment,
+		"an image, of \"things\"\nin two lines"} {
 		out := &runner.Result{Text: text}
 		for _, piece := range strings.SplitAfter(text, ">") {
 			out.Steps = append(out.Steps, runner.Step{Text: piece, Logprob: -r.Float64(), BinProb: r.Float64()})
@@ -167,7 +169,8 @@ const side = 2
 
 // run labels and exports.
 func (l *labelling) run() (*dataset.Summary, error) {
-	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.least, Divisor: tasks.LocDivisor, Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {}}
+	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.least, Divisor: tasks.LocDivisor,
+		Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {}}
 	path := filepath.Join(l.out, dataset.JournalName)
 	_, missing := os.Stat(path)
 	if err := x.Check(l.sources, missing != nil); err != nil {

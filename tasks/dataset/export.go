@@ -57,24 +57,28 @@ type writer interface {
 
 // format is a kind of files.
 type format struct {
-	name  string
-	path  string                                      // of its file, or of its folder, in Export.Out
-	each  func(img *labelledImage, s Source) []string // the files of an image in the folder; nil where there is one file for all
-	more  []string                                    // other files in the folder
-	reads func(name string) bool                      // whether who reads the folder would take a file for one of an image
-	masks bool                                        // needs masks
+	name string
+	path string // of its file, or of its folder, in Export.Out
+	// the files of an image in the folder; nil where there is one file for all
+	each func(img *labelledImage, s Source) []string
+	more []string // other files in the folder
+	// whether who reads the folder would take a file for one of an image
+	reads func(name string) bool
+	masks bool // needs masks
 	open  func(e *Export, path string) (writer, error)
 }
 
 var formats = []format{
 	{name: "coco", path: "coco.json", open: openCOCO},
 	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, open: openYOLO},
-	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, masks: true, open: openYOLO},
+	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, masks: true,
+		open: openYOLO},
 	{name: "voc", path: "voc", each: named(".xml"), reads: endsWith(".xml"), open: openVOC},
 	{name: "labelme", path: "labelme", each: named(".json"), reads: endsWith(".json"), open: openLabelMe},
 	{name: "csv", path: "labels.csv", open: openCSV},
 	{name: "jsonl", path: "labels.jsonl", open: openJSONL},
-	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses}, masks: true, open: openMasks},
+	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses},
+		masks: true, open: openMasks},
 }
 
 // named names an image's one file.

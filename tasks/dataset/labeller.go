@@ -21,8 +21,9 @@ type Labeller struct {
 	// Open is called once, before the first image that the model is asked about.
 	Open      func() (Model, error)
 	Lookahead int // how many images may be prepared at once; 0: half as many as processors, 2 to 4
-	// OnError is called for each image that is left out, and Progress after each image with how many
-	// the model was asked about, and how many those are together with the images that are left.
+	// OnError is called for each image that is left out, and Progress after each image with how
+	// many the model was asked about, and how many those are together with the images that are
+	// left.
 	OnError  func(s Source, err error)
 	Progress func(done, total int64)
 }
@@ -109,7 +110,8 @@ func (l *Labeller) prepare(s Source) (p Prepared, err error) {
 }
 
 // ask answers image after image, and returns when it began to.
-func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Record) (begun time.Time, err error) {
+func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Record) (begun time.Time,
+	err error) {
 	asked := map[Digest]bool{} // rows on their way to the journal
 	known := func(s Digest) bool { return asked[s] || l.Journal.Has(s) }
 	next := inOrder(ctx, len(sources), l.ahead(), func(i int) prepared {

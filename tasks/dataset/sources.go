@@ -72,7 +72,8 @@ func FindSources(arguments []string, o FindOptions) ([]Source, error) {
 	return g.sources()
 }
 
-// argument adds what an argument means: a file or folder of that name, else what the pattern matches.
+// argument adds what an argument means: a file or folder of that name, else what the pattern
+// matches.
 func (g *gathering) argument(a string) error {
 	if _, err := os.Stat(a); err == nil {
 		return g.path(a)
@@ -89,7 +90,8 @@ func (g *gathering) argument(a string) error {
 	return nil
 }
 
-// list adds the paths of a list, separated by newlines or by zero bytes. One that is not there is a bad image.
+// list adds the paths of a list, separated by newlines or by zero bytes. One that is not there is a
+// bad image.
 func (g *gathering) list(r io.Reader, zero bool) error {
 	lines := bufio.NewScanner(r)
 	if zero {
@@ -129,7 +131,8 @@ func (g *gathering) path(path string) error {
 		case below == path:
 			return nil
 		case d.IsDir():
-			if info, err := d.Info(); !g.recursive || strings.HasPrefix(d.Name(), ".") || err == nil && g.skip != nil && os.SameFile(info, g.skip) {
+			if info, err := d.Info(); !g.recursive || strings.HasPrefix(d.Name(), ".") || err == nil && g.skip != nil &&
+				os.SameFile(info, g.skip) {
 				return filepath.SkipDir
 			}
 			return nil

@@ -34,15 +34,18 @@ func TestFindSources(t *testing.T) {
 		options   FindOptions
 		want      []string // names, and where they differ the paths
 	}{
-		{"folder", []string{"in"}, FindOptions{}, []string{"a.png=in/a.png", "b.JPG=in/b.JPG", "line\nbreak.gif=in/line\nbreak.gif"}},
+		{"folder", []string{"in"}, FindOptions{}, []string{"a.png=in/a.png", "b.JPG=in/b.JPG",
+			"line\nbreak.gif=in/line\nbreak.gif"}},
 		{"recursive", []string{"in"}, FindOptions{Recursive: true, Skip: "in/out"},
-			[]string{"a.png=in/a.png", "b.JPG=in/b.JPG", "deep/c.webp=in/deep/c.webp", "line\nbreak.gif=in/line\nbreak.gif"}},
+			[]string{"a.png=in/a.png", "b.JPG=in/b.JPG", "deep/c.webp=in/deep/c.webp",
+				"line\nbreak.gif=in/line\nbreak.gif"}},
 		{"two folders", []string{"other", "in/deep"}, FindOptions{}, []string{"other/a.png", "in/deep/c.webp"}},
 		{"pattern", []string{"*/a.png", "in/a.png"}, FindOptions{}, []string{"in/a.png", "other/a.png"}},
 		{"file of any kind", []string{"in/notes.txt"}, FindOptions{}, []string{"notes.txt=in/notes.txt"}},
 		{"list", []string{"-"}, FindOptions{List: strings.NewReader("in/a.png\n\nlost.png\nother")},
 			[]string{"in/a.png", "lost.png", "other/a.png"}},
-		{"list with zeros", []string{"-"}, FindOptions{List: strings.NewReader("in/line\nbreak.gif\x00\x00in/a.png"), Zero: true},
+		{"list with zeros", []string{"-"}, FindOptions{List: strings.NewReader("in/line\nbreak.gif\x00\x00in/a.png"),
+			Zero: true},
 			[]string{"line\nbreak.gif=in/line\nbreak.gif", "a.png=in/a.png"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -66,7 +69,8 @@ func TestFindSources(t *testing.T) {
 	if _, err := FindSources([]string{"empty"}, FindOptions{}); !errors.Is(err, ErrNoImages) {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if _, err := FindSources([]string{"lost*"}, FindOptions{}); err == nil || !strings.Contains(err.Error(), "lost*: no such file") {
+	if _, err := FindSources([]string{"lost*"}, FindOptions{}); err == nil || !strings.Contains(err.Error(),
+		"lost*: no such file") {
 		t.Errorf("a pattern of nothing: %v", err)
 	}
 }

@@ -153,8 +153,8 @@ func (f *evalFlags) files() (model, reference store.Files, err error) {
 }
 
 // ask loads the models and asks questions.
-func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Question, j *eval.Journal, model,
-	reference store.Files) error {
+func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Question, j *eval.Journal,
+	model, reference store.Files) error {
 	options, err := f.options()
 	if err != nil {
 		return err
@@ -212,11 +212,12 @@ func printSummary(out io.Writer, s eval.Summary) error {
 	}
 	table.Flush()
 	if a := s.Against; a != nil {
-		fmt.Fprintf(w,
-			"\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), same most probable token %.1f %%, same answers %.1f %%\n",
+		fmt.Fprintf(w, "\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), "+
+			"same most probable token %.1f %%, same answers %.1f %%\n",
 			a.Positions, a.KLMean, a.KLP99, 100*a.EqualTop, 100*a.Equal)
 	}
-	fmt.Fprintf(w,
-		"\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, of the answers' tokens %.2f ms\n", s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
+	fmt.Fprintf(w, "\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, "+
+		"of the answers' tokens %.2f ms\n",
+		s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
 	return w.Flush()
 }

@@ -22,9 +22,11 @@ func TestHints(t *testing.T) {
 		{"state of another run", calibrate.OtherRunError{Path: "s"},
 			"s is of a stopped run with other questions, another model or other flags: remove it, or use --force"},
 		{"journal of another run", fmt.Errorf("j: line 1: %w", dataset.ErrOtherRun),
-			"j: line 1: made with another model, other prompts or other flags: start again as then, use --force to forget it, or choose another folder"},
+			"j: line 1: made with another model, other prompts or other flags: " +
+				"start again as then, use --force to forget it, or choose another folder"},
 		{"no images", dataset.ErrNoImages,
-			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; --recursive looks into the folders below"},
+			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; " +
+				"--recursive looks into the folders below"},
 		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
 		{"another error", errors.New("a"), "a"},
 	} {

@@ -63,12 +63,12 @@ anew each time: correct labels by hand in a copy. An image that cannot be read i
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
 	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
 	ofClasses, others := labelTasks()
-	fs.StringVar(&f.task, "task", "", orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+
-		orList(others))
+	fs.StringVar(&f.task, "task", "",
+		orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))
 	fs.IntVar(&f.classesPerPrompt, "classes-per-prompt", 1, "how many classes one prompt asks for")
 	fs.StringVar(&f.lang, "lang", "en", "language of --task caption and describe")
-	fs.StringSliceVar(&f.formats, "format", []string{"coco"}, "what to write: "+strings.Join(dataset.FormatNames(),
-		", ")+"; several with commas")
+	fs.StringSliceVar(&f.formats, "format", []string{"coco"},
+		"what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
 	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
 	fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
 	fs.BoolVar(&f.strict, "strict", false,

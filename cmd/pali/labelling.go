@@ -98,9 +98,8 @@ type labelReport struct {
 	Bad      []badImage `json:"bad"`
 	Encoded  int        `json:"pictures_encoded"` // runs of the vision model
 	Rate     float64    `json:"pictures_per_second"`
-	// share of the time, from the first image to the last row, in which the model ran
-	Busy float64 `json:"model_busy"`
-	Ms   float64 `json:"total_ms"`
+	Busy     float64    `json:"model_busy"` // share of the time until the last row in which the model ran
+	Ms       float64    `json:"total_ms"`
 }
 
 func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
@@ -157,8 +156,8 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 				return nil, err
 			}
 			closeModel = func() { model.Close() }
-			if l.asker, err = dataset.NewAsker(model.Runner(), l.prompts, l.flags.maxTokens,
-				l.flags.strict); err != nil {
+			l.asker, err = dataset.NewAsker(model.Runner(), l.prompts, l.flags.maxTokens, l.flags.strict)
+			if err != nil {
 				return nil, usageError{err}
 			}
 			return l.asker, nil

@@ -230,70 +230,75 @@ func TestOthersFiles(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	folder, d := t.TempDir(), decoder(t)
 	sources := pictures(t, folder)
-	for want, prepare := range map[string]func(l *labelling, file func(name, text string)){
-		"another model": func(l *labelling, _ func(string, string)) { l.name = "2" },
-		"coco.json exists": func(l *labelling,
+	for _, c := range []struct {
+		want    string
+		prepare func(l *labelling, file func(name, text string))
+	}{
+		{"another model", func(l *labelling, _ func(string, string)) { l.name = "2" }},
+		{"coco.json exists", func(l *labelling,
 			file func(string, string)) {
 			os.Remove(filepath.Join(l.out, dataset.JournalName))
-		},
-		"not a row of labels": func(l *labelling, file func(string, string)) {
+		}},
+		{"not a row of labels", func(l *labelling, file func(string, string)) {
 			file(dataset.JournalName,
 				"notes\n")
-		},
-		"belongs to none of these images": func(l *labelling, file func(string, string)) {
+		}},
+		{"belongs to none of these images", func(l *labelling, file func(string, string)) {
 			file("yolo/labels/other.txt",
 				"0 0 0 1 1\n")
-		},
-		"one/a.png belongs to none": func(l *labelling,
+		}},
+		{"one/a.png belongs to none", func(l *labelling,
 			_ func(string, string)) {
 			l.sources = append(sources[:1:1], sources[2:]...)
-		},
-		"not what voc is written to": func(l *labelling, file func(string, string)) {
+		}},
+		{"not what voc is written to", func(l *labelling, file func(string, string)) {
 			os.RemoveAll(filepath.Join(l.out, "voc"))
 			file("voc", "x")
-		},
-		"an image of 0 x 5": func(l *labelling, file func(string, string)) {
+		}},
+		{"an image of 0 x 5", func(l *labelling, file func(string, string)) {
 			file(dataset.JournalName,
 				row(0, 5, 0))
-		},
-		"an image of 100000000 x 100000000": func(l *labelling, file func(string, string)) {
+		}},
+		{"an image of 100000000 x 100000000", func(l *labelling, file func(string, string)) {
 			file(dataset.JournalName,
 				row(1e8, 1e8, 0))
-		},
-		"1 objects with 2 scores": func(l *labelling, file func(string, string)) {
+		}},
+		{"1 objects with 2 scores", func(l *labelling, file func(string, string)) {
 			file(dataset.JournalName,
 				row(5, 5, 2))
-		},
-		"changed after it was labelled": nil,
+		}},
+		{"changed after it was labelled", nil},
 	} {
-		l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: sources, decoder: d}
-		if prepare == nil {
-			l.asked = func(n int) error {
-				if n == len(names) {
-					return os.WriteFile(sources[0].Path, []byte("another"), 0o600)
+		t.Run(c.want, func(t *testing.T) {
+			l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: sources, decoder: d}
+			if c.prepare == nil {
+				l.asked = func(n int) error {
+					if n == len(names) {
+						return os.WriteFile(sources[0].Path, []byte("another"), 0o600)
+					}
+					return nil
 				}
-				return nil
+			} else if _, err := l.run(); err != nil {
+				t.Fatal(err)
+			} else {
+				c.prepare(&l, func(name, text string) {
+					if err := os.WriteFile(filepath.Join(l.out, name), []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				})
 			}
-		} else if _, err := l.run(); err != nil {
-			t.Fatal(err)
-		} else {
-			prepare(&l, func(name, text string) {
-				if err := os.WriteFile(filepath.Join(l.out, name), []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
-		before := faultfs.Files(t, l.out)
-		_, err := l.run()
-		if err == nil || !strings.Contains(err.Error(), want) ||
-			strings.HasSuffix(want, "exists") != errors.As(err, new(atomicfile.ExistsError)) ||
-			want == "another model" != errors.Is(err, dataset.ErrOtherRun) {
-			t.Errorf("want %q: %v", want, err)
-		}
-		if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && prepare != nil {
-			t.Errorf("%q: %.1000s", want, d)
-		}
-		write(t, sources[0].Path, 10, 90, 0)
+			before := faultfs.Files(t, l.out)
+			_, err := l.run()
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.HasSuffix(c.want, "exists") != errors.As(err, new(atomicfile.ExistsError)) ||
+				c.want == "another model" != errors.Is(err, dataset.ErrOtherRun) {
+				t.Errorf("want %q: %v", c.want, err)
+			}
+			if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && c.prepare != nil {
+				t.Errorf("%q: %.1000s", c.want, d)
+			}
+			write(t, sources[0].Path, 10, 90, 0)
+		})
 	}
 }
 

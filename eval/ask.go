@@ -25,8 +25,8 @@ type Asker struct {
 }
 
 // Ask asks the questions in order, scores the answers and adds a record for each to j. After each
-// question it calls progress with the numbers of those done and of all. An error names the question,
-// unless it is from ctx or j.
+// question it calls progress with the numbers of those done and of all. An error names the
+// question, unless it is from ctx or j.
 func (a *Asker) Ask(ctx context.Context, questions []Question, j *Journal, progress func(done, total int64)) error {
 	for i, q := range questions {
 		r, err := a.answer(ctx, q)
@@ -91,8 +91,8 @@ func (a *Asker) compare(ctx context.Context, q Question, request runner.Request,
 	return &d, nil
 }
 
-// WriteIdentity writes to w what identifies the questions: their texts, and the sizes of their image
-// files in bytes.
+// WriteIdentity writes to w what identifies the questions: their texts, and the sizes of their
+// image files in bytes.
 func WriteIdentity(w io.Writer, questions []Question) error {
 	for _, q := range questions {
 		info, err := os.Stat(q.Path)

@@ -40,8 +40,8 @@ func questionsAbout(images ...string) (all []Question) {
 	return all
 }
 
-// TestAsk checks that an image is encoded once for consecutive questions, that answers are scored, and
-// that the model gets the reference's answer.
+// TestAsk checks that an image is encoded once for consecutive questions, that answers are scored,
+// and that the model gets the reference's answer.
 func TestAsk(t *testing.T) {
 	var encoded, byReference int
 	a := Asker{Run: "run", Model: toy(0x10, &encoded), Reference: toy(0x11, &byReference), MaxTokens: 40}

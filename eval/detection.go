@@ -52,8 +52,8 @@ func referenceDetections(text string) Detections {
 	return found
 }
 
-// Mask draws an object's mask into a square; all squares have one size. For an object without a mask
-// all pixels are false.
+// Mask draws an object's mask into a square; all squares have one size. For an object without a
+// mask all pixels are false.
 type Mask func(tasks.Detection) ([]bool, error)
 
 // maskSide is the side in pixels of the square on which the IoU of masks is computed
@@ -74,8 +74,8 @@ func NewMask(decoder *masks.Decoder) Mask {
 // iouThreshold is the least IoU of a box that counts as found.
 const iouThreshold = 0.5
 
-// IoU returns the intersection over union of the boxes a and b (bins y0, x0, y1, x1); 0 if the union
-// is empty.
+// IoU returns the intersection over union of the boxes a and b (bins y0, x0, y1, x1); 0 if the
+// union is empty.
 func IoU(a, b [4]int) float64 {
 	inter := max(0, min(a[2], b[2])-max(a[0], b[0])) * max(0, min(a[3], b[3])-max(a[1], b[1]))
 	union := area(a) + area(b) - inter
@@ -88,9 +88,10 @@ func IoU(a, b [4]int) float64 {
 func area(b [4]int) int { return max(0, b[2]-b[0]) * max(0, b[3]-b[1]) }
 
 // F1 returns the harmonic mean of precision and recall at IoU 0.5: each box of answer, in order, is
-// matched to the box of truth with the same label that it overlaps most and that is not yet matched,
-// if their IoU is at least 0.5. f1 is 1 where both are empty. ious has the IoU of each match.
-// unparsed is the number of parts of the answer that are not objects; they count as false positives.
+// matched to the box of truth with the same label that it overlaps most and that is not yet
+// matched, if their IoU is at least 0.5. f1 is 1 where both are empty. ious has the IoU of each
+// match. unparsed is the number of parts of the answer that are not objects; they count as false
+// positives.
 func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float64) {
 	found := len(answer) + unparsed
 	if len(truth)+found == 0 {
@@ -112,8 +113,8 @@ func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float
 	return 2 * float64(len(ious)) / float64(len(truth)+found), ious
 }
 
-// MaskIoU returns the number of pixels inside both masks a and b over the number inside either; 0 if
-// both are empty. The masks have the same size.
+// MaskIoU returns the number of pixels inside both masks a and b over the number inside either; 0
+// if both are empty. The masks have the same size.
 func MaskIoU(a, b []bool) float64 {
 	both, either := 0, 0
 	for i := range a {

@@ -12,8 +12,8 @@ import (
 
 // Divergence returns the Kullback-Leibler divergence of the distribution of other (q) from that of
 // reference (p), in nats: the sum over all tokens of p (log p - log q). equal reports whether both
-// have the same most probable token, the first of several. Both arguments are logits [V]. It fails if
-// their sizes differ or a logit is NaN or infinite.
+// have the same most probable token, the first of several. Both arguments are logits [V]. It fails
+// if their sizes differ or a logit is NaN or infinite.
 func Divergence(reference, other []float32) (nats float64, equal bool, err error) {
 	if len(reference) != len(other) || len(reference) == 0 {
 		return 0, false, errors.New("eval: the two models do not have the same vocabulary")

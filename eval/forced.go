@@ -13,8 +13,8 @@ type teacherForced struct {
 	seen       Divergences
 }
 
-// Prefill gives both decoders tokens, and each its own image embeddings, and returns the reference's
-// logits.
+// Prefill gives both decoders tokens, and each its own image embeddings, and returns the
+// reference's logits.
 func (f *teacherForced) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
 	reference, err := f.Decoder.Prefill(embeddings, tokens, maxNewTokens)
 	if err != nil {

@@ -21,8 +21,8 @@ type Journal struct {
 // recordPrefix is how every line of the file begins.
 const recordPrefix = `{"run":"`
 
-// OpenJournal opens or creates the file at path and reads its records, which must be of this run and
-// answer the first of questions, in order. With fresh it discards what the file holds.
+// OpenJournal opens or creates the file at path and reads its records, which must be of this run
+// and answer the first of questions, in order. With fresh it discards what the file holds.
 func OpenJournal(path, run string, questions []Question, fresh bool) (*Journal, error) {
 	j := &Journal{}
 	options := journal.Options{Begins: recordPrefix, Fresh: fresh}
@@ -44,7 +44,8 @@ func (j *Journal) read(line []byte, run string, questions []Question) error {
 	switch {
 	case r.Run != run:
 		return errors.New("of a run with other questions, another model or other options")
-	case n >= len(questions) || r.Line != questions[n].Line || r.Image != questions[n].Image || r.Prefix != questions[n].Prefix:
+	case n >= len(questions) || r.Line != questions[n].Line || r.Image != questions[n].Image ||
+		r.Prefix != questions[n].Prefix:
 		return fmt.Errorf("not the answer to question %d", n+1)
 	}
 	j.Records = append(j.Records, r)

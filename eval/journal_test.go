@@ -32,8 +32,8 @@ func answered(n int) (questions []Question, records []Record) {
 	return questions, records
 }
 
-// TestJournalResumes checks that, wherever a stopped program cut the file, the resumed run ends with
-// the same bytes and the same records.
+// TestJournalResumes checks that, wherever a stopped program cut the file, the resumed run ends
+// with the same bytes and the same records.
 func TestJournalResumes(t *testing.T) {
 	questions, records := answered(3)
 	path := filepath.Join(t.TempDir(), "j.jsonl")
@@ -82,7 +82,8 @@ func TestJournalResumes(t *testing.T) {
 	}
 }
 
-// TestJournalRefuses checks that a file that is not a journal of this run is refused and not changed.
+// TestJournalRefuses checks that a file that is not a journal of this run is refused and not
+// changed.
 func TestJournalRefuses(t *testing.T) {
 	questions, records := answered(2)
 	path := filepath.Join(t.TempDir(), "j.jsonl")

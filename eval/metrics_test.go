@@ -147,8 +147,8 @@ func TestDetectionByHand(t *testing.T) {
 	}
 }
 
-// TestCurve compares with values computed by hand for two questions with three true boxes, where the
-// box with the highest score is right, the next wrong, and so on.
+// TestCurve compares with values computed by hand for two questions with three true boxes, where
+// the box with the highest score is right, the next wrong, and so on.
 func TestCurve(t *testing.T) {
 	a, b := [4]int{0, 0, 100, 100}, [4]int{500, 500, 600, 600}
 	object := func(label string, loc [4]int, score float64) tasks.Detection {

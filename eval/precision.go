@@ -19,13 +19,13 @@ const (
 )
 
 // AveragePrecision returns the mean, over the labels that have true objects and over the IoU
-// thresholds in at, of the precision at 101 recalls. Boxes are ranked by Score. COCO's thresholds are
-// 0.5, 0.55, ..., 0.95. It returns 0 and false if questions has no true objects.
+// thresholds in at, of the precision at 101 recalls. Boxes are ranked by Score. COCO's thresholds
+// are 0.5, 0.55, ..., 0.95. It returns 0 and false if questions has no true objects.
 //
 // The rules are pycocotools' (cocoeval.py): within a question the boxes, in descending order of
 // score, are matched to the true box of their label that they overlap most and that is not yet
-// matched, the last of several; at most 100 boxes of a label count; boxes with equal scores keep the
-// order of their questions.
+// matched, the last of several; at most 100 boxes of a label count; boxes with equal scores keep
+// the order of their questions.
 func AveragePrecision(questions []Detected, at []float64) (float64, bool) {
 	labels := map[string]bool{}
 	for _, q := range questions {
@@ -65,12 +65,12 @@ func RankByPosition(questions []Detected) []Detected {
 	return out
 }
 
-// Point is a point of a precision-recall curve: recall and precision of the boxes with at least this
-// score.
+// Point is a point of a precision-recall curve: recall and precision of the boxes with at least
+// this score.
 type Point struct{ Score, Recall, Precision float64 }
 
-// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold. A
-// box matches only true boxes of its own label.
+// Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold.
+// A box matches only true boxes of its own label.
 func Curve(questions []Detected, threshold float64) []Point {
 	var all []ranked
 	objects := 0
@@ -143,8 +143,8 @@ func labelPrecision(questions []Detected, label string, threshold float64) float
 	return meanPrecision(alongRanks(all, objects))
 }
 
-// meanPrecision returns the mean, over the recalls, of the best precision at that recall or a higher
-// one.
+// meanPrecision returns the mean, over the recalls, of the best precision at that recall or a
+// higher one.
 func meanPrecision(precision, recall []float64) float64 {
 	for i := len(precision) - 2; i >= 0; i-- {
 		precision[i] = max(precision[i], precision[i+1])

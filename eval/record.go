@@ -69,7 +69,8 @@ type Timings struct {
 	Images        int     `json:"pictures"` // encoded in Vision: 0 or 1
 }
 
-// SetAnswer sets the record's answer to that of out, and its objects if the question asks for boxes.
+// SetAnswer sets the record's answer to that of out, and its objects if the question asks for
+// boxes.
 func (r *Record) SetAnswer(out *runner.Result) {
 	r.Answer, r.Tokens = out.Text, len(out.Tokens)
 	if !parse(r.Prefix).Boxes() {
@@ -86,8 +87,8 @@ func parse(prefix string) tasks.Prompt {
 	return tasks.Parse(strings.Join(strings.Fields(prefix), " "))
 }
 
-// group returns the name under which a prompt is scored: "caption en", "answer", "detect"; "other" if
-// it begins with none of PaliGemma's tasks.
+// group returns the name under which a prompt is scored: "caption en", "answer", "detect"; "other"
+// if it begins with none of PaliGemma's tasks.
 func group(prefix string) string {
 	p := parse(prefix)
 	switch {
@@ -109,8 +110,8 @@ func (r *Record) Detected() (Detected, bool) {
 	return Detected{referenceDetections(r.Suffix.Texts[0]), r.Objects}, true
 }
 
-// Score sets r.Scores by comparing the answer with the suffix. Of several true answers to a detection
-// or a segmentation the first counts. If mask is nil, the IoU of masks is not measured.
+// Score sets r.Scores by comparing the answer with the suffix. Of several true answers to a
+// detection or a segmentation the first counts. If mask is nil, the IoU of masks is not measured.
 func (r *Record) Score(mask Mask) error {
 	r.Scores = Scores{}
 	if len(r.Suffix.Texts) == 0 {

@@ -42,7 +42,8 @@ func similarity(truth, answer string) float64 {
 	return 0
 }
 
-// editDistance returns the least number of letters to insert, delete or replace that turns a into b.
+// editDistance returns the least number of letters to insert, delete or replace that turns a into
+// b.
 func editDistance(a, b []rune) int {
 	row := make([]int, len(b)+1) // distances from a prefix of a to each prefix of b
 	for j := range row {
@@ -64,7 +65,8 @@ func editDistance(a, b []rune) int {
 }
 
 // Relaxed returns 1 if answer is within 5 % of one of truths that is a number other than 0, or the
-// same text as one of truths, else 0. Both are lowercased (chartqa.py, _relaxed_match; arXiv 2203.10244, section 5.1).
+// same text as one of truths, else 0. Both are lowercased (chartqa.py, _relaxed_match; arXiv
+// 2203.10244, section 5.1).
 func Relaxed(truths []string, answer string) float64 {
 	answer = strings.ToLower(answer)
 	for _, t := range truths {
@@ -86,7 +88,8 @@ func relaxed(truth, answer string) bool {
 
 // numeral is what Python's float() reads, lowercased and with the digits 0 to 9. D stands for a
 // sequence of digits, which single underscores may separate.
-var numeral = regexp.MustCompile(strings.ReplaceAll(`^[+-]?(?:(?:D\.?|D?\.D)(?:e[+-]?D)?|inf|infinity|nan)$`, "D", `(?:[0-9](?:_?[0-9])*)`))
+var numeral = regexp.MustCompile(strings.ReplaceAll(`^[+-]?(?:(?:D\.?|D?\.D)(?:e[+-]?D)?|inf|infinity|nan)$`, "D",
+	`(?:[0-9](?:_?[0-9])*)`))
 
 // number parses a number as chartqa.py does: "12%" is 0.12. It returns false for any other text.
 func number(text string) (float64, bool) {

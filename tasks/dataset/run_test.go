@@ -250,10 +250,8 @@ func TestRefuses(t *testing.T) {
 		{"another file", func(t *testing.T, l *labelling) { put(t, l, dataset.JournalName, "notes\n") },
 			nil, "not a record of labels"},
 		{"labels of another image", func(t *testing.T, l *labelling) {
-			put(t, l, "yolo/labels/other.txt",
-				"0 0 0 1 1\n")
-		},
-			nil, "belongs to none of these images"},
+			put(t, l, "yolo/labels/other.txt", "0 0 0 1 1\n")
+		}, nil, "belongs to none of these images"},
 		{"a removed image", func(_ *testing.T, l *labelling) { l.sources = append(sources[:1:1], sources[2:]...) },
 			nil, "one/a.png belongs to none"},
 		{"a file in place of a folder", func(t *testing.T, l *labelling) {

@@ -132,7 +132,7 @@ func TestGenerate(t *testing.T) {
 }
 
 // The interruption of a request that ended does not reach the next one.
-func TestEndedRequestLeavesTheNextAlone(t *testing.T) {
+func TestInterruptionIsNotCarriedOver(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	for i := range 500 {
@@ -228,13 +228,13 @@ func TestScore(t *testing.T) {
 func TestSteps(t *testing.T) {
 	s := &scripted{t: t, answer: []int32{'a', 'b', 'c', paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
-	read := func(ctx context.Context, most int) (text string, err error) {
+	read := func(ctx context.Context, length int) (text string, err error) {
 		s.at = 0
 		for step, err := range r.Steps(ctx, request(10)) {
 			if err != nil {
 				return text, err
 			}
-			if text += step.Text; len(text) == most {
+			if text += step.Text; len(text) == length {
 				break
 			}
 		}

@@ -55,7 +55,7 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 		told[g.body] = true
 	}
 	if len(told) != 1 {
-		t.Errorf("errors tell addresses apart: %v", told)
+		t.Errorf("errors differ by address: %v", told)
 	}
 	for _, other := range []string{"file:///etc/passwd", "gopher://127.0.0.1/", "ftp://example.org/a.png",
 		"data:text/html,x", "javascript:1", "unix:/run/x"} {

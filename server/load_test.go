@@ -102,7 +102,7 @@ func (s *running) idle() {
 	s.t.Error("requests keep running")
 }
 
-// A client that goes away costs no worker and keeps nobody waiting: before its turn, while it
+// A client that goes away costs no worker and makes no other client wait: before its turn, while it
 // uploads, and in the middle of an answer.
 func TestClientsThatGo(t *testing.T) {
 	s := serve(t)
@@ -206,8 +206,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 	}
 }
 
-// 200 clients that send a byte now and then, and 50 that read none, keep nobody waiting and hold
-// little memory.
+// 200 clients that send a byte now and then, and 50 that read none, make no other client wait and
+// hold little memory.
 func TestSlowClients(t *testing.T) {
 	s := serve(t)
 	s.upload("/v1/caption", 0)

@@ -181,7 +181,7 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// wantsPNG tells whether the image with its objects is wanted: Accept has image/png before
+// wantsPNG reports whether r wants the image with its objects: Accept has image/png before
 // application/json.
 func wantsPNG(r *http.Request, t *tasks.Task) (bool, error) {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {

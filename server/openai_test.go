@@ -346,7 +346,7 @@ func TestResponsesRefused(t *testing.T) {
 	}{
 		{"answers about images", object{"input": "hello"}},
 		{"instructions", object{"input": input("ocr"), "instructions": "Be brief."}},
-		{"kept nowhere", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
+		{"stored response", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
 		{"templates", object{"input": input("ocr"), "prompt": object{"id": "x"}}},
 		{"tools", object{"input": input("ocr"), "tools": []object{{"type": "web_search"}}}},
 		{"background", object{"input": input("ocr"), "background": true}},

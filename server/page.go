@@ -30,7 +30,7 @@ var pageTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// wantsPage tells whether a browser asks for something to show: it accepts text/html.
+// wantsPage reports whether a browser asks for something to show: it accepts text/html.
 func wantsPage(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		if media, _, _ := mime.ParseMediaType(part); media == "text/html" {
@@ -40,7 +40,7 @@ func wantsPage(r *http.Request) bool {
 	return false
 }
 
-// isPage tells whether a request is for the page or one of its files.
+// isPage reports whether a request is for the page or one of its files.
 func isPage(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false

@@ -34,13 +34,13 @@ func (r *results) page(out io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
 	p("# What each type costs\n")
 	p(
-		"Written by `make quality QUESTIONS=%s`, on the demo checkpoint. No published checkpoint was measured: they are behind a licence.\n", filepath.ToSlash(r.questions))
+		"Written by `make quality QUESTIONS=%s`, on the demo checkpoint. No published checkpoint was measured: a licence must be accepted first.\n", filepath.ToSlash(r.questions))
 	r.advice(p)
 	p("![Divergence from f32, by size](quality-divergence.png)\n")
 	p("![Score lost against f32, by size](quality-score.png)\n")
 	r.scoreTable(p, "The text file", "The mmproj file is f32.", true)
 	r.scoreTable(p, "The mmproj file",
-		"The text file is f32. Rows of 128 and of 352, which the demo's encoder has, are no multiple of 256: q6_k, q5_k, q4_k, iq4_xs and q3_k are\nreplaced by the nearest type of blocks of 32 there, and so are those of a published encoder with rows of 1152.", false)
+		"The text file is f32. Rows of 128 and of 352, which the demo's encoder has, are not multiples of 256: q6_k, q5_k, q4_k, iq4_xs and q3_k are\nreplaced by the nearest type of blocks of 32 there, and so are those of a published encoder with rows of 1152.", false)
 	r.pairTable(p)
 	r.tokenTable(p)
 	r.weightedTable(p)
@@ -212,7 +212,7 @@ func (r *results) method(p say) {
 	p(
 		"The divergence is Kullback and Leibler's, at each position of the answer that the model in f32 gives. \"3B\" is the size that `pali estimate` gives for a PaliGemma 3B of 224 pixels.")
 	p(
-		"\nA model as small as the demo has little to spare in each weight, and its matrices are narrow: what a type costs here is no forecast of what it costs a 3B, and")
+		"\nA model as small as the demo has little to spare in each weight, and its matrices are narrow: what a type costs here does not predict what it costs a 3B, and")
 	p(
 		"times are those of the calls around very small products. How fast the types are on matrices of a 3B is in [performance.md](performance.md).")
 }

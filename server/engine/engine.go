@@ -124,7 +124,7 @@ func (e *Engine) run(ctx context.Context, r *Request, each func(runner.Step) err
 	return reply, nil
 }
 
-// Load loads a model that nobody asks yet. Its worker stays for keepAlive, for ever if that is
+// Load loads a model before its first request. Its worker stays for keepAlive, for ever if that is
 // negative.
 func (e *Engine) Load(ctx context.Context, m *Model, keepAlive time.Duration) error {
 	w, _, err := e.pool.get(ctx, m)

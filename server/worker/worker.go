@@ -3,8 +3,8 @@
 //
 // Before it: pixels, or image embeddings, and a prompt (package server/engine). After it:
 // runner.Runner in the worker process, and its tokens back. The package holds both sides and no C:
-// Start and Process.Generate are the server's, Serve is the worker's. Each side takes what it reads
-// for hostile.
+// Start and Process.Generate are the server's, Serve is the worker's. Each side treats what it
+// reads as hostile.
 //
 // # The connection
 //
@@ -81,7 +81,7 @@ type Done struct {
 	Timings      runner.Timings
 }
 
-// Failed says why there is no answer.
+// Failed says why a request failed.
 type Failed struct {
 	Text    string
 	Refused bool // the request is at fault

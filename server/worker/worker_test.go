@@ -17,7 +17,7 @@ import (
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// TestMain lets the test binary be the worker.
+// TestMain makes the test binary the worker when it is started as one.
 func TestMain(m *testing.M) { workertest.TestMain(m) }
 
 func start(t *testing.T, c worker.Command) *worker.Process {

@@ -21,7 +21,7 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// What a mask file is called in it, and the name of its first tensor.
+// The architecture that a mask file names, and the name of its first tensor.
 const (
 	Architecture = paligemma.MaskArchitecture
 	CodeBook     = "codebook.weight"

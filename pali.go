@@ -31,7 +31,7 @@ type Model struct {
 	options Options
 	files   store.Files
 	backend backend
-	turn    chan struct{} // holds a value while no call uses the backend; closed by Close
+	slot    chan struct{} // holds a value while no call uses the backend; closed by Close
 	masks   func() (*masks.Decoder, error)
 }
 
@@ -58,20 +58,20 @@ func Open(path string, o Options) (*Model, error) {
 	if o.Threads < 1 {
 		o.Threads = host.Threads()
 	}
-	m := &Model{options: o, files: files, turn: make(chan struct{}, 1)}
+	m := &Model{options: o, files: files, slot: make(chan struct{}, 1)}
 	if m.backend, err = openBackend(files, o); err != nil {
 		return nil, err
 	}
 	m.masks = sync.OnceValues(m.openMasks)
-	m.turn <- struct{}{}
+	m.slot <- struct{}{}
 	return m, nil
 }
 
 // Close waits for the running call and frees the model. It returns nil, and does nothing the second
 // time.
 func (m *Model) Close() error {
-	if _, open := <-m.turn; open {
-		close(m.turn)
+	if _, open := <-m.slot; open {
+		close(m.slot)
 		m.backend.Close()
 	}
 	return nil
@@ -80,11 +80,11 @@ func (m *Model) Close() error {
 // begin waits until no other call uses the model. The caller calls end when it is done.
 func (m *Model) begin(ctx context.Context) (end func(), err error) {
 	select {
-	case _, open := <-m.turn:
+	case _, open := <-m.slot:
 		if !open {
 			return nil, ErrClosed
 		}
-		return func() { m.turn <- struct{}{} }, nil
+		return func() { m.slot <- struct{}{} }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

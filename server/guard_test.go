@@ -214,7 +214,7 @@ func TestTraversal(t *testing.T) {
 			s.post("/api/show", object{"model": name}),
 			s.post("/api/generate", object{"model": name, "prompt": "ocr", "images": []string{b64(1)}}),
 			s.post("/v1/caption", object{"model": name, "image": uri(1)}),
-			s.post("/v1/chat/completions", object{"model": name, "messages": []object{said("ocr", 1)}}),
+			s.post("/v1/chat/completions", object{"model": name, "messages": []object{userMessage("ocr", 1)}}),
 		} {
 			if g.status != 404 || strings.Contains(g.body, "root:") || !strings.Contains(g.body, "no such model") {
 				t.Errorf("%q: %+v", name, g)

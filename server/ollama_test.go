@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func b64(n int) string { return base64.StdEncoding.EncodeToString(plain(colour(n))) }
+func b64(n int) string { return base64.StdEncoding.EncodeToString(solidPNG(colour(n))) }
 
 // pieces reads a stream of JSON lines: the text they make, and the last of them.
 func pieces(t *testing.T, g got) (text string, last ollamaJSON) {

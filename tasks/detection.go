@@ -126,17 +126,17 @@ func ParseDetections(answer string) (found []Detection, unparsed []string) {
 // parsePart reads what stands between two ";", which begins at byte from of the answer: mostly one
 // object.
 func parsePart(part string, from int) (found []Detection, unparsed []string) {
-	keep := func(text string) {
+	addUnparsed := func(text string) {
 		if text = strings.TrimSpace(text); text != "" {
 			unparsed = append(unparsed, text)
 		}
 	}
 	runs := numbers.FindAllStringIndex(part, -1)
 	if len(runs) == 0 {
-		keep(part)
+		addUnparsed(part)
 		return nil, unparsed
 	}
-	keep(part[:runs[0][0]])
+	addUnparsed(part[:runs[0][0]])
 	for i, run := range runs {
 		end := len(part)
 		if i+1 < len(runs) {
@@ -147,7 +147,7 @@ func parsePart(part string, from int) (found []Detection, unparsed []string) {
 			d.From, d.To = from+run[0], from+run[0]+len(raw)
 			found = append(found, d)
 		} else {
-			keep(raw)
+			addUnparsed(raw)
 		}
 	}
 	return found, unparsed

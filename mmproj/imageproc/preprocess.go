@@ -34,12 +34,12 @@ func ParseResize(name string) (Resize, error) {
 }
 
 // Preprocess resizes p to side x side pixels and returns them as the encoder takes them:
-// [3,side,side], channels red, green, blue, values from -1 to 1. how must be one of Resizes and
-// side positive.
+// [3,side,side], channels red, green, blue, values from -1 to 1. how must be one of Resizes, or ""
+// for Antialias, and side positive.
 func Preprocess(p *Image, side int, how Resize) []float32 {
 	out := make([]float32, 3*side*side)
 	switch how {
-	case Antialias:
+	case Antialias, "":
 		resizeAntialias(p, side, out)
 	case Bilinear:
 		resizeBilinear(p, side, out)

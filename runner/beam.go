@@ -83,7 +83,7 @@ type candidateStep struct {
 // best runs the search from the logits [V] that follow the prefix. Each round first scores every
 // beam as if it ended here, and keeps the best finished one; then each beam is extended by its
 // width+1 most probable tokens other than the end, and the best of all these are the next beams.
-// Scores are sums of log-probabilities; there is no length penalty. The search ends when every beam
+// Scores are sums of log-probabilities; no length penalty applies. The search ends when every beam
 // is less probable than the best finished one, or after MaxTokens.
 func (s *search) best(ctx context.Context, logits []float32) (best beam, err error) {
 	live := []beam{{logits: logits}}

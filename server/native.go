@@ -207,7 +207,8 @@ func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Ima
 	}
 	defer release()
 	var b bytes.Buffer
-	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects), imaging.PNG); err != nil {
+	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects),
+		imaging.PNG); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")

@@ -68,10 +68,13 @@ func TestConversation(t *testing.T) {
 		{"an image and a prompt", []object{userMessage("caption en", 1)}, answered(1, "caption en")},
 		{"two images", []object{userMessage("caption en", 1, 2)},
 			answered(1, "")[:7] + answered(2, "caption en")},
-		{"the image of an earlier turn", []object{userMessage("caption en", 1), model, userMessage("ocr")}, answered(1, "ocr")},
-		{"the last turn's own image", []object{userMessage("caption en", 1), model, userMessage("ocr", 2)}, answered(2, "ocr")},
+		{"the image of an earlier turn", []object{userMessage("caption en", 1), model, userMessage("ocr")},
+			answered(1, "ocr")},
+		{"the last turn's own image", []object{userMessage("caption en", 1), model, userMessage("ocr", 2)},
+			answered(2, "ocr")},
 		{"several texts", []object{parts(a, b, object{"type": "image_url", "image_url": uri(1)})}, answered(1, "a b")},
-		{"an empty system message", []object{{"role": "system", "content": ""}, userMessage("ocr", 1)}, answered(1, "ocr")},
+		{"an empty system message", []object{{"role": "system", "content": ""}, userMessage("ocr", 1)},
+			answered(1, "ocr")},
 		{"exactly as it is", []object{userMessage(untouched, 1)}, answered(1, untouched)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,7 +100,8 @@ func TestChatRefused(t *testing.T) {
 	}{
 		{"no messages", nil, nil, 400, "no message"},
 		{"no image", nil, []object{userMessage("hello")}, 400, "answers about images only"},
-		{"system", nil, []object{{"role": "system", "content": "Be brief."}, userMessage("ocr", 1)}, 400, "system message"},
+		{"system", nil, []object{{"role": "system", "content": "Be brief."}, userMessage("ocr", 1)}, 400,
+			"system message"},
 		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, userMessage("ocr", 1)},
 			400, "developer message"},
 		{"tool's message", nil, []object{{"role": "tool", "content": "x"}, userMessage("ocr", 1)}, 400, "role"},
@@ -346,7 +350,7 @@ func TestResponsesRefused(t *testing.T) {
 	}{
 		{"answers about images", object{"input": "hello"}},
 		{"instructions", object{"input": input("ocr"), "instructions": "Be brief."}},
-		{"stored response", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
+		{"answers are not stored", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
 		{"templates", object{"input": input("ocr"), "prompt": object{"id": "x"}}},
 		{"tools", object{"input": input("ocr"), "tools": []object{{"type": "web_search"}}}},
 		{"background", object{"input": input("ocr"), "background": true}},

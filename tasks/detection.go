@@ -54,7 +54,7 @@ func (c Canvas) XYXY(loc [4]int) [4]float64 {
 
 // Detections returns the objects of the answer r with scores, and with boxes and masks in pixels of
 // c, and in unparsed the parts of the answer that are not objects (ParseDetections). decoder may be
-// nil: then there are no masks.
+// nil: then objects get no masks.
 func Detections(r *runner.Result, c Canvas, decoder *masks.Decoder) (found []Detection, unparsed []string, err error) {
 	found, unparsed = ParseDetections(r.Text)
 	for i := range found {

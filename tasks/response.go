@@ -79,7 +79,7 @@ func Logprobs(steps []runner.Step) (all []Logprob) {
 }
 
 // AddDetections sets the objects of the answer r that score minScore or more, and the parts of it
-// that are not objects. decoder may be nil: then there are no masks.
+// that are not objects. decoder may be nil: then objects get no masks.
 func (a *Response) AddDetections(r *runner.Result, c Canvas, minScore float64, decoder *masks.Decoder) error {
 	found, unparsed, err := Detections(r, c, decoder)
 	if err != nil {

@@ -155,7 +155,7 @@ func (e *Engine) Unload(m *Model) { e.pool.drop(m) }
 func (e *Engine) Loaded() map[*Model]time.Time { return e.pool.list() }
 
 // Decode decodes an image as for a request. Where it succeeds the caller calls release when the
-// image is no longer needed: until then it counts among those that are decoded at a time.
+// image may be freed: until then it takes one of the slots for decoding.
 func (e *Engine) Decode(ctx context.Context, data []byte) (img *imageproc.Image, release func(), err error) {
 	return e.images.decode(ctx, data)
 }

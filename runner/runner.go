@@ -5,9 +5,9 @@
 // their probabilities. It works on two small interfaces; runner/llamacpp implements them.
 //
 //	pixels [3,S,S] ──Encode──▶ embeddings [n*T,E] ──┐
-//	                                prompt ─────────┴▶ Generate, Steps   tokens are sampled
-//	                                                   Score             they are given
-//	                                                   Search            the most probable are searched for
+//	                                prompt ─────────┴▶ Generate, Steps  sampled tokens
+//	                                                   Score            given tokens
+//	                                                   Search           beam search
 //
 // # The prefix
 //

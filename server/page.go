@@ -20,7 +20,8 @@ var pageFiles embed.FS
 // pagePolicy is the page's Content-Security-Policy. Trusted types: no text becomes markup or a
 // script.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 // pageTypes are the types of its files.
 var pageTypes = map[string]string{

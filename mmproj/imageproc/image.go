@@ -1,6 +1,7 @@
 // Package imageproc opens images and turns them into the pixels that the vision encoder takes.
 //
-//	path or bytes ──Open, Decode──▶ Image, upright RGB ──Preprocess──▶ [3,side,side], values from -1 to 1
+//	path or bytes ──Open, Decode──▶ Image, upright RGB
+//	              ──Preprocess──▶ pixels [3,side,side], values from -1 to 1
 //
 // Before it: a path, or bytes of unknown origin. After it: the vision graph (mmproj/siglip), which
 // encodes the pixels.

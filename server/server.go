@@ -4,6 +4,7 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
+//	serve.go                                     connections, until the server is stopped
 //	guard.go    access.go                        who may ask: Host, Origin, key
 //	routes.go                                    which handler answers: the table of routes
 //	body.go     handle.go                        the bounded body, and the request that it holds

@@ -22,7 +22,7 @@ endif
 # -w: the C and C++ are the module's; their warnings are not ours to mend.
 NATIVE := $(shell sh scripts/native-flags.sh $(firstword $(CC)))
 export CGO_ENABLED  := 1
-# -ffp-contract=off: blocks are rounded alike on every processor. A product and a sum rounded once give other blocks: a third of all q5_k ones.
+# -ffp-contract=off: blocks are rounded the same way on every processor. A product and a sum rounded once give other blocks: a third of all q5_k ones.
 export CGO_CFLAGS   := -O3 -w $(NATIVE) -ffp-contract=off
 export CGO_CXXFLAGS := -O3 -w $(NATIVE)
 export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
@@ -45,7 +45,7 @@ modules:
 	@$(GO) list -m >/dev/null
 	@$(GO) mod download || { echo 'the modules of go.mod are not on this machine: the first build fetches them and needs a network' >&2; exit 1; }
 
-# Converts the small checkpoint that is inside the program, and asks it about pictures.
+# Converts the small checkpoint that is inside the program, and asks it about images.
 demo: bin/pali
 	@bin/pali demo
 
@@ -82,7 +82,7 @@ asan: export PALI_HOSTILE ?= 600
 asan:
 	$(GO) test -asan -p 1 -timeout 60m -skip 'TestDemo|TestRepeats' ./bindings/... ./quant ./mmproj/siglip ./runner/llamacpp
 
-# ggml's backend for a GPU as shared libraries in lib/pali, beside bin; pali loads them by itself. scripts/gpu.sh says what each needs.
+# ggml's backend for a GPU as shared libraries in lib/pali, next to bin; pali loads them by itself. scripts/gpu.sh says what each needs.
 cuda vulkan:
 	sh scripts/gpu.sh $@
 
@@ -98,7 +98,7 @@ MODELS ?=
 bench: bin/pali
 	@GO="$(GO)" sh scripts/bench.sh $(MODELS) >docs/bench.md.new && mv docs/bench.md.new docs/bench.md || { rm -f docs/bench.md.new; exit 1; }
 
-# pali label over ten thousand pictures: how fast, how busy the model is, and that memory does not grow.
+# pali label over ten thousand images: how fast, how busy the model is, and that memory does not grow.
 label-many:
 	PALI_MANY=10000 $(GO) test -v -count=1 -timeout 30m -run TestLabelMany ./cmd/pali
 
@@ -125,7 +125,7 @@ soak:
 	PALI_SOAK=$(SOAK) PALI_LOAD=8 $(GO) test ./cmd/pali -v -timeout 0 -run 'TestServeSoak|TestServeLoad'
 	CGO_ENABLED=0 $(GO) test ./server -v -run 'TestFaultsUnderLoad|TestSlowClients'
 
-# The page: types and style of its modules; its tests in headless Chromium, with the demo model; its pictures in docs. Fetches what they need into bin/_page.
+# The page: types and style of its modules; its tests in headless Chromium, with the demo model; its screenshots in docs. Fetches what they need into bin/_page.
 .PHONY: lint-page test-page page-pictures
 lint-page:
 	sh scripts/page.sh lint

@@ -25,7 +25,7 @@ type MaskOptions struct {
 	OutDir string    // "": the current folder
 	Force  bool      // replace the file if it is there
 
-	fs atomicfile.FS // nil: the real one; tests let it fail
+	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
 // Masks converts the decoder of the mask checkpoint in src; the arrays of its encoder are not

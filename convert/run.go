@@ -23,27 +23,27 @@ type Encoder interface {
 
 	// Choose sets the types of all tensors of the file, whose names and shapes are given.
 	Choose(tensors []gguf.Tensor) error
-	// Keys returns keys that the file gets beside its own, after Choose.
+	// Keys returns keys that the file gets besides its own, after Choose.
 	Keys() []gguf.KV
 	// Encode writes src, some rows of t, to dst. It returns the position of a value that t's type
 	// cannot hold, -1 if it holds all.
 	Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error)
 }
 
-// Options says what to make.
+// Options says what a conversion makes.
 type Options struct {
 	Name         string // of the model; the files' names begin with it. See DefaultName
 	Text, Vision Encoder
 	OutDir       string    // "": the current folder
 	Force        bool      // replace files that are there
 	Threads      int       // that rearrange and encode; 0: one for each processor
-	Masks        Source    // mask checkpoint, for a mask file beside the two; nil: none
+	Masks        Source    // mask checkpoint, for a mask file besides the two; nil: none
 	MaskType     gguf.Type // of the mask file's weights: F32 or F16
 	// Progress is called now and then, from one goroutine at a time, with the bytes of the
 	// checkpoint read so far and in all.
 	Progress func(done, total int64)
 
-	fs atomicfile.FS // nil: the real one; tests let it fail
+	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
 // Result says what was made.

@@ -18,7 +18,7 @@ var Schemas = []Schema{BigVision}
 type Schema struct {
 	Name         string            // of the program
 	Prefixes     []string          // of all keys, in the order in which they are tried; "" for none
-	Beside       []string          // beginnings of keys that a checkpoint with a prefix may have beside the model's
+	Extra        []string          // beginnings of other keys that a checkpoint with a prefix may have
 	Older        map[string]string // by an array's key: the key that older files have instead
 	Text, Vision Half
 

@@ -26,10 +26,10 @@ const (
 	maxCap     = 1e7
 )
 
-// leastLayers is 2 for gemma2: its layers with and without a window have a cache each, and
+// minLayers is 2 for gemma2: its layers with and without a window have a cache each, and
 // llama.cpp aborts if one of the two has no layer (llama-graph.cpp,
 // llm_graph_input_attn_kv_iswa::set_input).
-var leastLayers = map[string]uint32{paligemma.Gemma: 1, paligemma.Gemma2: 2}
+var minLayers = map[string]uint32{paligemma.Gemma: 1, paligemma.Gemma2: 2}
 
 // Model is what a checked file says about its model.
 type Model struct {
@@ -126,7 +126,7 @@ func rules(arch string) []gguf.Rule {
 
 		{Key: KeyContextLength.Of(arch), Check: size(maxContext)},
 		{Key: KeyEmbeddingLength.Of(arch), Check: size(maxWidth)},
-		{Key: KeyBlockCount.Of(arch), Check: gguf.Between(leastLayers[arch], maxLayers)},
+		{Key: KeyBlockCount.Of(arch), Check: gguf.Between(minLayers[arch], maxLayers)},
 		{Key: KeyFeedForwardLength.Of(arch), Check: size(maxWidth)},
 		{Key: KeyHeadCount.Of(arch), Check: size(maxHeads)},
 		{Key: KeyHeadCountKV.Of(arch), Check: size(maxHeads)},

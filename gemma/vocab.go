@@ -23,9 +23,9 @@ func BytePiece(b byte) string { return fmt.Sprintf("<0x%02X>", b) }
 // last.
 func (m *Model) checkVocabulary(f *gguf.File) error {
 	v := m.VocabSize
-	const least = 4 + 256 + paligemma.Locations + paligemma.SegmentCodes
-	if v < least || v > maxVocab {
-		return fmt.Errorf("%s: %d pieces, want %d to %d", KeyTokens, v, least, maxVocab)
+	const minPieces = 4 + 256 + paligemma.Locations + paligemma.SegmentCodes
+	if v < minPieces || v > maxVocab {
+		return fmt.Errorf("%s: %d pieces, want %d to %d", KeyTokens, v, minPieces, maxVocab)
 	}
 	if len(m.Scores) != v {
 		return fmt.Errorf("%s: %d, want %d as there are pieces", KeyScores, len(m.Scores), v)

@@ -72,11 +72,11 @@ func unexpected(err error) error {
 func (d *decoder) u32(what string) uint32 { return le.Uint32(d.next(4, what)) }
 func (d *decoder) u64(what string) uint64 { return le.Uint64(d.next(8, what)) }
 
-// text reads a string of at most most bytes; what names it in errors.
-func (d *decoder) text(most int, what string) string {
+// text reads a string of at most maxLen bytes; what names it in errors.
+func (d *decoder) text(maxLen int, what string) string {
 	n := d.u64(what)
-	if n > uint64(most) {
-		d.fail("%s: string of %d bytes, want at most %d", what, n, most)
+	if n > uint64(maxLen) {
+		d.fail("%s: string of %d bytes, want at most %d", what, n, maxLen)
 	}
 	if n == 0 || !d.fits(n, 1, what) {
 		return ""

@@ -5,7 +5,7 @@ package paligemma
 
 import "fmt"
 
-// Architectures of the files beside the text file, whose architecture is the decoder's.
+// Architectures of the files other than the text file, whose architecture is the decoder's.
 const (
 	VisionArchitecture = "clip" // llama.cpp's word for any vision (mmproj) file
 	MaskArchitecture   = "paligemma-masks"

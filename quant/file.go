@@ -70,7 +70,7 @@ type Options struct {
 	// read so far and in all.
 	Progress func(done, total int64)
 
-	fs atomicfile.FS // nil: the real one; tests let it fail
+	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
 // Result says what was made.

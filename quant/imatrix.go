@@ -17,7 +17,7 @@ package quant
 //	NAME.counts   [1]     F32: the number of rows summed
 //
 // One file holds both halves of a PaliGemma: no name is in both. llama.cpp's NAME.in_sum is not
-// written, and not looked at.
+// written, and ignored where it is read.
 
 import (
 	"cmp"
@@ -87,19 +87,19 @@ func (m *Imatrix) find(name string) (at int, known bool) {
 		func(s ggml.SumSquares, name string) int { return cmp.Compare(s.Name, name) })
 }
 
-// chunkSize returns the mean number of positions of a question, rounded up: of the matrix that saw
-// most.
+// chunkSize returns the mean number of positions of a question, rounded up: of the matrix with the
+// largest number of rows.
 func (m *Imatrix) chunkSize() int64 {
-	most := int64(1)
+	maxRows := int64(1)
 	for _, s := range m.Squares {
-		most = max(most, s.Rows)
+		maxRows = max(maxRows, s.Rows)
 	}
 	chunks := int64(max(m.Chunks, 1))
-	return (most + chunks - 1) / chunks
+	return (maxRows + chunks - 1) / chunks
 }
 
 // floor is the least weight of a column, as a share of the mean of its matrix. A column that saw
-// nothing but zeros has no weight, and where a block has none at all, its best scale would be any.
+// nothing but zeros has no weight, and a block without weights would have no best scale.
 const floor = 1e-6
 
 // Weights returns the weights of a matrix's columns: the mean squares of what they were multiplied

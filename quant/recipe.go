@@ -80,7 +80,7 @@ var words = map[string]struct{ text, vision string }{
 }
 
 // fallback gives the type that is taken instead where the blocks of 256 do not divide a row: the
-// nearest with blocks of 32 that is no worse. Where those do not divide it either, it is F16.
+// nearest with blocks of 32 that is not worse. Where those do not divide it either, it is F16.
 var fallback = map[gguf.Type]gguf.Type{
 	gguf.Q6_K: gguf.Q8_0, gguf.Q5_K: gguf.Q5_1, gguf.Q4_K: gguf.Q5_0, gguf.IQ4_XS: gguf.IQ4_NL, gguf.Q3_K: gguf.IQ4_NL,
 }

@@ -4,7 +4,7 @@
 // And ggml's own matrix products come here by themselves (gemm.c): ggml offers each one to
 // llamafile_sgemm, and the linker sends that call to gemm_wrap.c. So weights stay as the file holds
 // them, and both the vision graph and llama.cpp's graphs gain; a product for which the build has no
-// kernel goes on to ggml's own code.
+// kernel is computed by ggml's own code.
 //
 //	file                          kernel                                   compiled for
 //	norm.c bias.c attention.c     LayerNorm; bias, gelu, residual;         every processor, with vectors

@@ -1,7 +1,7 @@
 // Package llama is the part of llama.cpp that this program calls, in Go: model, vocabulary,
 // context, batch.
 //
-// It has no opinions: one Go method for one C function, whose prototype is in api.h. The library is
+// One Go method calls one C function, whose prototype is in api.h. The library is
 // compiled by cgo from the Go module github.com/ollama/ollama, imported here for that purpose
 // alone. The order of calls that makes PaliGemma's prefix attention is runner/llamacpp's.
 //
@@ -39,7 +39,7 @@ type ModelOptions struct {
 	GPULayers int              // layers on Devices
 	VocabOnly bool             // no weights
 	// Repack copies weights to the processor's own layout where it has one for them. The file is
-	// then read, not mapped: its pages would stay beside the copies.
+	// then read, not mapped: its pages would stay in memory besides the copies.
 	Repack bool
 }
 
@@ -113,7 +113,7 @@ func (m *Model) Tokenize(text string) ([]int32, error) {
 // ContextOptions are the fields of llama_context_params that this program sets.
 type ContextOptions struct {
 	Size            int    // positions
-	Batch           int    // most tokens in one Decode
+	Batch           int    // maximum of tokens in one Decode
 	Sequences       int    // that share the positions; 0 is 1
 	Threads         int    // of the processor
 	TypeK, TypeV    uint32 // ggml types of the KV cache

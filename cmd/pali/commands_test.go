@@ -138,7 +138,7 @@ func TestInspect(t *testing.T) {
 		t.Errorf("--json: %v: %+v", err, l)
 	}
 	for _, k := range l.Keys {
-		if long := k.Count != nil && *k.Count > inspect.MostElements; long != (k.Value == nil) {
+		if long := k.Count != nil && *k.Count > inspect.MaxElements; long != (k.Value == nil) {
 			t.Errorf("--json: %+v", k)
 		}
 	}
@@ -206,7 +206,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"cut.gguf": "cut short", "words.txt": "words.txt", "flipped.npz": "CRC-32", "nothing": "no text GGUF", "mixed": "no pair", "cutmasks": "masks-demo.gguf",
+		"cut.gguf": "cut short", "words.txt": "words.txt", "flipped.npz": "CRC-32", "nothing": "no text GGUF", "mixed": "not a pair", "cutmasks": "masks-demo.gguf",
 		"nowhere": "no such file", "/dev/null": "not a regular file", "empty": "empty",
 	} {
 		o := run(t, program(folder, "doctor", "d", path, "--json"))

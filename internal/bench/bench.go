@@ -1,9 +1,9 @@
-// Package bench measures how fast a model is on this machine, beside what the machine can do.
+// Package bench measures how fast a model is on this machine, and which share of the machine's limits it reaches.
 //
 //	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each part ──▶ its share of the machine's limit
 //
-// Before it: a loaded model. After it: a Report, printed by pali bench. This
-// file: the rounds; roofline.go: the shares.
+// Before it: a loaded model. After it: a Report, printed by pali bench.
+// This file: the rounds; roofline.go: the shares.
 package bench
 
 import (

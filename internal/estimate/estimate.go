@@ -1,4 +1,4 @@
-// Package estimate tells how large the files of a model are in a type, and how much memory a
+// Package estimate calculates how large the files of a model are in a type, and how much memory a
 // request takes, before anything is converted or loaded.
 //
 //	a checkpoint, files of another type, or a published size ──▶ Model ──▶ Memory of a request

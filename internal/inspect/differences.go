@@ -125,7 +125,7 @@ func newComparison(a, b *Listing) (*comparison, error) {
 	return c, nil
 }
 
-// tensors lists what of l can be compared with other: beside a GGUF file, an archive is a
+// tensors lists what of l can be compared with other: if other is a GGUF file, an archive is a
 // checkpoint, and one half of it is meant.
 func (c *comparison) tensors(l, other *Listing) ([]Tensor, error) {
 	if l.Archive == nil || other.Archive != nil {

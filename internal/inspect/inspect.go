@@ -45,7 +45,7 @@ type Tensor struct {
 
 // Open opens a GGUF file or the pieces of an .npz archive. Which of the two it is, the first bytes
 // say; where they say neither, the name chooses who explains what is wrong. It fails with
-// ErrSeveral on several files that are no archive.
+// ErrSeveral on several files that are not the pieces of one archive.
 func Open(paths ...string) (*Listing, error) {
 	l := &Listing{Paths: paths}
 	for _, path := range paths {
@@ -185,7 +185,7 @@ type TypeTotal struct {
 	Bytes    int64  `json:"bytes"`
 }
 
-// Totals sums the tensors of each type, the most bytes first.
+// Totals sums the tensors of each type, the type with the largest number of bytes first.
 func (l *Listing) Totals() []TypeTotal {
 	var all []TypeTotal
 	for _, t := range l.Tensors {

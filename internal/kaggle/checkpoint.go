@@ -100,7 +100,7 @@ func inFolder(folder string, names []string) []string {
 // of an archive.
 func IsCheckpoint(path string) bool { return strings.Contains(filepath.Base(path), ".npz") }
 
-// The mask decoder of every PaliGemma: its public address, and the most bytes that it may have.
+// The mask decoder of every PaliGemma: its public address, and the number of bytes that it may have.
 const (
 	maskDecoder  = "https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz"
 	maxMaskBytes = 64 << 20
@@ -108,13 +108,13 @@ const (
 
 // TokenizerIn returns the request for the tokenizer of every PaliGemma.
 func TokenizerIn(folder string) Request {
-	return Request{Address: Tokenizer, Path: filepath.Join(folder, path.Base(Tokenizer)), Most: TokenizerBytes,
+	return Request{Address: Tokenizer, Path: filepath.Join(folder, path.Base(Tokenizer)), MaxBytes: TokenizerBytes,
 		SHA256: TokenizerSHA256}
 }
 
 // MaskDecoderIn returns the request for the mask decoder of every PaliGemma.
 func MaskDecoderIn(folder string) Request {
-	return Request{Address: maskDecoder, Path: filepath.Join(folder, path.Base(maskDecoder)), Most: maxMaskBytes}
+	return Request{Address: maskDecoder, Path: filepath.Join(folder, path.Base(maskDecoder)), MaxBytes: maxMaskBytes}
 }
 
 // ByHand reports whether an error is one that a person with a browser may not have: of credentials,

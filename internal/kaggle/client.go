@@ -35,16 +35,16 @@ const (
 
 // Client asks Kaggle. Safe for concurrent use; each file that it fetches is locked.
 type Client struct {
-	Patience time.Duration // how long leastProgress bytes may take
-	Pause    time.Duration // before the second try; doubled each time
-	who      *Credentials
-	http     *http.Client
+	StallTimeout time.Duration // how long minProgress bytes may take
+	Pause        time.Duration // before the second try; doubled each time
+	who          *Credentials
+	http         *http.Client
 }
 
 // New returns a client that reaches servers through d. Roots are the certificates to trust, nil:
 // the system's. No proxy is used.
 func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
-	return &Client{Patience: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
+	return &Client{StallTimeout: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
 		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true,
 			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
@@ -62,7 +62,7 @@ func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
 	}}
 }
 
-// errRedirect is said of a redirect that is not followed.
+// errRedirect is the error for a redirect that is not followed.
 var errRedirect = errors.New("a redirect to something other than https, or one too many")
 
 // checkAddress accepts https on its own port, without a user.
@@ -73,7 +73,7 @@ func checkAddress(u *url.URL) error {
 	return nil
 }
 
-// get sends a request. The caller closes the body. An error does not tell the address: a signed one
+// get sends a request. The caller closes the body. An error does not contain the address: a signed one
 // is a secret.
 func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -164,9 +164,9 @@ func (h Handle) Explain(err error) error {
 	return err
 }
 
-// passing tells whether an error may pass when the request is repeated: lost connections, and
+// isTemporary reports whether err may not occur again when the request is repeated: lost connections, and
 // statuses that say so.
-func passing(err error) bool {
+func isTemporary(err error) bool {
 	var s StatusError
 	if errors.As(err, &s) {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500
@@ -179,8 +179,8 @@ func passing(err error) bool {
 	return errors.As(err, &n) && !final
 }
 
-// retry calls once until it succeeds, fails for good, or has failed too often in a row. once tells
-// whether it came forward.
+// retry calls once until it succeeds, fails for good, or has failed too often in a row. once
+// returns whether it made progress.
 func (c *Client) retry(ctx context.Context, once func() (forward bool, err error)) error {
 	for failed := 0; ; {
 		forward, err := once()
@@ -189,7 +189,7 @@ func (c *Client) retry(ctx context.Context, once func() (forward bool, err error
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !passing(err):
+		case !isTemporary(err):
 			return err
 		case forward:
 			failed = 0

@@ -43,7 +43,7 @@ type Handle struct {
 // otherwise.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
-// IsName tells whether a text is a file's name as Kaggle's, and no path.
+// IsName reports whether s is a file's name as Kaggle has them: without a folder.
 func IsName(s string) bool { return word.MatchString(s) }
 
 // ParseHandle reads OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], also as the address of its page, or
@@ -139,9 +139,9 @@ func Choose(files []string, floats bool) ([]string, error) {
 		}
 	}
 	parts := whole[best]
-	slices.SortFunc(parts, func(a, b string) int { return number(a) - number(b) })
+	slices.SortFunc(parts, func(a, b string) int { return pieceNumber(a) - pieceNumber(b) })
 	for i, p := range parts {
-		if len(parts) > 1 && number(p) != number(parts[0])+i {
+		if len(parts) > 1 && pieceNumber(p) != pieceNumber(parts[0])+i {
 			return nil, fmt.Errorf("a piece is missing before %s", p)
 		}
 	}
@@ -161,8 +161,8 @@ func rank(name string, floats bool) int {
 	return 2
 }
 
-// number is a piece's number; 0 for a file that is none.
-func number(name string) int {
+// pieceNumber returns the number of the piece with this name; 0 for a file that is not a piece.
+func pieceNumber(name string) int {
 	m := pieces.FindStringSubmatch(name)
 	if m == nil {
 		return 0

@@ -22,7 +22,7 @@ const (
 	maxBlocks  = maxFile + 1<<30 // bytes of an archive, unpacked
 )
 
-// IsArchive tells by its first bytes whether a file is a .tar or gzip's.
+// IsArchive reports, by its first bytes, whether file is a .tar or gzip's.
 func IsArchive(file string) (bool, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -116,7 +116,7 @@ func entry(h *tar.Header) (string, error) {
 	return name, nil
 }
 
-// write writes a file of size bytes, whole or not at all.
+// write writes the file target of size bytes, which appears when it is complete.
 func write(target string, from io.Reader, size int64) error {
 	set, err := atomicfile.Begin([]atomicfile.Target{{Path: target, Size: size}}, atomicfile.Options{})
 	if err != nil {

@@ -62,7 +62,7 @@ func (m *Info) readVision(path string) error {
 // CheckPair fails unless the two files belong together.
 func (m Info) CheckPair() error {
 	if err := paligemma.CheckPair(m.Text, m.Vision); err != nil {
-		return fmt.Errorf("%s and %s are no pair: %w", m.TextFile.Path, m.VisionFile.Path, err)
+		return fmt.Errorf("%s and %s are not a pair: %w", m.TextFile.Path, m.VisionFile.Path, err)
 	}
 	return nil
 }
@@ -115,18 +115,18 @@ func WithFile(path string, read func(*gguf.File) error) error {
 func describeFile(path string, f *gguf.File) FileInfo {
 	d := FileInfo{Path: path, Bytes: f.Size}
 	counts := map[gguf.Type]int64{}
-	var most gguf.Type
+	var mainType gguf.Type
 	for _, t := range f.Tensors {
 		d.Parameters += t.Len()
-		if counts[t.Type] += t.Len(); counts[t.Type] > counts[most] {
-			most = t.Type
+		if counts[t.Type] += t.Len(); counts[t.Type] > counts[mainType] {
+			mainType = t.Type
 		}
 	}
-	d.Type = most.String()
+	d.Type = mainType.String()
 	return d
 }
 
-// Identify writes to h what tells files apart: their keys, and the beginning of each tensor.
+// Identify writes to h what distinguishes the files at paths: their keys, and the beginning of each tensor.
 func Identify(h io.Writer, paths ...string) error {
 	for _, path := range paths {
 		err := WithFile(path, func(f *gguf.File) error {
@@ -185,8 +185,8 @@ func Describe(text string) Model {
 	return m
 }
 
-// own lists a model's files, the text file first, without those that other models beside it use
-// too.
+// own lists a model's files, the text file first, without those that other models in its folder
+// use too.
 func (m Model) own() ([]string, error) {
 	others, err := List(filepath.Dir(m.Text))
 	if err != nil {
@@ -208,7 +208,7 @@ func (m Model) own() ([]string, error) {
 }
 
 // Removable returns the files of a model in folder that can be removed, the text file first: it has
-// a name as Named takes it, is a whole pair, and no other model beside it uses them.
+// a name as Named takes it, is a whole pair, and no other model in its folder uses them.
 func Removable(folder, name string) ([]string, error) {
 	text, err := Named(folder, name)
 	if err != nil {

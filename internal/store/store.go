@@ -1,4 +1,4 @@
-// Package store finds the files that make a model, by path or by name, and tells what they say
+// Package store finds the files that make a model, by path or by name, and reads what they say
 // about it. No weights are read.
 //
 //	path, folder or name ──▶ NAME-TYPE.gguf ──▶ mmproj-NAME-*.gguf and masks-NAME.gguf beside it ──▶ sizes

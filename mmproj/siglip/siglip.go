@@ -27,7 +27,7 @@ type Options struct {
 	Stop    ggml.Stop       // ends a running Encode
 	Collect *ggml.Collector // gets the inputs of every weight, if not nil; the processor must be the only device
 
-	plain bool // a processor uses ggml's operations instead of our kernels: tests compare both
+	ggmlOnly bool // a processor uses ggml's operations instead of our kernels: tests compare both
 }
 
 // Encoder is a loaded vision model. It is not safe for concurrent use.
@@ -70,7 +70,7 @@ func load(f *gguf.File, c paligemma.VisionConfig, o Options, watch bool) (*Encod
 	if o.Collect != nil {
 		e.schedule.Watch(o.Collect)
 	}
-	if o.Devices[0].Type() == ggml.CPU && !o.plain {
+	if o.Devices[0].Type() == ggml.CPU && !o.ggmlOnly {
 		if e.nodes, err = kernels.NewNodes(nodes, o.Threads); err != nil {
 			e.Close()
 			return nil, err

@@ -71,7 +71,7 @@ func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 		return llama.ErrStopped
 	}
 	if err := m.context.Decode(b, n, first, sequence); err != nil {
-		return said(err)
+		return withLog(err)
 	}
 	return nil
 }
@@ -82,8 +82,8 @@ func (m *Model) makeRoom(want shape) error {
 	if m.context != nil && want.prefix <= m.room.prefix && want.total <= m.context.Size() {
 		return nil
 	}
-	if most := m.options.MaxContext; most > 0 && want.total > most {
-		limit := runner.LimitError{What: "positions", Have: int64(want.total), Max: int64(most)}
+	if bound := m.options.MaxContext; bound > 0 && want.total > bound {
+		limit := runner.LimitError{What: "positions", Have: int64(want.total), Max: int64(bound)}
 		return runner.InvalidRequestf("images and prompt take %d positions, with the answer %w", want.prefix, limit)
 	}
 	if m.context != nil {
@@ -104,7 +104,7 @@ func (m *Model) makeRoom(want shape) error {
 	var err error
 	m.context, err = m.model.NewContext(o)
 	if err != nil {
-		return said(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err))
+		return withLog(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err))
 	}
 	m.room = want
 	return nil

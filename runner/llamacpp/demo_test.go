@@ -25,8 +25,8 @@ type demoRow struct {
 // choose the other token.
 const noise = 0.05
 
-// demoShare asks every question and returns the shares of equal answers for lossless pictures and
-// for JPEGs, whose decoders differ a little. It fails on a lossless picture's answer that differs
+// demoShare asks every question and returns the shares of equal answers for lossless images and
+// for JPEGs, whose decoders differ a little. It fails on a lossless image's answer that differs
 // where the two best logits were further apart than slack.
 func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg float64) {
 	t.Helper()

@@ -18,7 +18,7 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// TestMain lets the test binary be the child: it runs the pairs of files it is given, saying which
+// TestMain makes the test binary the child: it runs the pairs of files it is given, saying which
 // it begins.
 func TestMain(m *testing.M) {
 	if list := os.Getenv("PALI_HOSTILE_PAIRS"); list != "" {
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// live is a whole life of a model: load, encode, prefill, two steps, close. An error is as good as
+// live is a complete life of a model: load, encode, prefill, two steps, close. An error is as good as
 // an answer.
 func live(text, vision string) error {
 	m, err := Open(text, vision, Options{Threads: 1, KV: "f16", Device: "cpu", MaxContext: 4096})

@@ -6,7 +6,7 @@
 //	              journals ──figures.go──▶ scores, losses, divergence ──page.go, plot.go──▶ docs
 //
 // It calls the program as a user does. The importance matrix is of the demo's own images
-// (testdata/demo), the scores are on others (testdata/quality). A stopped run goes on with
+// (testdata/demo), the scores are on others (testdata/quality). A stopped run continues with
 // --resume.
 package main
 

@@ -1,6 +1,6 @@
 package main
 
-// This file: docs/quality.md. Before it: figures.go and plot.go. After it: the reader.
+// This file: docs/quality.md.
 
 import (
 	"errors"
@@ -34,13 +34,13 @@ func (r *results) page(out io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
 	p("# What each type costs\n")
 	p(
-		"Written by `make quality QUESTIONS=%s`, on the demo checkpoint. No published checkpoint was measured: they are behind a licence.\n", filepath.ToSlash(r.questions))
+		"Written by `make quality QUESTIONS=%s`, on the demo checkpoint. No published checkpoint was measured: they require a licence to be accepted.\n", filepath.ToSlash(r.questions))
 	r.advice(p)
 	p("![Divergence from f32, by size](quality-divergence.png)\n")
 	p("![Score lost against f32, by size](quality-score.png)\n")
 	r.scoreTable(p, "The text file", "The mmproj file is f32.", true)
 	r.scoreTable(p, "The mmproj file",
-		"The text file is f32. Rows of 128 and of 352, which the demo's encoder has, are no multiple of 256: q6_k, q5_k, q4_k, iq4_xs and q3_k are\nreplaced by the nearest type of blocks of 32 there, and so are those of a published encoder with rows of 1152.", false)
+		"The text file is f32. Rows of 128 and of 352, which the demo's encoder has, are not multiples of 256: q6_k, q5_k, q4_k, iq4_xs and q3_k are\nreplaced by the nearest type of blocks of 32 there, and so are those of a published encoder with rows of 1152.", false)
 	r.pairTable(p)
 	r.tokenTable(p)
 	r.weightedTable(p)
@@ -169,7 +169,7 @@ func (r *results) weightedTable(p say) {
 		"\nA matrix of importance can help where columns differ in it. In the demo's text file the mean square of what meets a column has a 90th percentile of %.1f times the 10th", r.spread)
 	p(
 		"(median over the matrices; %.0f times where they differ most). The flat matrix knows nothing of columns: with it q4_0 keeps %.0f %% of its divergence and q4_k_m %.0f %%, with the",
-		r.spreadMost, left("q4_0", flat), left("q4_k_m", flat))
+		r.spreadMax, left("q4_0", flat), left("q4_k_m", flat))
 	p(
 		"calibrated one %.0f %% and %.0f %%. So what these two gain here is the search for better scales that llama.cpp's encoders make whenever they are given a matrix. Models of",
 		left("q4_0", calibrated), left("q4_k_m", calibrated))
@@ -212,7 +212,7 @@ func (r *results) method(p say) {
 	p(
 		"The divergence is Kullback and Leibler's, at each position of the answer that the model in f32 gives. \"3B\" is the size that `pali estimate` gives for a PaliGemma 3B of 224 pixels.")
 	p(
-		"\nA model as small as the demo has little to spare in each weight, and its matrices are narrow: what a type costs here is no forecast of what it costs a 3B, and")
+		"\nA model as small as the demo has little to spare in each weight, and its matrices are narrow: what a type costs here does not say what it costs a 3B, and")
 	p(
 		"times are those of the calls around very small products. How fast the types are on matrices of a 3B is in [performance.md](performance.md).")
 }

@@ -1,7 +1,7 @@
 package convert
 
-// This file: what has to be done, in the order in which the source's bytes lie, and what comes of
-// it: both files, laid out.
+// This file: what has to be done, in the order in which the source's bytes lie, and the
+// result: both files, laid out.
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ type layout struct {
 	paddedFFNWidth int // the vision MLP's stored width
 }
 
-// output is one file in the making.
+// output is one file that is being made.
 type output struct {
 	encoder Encoder   // nil: the types are F32, and nothing is written
 	targets []*target // in the file's order
@@ -164,7 +164,8 @@ func (l *layout) newTarget(out *output, m Mapping, name string, gather *tensor.G
 // into spans. Only a gather that leaves every element where it is can be split.
 func splitSpans(t *target, gather *tensor.Gather, first, n int, a array) []span {
 	size := a.tensor.DType.Size()
-	whole := span{target: t, gather: gather, first: first, bytes: n * size, rows: t.height, contiguous: keepsOrder(gather)}
+	whole := span{target: t, gather: gather, first: first, bytes: n * size, rows: t.height,
+		contiguous: keepsOrder(gather)}
 	rowBytes := t.cols * size
 	if !whole.contiguous || t.height != t.rows || whole.bytes <= spanBytes {
 		return []span{whole}
@@ -173,7 +174,8 @@ func splitSpans(t *target, gather *tensor.Gather, first, n int, a array) []span 
 	step := max(1, spanBytes/rowBytes)
 	for from := 0; from < t.rows; from += step {
 		rows := min(step, t.rows-from)
-		out = append(out, span{target: t, gather: gather, first: first + from*t.cols, bytes: rows * rowBytes, from: from,
+		out = append(out, span{target: t, gather: gather, first: first + from*t.cols, bytes: rows * rowBytes,
+			from: from,
 			rows: rows, contiguous: true})
 	}
 	return out

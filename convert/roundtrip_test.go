@@ -397,7 +397,8 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%s: made (-), measured (+):\n%s", family, diff)
 		}
 		if made.text.Size != measured.TextBytes || made.vision.Size != measured.VisionBytes {
-			t.Errorf("%s: %d and %d bytes, measured %d and %d", family, made.text.Size, made.vision.Size, measured.TextBytes,
+			t.Errorf("%s: %d and %d bytes, measured %d and %d", family, made.text.Size, made.vision.Size,
+				measured.TextBytes,
 				measured.VisionBytes)
 		}
 	}

@@ -46,7 +46,7 @@ type Options struct {
 	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
-// Result says what was made.
+// Result says what a conversion made.
 type Result struct {
 	TextPath, VisionPath     string
 	TextBytes, VisionBytes   int64
@@ -58,9 +58,10 @@ type Result struct {
 	FFNWidth, PaddedFFNWidth int                    // of the vision MLP in the checkpoint and in the file
 }
 
-// Run converts the checkpoint in src. The files appear under their names when all are complete; on
-// any error, and when ctx ends, none does; nor where src or o.Masks changed meanwhile. The same
-// input gives the same bytes. Run closes neither.
+// Run converts the checkpoint in src, with the vocabulary vocab, to the files that o describes. The
+// files appear under their names when all are complete; on any error, and when ctx ends, none does;
+// nor where src or o.Masks changed meanwhile. The same input gives the same bytes. Run closes
+// neither src nor o.Masks.
 func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	l, r, err := prepare(src, vocab, o)
 	if err != nil {
@@ -100,8 +101,8 @@ func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options)
 	return r, set.Commit()
 }
 
-// Measure returns what Run would, but for the masks, and writes nothing. It reads no elements of
-// src.
+// Measure returns what Run would return for src, vocab and o, but for the masks, and writes
+// nothing. It reads no elements of src.
 func Measure(src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	_, r, err := prepare(src, vocab, o)
 	return r, err

@@ -43,9 +43,11 @@ type Half struct {
 // the layer. A number on the left is the index taken on that axis. Two mappings of one array stand
 // side by side. The letters that every schema must use:
 //
-//	Text    v vocabulary, d embedding, l layers, n query heads, k key/value heads, h head dim, f feed-forward
-//	Vision  y x c row, column and channel in a patch, d width, t image tokens, l layers, n heads, h head dim,
-//	        f the MLP's hidden width (zero-padded for block types, see mmproj.PaddedWidth), e the decoder's embedding
+//	Text    v vocabulary, d embedding, l layers, n query heads, k key/value heads, h head dim,
+//	        f feed-forward
+//	Vision  y x c row, column and channel in a patch, d width, t image tokens, l layers, n heads,
+//	        h head dim, f the MLP's hidden width (zero-padded for block types, see
+//	        mmproj.PaddedWidth), e the decoder's embedding
 type Mapping struct {
 	Source  string // the array's key without the checkpoint's prefix, as of an array of all layers
 	Pattern string // axes: tensor.ParsePattern's words
@@ -53,7 +55,7 @@ type Mapping struct {
 	Flags   Flags  // what else is done to it
 }
 
-// Flags is a set of remarks on a mapping.
+// Flags is a set of properties of a mapping.
 type Flags uint8
 
 const (

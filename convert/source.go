@@ -81,7 +81,7 @@ func readCheckpoint(src Source) (*checkpoint, error) {
 	return c, c.configure(src)
 }
 
-// recognise finds the schema that the keys belong to, and the way in which the checkpoint is saved.
+// recognise finds the schema that keys belong to, and the way in which the checkpoint is saved.
 func recognise(keys map[string]bool) (*checkpoint, error) {
 	var roots []string
 	for i := range Schemas {
@@ -106,7 +106,7 @@ func anyBegins(keys map[string]bool, beginning string) bool {
 	return false
 }
 
-// newCheckpoint looks at the keys for what schema s leaves open.
+// newCheckpoint finds in keys what schema s leaves open.
 func newCheckpoint(s *Schema, prefix string, keys map[string]bool) (*checkpoint, error) {
 	c := &checkpoint{schema: s, prefix: prefix, renamed: map[string]string{}}
 	c.text, c.vision = &half{Half: &s.Text, sizes: map[string]int{}}, &half{Half: &s.Vision, sizes: map[string]int{}}

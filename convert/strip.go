@@ -13,7 +13,7 @@ import (
 // fetcher rearranges and widens strips, one at a time, in memory of its own.
 type fetcher struct{ values []float32 }
 
-// Fetch rearranges, widens, checks and pads one strip: whole rows of its target.
+// Fetch rearranges, widens, checks and pads the strip s: whole rows of its target.
 func (f *fetcher) Fetch(s strip) ([]float32, error) {
 	t := s.span.target
 	x := strips.Room(&f.values, (s.to-s.from)*t.width)
@@ -49,7 +49,7 @@ type writer struct {
 	bytes []byte
 }
 
-// Store encodes the values and writes them to their place.
+// Store encodes x, the values of the strip s, and writes them to their place in the file.
 func (w *writer) Store(s strip, x []float32) error {
 	t := s.span.target
 	b := strips.Room(&w.bytes, int(t.blockBytes(s.to-s.from)))

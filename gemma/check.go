@@ -138,7 +138,7 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyVocabSize.Of(arch), Optional: true, Check: size(maxVocab)},
 
 		{Key: KeyTokenizerModel, Check: gguf.Equal(TokenizerModelName)},
-		// others switch on attributes that this vocabulary has not
+		// others switch on attributes that this vocabulary does not have
 		{Key: KeyTokenizerPre, Optional: true, Check: gguf.Equal(TokenizerPreName)},
 		{Key: KeyTokens, Check: gguf.Is[[]string]},
 		{Key: KeyScores, Check: gguf.Is[[]float32]},

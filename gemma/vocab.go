@@ -96,8 +96,8 @@ func (m *Model) checkExtraPieces() error {
 			want = paligemma.LocPiece(i)
 		}
 		if p, t := m.Pieces[at+i], m.Types[at+i]; p != want || t != paligemma.PieceUserDefined {
-			return fmt.Errorf(
-				"piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary ends with %d locations and %d segment codes",
+			return fmt.Errorf("piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary "+
+				"ends with %d locations and %d segment codes",
 				at+i, p, t, want, paligemma.PieceUserDefined, paligemma.Locations, paligemma.SegmentCodes)
 		}
 	}

@@ -50,8 +50,9 @@ func clip(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// checkName checks s, a key or a tensor's name: 1 to maxLen bytes of printable ASCII without blanks.
-// A C string ends at a NUL and a Go string does not, so that a name with one would be two names.
+// checkName checks s, a key or a tensor's name: 1 to maxLen bytes of printable ASCII without
+// blanks. A C string ends at a NUL and a Go string does not, so that a name with one would be two
+// names.
 func checkName(s string, maxLen int) error {
 	switch {
 	case s == "":

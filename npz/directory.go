@@ -97,8 +97,8 @@ func readDirectory(r io.ReaderAt, size int64) ([]*member, error) {
 	return members, locateData(r, members, at)
 }
 
-// locateData finds the data of each of members, after its local header, and checks that no two members
-// share a byte and none reaches into the directory.
+// locateData finds the data of each of members, after its local header, and checks that no two
+// members share a byte and none reaches into the directory.
 func locateData(r io.ReaderAt, members []*member, directory int64) error {
 	slices.SortFunc(members, func(a, b *member) int { return cmp.Compare(a.local, b.local) })
 	var end int64

@@ -1,6 +1,6 @@
-// Package paligemma says what the PaliGemma models have in common: the sizes of a checkpoint, the published
-// variants, the special pieces of the vocabulary and the order of a prompt. It reads and writes
-// nothing.
+// Package paligemma says what the PaliGemma models have in common: the sizes of a checkpoint, the
+// published variants, the special pieces of the vocabulary and the order of a prompt. It reads and
+// writes nothing.
 //
 // Everything else in this module is built on it: package convert turns a checkpoint into
 // two GGUF files, package runner turns an image and a prompt into text.

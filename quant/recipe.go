@@ -10,7 +10,8 @@ package quant
 //	Value       attn_v of both halves
 //	Output      attn_output of the decoder, attn_out of the encoder
 //	Down        ffn_down of both halves
-//	Matrix      attn_q, attn_k, ffn_gate and ffn_up; and the three above in layers that the recipe does not take out
+//	Matrix      attn_q, attn_k, ffn_gate and ffn_up; and the three above in layers that the recipe
+//	            does not take out
 //
 // Which layers get more bits is as in llama.cpp (src/llama-quant.cpp, llama_tensor_get_type), so
 // that a name means here what it means there. Two columns are our own: llama.cpp has Q6_K for a

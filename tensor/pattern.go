@@ -17,8 +17,8 @@ type Pattern struct {
 	Right [][]string // one group for each axis of the result
 }
 
-// ParsePattern reads a pattern. It panics on a malformed one: patterns are written in this program,
-// not read from files.
+// ParsePattern reads the pattern s. It panics on a malformed one: patterns are written in this
+// program, not read from files.
 func ParsePattern(s string) Pattern {
 	left, right, ok := strings.Cut(s, "->")
 	if !ok {

@@ -70,8 +70,7 @@ func (c *Collector) Pointers() (callback, data unsafe.Pointer) {
 	return unsafe.Pointer(C.pali_collect), unsafe.Pointer(c.p)
 }
 
-// Watch calls ggml_backend_sched_set_eval_callback: the collector sees every graph that the
-// scheduler runs.
+// Watch calls ggml_backend_sched_set_eval_callback: c sees every graph that the scheduler runs.
 func (s *Scheduler) Watch(c *Collector) {
 	C.ggml_backend_sched_set_eval_callback(s.p, C.pali_eval_callback(C.pali_collect), unsafe.Pointer(c.p))
 }

@@ -49,8 +49,8 @@ type Model struct {
 	vocab *C.struct_llama_vocab
 }
 
-// Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp
-// ends the process on some bad files.
+// Load calls llama_model_load_from_file for the file at path. The file must have been
+// checked before: llama.cpp ends the process on some bad files.
 func Load(path string, o ModelOptions) (*Model, error) {
 	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1),
 		C.size_t(unsafe.Sizeof(uintptr(0)))))
@@ -128,7 +128,7 @@ type Context struct {
 	v int
 }
 
-// NewContext calls llama_init_from_model (by way of glue.c).
+// NewContext calls llama_init_from_model (by way of glue.c) with the parameters o.
 func (m *Model) NewContext(o ContextOptions) (*Context, error) {
 	params := C.llama_context_default_params()
 	params.n_ctx, params.n_batch, params.n_ubatch = C.uint32_t(o.Size), C.uint32_t(o.Batch), C.uint32_t(o.Batch)
@@ -176,7 +176,8 @@ func (c *Context) Forget(sequence int) {
 	C.llama_memory_seq_rm(C.llama_get_memory(c.p), C.int32_t(sequence), -1, -1)
 }
 
-// SetCausal calls llama_set_causal_attn.
+// SetCausal calls llama_set_causal_attn: causal is whether a position attends only to itself and
+// those before it.
 func (c *Context) SetCausal(causal bool) { C.llama_set_causal_attn(c.p, C.bool(causal)) }
 
 // Logits calls llama_get_logits_ith and copies: the logits [V] of the i-th row of the last batch

@@ -1,6 +1,7 @@
-// Package bench measures how fast a model is on this machine, and which share of the machine's limits it reaches.
+// Package bench measures how fast a model is on this machine, and which share of the machine's
+// limits it reaches.
 //
-//	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each part ──▶ its share of the machine's limit
+//	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each ──▶ share of a limit
 //
 // Before it: a loaded model. After it: a Report, printed by pali bench.
 // This file: the rounds; roofline.go: the shares.
@@ -47,7 +48,7 @@ type Report struct {
 	Machine        Machine `json:"machine"`
 }
 
-// Run measures a model. It ends early when ctx does.
+// Run measures model in rounds as o says. It ends early when ctx does.
 func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) {
 	stop := context.AfterFunc(ctx, model.Decoder.Interrupt)
 	defer stop()

@@ -33,7 +33,7 @@ func (m Model) Memory(cell gguf.Type, prefix, positions int) Memory {
 	return n
 }
 
-// OneImage returns the memory of a usual request about one image.
+// OneImage returns the memory of a usual request about one image, with a KV cache of type cell.
 func (m Model) OneImage(cell gguf.Type) Memory {
 	prefix := m.Vision.Tokens() + PromptPositions
 	return m.Memory(cell, prefix, prefix+AnswerPositions)

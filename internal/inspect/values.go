@@ -26,7 +26,7 @@ const (
 	maxExactBytes    = 256 // of a string that exactText writes whole
 )
 
-// ValueType names a value's type: "uint32", "[2048]string".
+// ValueType names the type of the value v: "uint32", "[2048]string".
 func ValueType(v any) string {
 	if elements, ok := array(v); ok {
 		return fmt.Sprintf("[%d]%s", elements.Len(), elements.Type().Elem())
@@ -34,7 +34,7 @@ func ValueType(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// ShortText writes a value for people, the beginning of a long one.
+// ShortText formats the value v for people, and only the beginning of a long one.
 func ShortText(v any) string {
 	if elements, ok := array(v); ok {
 		return elementsText(elements, maxShortElements, ShortText)

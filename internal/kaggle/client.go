@@ -21,7 +21,7 @@ import (
 	"github.com/pali-gguf/pali/internal/safedial"
 )
 
-// Bounds on what a server may do to us.
+// Bounds on what a server may send.
 const (
 	maxRedirects  = 5
 	maxHeader     = 64 << 10 // bytes
@@ -41,8 +41,8 @@ type Client struct {
 	http         *http.Client
 }
 
-// New returns a client that reaches servers through d. Roots are the certificates to trust, nil:
-// the system's. No proxy is used.
+// New returns a client that reaches servers through d with the credentials who, nil for none. roots
+// are the certificates to trust, nil: the system's. No proxy is used.
 func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
 	return &Client{StallTimeout: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
 		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true,
@@ -73,8 +73,8 @@ func checkAddress(u *url.URL) error {
 	return nil
 }
 
-// get sends a request. The caller closes the body. An error does not contain the address: a signed one
-// is a secret.
+// get sends a request. The caller closes the body. An error does not contain the address: a signed
+// one is a secret.
 func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -144,7 +144,7 @@ func refusal(resp *http.Response) error {
 	return e
 }
 
-// Explain adds to a refusal what to do about it.
+// Explain adds to err, if it is a server's refusal, what to do about it.
 func (h Handle) Explain(err error) error {
 	var s StatusError
 	if !errors.As(err, &s) {
@@ -164,8 +164,8 @@ func (h Handle) Explain(err error) error {
 	return err
 }
 
-// isTemporary reports whether err may not occur again when the request is repeated: lost connections, and
-// statuses that say so.
+// isTemporary reports whether err may not occur again when the request is repeated: lost
+// connections, and statuses that say so.
 func isTemporary(err error) bool {
 	var s StatusError
 	if errors.As(err, &s) {
@@ -234,7 +234,7 @@ func (c *Client) reply(ctx context.Context, address string, into any) error {
 	})
 }
 
-// Newest returns the handle with its newest version, where it has none.
+// Newest returns h with its newest version, where it has none.
 func (c *Client) Newest(ctx context.Context, h Handle) (Handle, error) {
 	if h.Version > 0 {
 		return h, nil
@@ -250,8 +250,8 @@ func (c *Client) Newest(ctx context.Context, h Handle) (Handle, error) {
 	return h, nil
 }
 
-// Files lists the files of a version. Those in folders, and names that could mean something else in
-// a path, are left out.
+// Files lists the files of a version of h. Those in folders, and names that could mean something
+// else in a path, are left out.
 func (c *Client) Files(ctx context.Context, h Handle) ([]string, error) {
 	var names []string
 	token := ""

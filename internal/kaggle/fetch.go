@@ -91,8 +91,8 @@ func (r Request) Exists() bool {
 	return err == nil
 }
 
-// Fetch fetches a file. After an error or a cancelled context what has come stays for the next
-// call, unless its sums are wrong. The error is a FetchError.
+// Fetch fetches the file of r. After an error or a cancelled context what has come stays for the
+// next call, unless its checksums are wrong. The error is a FetchError.
 func (c *Client) Fetch(ctx context.Context, r Request) error {
 	if err := c.fetch(ctx, r); err != nil {
 		_, missing := os.Stat((&part{Request: r}).partial())

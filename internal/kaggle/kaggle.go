@@ -1,8 +1,11 @@
 // Package kaggle fetches files of models from Kaggle, as its own tool kagglehub asks for them.
 //
-//	GET /api/v1/models/OWNER/MODEL/FRAMEWORK/VARIATION/get                    {"versionNumber": 1}
-//	GET /api/v1/models/.../VARIATION/VERSION/files?page_size=25               {"files": [{"name": "x.npz"}], "nextPageToken": ""}
-//	GET /api/v1/models/.../VARIATION/VERSION/download/FILE                    302 to a signed address of Google's storage
+//	GET /api/v1/models/OWNER/MODEL/FRAMEWORK/VARIATION/get
+//	    {"versionNumber": 1}
+//	GET /api/v1/models/.../VARIATION/VERSION/files?page_size=25
+//	    {"files": [{"name": "x.npz"}], "nextPageToken": ""}
+//	GET /api/v1/models/.../VARIATION/VERSION/download/FILE
+//	    302 to a signed address of Google's storage
 //
 // Before it: a handle, and credentials. After it: whole files under their names, which npz.Open
 // reads. This file: handles, and what a variation's files are for; credentials.go; client.go:
@@ -65,8 +68,8 @@ func ParseHandle(s string) (Handle, error) {
 			parts = []string{"google", "paligemma", "jax", text}
 		}
 	}
-	bad := fmt.Errorf(
-		"%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
+	bad := fmt.Errorf("%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or "+
+		"OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
 	if len(parts) != 4 && len(parts) != 5 || slices.ContainsFunc(parts,
 		func(p string) bool { return !word.MatchString(p) }) {
 		return Handle{}, bad
@@ -82,7 +85,7 @@ func ParseHandle(s string) (Handle, error) {
 	return h, nil
 }
 
-// String is the handle as Kaggle writes it.
+// String returns the handle as Kaggle writes it.
 func (h Handle) String() string {
 	s := strings.Join([]string{h.Owner, h.Model, h.Framework, h.Variation}, "/")
 	if h.Version > 0 {
@@ -91,12 +94,13 @@ func (h Handle) String() string {
 	return s
 }
 
-// Page is where a person sees the variation and its files; Licence is where the model's licence is
-// accepted.
-func (h Handle) Page() string    { h.Version = 0; return "https://" + Host + "/models/" + h.String() }
+// Page returns the address where a person sees the variation and its files.
+func (h Handle) Page() string { h.Version = 0; return "https://" + Host + "/models/" + h.String() }
+
+// Licence returns the address where a person accepts the model's licence.
 func (h Handle) Licence() string { return "https://" + Host + "/models/" + h.Owner + "/" + h.Model }
 
-// Address is where a file of the variation is downloaded. The handle has a version.
+// Address returns where file, one of the variation's, is downloaded. The handle has a version.
 func (h Handle) Address(file string) string { return h.api() + "/download/" + file }
 
 func (h Handle) api() string { return "https://" + Host + "/api/v1/models/" + h.String() }

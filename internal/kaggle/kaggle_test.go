@@ -198,8 +198,8 @@ func whole(s *kaggletest.Server, b []byte, status int) {
 	})
 }
 
-// What goes wrong is said in a sentence that does not contain the signed address, leaves no file, and
-// no part where nothing has come.
+// What goes wrong is said in a sentence that does not contain the signed address, leaves no file,
+// and no part where nothing has come.
 func TestFetchFails(t *testing.T) {
 	answers := func(status int, message string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool { kaggletest.Refuse(w, status, message); return true }

@@ -31,8 +31,8 @@ type FileInfo struct {
 	Parameters int64  // elements of all tensors
 }
 
-// Read checks the text file and the vision file as before a run. Where one is refused, the Info
-// holds what was read before that.
+// Read checks the text file and the vision file of f as before a run. Where one is refused, the
+// Info holds what was read before that.
 func Read(f Files) (m Info, err error) {
 	if err = m.readText(f.Text); err == nil {
 		err = m.readVision(f.Vision)
@@ -67,7 +67,8 @@ func (m Info) CheckPair() error {
 	return nil
 }
 
-// CheckPair checks both files as before a run, and that they belong together.
+// CheckPair checks the text file and the vision file of f as before a run, and that they belong
+// together.
 func CheckPair(f Files) error {
 	m, err := Read(f)
 	if err != nil {
@@ -76,15 +77,15 @@ func CheckPair(f Files) error {
 	return m.CheckPair()
 }
 
-// ReadVision checks a vision file and returns its sizes.
+// ReadVision checks the vision file at path and returns its sizes.
 func ReadVision(path string) (paligemma.VisionConfig, error) {
 	var m Info
 	err := m.readVision(path)
 	return m.Vision, err
 }
 
-// Check checks an opened file as what its architecture says it is; any other than a vision or a
-// mask file as a text file.
+// Check checks the opened file f as the kind that its architecture names; any other than a vision
+// or a mask file as a text file.
 func Check(f *gguf.File) (kind paligemma.FileKind, err error) {
 	architecture, _ := gguf.Get[string](f, gemma.KeyArchitecture)
 	switch kind = paligemma.KindOf(architecture); kind {
@@ -126,7 +127,8 @@ func describeFile(path string, f *gguf.File) FileInfo {
 	return d
 }
 
-// Identify writes to h what distinguishes the files at paths: their keys, and the beginning of each tensor.
+// Identify writes to h what distinguishes the files at paths: their keys, and the beginning of each
+// tensor.
 func Identify(h io.Writer, paths ...string) error {
 	for _, path := range paths {
 		err := WithFile(path, func(f *gguf.File) error {

@@ -44,7 +44,8 @@ type Encoder struct {
 	stages  map[string]ggml.Tensor
 }
 
-// Load reads an mmproj file that has passed mmproj.Check and prepares its graph.
+// Load reads the mmproj file f, which has passed mmproj.Check with the sizes c, and prepares its
+// graph to run as o says.
 func Load(f *gguf.File, c paligemma.VisionConfig, o Options) (*Encoder, error) {
 	return load(f, c, o, false)
 }

@@ -20,7 +20,8 @@ type shape struct{ prefix, total int }
 
 // Prefill puts the image embeddings [n*T,E] and the tokens' rows of the token table into one
 // embedding batch, decodes it with causal attention off, and returns the logits [V] of the last
-// row. It keeps the context for the next call if that fits into it.
+// row. It makes room for maxNewTokens more positions, and keeps the context for the next call if
+// that fits into it.
 func (m *Model) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
 	return m.prefill(embeddings, tokens, maxNewTokens, false)
 }

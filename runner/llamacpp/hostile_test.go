@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// live is a complete life of a model: load, encode, prefill, two steps, close. An error is as good as
-// an answer.
+// live is a complete life of a model: load, encode, prefill, two steps, close. An error is as good
+// as an answer.
 func live(text, vision string) error {
 	m, err := Open(text, vision, Options{Threads: 1, KV: "f16", Device: "cpu", MaxContext: 4096})
 	if err != nil {

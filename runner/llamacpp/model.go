@@ -79,7 +79,7 @@ type Model struct {
 	step      *llama.Batch
 }
 
-// Open checks and loads a text file and its mmproj file.
+// Open checks and loads the text file at text and its mmproj file at projector, to run as o says.
 func Open(text, projector string, o Options) (*Model, error) {
 	llama.Init(ggml.LogCallback())
 	filled, err := o.settings()

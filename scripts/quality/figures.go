@@ -70,7 +70,7 @@ type results struct {
 	counts []int                // of metrics: how many each is over
 	sizes  map[string]estimated // by type
 
-	questions          string // the file
+	questions         string // the file
 	spread, spreadMax float64
 }
 

@@ -206,9 +206,9 @@ func (m *measurement) flatten() error {
 	return os.WriteFile(m.weights(flat), out, 0o600)
 }
 
-// columnSpread returns how much a matrix's columns differ: the mean square of what meets the most important
-// tenth of them begins, over that where the least important tenth ends. It returns the median over
-// all matrices of the text file, and the largest.
+// columnSpread returns how much a matrix's columns differ: the mean square of what meets the most
+// important tenth of them begins, over that where the least important tenth ends. It returns the
+// median over all matrices of the text file, and the largest.
 func (m *measurement) columnSpread() (median, largest float64, err error) {
 	matrix, err := quant.OpenImatrix(m.weights(calibrated))
 	if err != nil {

@@ -121,7 +121,8 @@ their places in the answer, the first ones first, which is what there is without
 
 func drawCurves(path string, ranks []ranking) error {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = "Detections of the demo checkpoint at IoU 0.5 (thick) and 0.75 (thin)", "recall", "precision"
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = "Detections of the demo checkpoint at IoU 0.5 (thick) and "+
+		"0.75 (thin)", "recall", "precision"
 	p.Y.Min, p.Y.Max, p.X.Min, p.X.Max = 0.5, 1, 0, 1
 	p.Legend.Left, p.Legend.Padding = true, vg.Points(2)
 	p.Add(plotter.NewGrid())

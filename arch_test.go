@@ -51,12 +51,16 @@ var allowed = map[string][]string{
 		"internal/atomicfile", "internal/strips"},
 
 	// From images and a prompt to an answer, its objects, its scores.
-	"runner":        {"paligemma"},
-	"tasks":         {"paligemma", "runner", "tasks/masks"},
-	"tasks/masks":   {"paligemma", "gguf", "tensor"},
-	"tasks/draw":    {"tasks", "tasks/masks"},
-	"tasks/dataset": {"runner", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile", "internal/journal"},
-	"eval":          {"runner", "tasks", "tasks/masks", "internal/journal"},
+	"runner":      {"paligemma"},
+	"tasks":       {"paligemma", "runner", "tasks/masks"},
+	"tasks/masks": {"paligemma", "gguf", "tensor"},
+	"tasks/draw":  {"tasks", "tasks/masks"},
+	"tasks/dataset": {"runner", "mmproj/imageproc", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile",
+		"internal/journal"},
+	"eval": {"runner", "tasks", "tasks/masks", "internal/journal"},
+
+	// From answers to what a quantizer rounds by.
+	"quant/calibrate": {cgo, "gguf", "runner", "eval", "quant", "bindings/ggml", "internal/atomicfile"},
 
 	// The library.
 	"": {cgo, "paligemma", "mmproj/imageproc", "runner", "runner/llamacpp", "tasks", "tasks/masks", "internal/host",
@@ -79,7 +83,8 @@ var allowed = map[string][]string{
 	"internal/strips":     {},
 	"internal/terminal":   {},
 	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
-	"internal/inspect":    {cgo, "tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/strips"},
+	"internal/inspect": {cgo, "tensor", "npz", "gguf", "mmproj", "convert", "quant", "internal/store",
+		"internal/strips"},
 	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "npz", "quant", "convert",
 		"convert/sentencepiece",
 		"internal/store"},

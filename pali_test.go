@@ -12,6 +12,10 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/convert"
+	"github.com/pali-gguf/pali/convert/sentencepiece"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
@@ -88,6 +92,31 @@ func TestRefused(t *testing.T) {
 	}
 	if text, err := m.Caption(ctx, img, "de"); err != nil || text != "Kreis in gelb und Dreieck in lila auf Weiß" {
 		t.Errorf("afterwards: %q, %v", text, err)
+	}
+}
+
+// The zero values of the options below the library work or are refused, as the library's own do.
+func TestZeroOptions(t *testing.T) {
+	img, err := pali.OpenImage(photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := 28
+	if !slices.Equal(imageproc.Preprocess(img, side, ""), imageproc.Preprocess(img, side, imageproc.Antialias)) {
+		t.Error("the zero Resize is not Antialias")
+	}
+	if _, err := imageproc.Open(photo, imageproc.Limits{}); !errors.As(err, new(pali.LimitError)) {
+		t.Errorf("zero limits of an image: %v", err)
+	}
+	src, err := npz.Open("testdata/demo/demo.npz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	for _, o := range []convert.Options{{}, {Name: "a"}} {
+		if _, err := convert.Run(t.Context(), src, &sentencepiece.Model{}, o); err == nil {
+			t.Errorf("%+v: converted", o)
+		}
 	}
 }
 

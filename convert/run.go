@@ -4,6 +4,7 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -112,6 +113,9 @@ func Measure(src Source, vocab *sentencepiece.Model, o Options) (*Result, error)
 func prepare(src Source, vocab *sentencepiece.Model, o Options) (*layout, *Result, error) {
 	if err := checkName(o.Name); err != nil {
 		return nil, nil, err
+	}
+	if o.Text == nil || o.Vision == nil {
+		return nil, nil, errors.New("convert: no encoder: Options.Text and Options.Vision say in which types the files are stored")
 	}
 	c, err := readCheckpoint(src)
 	if err != nil {

@@ -1,10 +1,11 @@
 // Package eval scores answers: texts, boxes, masks, and how far a model's distributions are from
 // another's.
 //
-// Before it: questions with their true answers (question.go), and what a model answered (package
-// runner, through pali eval). After it: a row for each question (row.go), kept in a journal so that
-// a stopped run goes on (journal.go), and what they come to (summary.go).
+// Before it: questions with their true answers (question.go), and a model to ask (package runner).
+// After it: a row for each question (row.go), kept in a journal so that a stopped run goes on
+// (journal.go), and what they come to (summary.go).
 //
+//	ask.go         the loop
 //	text.go        equal to a truth; ANLS; relaxed accuracy
 //	vqa.go         VQA accuracy
 //	detection.go   F1 and IoU of boxes

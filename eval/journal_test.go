@@ -159,11 +159,11 @@ func TestQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Question{
-		{"a.png", "caption en", References{[]string{"<x>"}, false}, 1, filepath.Join(folder, "a.png")},
-		{"pictures/b.png", "", References{[]string{"1", "one"}, true}, 3, filepath.Join(other, "b.png")},
-		{"a.png", "ocr", References{}, 4, filepath.Join(folder, "a.png")},
-		{"a.png", "ocr", References{}, 5, filepath.Join(folder, "a.png")},
-		{"a.png", "ocr", References{[]string{"1"}, true}, 6, filepath.Join(folder, "a.png")},
+		{"a.png", "caption en", References{[]string{"<x>"}, false}, path, 1, filepath.Join(folder, "a.png")},
+		{"pictures/b.png", "", References{[]string{"1", "one"}, true}, path, 3, filepath.Join(other, "b.png")},
+		{"a.png", "ocr", References{}, path, 4, filepath.Join(folder, "a.png")},
+		{"a.png", "ocr", References{}, path, 5, filepath.Join(folder, "a.png")},
+		{"a.png", "ocr", References{[]string{"1"}, true}, path, 6, filepath.Join(folder, "a.png")},
 	}
 	if d := cmp.Diff(want, have); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

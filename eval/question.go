@@ -27,9 +27,13 @@ type Question struct {
 	Prefix string     `json:"prefix"` // the prompt
 	Suffix References `json:"suffix"`
 
+	File string `json:"-"` // path of the file that holds it
 	Line int    `json:"-"` // in the file, from 1
 	Path string `json:"-"` // of the image
 }
+
+// Wrap returns err with the place of the question that it is about.
+func (q *Question) Wrap(err error) error { return fmt.Errorf("%s: line %d: %w", q.File, q.Line, err) }
 
 // References are the true answers to a question.
 type References struct {
@@ -97,7 +101,7 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 		if len(line) == 0 {
 			continue
 		}
-		q := Question{Line: n}
+		q := Question{File: path, Line: n}
 		err := json.Unmarshal(line, &q)
 		if err == nil {
 			err = q.check(folder)
@@ -106,7 +110,7 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 			err = fmt.Errorf("more than %d questions", maxQuestions)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", path, n, err)
+			return nil, q.Wrap(err)
 		}
 		all = append(all, q)
 	}

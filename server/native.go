@@ -5,11 +5,12 @@ package server
 import (
 	"bytes"
 	"encoding/json"
-	"image/png"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/disintegration/imaging"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
@@ -206,7 +207,7 @@ func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Ima
 	}
 	defer release()
 	var b bytes.Buffer
-	if err := png.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects)); err != nil {
+	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects), imaging.PNG); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")

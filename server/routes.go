@@ -3,6 +3,7 @@ package server
 // This file: a server is made of its routes, all of which are listed here.
 
 import (
+	"cmp"
 	"io"
 	"log"
 	"net/http"
@@ -15,6 +16,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	o.Options, o.MaxBody = o.WithDefaults(), cmp.Or(o.MaxBody, 32<<20)
 	s := &Server{Options: o, engine: engine.New(o.Options), mux: http.NewServeMux(), bodies: &bodies{max: o.MaxBody},
 		images: &imageReader{}, requests: &requestMetrics{ended: map[[2]string]int64{}},
 		logger: log.New(o.Log, "pali: ", 0)}

@@ -4,6 +4,7 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
+//	serve.go                                           connections, until the server is stopped
 //	guard.go       access.go                           who may ask: Host, Origin, key
 //	routes.go                                          which handler answers: all routes are listed there
 //	body.go        handle.go                           the bounded body, and the request that it holds
@@ -51,8 +52,8 @@ type Options struct {
 	engine.Options
 	Access
 	Version string
-	Models  []*Model  // one at least; the first is loaded by Load
-	MaxBody int64     // bytes of a request
+	Models  []*Model  // the first is loaded by Load
+	MaxBody int64     // bytes of a request; 0: 32 MiB
 	URLs    bool      // whether images may be given by their address
 	Log     io.Writer // a line for each request; nil: none
 }
@@ -72,6 +73,9 @@ type Server struct {
 // Load loads the first model, so that it is there when it is asked. Until then /health reports that
 // the server is loading.
 func (s *Server) Load(ctx context.Context) error {
+	if len(s.Models) == 0 {
+		return engine.ErrNoModel
+	}
 	return s.engine.Load(ctx, &s.Models[0].Model, s.KeepAlive)
 }
 

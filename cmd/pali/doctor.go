@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -18,7 +16,6 @@ import (
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/inspect"
 	"github.com/pali-gguf/pali/internal/progress"
-	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
@@ -94,7 +91,8 @@ func examine() diagnosis {
 		if available := host.AvailableMemory(); device.Type() == ggml.CPU && available > 0 {
 			free = available // ggml takes all of it for free
 		}
-		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(), device.Features(), free, total})
+		d.Devices = append(d.Devices, deviceHealth{device.Name(), device.Backend(), device.Description(),
+			device.Features(), free, total})
 	}
 	faults := llamacpp.LibraryFaults()
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
@@ -112,7 +110,8 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 	writeSlow(w)
 	fmt.Fprintf(w, "threads: %d\n", d.Threads)
 	for _, v := range d.Devices {
-		fmt.Fprintf(w, "device %s (%s): %s, %s free of %s\n", v.Name, v.Backend, v.Description, bytesText(int64(v.Free)), bytesText(int64(v.Total)))
+		fmt.Fprintf(w, "device %s (%s): %s, %s free of %s\n", v.Name, v.Backend, v.Description,
+			bytesText(int64(v.Free)), bytesText(int64(v.Total)))
 		if len(v.Features) > 0 {
 			fmt.Fprintf(w, "    %s\n", strings.Join(v.Features, " "))
 		}
@@ -131,10 +130,12 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// health opens, checks and reads a file, or the pair in a folder.
+// health checks a file, or the pair in a folder.
 func health(ctx context.Context, stderr io.Writer, path string) fileHealth {
 	h := fileHealth{Path: path}
-	is, err := checkHealth(ctx, stderr, path)
+	bar := progress.Bytes(stderr, "doctor")
+	defer bar.Close()
+	is, err := inspect.Check(ctx, path, bar.Set)
 	if is != "" {
 		h.Is = is + ", "
 	}
@@ -142,45 +143,4 @@ func health(ctx context.Context, stderr io.Writer, path string) fileHealth {
 		h.Error = withFlag(err).Error()
 	}
 	return h
-}
-
-func checkHealth(ctx context.Context, stderr io.Writer, path string) (is string, err error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return checkPair(ctx, stderr, path)
-	}
-	l, err := inspect.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	is = "checkpoint"
-	if l.File != nil {
-		kind, err := store.Check(l.File)
-		if is = string(kind) + " file"; err != nil {
-			return is, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	bar := progress.Bytes(stderr, "doctor")
-	defer bar.Close()
-	return is, errors.Join(l.Read(ctx, func(int) io.Writer { return io.Discard }, bar.Set), l.Unchanged())
-}
-
-// checkPair checks both files of a folder, and that they belong together, and the mask file that
-// serves them if there is one.
-func checkPair(ctx context.Context, stderr io.Writer, folder string) (is string, err error) {
-	files, err := store.Find(folder, "", "")
-	if err != nil {
-		return "", err
-	}
-	paths := []string{files.Text, files.Vision}
-	is = "pair"
-	if files.Masks != "" { // of several that could serve, none does
-		paths, is = append(paths, files.Masks), "pair with masks"
-	}
-	for _, path := range paths {
-		if _, err := checkHealth(ctx, stderr, path); err != nil {
-			return "", err
-		}
-	}
-	return is, store.CheckPair(files)
 }

@@ -1,6 +1,6 @@
 package main
 
-// This file: pali eval. Before it: package eval reads the questions. After it: evaluation.go asks them, package eval scores the answers.
+// This file: pali eval.
 
 import (
 	"bufio"
@@ -10,9 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 type evalFlags struct {
@@ -54,7 +58,8 @@ by token, and at each position the Kullback-Leibler divergence of the model's di
 	fs.StringVar(&f.questions, "questions", "", "questions about images, a JSON object a line")
 	fs.StringVar(&f.images, "images", "", "folder of the images (default: that of the questions' file)")
 	fs.StringVar(&f.against, "against", "", "text GGUF of the reference, or the folder that holds it")
-	fs.StringVar(&f.againstMmproj, "against-mmproj", "", "vision GGUF of the reference (default: the mmproj-*.gguf beside it)")
+	fs.StringVar(&f.againstMmproj, "against-mmproj", "",
+		"vision GGUF of the reference (default: the mmproj-*.gguf beside it)")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
@@ -97,6 +102,100 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	return printSummary(cmd.OutOrStdout(), s)
 }
 
+// evaluate asks the questions that the file of --per-question has no answer to, and returns the
+// records of all.
+func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
+	questions, err := eval.ReadQuestions(f.questions, f.images)
+	if err != nil {
+		return nil, err
+	}
+	model, reference, err := f.files()
+	if err != nil {
+		return nil, err
+	}
+	id := store.NewIdentity(f.resize, f.maxTokens, f.kv, f.device, f.gpuLayers)
+	if err := eval.WriteIdentity(id, questions); err != nil {
+		return nil, err
+	}
+	id.OptionalModels(model.Text, model.Vision, reference.Text, reference.Vision, model.Masks)
+	run, err := id.Text(8)
+	if err != nil {
+		return nil, err
+	}
+	j := &eval.Journal{}
+	if f.perQuestion != "" {
+		if j, err = eval.OpenJournal(f.perQuestion, run, questions, f.force); err != nil {
+			return nil, err
+		}
+		defer j.Close()
+	}
+	if n := len(j.Rows); n == len(questions) {
+		return j.Rows, nil
+	} else if n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", f.perQuestion, n, len(questions))
+	}
+	err = f.ask(cmd, run, questions[len(j.Rows):], j, model, reference)
+	return j.Rows, err
+}
+
+// files finds the files that the flags mean; reference has none without --against.
+func (f *evalFlags) files() (model, reference store.Files, err error) {
+	if f.model == "" {
+		return model, reference, usagef("no model: give a text GGUF or its folder with -m")
+	}
+	if model, err = store.Find(f.model, f.mmproj, f.masks); err == nil && f.against != "" {
+		reference, err = store.Find(f.against, f.againstMmproj, "")
+	}
+	if err == nil {
+		err = model.MasksErr
+	}
+	return model, reference, err
+}
+
+// ask loads the models and asks questions.
+func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Question, j *eval.Journal,
+	model, reference store.Files) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	warnSlow(cmd.ErrOrStderr())
+	open := func(files store.Files) (*pali.Model, *runner.ImageCache, error) {
+		options.Vision = files.Vision
+		m, err := pali.Open(files.Text, options)
+		if err != nil {
+			return nil, nil, err
+		}
+		pixels := imageproc.PixelReader(f.limits, m.Config().ImageSize, imageproc.Resize(f.resize))
+		return m, &runner.ImageCache{Runner: m.Runner(), Pixels: pixels}, nil
+	}
+	a := eval.Asker{Run: run, MaxTokens: f.maxTokens}
+	m, images, err := open(model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	a.Model = images
+	if reference.Text != "" {
+		m, images, err := open(reference)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		a.Reference = images
+	}
+	if model.Masks != "" {
+		decoder, err := masks.Open(model.Masks)
+		if err != nil {
+			return err
+		}
+		a.Mask = eval.NewMask(decoder)
+	}
+	bar := progress.Count(cmd.ErrOrStderr(), "eval")
+	defer bar.Close()
+	return a.Ask(cmd.Context(), questions, j, bar.Set)
+}
+
 // printSummary writes the scores for people, in percent.
 func printSummary(out io.Writer, s eval.Summary) error {
 	w := bufio.NewWriter(out)
@@ -113,9 +212,12 @@ func printSummary(out io.Writer, s eval.Summary) error {
 	}
 	table.Flush()
 	if a := s.Against; a != nil {
-		fmt.Fprintf(w, "\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), same most probable token %.1f %%, same answers %.1f %%\n",
+		fmt.Fprintf(w, "\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), "+
+			"same most probable token %.1f %%, same answers %.1f %%\n",
 			a.Positions, a.KLMean, a.KLP99, 100*a.EqualTop, 100*a.Equal)
 	}
-	fmt.Fprintf(w, "\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, of the answers' tokens %.2f ms\n", s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
+	fmt.Fprintf(w, "\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, "+
+		"of the answers' tokens %.2f ms\n",
+		s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
 	return w.Flush()
 }

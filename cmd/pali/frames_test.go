@@ -126,7 +126,7 @@ func TestFramesCalledWrongly(t *testing.T) {
 		"want 0 to 256":                {[]string{"caption", "-i", "film.gif", "--frames", "257"}, 2},
 		"--stride -1":                  {[]string{"caption", "-i", "film.gif", "--stride", "-1"}, 2},
 		"--frames is for one":          {[]string{"caption", "-i", "film.gif", "-i", "film.gif", "--frames", "2"}, 2},
-		"at most 127":           {[]string{"caption", "-i", "film.gif", "--frames", "200"}, 1},
+		"at most 127":                  {[]string{"caption", "-i", "film.gif", "--frames", "200"}, 1},
 		"unknown flag: --frames":       {[]string{"detect", "star", "-i", "film.gif", "--frames", "2"}, 2},
 		"is a folder, want an image f": {[]string{"ocr", "-i", "film"}, 1},
 	} {

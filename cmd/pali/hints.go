@@ -11,7 +11,9 @@ import (
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
 // fileFlags are the flags that name the files of a model.
@@ -28,6 +30,12 @@ func withFlag(err error) error {
 	switch {
 	case errors.As(err, new(atomicfile.ExistsError)):
 		return fmt.Errorf("%w; use --force to replace it", err)
+	case errors.As(err, new(calibrate.OtherRunError)):
+		return fmt.Errorf("%w: remove it, or use --force", err)
+	case errors.Is(err, dataset.ErrOtherRun):
+		return fmt.Errorf("%w: start again as then, use --force to forget it, or choose another folder", err)
+	case errors.Is(err, dataset.ErrNoImages):
+		return fmt.Errorf("%w; --recursive looks into the folders below", err)
 	case errors.As(err, &limit):
 		return fmt.Errorf("%w (--max-image-%s)", err, limit.Limit)
 	case errors.As(err, &missing):

@@ -1,23 +1,25 @@
 package main
 
-// This file: pali imatrix. Before it: package eval reads the questions. After it: calibrate.go runs the model; pali quantize and pali convert use what it writes.
+// This file: pali imatrix.
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/eval"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/progress"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/quant"
+	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 type imatrixFlags struct {
@@ -55,7 +57,8 @@ way, and gives the same file. --merge adds up files of several runs.`,
 	f.addFiles(fs)
 	fs.StringVar(&f.questions, "questions", "", "questions about images, a JSON object a line")
 	fs.StringVarP(&f.output, "output", "o", "", "file to write")
-	fs.StringArrayVar(&f.merge, "merge", nil, "file of an earlier run to add up; give it two times or more, and no model")
+	fs.StringArrayVar(&f.merge, "merge", nil,
+		"file of an earlier run to add up; give it two times or more, and no model")
 	f.addThreads(fs)
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens, where no suffix is given")
@@ -85,6 +88,9 @@ func (f *imatrixFlags) check() error {
 	case f.every < 1:
 		return usagef("--save-every %d: want 1 or more", f.every)
 	}
+	if _, err := imageproc.ParseResize(f.resize); err != nil {
+		return usageError{err}
+	}
 	return nil
 }
 
@@ -102,73 +108,110 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if err := mayWrite(f.output, f.force); err != nil {
+	if err := atomicfile.MayWrite(f.output, f.force); err != nil {
 		return err
 	}
 	start := time.Now()
-	m, resumed, err := &quant.Imatrix{}, 0, error(nil)
+	var m *quant.Imatrix
+	var c *calibrate.Run // nil with --merge
+	var err error
 	if len(f.merge) > 0 {
-		err = f.add(m)
+		m, err = f.add()
 	} else {
-		m, resumed, err = f.calibrate(cmd)
+		m, c, err = f.calibrate(cmd)
 	}
 	if err != nil {
 		return err
 	}
 	b, err := m.Bytes(gguf.F32)
 	if err == nil {
-		err = writeWhole(f.output, b, f.force)
+		err = atomicfile.WriteFile(f.output, b, f.force)
 	}
 	if err != nil {
 		return err
 	}
-	if len(f.merge) == 0 {
-		if err := os.Remove(f.statePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	r := imatrixReport{Path: f.output, Bytes: len(b), Matrices: len(m.Squares), Questions: m.Chunks,
+		Ms: progress.Milliseconds(time.Since(start))}
+	if c != nil {
+		if err := c.Forget(); err != nil {
 			return err
 		}
+		r.Resumed = c.Resumed()
 	}
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), imatrixReport{f.output, len(b), len(m.Squares), m.Chunks, resumed, progress.Milliseconds(time.Since(start))})
+		return printJSON(cmd.OutOrStdout(), r)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d questions, %d matrices, %s\n", m.Chunks, len(m.Squares), bytesText(int64(len(b))))
+	fmt.Fprintf(cmd.ErrOrStderr(), "%d questions, %d matrices, %s\n", m.Chunks, len(m.Squares),
+		bytesText(int64(len(b))))
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), f.output)
 	return err
 }
 
 // add adds up the files of --merge.
-func (f *imatrixFlags) add(m *quant.Imatrix) error {
+func (f *imatrixFlags) add() (*quant.Imatrix, error) {
+	m := &quant.Imatrix{}
 	for _, path := range f.merge {
 		o, err := quant.OpenImatrix(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := m.Merge(o); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return nil
+	return m, nil
 }
 
-// mayWrite tells before any work is done whether a file could be written.
-func mayWrite(path string, force bool) error {
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return err
-	}
-	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: 1}}, atomicfile.Options{Force: force})
+// begin reads the questions, and the state of a stopped run if there is one. files are the model's.
+func (f *imatrixFlags) begin() (c *calibrate.Run, files store.Files, err error) {
+	questions, err := eval.ReadQuestions(f.questions, "")
 	if err != nil {
-		return err
+		return nil, files, err
 	}
-	return set.Abort()
+	if files, err = store.Find(f.model, f.mmproj, ""); err != nil {
+		return nil, files, err
+	}
+	id := store.NewIdentity(f.resize, f.maxTokens)
+	id.Contents(f.questions)
+	id.Models(files.Text, files.Vision)
+	run, err := id.Text(32)
+	if err != nil {
+		return nil, files, err
+	}
+	c, err = calibrate.Begin(calibrate.Options{
+		Questions: questions, Dataset: filepath.Base(f.questions), MaxTokens: f.maxTokens,
+		ID: run, State: f.output + ".state", SaveEvery: f.every, Force: f.force,
+	})
+	return c, files, err
 }
 
-// writeWhole writes a file that appears when it is complete.
-func writeWhole(path string, b []byte, force bool) error {
-	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: int64(len(b))}}, atomicfile.Options{Force: force})
+// calibrate asks the questions.
+func (f *imatrixFlags) calibrate(cmd *cobra.Command) (*quant.Imatrix, *calibrate.Run, error) {
+	c, files, err := f.begin()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if _, err := set.WriterAt(0).WriteAt(b, 0); err != nil {
-		return errors.Join(err, set.Abort())
+	if n := c.Resumed(); n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", c.State, n, len(c.Questions))
 	}
-	return set.Commit()
+	f.kv, f.device = "f32", "cpu"
+	options, err := f.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	warnSlow(cmd.ErrOrStderr())
+	collector := ggml.NewCollector()
+	defer collector.Free()
+	model, err := llamacpp.Open(files.Text, files.Vision, llamacpp.Options{
+		Threads: options.Threads, KV: options.KV, Device: options.Device, Collect: collector,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer model.Close()
+	pixels := imageproc.PixelReader(f.limits, model.Config().ImageSize, imageproc.Resize(f.resize))
+	bar := progress.Count(cmd.ErrOrStderr(), "imatrix")
+	defer bar.Close()
+	m, err := c.Ask(cmd.Context(), &runner.ImageCache{Runner: model.Runner(), Pixels: pixels}, collector, bar.Set)
+	return m, c, err
 }

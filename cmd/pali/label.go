@@ -1,12 +1,9 @@
 package main
 
-// This file: pali label. Before it: the command line; images.go lists the images. After it: labelling.go asks the model, package tasks/dataset writes.
+// This file: the flags of pali label, and the prompts that they mean; labelling.go: what it does.
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -66,17 +63,22 @@ anew each time: correct labels by hand in a copy. An image that cannot be read i
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
 	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
 	ofClasses, others := labelTasks()
-	fs.StringVar(&f.task, "task", "", orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))
+	fs.StringVar(&f.task, "task", "",
+		orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))
 	fs.IntVar(&f.classesPerPrompt, "classes-per-prompt", 1, "how many classes one prompt asks for")
 	fs.StringVar(&f.lang, "lang", "en", "language of --task caption and describe")
-	fs.StringSliceVar(&f.formats, "format", []string{"coco"}, "what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
+	fs.StringSliceVar(&f.formats, "format", []string{"coco"},
+		"what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
 	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
 	fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-	fs.BoolVar(&f.strict, "strict", false, "let answers about objects have no other form than that of objects with the labels asked for")
-	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
+	fs.BoolVar(&f.strict, "strict", false,
+		"let answers about objects have no other form than that of objects with the labels asked for")
+	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
+		"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	fs.BoolVarP(&f.recursive, "recursive", "r", false, "look into the folders below a folder too")
-	fs.BoolVarP(&f.zero, "null", "0", false, "the list on standard input is parted by zero bytes, as find -print0 does it")
+	fs.BoolVarP(&f.zero, "null", "0", false,
+		"the list on standard input is parted by zero bytes, as find -print0 does it")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	addLimits(fs, &f.limits)
@@ -173,7 +175,8 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 	case slices.Contains(ofClasses, f.task):
 		return f.classPrompts()
 	case !slices.Contains(others, f.task):
-		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task, orList(append(ofClasses, others...)))
+		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task,
+			orList(append(ofClasses, others...)))
 	}
 	p, err := tasks.Find(f.task).Prompt(f.lang, "")
 	if err == nil && f.classes != "" {
@@ -185,26 +188,16 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 	return []tasks.Prompt{p}, nil
 }
 
-// maxClasses bounds a file of classes in bytes.
-const maxClasses = 1 << 20
-
 // classPrompts asks for the classes of the file, --classes-per-prompt at once.
 func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
 	if f.classes == "" {
 		return nil, usagef("--task %s without --classes", f.task)
 	}
-	b, err := imageproc.ReadFile(f.classes, maxClasses)
+	classes, err := dataset.ReadClasses(f.classes)
 	if err != nil {
 		return nil, err
 	}
-	things, err := readClasses(strings.NewReader(string(b)))
-	if err == nil && len(things) == 0 {
-		err = errors.New("no classes: want one a line")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.classes, err)
-	}
-	for some := range slices.Chunk(things, f.classesPerPrompt) {
+	for some := range slices.Chunk(classes, f.classesPerPrompt) {
 		prompt, err := tasks.Find(f.task).Prompt("", "", some...)
 		if err != nil {
 			return nil, err
@@ -212,22 +205,6 @@ func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
 		all = append(all, prompt)
 	}
 	return all, nil
-}
-
-// readClasses reads things, one a line, each once.
-func readClasses(r io.Reader) (all []string, err error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxClasses)
-	for n := 1; lines.Scan(); n++ {
-		thing := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
-		if strings.Contains(thing, ";") {
-			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which separates things in a prompt", n, thing)
-		}
-		if thing != "" && !slices.Contains(all, thing) {
-			all = append(all, thing)
-		}
-	}
-	return all, lines.Err()
 }
 
 func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
@@ -238,7 +215,9 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	sources, err := gather(args, cmd.InOrStdin(), f.zero, f.recursive, f.output)
+	sources, err := dataset.FindSources(args, dataset.FindOptions{
+		Recursive: f.recursive, Skip: f.output, List: cmd.InOrStdin(), Zero: f.zero,
+	})
 	if err != nil {
 		return err
 	}

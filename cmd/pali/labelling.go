@@ -1,24 +1,19 @@
 package main
 
-// This file: the model of pali label, and what the command says. Before it: label.go. After it: package tasks/dataset, whose pipeline calls back here.
+// This file: a run of pali label, and what it says.
 
 import (
-	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/journal"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
-	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -26,38 +21,25 @@ import (
 
 // labelling is a run under way.
 type labelling struct {
-	flags           *labelFlags
-	prompts         []tasks.Prompt
-	strict          []*tasks.Grammar // of each prompt; nil where it asks for no objects, or without --strict
-	text, projector string           // paths
-	side            int              // of the pixels that the model sees
-	name            string           // names what the answers depend on
-	decoder         *masks.Decoder   // nil without a mask file
-	model           *pali.Model      // nil until there is something to ask
-	runner          *runner.Runner
-	encoded         int // images that the vision model has seen
-	bad             []badImage
-}
-
-// badImage is an image that is left out.
-type badImage struct {
-	Image string `json:"image"`
-	Error string `json:"error"`
+	flags   *labelFlags
+	prompts []tasks.Prompt
+	side    int            // of the pixels that the model sees
+	id      string         // names what the answers depend on
+	decoder *masks.Decoder // nil without a mask file
+	asker   *dataset.Asker // nil until there is something to ask
 }
 
 // labelling finds the files that the flags mean, and what the answers depend on.
 func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*labelling, error) {
 	l := &labelling{flags: f, prompts: prompts}
-	var err error
-	if _, err = f.options(); err != nil {
+	if _, err := f.options(); err != nil {
 		return nil, err
 	}
 	files, err := store.Find(f.model, f.mmproj, "")
 	if err != nil {
 		return nil, err
 	}
-	l.text, l.projector = files.Text, files.Vision
-	vision, err := store.ReadVision(l.projector)
+	vision, err := store.ReadVision(files.Vision)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +47,19 @@ func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*lab
 	if err := l.openMasks(cmd); err != nil {
 		return nil, err
 	}
-	l.name, err = l.identify()
+	id := store.NewIdentity(f.resize, f.maxTokens, f.strict, f.kv, f.device, f.gpuLayers)
+	var texts []string
+	for _, p := range prompts {
+		texts = append(texts, p.Text)
+	}
+	fmt.Fprintf(id, "%q\n", texts)
+	id.Models(files.Text, files.Vision)
+	l.id, err = id.Text(8)
 	return l, err
 }
 
-// openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are asked for, and no formats of masks.
+// openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are
+// asked for, and no formats of masks.
 func (l *labelling) openMasks(cmd *cobra.Command) error {
 	path, err := l.flags.maskFile(l.flags.masks)
 	if err != nil {
@@ -93,19 +83,10 @@ func (l *labelling) openMasks(cmd *cobra.Command) error {
 	return nil
 }
 
-// identify returns a text that differs for runs whose answers may differ. A model is known by its keys and the beginning of each tensor.
-func (l *labelling) identify() (string, error) {
-	f, h := l.flags, sha256.New()
-	fmt.Fprintln(h, f.resize, f.maxTokens, f.strict, f.kv, f.device, f.gpuLayers)
-	var prompts []string
-	for _, p := range l.prompts {
-		prompts = append(prompts, p.Text)
-	}
-	fmt.Fprintf(h, "%q\n", prompts)
-	if err := store.Identify(h, l.text, l.projector); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%.8x", h.Sum(nil)), nil
+// badImage is an image that is left out.
+type badImage struct {
+	Image string `json:"image"`
+	Error string `json:"error"`
 }
 
 // labelReport is what pali label --json prints.
@@ -117,7 +98,7 @@ type labelReport struct {
 	Bad      []badImage `json:"bad"`
 	Encoded  int        `json:"pictures_encoded"` // runs of the vision model
 	Rate     float64    `json:"pictures_per_second"`
-	Busy     float64    `json:"model_busy"` // share of the time, from the first image to the last row, in which the model ran
+	Busy     float64    `json:"model_busy"` // share of the time until the last row in which the model ran
 	Ms       float64    `json:"total_ms"`
 }
 
@@ -126,23 +107,20 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	path := filepath.Join(l.flags.output, dataset.JournalName)
 	_, missing := os.Stat(path)
 	x := &dataset.Export{
-		Out: l.flags.output, Formats: l.flags.formats, Prompts: l.prompts, MinScore: l.flags.minScore, Divisor: float64(l.flags.divisor), Decoder: l.decoder,
-		Lookahead: runtime.GOMAXPROCS(0) + 1,
+		Out: l.flags.output, Formats: l.flags.formats, Prompts: l.prompts,
+		MinScore: l.flags.minScore, Divisor: float64(l.flags.divisor), Decoder: l.decoder,
 	}
 	if err := x.Check(sources, missing != nil && !l.flags.force); err != nil {
 		return err
 	}
-	j, err := dataset.OpenJournal(path, l.name, journal.Options{Fresh: l.flags.force})
+	j, err := dataset.OpenJournal(path, l.id, journal.Options{Fresh: l.flags.force})
 	if err != nil {
 		return err
 	}
 	defer j.Close()
-	x.Journal = j
-	defer func() {
-		if l.model != nil {
-			l.model.Close()
-		}
-	}()
+	if n := j.Len(); n > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on; it has %d images\n", path, n)
+	}
 	out, err := l.label(cmd, j, sources)
 	if err != nil {
 		if n := j.Len(); n > 0 {
@@ -150,21 +128,64 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 		}
 		return err
 	}
-	if out.Bad == len(sources) {
+	if len(out.Bad) == len(sources) {
 		return fmt.Errorf("none of the %d images could be read", len(sources))
 	}
 	bar := progress.Count(cmd.ErrOrStderr(), "writing")
-	x.Progress = func(done, total int) { bar.Set(int64(done), int64(total)) }
+	x.Journal, x.Progress = j, bar.Set
 	s, err := x.Run(cmd.Context(), sources, out.Sums)
 	bar.Close()
 	if err != nil {
 		return err
 	}
-	r := labelReport{Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: append([]badImage{}, l.bad...), Encoded: l.encoded, Ms: progress.Milliseconds(time.Since(start))}
+	return l.print(cmd, l.report(s, out, time.Since(start)), len(sources))
+}
+
+// label asks the model about the images that the journal does not have.
+func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []dataset.Source) (*dataset.Outcome, error) {
+	stderr := cmd.ErrOrStderr()
+	bar := progress.Count(stderr, "label")
+	defer bar.Close()
+	closeModel := func() {}
+	defer func() { closeModel() }()
+	labeller := dataset.Labeller{
+		Journal: j, Limits: l.flags.limits, Side: l.side, Resize: imageproc.Resize(l.flags.resize),
+		Open: func() (dataset.Model, error) {
+			model, err := l.flags.open(stderr)
+			if err != nil {
+				return nil, err
+			}
+			closeModel = func() { model.Close() }
+			l.asker, err = dataset.NewAsker(model.Runner(), l.prompts, l.flags.maxTokens, l.flags.strict)
+			if err != nil {
+				return nil, usageError{err}
+			}
+			return l.asker, nil
+		},
+		OnError: func(s dataset.Source, err error) {
+			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, withFlag(err))))
+		},
+		Progress: bar.Set,
+	}
+	return labeller.Run(cmd.Context(), sources)
+}
+
+// report says what was done.
+func (l *labelling) report(s *dataset.Summary, out *dataset.Outcome, took time.Duration) labelReport {
+	r := labelReport{
+		Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: []badImage{},
+		Ms: progress.Milliseconds(took),
+	}
+	for _, b := range out.Bad {
+		r.Bad = append(r.Bad, badImage{b.Name, withFlag(b.Err).Error()})
+	}
+	if l.asker != nil {
+		r.Encoded = l.asker.Encoded
+	}
 	if out.Took > 0 {
 		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
 	}
-	return l.print(cmd, r, len(sources))
+	return r
 }
 
 // print prints what was done. Images that were left out are a failure.
@@ -179,104 +200,17 @@ func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error 
 				return err
 			}
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images, r.Objects, r.Dropped, r.Unparsed)
+		fmt.Fprintf(cmd.ErrOrStderr(),
+			"%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images,
+			r.Objects, r.Dropped, r.Unparsed)
 		if r.Answered > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate, 100*r.Busy)
+			fmt.Fprintf(cmd.ErrOrStderr(),
+				"%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate,
+				100*r.Busy)
 		}
 	}
 	if n := len(r.Bad); n > 0 {
 		return fmt.Errorf("%d of %d images could not be read and are left out", n, sources)
 	}
 	return nil
-}
-
-// aheadAtMost is how many images may be prepared at once: with the largest ones each takes a gigabyte.
-const aheadAtMost = 4
-
-// label runs the pipeline.
-func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []dataset.Source) (*dataset.Outcome, error) {
-	stderr := cmd.ErrOrStderr()
-	if n := j.Len(); n > 0 {
-		fmt.Fprintf(stderr, "%s: going on; it has %d images\n", filepath.Join(l.flags.output, dataset.JournalName), n)
-	}
-	bar := progress.Count(stderr, "label")
-	defer bar.Close()
-	p := dataset.Labeller{
-		Journal: j, Prepare: l.prepare, Answer: l.answer, Lookahead: min(max(runtime.GOMAXPROCS(0)/2, 2), aheadAtMost),
-		Begin: func() (err error) {
-			if l.model, err = l.flags.open(stderr); err != nil {
-				return err
-			}
-			l.runner = l.model.Runner()
-			return l.constrain()
-		},
-		OnError: func(s dataset.Source, err error) {
-			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, withFlag(err))))
-			l.bad = append(l.bad, badImage{s.Name, withFlag(err).Error()})
-		},
-		Progress: func(answered, others int) { bar.Set(int64(answered), int64(len(sources)-others)) },
-	}
-	return p.Run(cmd.Context(), sources)
-}
-
-// constrain prepares --strict for each prompt.
-func (l *labelling) constrain() error {
-	l.strict = make([]*tasks.Grammar, len(l.prompts))
-	if !l.flags.strict {
-		return nil
-	}
-	for i, p := range l.prompts {
-		if !p.Boxes() {
-			continue
-		}
-		g, err := tasks.NewGrammar(l.runner.Vocabulary, p.Labels, p.Masks(), l.flags.maxTokens)
-		if err != nil {
-			return usageError{err}
-		}
-		l.strict[i] = g
-	}
-	return nil
-}
-
-// prepare reads, decodes and resizes an image, unless its contents are known.
-func (l *labelling) prepare(s dataset.Source, known func(dataset.Digest) bool) (p dataset.Prepared, err error) {
-	if err := checkName(s.Name); err != nil {
-		return p, err
-	}
-	data, err := imageproc.ReadFile(s.Path, l.flags.limits.Bytes)
-	if err != nil {
-		return p, err
-	}
-	p.Sum = sha256.Sum256(data)
-	if known(p.Sum) {
-		return p, nil
-	}
-	picture, err := imageproc.Decode(data, l.flags.limits)
-	if err != nil {
-		return p, err
-	}
-	p.Width, p.Height = picture.Width, picture.Height
-	p.Pixels = imageproc.Preprocess(picture, l.side, imageproc.Resize(l.flags.resize))
-	return p, nil
-}
-
-// answer asks all prompts about an image, which the vision model sees once.
-func (l *labelling) answer(ctx context.Context, p dataset.Prepared) (all []dataset.Answer, err error) {
-	embeddings, _, err := l.runner.Encode(ctx, p.Pixels)
-	if err != nil {
-		return nil, err
-	}
-	l.encoded++
-	for i, prompt := range l.prompts {
-		q := runner.Request{Embeddings: embeddings, Prompt: prompt.Text, MaxTokens: l.flags.maxTokens}
-		if l.strict[i] != nil {
-			q.Constraint = l.strict[i].Clone()
-		}
-		r, err := l.runner.Generate(ctx, q, nil)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, dataset.NewAnswer(prompt.Text, r))
-	}
-	return all, nil
 }

@@ -17,7 +17,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali/tasks"
 )
@@ -33,13 +32,6 @@ func Main() int {
 	err := root.ExecuteContext(ctx)
 	return exitCode(ctx, root.ErrOrStderr(), err)
 }
-
-// usageError is a wrong call: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // exitCode says what went wrong, in one sentence, and which code the program exits with.
 func exitCode(ctx context.Context, stderr io.Writer, err error) int {
@@ -84,16 +76,26 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newConvert(), newQuantize(), newImatrix(), newRun(), newInspect(), newCompare(), newEval(), newLabel(), newDoctor(), newDemo(), newBench(), newEstimate(), newServe(), newWorker(), newPull(), newList(), newRm(), newVersion())
-	for i := range tasks.All {
-		root.AddCommand(newTask(&tasks.All[i]))
-	}
+	root.AddCommand(commands()...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		strict(c)
 	}
 	return root
+}
+
+// commands lists all commands; nothing else in this package names them.
+func commands() []*cobra.Command {
+	all := []*cobra.Command{
+		newConvert(), newQuantize(), newImatrix(), newRun(), newInspect(), newCompare(), newEval(), newLabel(),
+		newDoctor(), newDemo(), newBench(), newEstimate(), newServe(), newWorker(), newPull(), newList(), newRm(),
+		newVersion(),
+	}
+	for i := range tasks.All {
+		all = append(all, newTask(&tasks.All[i]))
+	}
+	return all
 }
 
 // strict makes the wrong arguments of a command, and of those below it, a usage error.
@@ -113,16 +115,6 @@ func strict(c *cobra.Command) {
 		c.RunE = func(cmd *cobra.Command, _ []string) error {
 			return usagef("%s does nothing by itself: see %[1]s --help", cmd.CommandPath())
 		}
-	}
-}
-
-// atLeastOne accepts one argument or more, and says what is missing where there is none.
-func atLeastOne(missing string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return errors.New(missing)
-		}
-		return nil
 	}
 }
 
@@ -147,20 +139,4 @@ func newHelp() *cobra.Command {
 			return about.Help()
 		},
 	}
-}
-
-// fromEnvironment sets every flag that the command line leaves alone and PALI_FLAG_NAME gives.
-func fromEnvironment(flags *pflag.FlagSet) error {
-	var failed error
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "PALI_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || f.Name == "help" || failed != nil {
-			return
-		}
-		if err := flags.Set(f.Name, value); err != nil {
-			failed = usagef("%s=%s: %v", name, value, err)
-		}
-	})
-	return failed
 }

@@ -3,8 +3,6 @@ package main
 // This file: pali list and pali rm.
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,14 +75,16 @@ func writeModels(out io.Writer, models []modelJSON) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, m := range models {
 		if m.Error != "" {
-			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", inspect.Plain(m.Name), bytesText(m.Bytes), forTerminal(m.Error))
+			fmt.Fprintf(table, "%s\t%s\tcannot be run: %s\n", inspect.Plain(m.Name), bytesText(m.Bytes),
+				forTerminal(m.Error))
 			continue
 		}
 		masks := ""
 		if m.Masks != "" {
 			masks = "masks"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", inspect.Plain(m.Name), bytesText(m.Bytes), m.Type, m.MmprojType, m.Side, masks)
+		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", inspect.Plain(m.Name), bytesText(m.Bytes), m.Type,
+			m.MmprojType, m.Side, masks)
 	}
 	return table.Flush()
 }
@@ -142,7 +142,7 @@ func confirm(cmd *cobra.Command, what string) error {
 		return usagef("there is no terminal to ask on: say --yes to %s", what)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s? [y/N] ", what)
-	answer, err := readLine(cmd.Context(), in)
+	answer, err := terminal.ReadLine(cmd.Context(), in)
 	if err != nil {
 		return err
 	}
@@ -150,19 +150,4 @@ func confirm(cmd *cobra.Command, what string) error {
 		return errors.New("nothing is removed")
 	}
 	return nil
-}
-
-// readLine reads a line, until ctx ends.
-func readLine(ctx context.Context, in io.Reader) (string, error) {
-	read := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(io.LimitReader(in, 1024)).ReadString('\n') // cut short it is no "yes"
-		read <- line
-	}()
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case line := <-read:
-		return line, nil
-	}
 }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/png"
 	"io"
 	"os"
 	"strings"
+
+	"github.com/disintegration/imaging"
 
 	"github.com/pali-gguf/pali/tasks"
 )
@@ -37,7 +38,7 @@ func writePNG(path string, p image.Image) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(png.Encode(f, p), f.Sync(), f.Close())
+	err = errors.Join(imaging.Encode(f, p, imaging.PNG), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

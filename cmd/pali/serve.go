@@ -3,13 +3,10 @@ package main
 // This file: pali serve.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -64,34 +61,39 @@ Ctrl-C ends it when the requests in hand are answered; a second one ends it at o
 func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs, o := cmd.Flags(), &f.options
 	fs.SortFlags = false
-	fs.StringArrayVarP(&f.models, "model", "m", nil, modelHelp+"; several -m are several models, the first is loaded at once")
+	fs.StringArrayVarP(&f.models, "model", "m", nil,
+		modelHelp+"; several -m are several models, the first is loaded at once")
 	fs.StringVar(&f.mmproj, "mmproj", "", "vision GGUF (default: the mmproj-*.gguf beside the text file)")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	f.addRunning(fs)
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:11435", "address and port; port 0: any")
-	fs.StringVar(&o.Key, "api-key", "", "what clients must show as \"Authorization: Bearer KEY\"; PALI_API_KEY keeps it out of the list of processes")
+	fs.StringVar(&o.Key, "api-key", "",
+		"what clients must show as \"Authorization: Bearer KEY\"; PALI_API_KEY keeps it out of the list of processes")
 	fs.BoolVar(&f.noKey, "no-key", false, "let other machines ask without a key")
-	fs.StringArrayVar(&o.Hosts, "allow-host", nil, "name under which clients may reach this server, beside localhost and addresses")
+	fs.StringArrayVar(&o.Hosts, "allow-host", nil,
+		"name under which clients may reach this server, beside localhost and addresses")
 	fs.StringArrayVar(&o.Origins, "allow-origin", nil, "web origin, as https://example.org, whose pages may ask")
 	fs.BoolVar(&o.URLs, "allow-urls", false, "fetch images that are given by an address, from public servers only")
-	fs.IntVar(&o.Parallel, "parallel", 1, "requests answered at a time, each by a process of its own with its own copy of the weights")
+	fs.IntVar(&o.Parallel, "parallel", 1,
+		"requests answered at a time, each by a process of its own with its own copy of the weights")
 	fs.IntVar(&o.Queue, "queue", 32, "requests that may wait; more are refused")
-	fs.DurationVar(&o.KeepAlive, "keep-alive", 5*time.Minute, "how long a model stays loaded when nobody asks (-1s: for ever)")
-	fs.Float64Var(&f.memory, "memory", 0, "bytes that all loaded models may take together (0: no bound); those not in use make room for others")
-	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20, "bytes of image embeddings to keep: a second question about an image begins at the prompt")
+	fs.DurationVar(&o.KeepAlive, "keep-alive", 5*time.Minute,
+		"how long a model stays loaded when nobody asks (-1s: for ever)")
+	fs.Float64Var(&f.memory, "memory", 0,
+		"bytes that all loaded models may take together (0: no bound); those not in use make room for others")
+	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20,
+		"bytes of image embeddings to keep: a second question about an image begins at the prompt")
 	fs.Int64Var(&o.MaxBody, "max-body", 32<<20, "largest request in bytes")
 	addLimits(fs, &o.Limits)
 	fs.IntVar(&o.MaxTokens, "max-tokens", 1024, "longest answer in tokens that may be asked for")
 	fs.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "longest time of a request, waiting included")
-	fs.DurationVar(&f.stall, "stall", 30*time.Second, "how long a model's process may show no progress before it is given up")
+	fs.DurationVar(&f.stall, "stall", 30*time.Second,
+		"how long a model's process may show no progress before it is given up")
 	fs.DurationVar(&f.load, "load-timeout", 5*time.Minute, "how long loading a model may take")
 	fs.BoolVar(&f.quiet, "quiet", false, "write no line for each request")
 	fs.BoolVar(&f.verbose, "verbose", false, "write what the model's process says")
 	fs.BoolVar(&f.asJSON, "json", false, "print where the server listens as one JSON object")
 }
-
-// shutdownTimeout is how long accepted requests have when the server is stopped.
-const shutdownTimeout = 30 * time.Second
 
 func (f *serveFlags) check() error {
 	o := &f.options
@@ -100,10 +102,12 @@ func (f *serveFlags) check() error {
 		text string
 	}{
 		{len(f.models) == 0, "no model: give a text GGUF or its folder with -m"},
-		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""), "--mmproj and --masks belong to one model: put the files beside each"},
+		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""),
+			"--mmproj and --masks belong to one model: put the files beside each"},
 		{o.Parallel < 1 || o.Parallel > 64, fmt.Sprintf("--parallel %d: want 1 to 64", o.Parallel)},
 		{o.Queue < 0 || o.Queue > 10000, fmt.Sprintf("--queue %d: want 0 to 10000", o.Queue)},
-		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens, fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, runner.MaxAnswerTokens)},
+		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens,
+			fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, runner.MaxAnswerTokens)},
 		{o.MaxBody < 1<<10 || o.MaxBody > 1<<30, fmt.Sprintf("--max-body %d: want 1024 to %d", o.MaxBody, 1<<30)},
 		{o.ImageCache < 0, fmt.Sprintf("--image-cache %d: want 0 or more", o.ImageCache)},
 		{!(f.memory >= 0 && f.memory < 1e18), fmt.Sprintf("--memory %v: want 0 or more", f.memory)},
@@ -158,7 +162,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err := f.printAddress(cmd.OutOrStdout(), l.Addr()); err != nil {
 		return err
 	}
-	return serveOn(cmd.Context(), l, server.New(*o))
+	return server.New(*o).Serve(cmd.Context(), l)
 }
 
 // printAddress says where the server listens.
@@ -172,37 +176,4 @@ func (f *serveFlags) printAddress(w io.Writer, at net.Addr) error {
 	}
 	_, err := fmt.Fprintf(w, "http://%s serves %s\n", at, strings.Join(names, ", "))
 	return err
-}
-
-// discard takes what net/http logs of broken connections: it names addresses.
-var discard = log.New(io.Discard, "", 0)
-
-// serveOn serves until ctx ends, then waits for the accepted requests.
-func serveOn(ctx context.Context, l net.Listener, s *server.Server) error {
-	defer s.Close()
-	work, give := context.WithCancel(context.Background()) // of the requests
-	defer give()
-	h := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: discard, BaseContext: func(net.Listener) context.Context { return work }}
-	failed := make(chan error, 2)
-	go func() { failed <- h.Serve(l) }()
-	go func() {
-		if err := s.Load(work); err != nil {
-			failed <- err
-		}
-	}()
-	select {
-	case err := <-failed:
-		h.Close()
-		return err
-	case <-ctx.Done():
-	}
-	s.Stop()
-	late, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if h.Shutdown(late) != nil {
-		give()
-		h.Close()
-	}
-	return nil
 }

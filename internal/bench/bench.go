@@ -29,7 +29,7 @@ type Options struct {
 
 // Report is what was measured.
 type Report struct {
-	Picture       *Spread `json:"picture,omitempty"` // one: read and resized, if it is a file
+	Image         *Spread `json:"picture,omitempty"` // one: read and resized, if it is a file
 	Vision        Spread  `json:"siglip"`            // of one image
 	Prefill       Spread  `json:"prefill"`
 	Decode        Spread  `json:"decode"`
@@ -72,7 +72,7 @@ func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) 
 	}
 	if o.Image != "" {
 		p := spreadOf(all[imagePart], 1)
-		r.Picture = &p
+		r.Image = &p
 	}
 	r.Vision, r.Prefill = spreadOf(all[visionPart], 1), spreadOf(all[prefillPart], float64(r.PrefillTokens))
 	r.Decode = spreadOf(all[decodePart], float64(o.Tokens-1)) // the prefill gives the first

@@ -4,7 +4,6 @@ package store
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,27 +124,6 @@ func describeFile(path string, f *gguf.File) FileInfo {
 	}
 	d.Type = mainType.String()
 	return d
-}
-
-// Identify writes to h what distinguishes the files at paths: their keys, and the beginning of each
-// tensor.
-func Identify(h io.Writer, paths ...string) error {
-	for _, path := range paths {
-		err := WithFile(path, func(f *gguf.File) error {
-			fmt.Fprintln(h, f.Size, f.KVs)
-			for _, t := range f.Tensors {
-				fmt.Fprintln(h, t)
-				if _, err := io.Copy(h, io.LimitReader(f.Data(t), 4096)); err != nil {
-					return fmt.Errorf("%s: %w", t.Name, err)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Model is one model of the user's folder.

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -128,44 +126,5 @@ func TestRemovable(t *testing.T) {
 	}
 	if _, err := Removable(folder, "a"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a link: %v", err)
-	}
-}
-
-// Files are told apart by their keys and by the beginning of each tensor.
-func TestIdentify(t *testing.T) {
-	folder := models(t)
-	identity := func(names ...string) string {
-		var b bytes.Buffer
-		for i, name := range names {
-			names[i] = filepath.Join(folder, name)
-		}
-		if err := Identify(&b, names...); err != nil {
-			t.Fatal(err)
-		}
-		return b.String()
-	}
-	same := identity("a-X.gguf", "mmproj-a-F32.gguf")
-	if same != identity("a-Y.gguf", "mmproj-a-F32.gguf") {
-		t.Error("two copies differ")
-	}
-	kvs, tensors := badfiles.TinyText(paligemma.Gemma)
-	write(t, filepath.Join(folder, "a-Y.gguf"), badfiles.With(kvs, "general.name", "other"), tensors)
-	if same == identity("a-Y.gguf", "mmproj-a-F32.gguf") {
-		t.Error("another name is not seen")
-	}
-	b, err := badfiles.File(kvs, tensors)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b = slices.Clone(b)
-	b[len(b)-1] ^= 1
-	if err := os.WriteFile(filepath.Join(folder, "a-Y.gguf"), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if same == identity("a-Y.gguf", "mmproj-a-F32.gguf") {
-		t.Error("another weight is not seen")
-	}
-	if err := Identify(&bytes.Buffer{}, filepath.Join(folder, "nothing")); err == nil {
-		t.Error("no error without a file")
 	}
 }

@@ -1,9 +1,12 @@
 package terminal
 
-// This file: which form a terminal supports, by its environment, or by asking it.
+// This file: which form a terminal supports, by its environment, or by asking it; and what a person
+// types.
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"slices"
@@ -107,4 +110,23 @@ func ask(tty interface {
 		}
 	}
 	return "", false
+}
+
+// maxInput bounds a line that ReadLine reads, in bytes.
+const maxInput = 1024
+
+// ReadLine reads a line from in, with its end, cut short where it is longer than a kilobyte. It
+// returns ctx's error when ctx ends first; what in holds then is lost.
+func ReadLine(ctx context.Context, in io.Reader) (string, error) {
+	read := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(io.LimitReader(in, maxInput)).ReadString('\n')
+		read <- line
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case line := <-read:
+		return line, nil
+	}
 }

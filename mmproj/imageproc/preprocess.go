@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Resize is a method of resizing an image to the encoder's square. None of them keeps the aspect
@@ -34,12 +35,12 @@ func ParseResize(name string) (Resize, error) {
 }
 
 // Preprocess resizes p to side x side pixels and returns them as the encoder takes them:
-// [3,side,side], channels red, green, blue, values from -1 to 1. how must be one of Resizes and
-// side positive.
+// [3,side,side], channels red, green, blue, values from -1 to 1. how must be one of Resizes, or ""
+// for Antialias, and side positive.
 func Preprocess(p *Image, side int, how Resize) []float32 {
 	out := make([]float32, 3*side*side)
 	switch how {
-	case Antialias:
+	case Antialias, "":
 		resizeAntialias(p, side, out)
 	case Bilinear:
 		resizeBilinear(p, side, out)
@@ -50,6 +51,20 @@ func Preprocess(p *Image, side int, how Resize) []float32 {
 		panic(fmt.Sprintf("imageproc: Preprocess: unknown resize %q", how))
 	}
 	return out
+}
+
+// PixelReader returns a function that reads the image file at path within limits and returns what
+// Preprocess makes of it, [3,side,side], with how long Preprocess took.
+func PixelReader(limits Limits, side int, how Resize) func(path string) ([]float32, time.Duration, error) {
+	return func(path string) ([]float32, time.Duration, error) {
+		p, err := Open(path, limits)
+		if err != nil {
+			return nil, 0, err
+		}
+		start := time.Now()
+		pixels := Preprocess(p, side, how)
+		return pixels, time.Since(start), nil
+	}
 }
 
 // planes splits a row of interleaved values, [side,3], into row y of the three planes of out,

@@ -14,6 +14,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync/atomic"
@@ -24,16 +25,25 @@ import (
 	"github.com/pali-gguf/pali/server/worker"
 )
 
-// Options bound what an engine does.
+// Options bound what an engine does. The zero Options is ready to use.
 type Options struct {
-	Parallel   int              // requests answered at a time, each by a worker of its own
+	Parallel   int              // requests answered at a time, each by a worker of its own; 0: one
 	Queue      int              // requests that may wait
 	KeepAlive  time.Duration    // how long an idle worker stays; negative: for ever
 	Memory     int64            // bytes that all workers may take together; 0: no bound
 	ImageCache int64            // bytes of image embeddings that are kept
-	MaxTokens  int              // longest answer that may be asked for
-	Timeout    time.Duration    // of a request, its time in the queue included
-	Limits     imageproc.Limits // of an image
+	MaxTokens  int              // longest answer that may be asked for; 0: 1024
+	Timeout    time.Duration    // of a request, its time in the queue included; 0: ten minutes
+	Limits     imageproc.Limits // of an image; zero: imageproc.DefaultLimits
+}
+
+// WithDefaults returns o with what is 0 filled in.
+func (o Options) WithDefaults() Options {
+	o.Parallel = cmp.Or(o.Parallel, 1)
+	o.MaxTokens = cmp.Or(o.MaxTokens, 1024)
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
+	o.Limits = cmp.Or(o.Limits, imageproc.DefaultLimits)
+	return o
 }
 
 // Status says whether an engine can answer.
@@ -57,6 +67,7 @@ type Engine struct {
 
 // New makes an engine. It starts no worker yet.
 func New(o Options) *Engine {
+	o = o.WithDefaults()
 	m := newMetrics()
 	e := &Engine{options: o, queue: newQueue(o.Parallel, o.Queue), pool: newPool(o.Memory, m), metrics: m}
 	decoders := make(chan struct{}, runtime.GOMAXPROCS(0))

@@ -1,11 +1,11 @@
 // Package dataset labels many images and writes the files that other programs read: COCO, YOLO,
 // Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
 //
-// Before it: a list of images, and a function that answers prompts about one. After it: a folder of
-// files.
+// Before it: folders and lists of images, and a model to ask (package runner). After it: a folder
+// of files.
 //
-//	Source ──Labeller.Prepare──▶ pixels ──Labeller.Answer──▶ Record ──▶ Journal ──Export──▶ files
-//	        (the next ones meanwhile)      (one at a time)   (synced meanwhile)
+//	FindSources ──▶ Source ──Labeller──▶ pixels ──Asker──▶ Record ──▶ Journal ──Export──▶ files
+//	                  (the next ones meanwhile)  (one at a time)  (synced meanwhile)
 //
 // The journal keeps what the model said, by the contents of each image's file; whatever else the
 // files need is made of that, each time again: a stopped run goes on, and a complete one is
@@ -22,15 +22,8 @@ import (
 	"sync"
 
 	"github.com/pali-gguf/pali/internal/journal"
-	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 )
-
-// Source is an image to label.
-type Source struct {
-	Name string // as the files call it: a relative path with slashes
-	Path string // where it is
-}
 
 // Digest is the SHA-256 of an image's file. The zero Digest is of none.
 type Digest [sha256.Size]byte
@@ -59,30 +52,24 @@ type Record struct {
 
 // Answer is what the model said to one prompt.
 type Answer struct {
-	Prompt string        `json:"prompt"`
-	Text   string        `json:"text"`
-	Tokens int           `json:"tokens"`           // with the end token where it came
-	Scores []tasks.Score `json:"scores,omitempty"` // of the objects that tasks.ParseDetections finds in the text, in that order
-}
-
-// NewAnswer returns the answer r to prompt, with the scores of its objects.
-func NewAnswer(prompt string, r *runner.Result) Answer {
-	a := Answer{Prompt: prompt, Text: r.Text, Tokens: len(r.Steps)}
-	found, _ := tasks.ParseDetections(r.Text)
-	for _, d := range found {
-		a.Scores = append(a.Scores, tasks.ScoreObject(r.Steps, d.From, d.To))
-	}
-	return a
+	Prompt string `json:"prompt"`
+	Text   string `json:"text"`
+	Tokens int    `json:"tokens"` // with the end token where it came
+	// of the objects that tasks.ParseDetections finds in the text, in that order
+	Scores []tasks.Score `json:"scores,omitempty"`
 }
 
 // maxPixels bounds an image of a journal's row: whoever wrote the row had it in memory.
 const maxPixels = 1 << 28
 
+// ErrOtherRun is a row of a journal that another run wrote.
+var ErrOtherRun = errors.New("made with another model, other prompts or other flags")
+
 // check refuses a row that no labeller wrote.
 func (r *Record) check(run string) error {
 	switch {
 	case r.Run != run:
-		return errors.New("made with another model, other prompts or other flags: start again as then, use --force to forget it, or choose another folder")
+		return ErrOtherRun
 	case r.Width < 1 || r.Height < 1 || r.Width > maxPixels/r.Height:
 		return fmt.Errorf("an image of %d x %d", r.Width, r.Height)
 	}

@@ -5,7 +5,6 @@ package dataset_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"image"
 	"image/color"
@@ -20,6 +19,7 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -29,7 +29,8 @@ import (
 
 // names are those of images: two of one name in two folders, two that differ in their ending, and
 // what people and programs put into names.
-var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png", "comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
+var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png",
+	"comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
 
 // write makes an image of these sides, another for each seed.
 func write(t testing.TB, path string, width, height int, seed uint64) {
@@ -115,7 +116,8 @@ func answers(sum dataset.Digest) (all []dataset.Answer) {
 		codes = append(codes, r.IntN(masks.Codes))
 	}
 	segment := box() + pieces("seg", 3, codes...)
-	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment, "an image, of \"things\"\nin two lines"} {
+	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment,
+		"an image, of \"things\"\nin two lines"} {
 		out := &runner.Result{Text: text}
 		for _, piece := range strings.SplitAfter(text, ">") {
 			out.Steps = append(out.Steps, runner.Step{Text: piece, Logprob: -r.Float64(), BinProb: r.Float64()})
@@ -142,28 +144,33 @@ type labelling struct {
 	fs      atomicfile.FS
 	least   float64
 	name    string               // of the run
-	asked   func(n int) error    // called with the number of images asked about
+	n       int                  // images asked about
+	asked   func(n int) error    // called with n
 	said    func(dataset.Source) // called with bad images
 	outcome *dataset.Outcome
 }
 
-// prepare reads an image as the command does.
-func prepare(s dataset.Source, known func(dataset.Digest) bool) (p dataset.Prepared, err error) {
-	data, err := os.ReadFile(s.Path)
-	if err != nil {
-		return p, err
+// Answer is the model of the tests: it says what the image's sum says.
+func (l *labelling) Answer(_ context.Context, p dataset.Prepared) ([]dataset.Answer, error) {
+	if len(p.Pixels) != 3*side*side {
+		return nil, fmt.Errorf("%d pixel values", len(p.Pixels))
 	}
-	if p.Sum = sha256.Sum256(data); known(p.Sum) {
-		return p, nil
+	l.n++
+	if l.asked != nil {
+		if err := l.asked(l.n); err != nil {
+			return nil, err
+		}
 	}
-	c, err := png.DecodeConfig(strings.NewReader(string(data)))
-	p.Width, p.Height, p.Pixels = c.Width, c.Height, make([]float32, 3)
-	return p, err
+	return answers(p.Sum), nil
 }
+
+// side is that of the pixels that the model of the tests sees.
+const side = 2
 
 // run labels and exports.
 func (l *labelling) run() (*dataset.Summary, error) {
-	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.least, Divisor: tasks.LocDivisor, Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int, int) {}}
+	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.least, Divisor: tasks.LocDivisor,
+		Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {}}
 	path := filepath.Join(l.out, dataset.JournalName)
 	_, missing := os.Stat(path)
 	if err := x.Check(l.sources, missing != nil); err != nil {
@@ -174,24 +181,16 @@ func (l *labelling) run() (*dataset.Summary, error) {
 		return nil, err
 	}
 	defer j.Close()
-	n := 0
+	l.n = 0
 	labeller := dataset.Labeller{
-		Journal: j, Prepare: prepare, Lookahead: 3, Begin: func() error { return nil },
-		Answer: func(_ context.Context, p dataset.Prepared) ([]dataset.Answer, error) {
-			n++
-			if l.asked != nil {
-				if err := l.asked(n); err != nil {
-					return nil, err
-				}
-			}
-			return answers(p.Sum), nil
-		},
+		Journal: j, Limits: imageproc.DefaultLimits, Side: side, Resize: imageproc.Antialias, Lookahead: 3,
+		Open: func() (dataset.Model, error) { return l, nil },
 		OnError: func(s dataset.Source, err error) {
 			if l.said != nil {
 				l.said(s)
 			}
 		},
-		Progress: func(int, int) {},
+		Progress: func(int64, int64) {},
 	}
 	if l.outcome, err = labeller.Run(context.Background(), l.sources); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -30,8 +31,8 @@ type Export struct {
 	Decoder   *masks.Decoder // nil: no masks
 	Journal   *Journal
 	FS        atomicfile.FS // nil: the real one
-	Lookahead int           // for how many images masks may be drawn at once, 1 or more
-	Progress  func(done, total int)
+	Lookahead int           // for how many images masks may be drawn at once; 0: one more than processors
+	Progress  func(done, total int64)
 
 	classes []string
 	class   map[string]int
@@ -56,24 +57,28 @@ type writer interface {
 
 // format is a kind of files.
 type format struct {
-	name  string
-	path  string                                      // of its file, or of its folder, in Export.Out
-	each  func(img *labelledImage, s Source) []string // the files of an image in the folder; nil where there is one file for all
-	more  []string                                    // other files in the folder
-	reads func(name string) bool                      // whether who reads the folder would take a file for one of an image
-	masks bool                                        // needs masks
+	name string
+	path string // of its file, or of its folder, in Export.Out
+	// the files of an image in the folder; nil where there is one file for all
+	each func(img *labelledImage, s Source) []string
+	more []string // other files in the folder
+	// whether who reads the folder would take a file for one of an image
+	reads func(name string) bool
+	masks bool // needs masks
 	open  func(e *Export, path string) (writer, error)
 }
 
 var formats = []format{
 	{name: "coco", path: "coco.json", open: openCOCO},
 	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, open: openYOLO},
-	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, masks: true, open: openYOLO},
+	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, masks: true,
+		open: openYOLO},
 	{name: "voc", path: "voc", each: named(".xml"), reads: endsWith(".xml"), open: openVOC},
 	{name: "labelme", path: "labelme", each: named(".json"), reads: endsWith(".json"), open: openLabelMe},
 	{name: "csv", path: "labels.csv", open: openCSV},
 	{name: "jsonl", path: "labels.jsonl", open: openJSONL},
-	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses}, masks: true, open: openMasks},
+	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses},
+		masks: true, open: openMasks},
 }
 
 // named names an image's one file.
@@ -124,7 +129,7 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 			return fmt.Errorf("%s: not what %s is written to: remove it, or choose another folder", path, f.name)
 		}
 		if fresh && f.each == nil {
-			return fmt.Errorf("%s exists; use --force to replace it", path)
+			return atomicfile.ExistsError{Path: path}
 		}
 		if f.each == nil {
 			continue
@@ -164,7 +169,7 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 		case !ours[name] && f.reads(name):
 			return fmt.Errorf("%s belongs to none of these images: remove it, or choose another folder", path)
 		case ours[name] && fresh:
-			return fmt.Errorf("%s exists; use --force to replace it", path)
+			return atomicfile.ExistsError{Path: path}
 		}
 		return nil
 	})
@@ -288,8 +293,11 @@ func (e *Export) each(ctx context.Context, all []*labelledImage, writers []write
 		p   *labelledImage
 		err error
 	}
-	done := 0
-	for waiting := range inOrder(ctx, len(all), e.Lookahead, func(i int) drawn {
+	done, ahead := 0, e.Lookahead
+	if ahead == 0 {
+		ahead = runtime.GOMAXPROCS(0) + 1
+	}
+	for waiting := range inOrder(ctx, len(all), ahead, func(i int) drawn {
 		p := *all[i]
 		return drawn{&p, e.fill(&p)}
 	}) {
@@ -303,7 +311,7 @@ func (e *Export) each(ctx context.Context, all []*labelledImage, writers []write
 			}
 		}
 		done++
-		e.Progress(done, len(all))
+		e.Progress(int64(done), int64(len(all)))
 	}
 	return ctx.Err()
 }

@@ -3,9 +3,12 @@ package dataset_test
 // This file: every format read back by a strict reader, and compared with the answers themselves.
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"image/png"
 	"io"
 	"math"
 	"os"
@@ -44,11 +47,15 @@ type truth struct {
 func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least float64) (all []truth) {
 	t.Helper()
 	for _, s := range sources {
-		p, err := prepare(s, func(dataset.Digest) bool { return false })
+		data, err := os.ReadFile(s.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := truth{name: s.Name, width: p.Width, height: p.Height, answers: answers(p.Sum)}
+		p, err := png.DecodeConfig(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := truth{name: s.Name, width: p.Width, height: p.Height, answers: answers(sha256.Sum256(data))}
 		for i, a := range w.answers {
 			boxes, _ := tasks.ParseDetections(a.Text)
 			for k, b := range boxes {

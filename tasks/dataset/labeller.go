@@ -5,38 +5,54 @@ package dataset
 
 import (
 	"context"
+	"crypto/sha256"
+	"runtime"
 	"time"
+
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
+
+// Labeller labels images.
+type Labeller struct {
+	Journal *Journal
+	Limits  imageproc.Limits // of an image's file
+	Side    int              // of the pixels that the model sees
+	Resize  imageproc.Resize
+	// Open is called once, before the first image that the model is asked about.
+	Open      func() (Model, error)
+	Lookahead int // how many images may be prepared at once; 0: half as many as processors, 2 to 4
+	// OnError is called for each image that is left out, and Progress after each image with how
+	// many the model was asked about, and how many those are together with the images that are
+	// left.
+	OnError  func(s Source, err error)
+	Progress func(done, total int64)
+}
+
+// Model answers the prompts about one image after the other; *Asker is one.
+type Model interface {
+	// Answer returns an answer to each prompt.
+	Answer(ctx context.Context, p Prepared) ([]Answer, error)
+}
 
 // Prepared is an image for the model.
 type Prepared struct {
 	Sum           Digest
 	Width, Height int       // of the image as it is seen
-	Pixels        []float32 // nil if the image is known
-}
-
-// Labeller labels images.
-type Labeller struct {
-	Journal *Journal
-	// Prepare reads an image, and leaves it at that if it is known. An error is the image's: it is
-	// left out. Safe for concurrent use.
-	Prepare func(s Source, known func(Digest) bool) (Prepared, error)
-	// Begin is called once before the first Answer.
-	Begin func() error
-	// Answer asks the model about one image. An error ends the run.
-	Answer    func(ctx context.Context, p Prepared) ([]Answer, error)
-	Lookahead int // how many images may be prepared at once, 1 or more
-	// OnError is called for each image that is left out, and Progress with the numbers of images
-	// that were answered and that were left out or known.
-	OnError  func(s Source, err error)
-	Progress func(answered, others int)
+	Pixels        []float32 // [3,S,S]; nil if the image is known
 }
 
 // Outcome is what became of a list of images.
 type Outcome struct {
-	Sums                 []Digest // of each; the zero Digest where it is left out
-	Answered, Known, Bad int
-	Busy, Took           time.Duration // in Answer, and from the first Answer until the last row was on the disk
+	Sums            []Digest // of each; the zero Digest where it is left out
+	Answered, Known int
+	Bad             []BadImage
+	Busy, Took      time.Duration // in Answer, and from the first Answer until the last row was on the disk
+}
+
+// BadImage is an image that is left out.
+type BadImage struct {
+	Source
+	Err error
 }
 
 // Run labels the images that the journal has no row for. Two images with the same contents are
@@ -58,20 +74,51 @@ func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) 
 	return out, err
 }
 
-// prepared is what Prepare returned.
+// ahead is how many images may be prepared at once: with the largest ones each takes a gigabyte.
+func (l *Labeller) ahead() int {
+	if l.Lookahead > 0 {
+		return l.Lookahead
+	}
+	return min(max(runtime.GOMAXPROCS(0)/2, 2), 4)
+}
+
+// prepared is what prepare returned.
 type prepared struct {
 	Prepared
 	err error
 }
 
+// prepare reads an image, and decodes and resizes it unless the journal has it. An error is the
+// image's.
+func (l *Labeller) prepare(s Source) (p Prepared, err error) {
+	if err := checkName(s.Name); err != nil {
+		return p, err
+	}
+	data, err := imageproc.ReadFile(s.Path, l.Limits.Bytes)
+	if err != nil {
+		return p, err
+	}
+	if p.Sum = sha256.Sum256(data); l.Journal.Has(p.Sum) {
+		return p, nil
+	}
+	img, err := imageproc.Decode(data, l.Limits)
+	if err != nil {
+		return p, err
+	}
+	p.Width, p.Height, p.Pixels = img.Width, img.Height, imageproc.Preprocess(img, l.Side, l.Resize)
+	return p, nil
+}
+
 // ask answers image after image, and returns when it began to.
-func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Record) (begun time.Time, err error) {
+func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Record) (begun time.Time,
+	err error) {
 	asked := map[Digest]bool{} // rows on their way to the journal
 	known := func(s Digest) bool { return asked[s] || l.Journal.Has(s) }
-	next := inOrder(ctx, len(sources), l.Lookahead, func(i int) prepared {
-		p, err := l.Prepare(sources[i], l.Journal.Has)
+	next := inOrder(ctx, len(sources), l.ahead(), func(i int) prepared {
+		p, err := l.prepare(sources[i])
 		return prepared{p, err}
 	})
+	var model Model
 	i := 0
 	for waiting := range next {
 		p, s := <-waiting, sources[i]
@@ -79,19 +126,19 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 		case ctx.Err() != nil:
 			return begun, ctx.Err()
 		case p.err != nil:
-			out.Bad++
+			out.Bad = append(out.Bad, BadImage{s, p.err})
 			l.OnError(s, p.err)
 		case known(p.Sum):
 			out.Known++
 		default:
-			if begun.IsZero() {
-				if err := l.Begin(); err != nil {
+			if model == nil {
+				if model, err = l.Open(); err != nil {
 					return begun, err
 				}
 				begun = time.Now()
 			}
 			start := time.Now()
-			answers, err := l.Answer(ctx, p.Prepared)
+			answers, err := model.Answer(ctx, p.Prepared)
 			out.Busy += time.Since(start)
 			if err != nil {
 				return begun, err
@@ -104,7 +151,7 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 			out.Sums[i] = p.Sum
 		}
 		i++
-		l.Progress(out.Answered, out.Known+out.Bad)
+		l.Progress(int64(out.Answered), int64(len(sources)-out.Known-len(out.Bad)))
 	}
 	return begun, ctx.Err()
 }

@@ -1,11 +1,14 @@
 package dataset
 
-// This file: what the files of single images are called.
+// This file: what the files of single images are called, and may be called.
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // baseNames returns the names without their endings, each once: "a.png" and "a.jpg" become "a" and
@@ -32,4 +35,13 @@ func ending(name string) string {
 		return ext
 	}
 	return ""
+}
+
+// checkName refuses a name that JSON or XML could not hold.
+func checkName(name string) error {
+	bad := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
+		return errors.New("a name that is not UTF-8, or has control characters: rename the file")
+	}
+	return nil
 }

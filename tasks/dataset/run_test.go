@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/faultfs"
 	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/masks"
@@ -43,7 +44,8 @@ func TestMain(m *testing.M) {
 func everything(folder string, d *masks.Decoder) labelling {
 	l := labelling{out: filepath.Join(folder, "out"), formats: dataset.FormatNames(), decoder: d, least: 0.3}
 	for _, name := range names {
-		l.sources = append(l.sources, dataset.Source{Name: name, Path: filepath.Join(folder, "pictures", filepath.FromSlash(name))})
+		l.sources = append(l.sources, dataset.Source{Name: name, Path: filepath.Join(folder, "pictures",
+			filepath.FromSlash(name))})
 	}
 	if err := os.MkdirAll(l.out, 0o700); err != nil {
 		panic(err)
@@ -162,7 +164,8 @@ func TestGoesOn(t *testing.T) {
 		t.Fatalf("%v", all)
 	}
 	l.asked = nil
-	if _, err := l.run(); err != nil || l.outcome.Answered != len(names)-4 || l.outcome.Known != 5 || l.outcome.Busy > l.outcome.Took {
+	if _, err := l.run(); err != nil || l.outcome.Answered != len(names)-4 || l.outcome.Known != 5 ||
+		l.outcome.Busy > l.outcome.Took {
 		t.Fatalf("%v: %+v", err, l.outcome)
 	}
 	if rows := strings.Count(faultfs.Files(t, l.out)["labels.jsonl"], "\n"); rows != 3*(len(names)+1) {
@@ -199,7 +202,8 @@ func TestBadImages(t *testing.T) {
 		}
 		_, there := faultfs.Files(t, l.out)["voc/one/a.xml"]
 		inTable := strings.Contains(faultfs.Files(t, l.out)["labels.csv"], "\none/a.png")
-		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Images == len(names)) == bad || (l.outcome.Sums[1] == dataset.Digest{}) != bad {
+		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Images == len(names)) == bad ||
+			(l.outcome.Sums[1] == dataset.Digest{}) != bad {
 			t.Errorf("bad %v: %v, there %v, in the table %v, %+v", bad, said, there, inTable, s)
 		}
 	}
@@ -207,12 +211,14 @@ func TestBadImages(t *testing.T) {
 
 // What trainers and people put beside the files of images is no hindrance.
 func TestOthersFiles(t *testing.T) {
-	l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: pictures(t, t.TempDir()), decoder: decoder(t)}
+	l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: pictures(t, t.TempDir()),
+		decoder: decoder(t)}
 	for range 2 {
 		if _, err := l.run(); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"yolo/labels.cache", "yolo/train.txt", "yolo-seg/labels/two/notes.md", "voc/README", "masks/legend.svg", "mine.json"} {
+		for _, name := range []string{"yolo/labels.cache", "yolo/train.txt", "yolo-seg/labels/two/notes.md",
+			"voc/README", "masks/legend.svg", "mine.json"} {
 			if err := os.WriteFile(filepath.Join(l.out, filepath.FromSlash(name)), []byte("x"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -225,19 +231,40 @@ func TestRefuses(t *testing.T) {
 	folder, d := t.TempDir(), decoder(t)
 	sources := pictures(t, folder)
 	for want, prepare := range map[string]func(l *labelling, file func(name, text string)){
-		"another model":                   func(l *labelling, _ func(string, string)) { l.name = "2" },
-		"coco.json exists; use --force":   func(l *labelling, file func(string, string)) { os.Remove(filepath.Join(l.out, dataset.JournalName)) },
-		"not a row of labels":             func(l *labelling, file func(string, string)) { file(dataset.JournalName, "notes\n") },
-		"belongs to none of these images": func(l *labelling, file func(string, string)) { file("yolo/labels/other.txt", "0 0 0 1 1\n") },
-		"one/a.png belongs to none":       func(l *labelling, _ func(string, string)) { l.sources = append(sources[:1:1], sources[2:]...) },
+		"another model": func(l *labelling, _ func(string, string)) { l.name = "2" },
+		"coco.json exists": func(l *labelling,
+			file func(string, string)) {
+			os.Remove(filepath.Join(l.out, dataset.JournalName))
+		},
+		"not a row of labels": func(l *labelling, file func(string, string)) {
+			file(dataset.JournalName,
+				"notes\n")
+		},
+		"belongs to none of these images": func(l *labelling, file func(string, string)) {
+			file("yolo/labels/other.txt",
+				"0 0 0 1 1\n")
+		},
+		"one/a.png belongs to none": func(l *labelling,
+			_ func(string, string)) {
+			l.sources = append(sources[:1:1], sources[2:]...)
+		},
 		"not what voc is written to": func(l *labelling, file func(string, string)) {
 			os.RemoveAll(filepath.Join(l.out, "voc"))
 			file("voc", "x")
 		},
-		"an image of 0 x 5":                 func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(0, 5, 0)) },
-		"an image of 100000000 x 100000000": func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(1e8, 1e8, 0)) },
-		"1 objects with 2 scores":           func(l *labelling, file func(string, string)) { file(dataset.JournalName, row(5, 5, 2)) },
-		"changed after it was labelled":     nil,
+		"an image of 0 x 5": func(l *labelling, file func(string, string)) {
+			file(dataset.JournalName,
+				row(0, 5, 0))
+		},
+		"an image of 100000000 x 100000000": func(l *labelling, file func(string, string)) {
+			file(dataset.JournalName,
+				row(1e8, 1e8, 0))
+		},
+		"1 objects with 2 scores": func(l *labelling, file func(string, string)) {
+			file(dataset.JournalName,
+				row(5, 5, 2))
+		},
+		"changed after it was labelled": nil,
 	} {
 		l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: sources, decoder: d}
 		if prepare == nil {
@@ -258,7 +285,9 @@ func TestRefuses(t *testing.T) {
 		}
 		before := faultfs.Files(t, l.out)
 		_, err := l.run()
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.HasSuffix(want, "exists") != errors.As(err, new(atomicfile.ExistsError)) ||
+			want == "another model" != errors.Is(err, dataset.ErrOtherRun) {
 			t.Errorf("want %q: %v", want, err)
 		}
 		if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && prepare != nil {
@@ -271,7 +300,8 @@ func TestRefuses(t *testing.T) {
 // row is a line of a journal with one object.
 func row(width, height, scores int) string {
 	all := strings.TrimSuffix(strings.Repeat(`{"score":1,"score_box":1,"score_label":1},`, scores), ",")
-	return fmt.Sprintf(`{"run":"run ","sha256":"%064d","image":"a","width":%d,"height":%d,"answers":[{"prompt":"detect a","text":"<loc0000><loc0000><loc0001><loc0001>","tokens":5,"scores":[%s]}]}`+"\n", 0, width, height, all)
+	return fmt.Sprintf(
+		`{"run":"run ","sha256":"%064d","image":"a","width":%d,"height":%d,"answers":[{"prompt":"detect a","text":"<loc0000><loc0000><loc0001><loc0001>","tokens":5,"scores":[%s]}]}`+"\n", 0, width, height, all)
 }
 
 // The memory that a run holds does not grow with the number of images, but for their names and

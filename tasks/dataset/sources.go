@@ -1,6 +1,6 @@
-package main
+package dataset
 
-// This file: the images that arguments, folders, patterns and lists mean. Before it: label.go's command line. After it: package tasks/dataset.
+// This file: the images that arguments, folders, patterns and lists mean.
 
 import (
 	"bufio"
@@ -13,17 +13,30 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/pali-gguf/pali/tasks/dataset"
 )
+
+// Source is an image to label.
+type Source struct {
+	Name string // as the files call it: a relative path with slashes
+	Path string // where it is
+}
+
+// FindOptions says where to look for images.
+type FindOptions struct {
+	Recursive bool      // look into the folders below a folder too
+	Skip      string    // a folder that is not looked into
+	List      io.Reader // paths of images and folders, a line each
+	Zero      bool      // zero bytes separate the paths of List
+}
 
 // maxSources bounds the images of one run.
 const maxSources = 1_000_000
 
-// pictureEndings are those of the files that a folder's images are.
+// imageEndings are those of the files that a folder's images are.
 var imageEndings = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+
+// ErrNoImages is returned where no argument means an image.
+var ErrNoImages = errors.New("no images: a folder's are files that end with " + strings.Join(imageEndings, " "))
 
 // gathering collects images.
 type gathering struct {
@@ -34,17 +47,18 @@ type gathering struct {
 	root      string // the deepest folder that all images are under; "" before the first
 }
 
-// gather lists images: those of folders, in the order of their names, those that patterns match, and files. Each counts once.
-// skip is a folder that is not looked into.
-func gather(arguments []string, list io.Reader, zero, recursive bool, skip string) ([]dataset.Source, error) {
-	g := &gathering{recursive: recursive, seen: map[string]bool{}}
-	if info, err := os.Stat(skip); err == nil {
+// FindSources lists the images that arguments mean: those of folders, in the order of their names,
+// those that patterns match, files, and for "-" those of o.List. Each counts once. Where there are
+// none it returns ErrNoImages.
+func FindSources(arguments []string, o FindOptions) ([]Source, error) {
+	g := &gathering{recursive: o.Recursive, seen: map[string]bool{}}
+	if info, err := os.Stat(o.Skip); err == nil {
 		g.skip = info
 	}
 	for _, a := range arguments {
 		var err error
 		if a == "-" {
-			err = g.list(list, zero)
+			err = g.list(o.List, o.Zero)
 		} else {
 			err = g.argument(a)
 		}
@@ -53,12 +67,13 @@ func gather(arguments []string, list io.Reader, zero, recursive bool, skip strin
 		}
 	}
 	if len(g.paths) == 0 {
-		return nil, errors.New("no images: a folder's are files that end with " + strings.Join(imageEndings, " ") + "; --recursive looks into the folders below")
+		return nil, ErrNoImages
 	}
 	return g.sources()
 }
 
-// argument adds what an argument means: a file or folder of that name, else what the pattern matches.
+// argument adds what an argument means: a file or folder of that name, else what the pattern
+// matches.
 func (g *gathering) argument(a string) error {
 	if _, err := os.Stat(a); err == nil {
 		return g.path(a)
@@ -75,7 +90,8 @@ func (g *gathering) argument(a string) error {
 	return nil
 }
 
-// list adds the paths of a list, parted by newlines or by zero bytes. One that is not there is a bad image.
+// list adds the paths of a list, separated by newlines or by zero bytes. One that is not there is a
+// bad image.
 func (g *gathering) list(r io.Reader, zero bool) error {
 	lines := bufio.NewScanner(r)
 	if zero {
@@ -115,7 +131,8 @@ func (g *gathering) path(path string) error {
 		case below == path:
 			return nil
 		case d.IsDir():
-			if info, err := d.Info(); !g.recursive || strings.HasPrefix(d.Name(), ".") || err == nil && g.skip != nil && os.SameFile(info, g.skip) {
+			if info, err := d.Info(); !g.recursive || strings.HasPrefix(d.Name(), ".") || err == nil && g.skip != nil &&
+				os.SameFile(info, g.skip) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -158,7 +175,7 @@ func under(path, folder string) bool {
 }
 
 // sources names the images by their paths from the folder that all are under.
-func (g *gathering) sources() (all []dataset.Source, err error) {
+func (g *gathering) sources() (all []Source, err error) {
 	for _, path := range g.paths {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
@@ -168,16 +185,7 @@ func (g *gathering) sources() (all []dataset.Source, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, dataset.Source{Name: filepath.ToSlash(name), Path: path})
+		all = append(all, Source{Name: filepath.ToSlash(name), Path: path})
 	}
 	return all, nil
-}
-
-// checkName refuses a name that JSON or XML could not hold.
-func checkName(name string) error {
-	bad := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
-		return errors.New("a name that is not UTF-8, or has control characters: rename the file")
-	}
-	return nil
 }

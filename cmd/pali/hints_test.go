@@ -1,0 +1,39 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/quant/calibrate"
+	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks/dataset"
+)
+
+// Each error that a flag mends names it.
+func TestHints(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"file that is there", atomicfile.ExistsError{Path: "a"}, "a exists; use --force to replace it"},
+		{"state of another run", calibrate.OtherRunError{Path: "s"},
+			"s is of a stopped run with other questions, another model or other flags: remove it, or use --force"},
+		{"journal of another run", fmt.Errorf("j: line 1: %w", dataset.ErrOtherRun),
+			"j: line 1: made with another model, other prompts or other flags: " +
+				"start again as then, use --force to forget it, or choose another folder"},
+		{"no images", dataset.ErrNoImages,
+			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; " +
+				"--recursive looks into the folders below"},
+		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
+		{"another error", errors.New("a"), "a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if have := message(c.err); have != c.want {
+				t.Errorf("have %s\nwant %s", have, c.want)
+			}
+		})
+	}
+}

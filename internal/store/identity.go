@@ -1,0 +1,77 @@
+package store
+
+// This file: what tells runs apart.
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/pali-gguf/pali/gguf"
+)
+
+// Identity is a hash of all that the answers of a run depend on: a stopped run goes on only where
+// it is the same. Write adds bytes to it; the methods that read files keep their first error for
+// Text.
+type Identity struct {
+	hash hash.Hash
+	err  error
+}
+
+// NewIdentity begins an identity with the values of a run's options.
+func NewIdentity(options ...any) *Identity {
+	id := &Identity{hash: sha256.New()}
+	fmt.Fprintln(id, options...)
+	return id
+}
+
+// Write adds b. It never fails.
+func (id *Identity) Write(b []byte) (int, error) { return id.hash.Write(b) }
+
+// Contents adds all bytes of the file at path.
+func (id *Identity) Contents(path string) {
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close()
+		_, err = io.Copy(id, f)
+	}
+	id.keep(err)
+}
+
+// Models adds what tells GGUF files apart: their keys, and the beginning of each tensor.
+func (id *Identity) Models(paths ...string) {
+	for _, path := range paths {
+		id.keep(WithFile(path, func(f *gguf.File) error {
+			fmt.Fprintln(id, f.Size, f.KVs)
+			for _, t := range f.Tensors {
+				fmt.Fprintln(id, t)
+				if _, err := io.Copy(id, io.LimitReader(f.Data(t), 4096)); err != nil {
+					return fmt.Errorf("%s: %w", t.Name, err)
+				}
+			}
+			return nil
+		}))
+	}
+}
+
+// OptionalModels is Models for files that a run may do without; "" is none.
+func (id *Identity) OptionalModels(paths ...string) {
+	for _, path := range paths {
+		if fmt.Fprintln(id, path != ""); path != "" {
+			id.Models(path)
+		}
+	}
+}
+
+func (id *Identity) keep(err error) {
+	if id.err == nil {
+		id.err = err
+	}
+}
+
+// Text returns the first n bytes of the hash, 32 at most, in hexadecimal, or the first error.
+func (id *Identity) Text(n int) (string, error) {
+	return fmt.Sprintf("%x", id.hash.Sum(nil)[:n]), id.err
+}

@@ -1,0 +1,49 @@
+package dataset
+
+// This file: the classes that a file lists.
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pali-gguf/pali/mmproj/imageproc"
+)
+
+// maxClasses bounds a file of classes in bytes.
+const maxClasses = 1 << 20
+
+// ReadClasses reads the classes of the file at path, one a line, each once.
+func ReadClasses(path string) ([]string, error) {
+	b, err := imageproc.ReadFile(path, maxClasses)
+	if err != nil {
+		return nil, err
+	}
+	all, err := parseClasses(b)
+	if err == nil && len(all) == 0 {
+		err = errors.New("no classes: want one a line")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return all, nil
+}
+
+func parseClasses(b []byte) (all []string, err error) {
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines.Buffer(nil, maxClasses)
+	for n := 1; lines.Scan(); n++ {
+		class := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
+		if strings.Contains(class, ";") {
+			return nil, fmt.Errorf("line %d: %q: a class cannot hold \";\", which separates things in a prompt", n,
+				class)
+		}
+		if class != "" && !slices.Contains(all, class) {
+			all = append(all, class)
+		}
+	}
+	return all, lines.Err()
+}

@@ -1,0 +1,121 @@
+package dataset
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The images of folders, patterns, files and lists, each once, named from the folder that all are
+// under.
+func TestFindSources(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, path := range []string{
+		"in/b.JPG", "in/a.png", "in/.hidden.png", "in/notes.txt", "in/deep/c.webp", "in/.git/d.png", "in/out/e.png",
+		"in/line\nbreak.gif", "other/a.png",
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir("empty", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name      string
+		arguments []string
+		options   FindOptions
+		want      []string // names, and where they differ the paths
+	}{
+		{"folder", []string{"in"}, FindOptions{}, []string{"a.png=in/a.png", "b.JPG=in/b.JPG",
+			"line\nbreak.gif=in/line\nbreak.gif"}},
+		{"recursive", []string{"in"}, FindOptions{Recursive: true, Skip: "in/out"},
+			[]string{"a.png=in/a.png", "b.JPG=in/b.JPG", "deep/c.webp=in/deep/c.webp",
+				"line\nbreak.gif=in/line\nbreak.gif"}},
+		{"two folders", []string{"other", "in/deep"}, FindOptions{}, []string{"other/a.png", "in/deep/c.webp"}},
+		{"pattern", []string{"*/a.png", "in/a.png"}, FindOptions{}, []string{"in/a.png", "other/a.png"}},
+		{"file of any kind", []string{"in/notes.txt"}, FindOptions{}, []string{"notes.txt=in/notes.txt"}},
+		{"list", []string{"-"}, FindOptions{List: strings.NewReader("in/a.png\n\nlost.png\nother")},
+			[]string{"in/a.png", "lost.png", "other/a.png"}},
+		{"list with zeros", []string{"-"}, FindOptions{List: strings.NewReader("in/line\nbreak.gif\x00\x00in/a.png"),
+			Zero: true},
+			[]string{"line\nbreak.gif=in/line\nbreak.gif", "a.png=in/a.png"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found, err := FindSources(c.arguments, c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var have []string
+			for _, s := range found {
+				if s.Name == filepath.ToSlash(s.Path) {
+					have = append(have, s.Name)
+				} else {
+					have = append(have, s.Name+"="+filepath.ToSlash(s.Path))
+				}
+			}
+			if d := cmp.Diff(c.want, have); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+	if _, err := FindSources([]string{"empty"}, FindOptions{}); !errors.Is(err, ErrNoImages) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if _, err := FindSources([]string{"lost*"}, FindOptions{}); err == nil || !strings.Contains(err.Error(),
+		"lost*: no such file") {
+		t.Errorf("a pattern of nothing: %v", err)
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ok   bool
+	}{
+		{"a b.png", true},
+		{"猫\n\t.png", true},
+		{"\xff.png", false},
+		{"a\x01.png", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := checkName(c.name); (err == nil) != c.ok {
+				t.Errorf("%q: %v", c.name, err)
+			}
+		})
+	}
+}
+
+func TestReadClasses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "classes.txt")
+	for _, c := range []struct {
+		name, text string
+		want       []string
+		err        string
+	}{
+		{"each once", "\ufeffcat\r\n\n  red  bicycle \ncat", []string{"cat", "red  bicycle"}, ""},
+		{"nothing", " \n\n", nil, path + ": no classes"},
+		{"two in a line", "a\ncat ; dog\n", nil, path + `: line 2: "cat ; dog": a class cannot hold ";"`},
+		{"too long", strings.Repeat("a", maxClasses+1), nil, path},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			have, err := ReadClasses(path)
+			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%v, want %q", err, c.err)
+			}
+			if d := cmp.Diff(c.want, have); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}

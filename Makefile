@@ -20,7 +20,7 @@ endif
 
 # Speed: what "native" means on this processor, spelled out (scripts/native-flags.sh says why), and
 # ggml's interleaved weights.
-# -w: the C and C++ are the module's; their warnings are not ours to mend.
+# -w: the C and C++ are the module's; their warnings are not ours to fix.
 NATIVE := $(shell sh scripts/native-flags.sh $(firstword $(CC)))
 export CGO_ENABLED  := 1
 # -ffp-contract=off: blocks are rounded the same way on every processor. A product and a sum rounded

@@ -115,7 +115,8 @@ func prepare(src Source, vocab *sentencepiece.Model, o Options) (*layout, *Resul
 		return nil, nil, err
 	}
 	if o.Text == nil || o.Vision == nil {
-		return nil, nil, errors.New("convert: no encoder: Options.Text and Options.Vision say in which types the files are stored")
+		return nil, nil, errors.New("convert: no encoder: Options.Text and Options.Vision say in which types " +
+			"the files are stored")
 	}
 	c, err := readCheckpoint(src)
 	if err != nil {

@@ -50,7 +50,7 @@ func Names() []string {
 // mmproj file (vision) than for the text file.
 func NewPlan(name string, vision bool) (*Plan, error) {
 	want := strings.ToLower(name)
-	if w, ok := words[want]; ok {
+	if w, ok := aliases[want]; ok {
 		if want = w.text; vision {
 			want = w.vision
 		}

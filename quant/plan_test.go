@@ -187,7 +187,7 @@ func TestNewPlan(t *testing.T) {
 			}
 		}
 	}
-	if len(Names()) != len(words)+16 {
+	if len(Names()) != len(aliases)+16 {
 		t.Errorf("names: %v", Names())
 	}
 	for _, name := range []string{"", "q9", "q4_k", "int2"} {

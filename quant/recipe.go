@@ -73,9 +73,9 @@ var Recipes = []Recipe{
 		Down:   []rule{{sixteenth, gguf.Q5_K}, {every, gguf.Q4_K}}},
 }
 
-// words are the recipes that we recommend on processors, for the text file and for the mmproj file.
-// They are to change when docs/quality.md has the figures.
-var words = map[string]struct{ text, vision string }{
+// aliases are the recipes that we recommend on processors, for the text file and for the mmproj
+// file. They are to change when docs/quality.md has the figures.
+var aliases = map[string]struct{ text, vision string }{
 	"int8": {"q8_0", "q8_0"},
 	"int4": {"q4_0", "q4_0"},
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Nodes makes the nodes of one graph that our kernels compute, and holds what they need besides
-// their tensors. Free it after the scheduler.
+// their tensors. The nodes are made in the context c. Free it after the scheduler.
 type Nodes struct{ p *C.struct_pali_nodes }
 
 var errNoMemory = errors.New("kernels: no memory")

@@ -49,8 +49,8 @@ type Model struct {
 	vocab *C.struct_llama_vocab
 }
 
-// Load calls llama_model_load_from_file for the file at path. The file must have been
-// checked before: llama.cpp ends the process on some bad files.
+// Load calls llama_model_load_from_file for the file at path with the parameters o. The file must
+// have been checked before: llama.cpp ends the process on some bad files.
 func Load(path string, o ModelOptions) (*Model, error) {
 	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1),
 		C.size_t(unsafe.Sizeof(uintptr(0)))))

@@ -110,7 +110,7 @@ func (c *Client) fetch(ctx context.Context, r Request) (err error) {
 	if p.Total == 0 || p.have < p.Total {
 		err = c.retry(ctx, func() (bool, error) {
 			before := p.have
-			err := c.rest(ctx, p)
+			err := c.download(ctx, p)
 			return p.have-before >= worthwhile, err
 		})
 		if err != nil {
@@ -137,7 +137,7 @@ func begin(ctx context.Context, r Request) (*part, error) {
 	}
 	info, err := os.Stat(p.partial())
 	if err == nil {
-		err = p.continued(ctx, info.Size())
+		err = p.resume(ctx, info.Size())
 	}
 	if err != nil {
 		p.file.Close()
@@ -147,8 +147,8 @@ func begin(ctx context.Context, r Request) (*part, error) {
 	return p, nil
 }
 
-// continued takes the size bytes that lie in the .part, or empties it.
-func (p *part) continued(ctx context.Context, size int64) error {
+// resume takes the size bytes that lie in the .part, or empties it.
+func (p *part) resume(ctx context.Context, size int64) error {
 	b, err := os.ReadFile(p.notePath())
 	var was beginning
 	if size == 0 || err != nil || len(b) > 64<<10 || json.Unmarshal(b, &was) != nil || was.From != p.Address ||
@@ -206,8 +206,8 @@ func (p *part) restart(b beginning) error {
 	return os.WriteFile(p.notePath(), text, 0o666)
 }
 
-// rest asks for what is missing, and writes what comes.
-func (c *Client) rest(ctx context.Context, p *part) error {
+// download requests the missing bytes of p and writes what comes.
+func (c *Client) download(ctx context.Context, p *part) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	header := http.Header{}
@@ -240,7 +240,7 @@ func (c *Client) rest(ctx context.Context, p *part) error {
 			late.Reset(c.StallTimeout)
 		}
 		if err != nil && p.have < p.Total {
-			return broken(ctx, err)
+			return bodyError(ctx, err)
 		}
 	}
 	return nil
@@ -249,8 +249,8 @@ func (c *Client) rest(ctx context.Context, p *part) error {
 // errSlow is the error for a server that sends too little.
 var errSlow = fmt.Errorf("less than %d kB came in a while", minProgress>>10)
 
-// broken says why a body ended early.
-func broken(ctx context.Context, err error) error {
+// bodyError returns why a body ended early with err.
+func bodyError(ctx context.Context, err error) error {
 	switch {
 	case context.Cause(ctx) == errSlow:
 		return NetworkError{errSlow}
@@ -263,7 +263,7 @@ func broken(ctx context.Context, err error) error {
 // accept makes of an answer's head what the body will be: the rest, or the whole file.
 func (p *part) accept(resp *http.Response) error {
 	now := beginning{From: p.Address, ETag: resp.Header.Get("ETag"), Total: resp.ContentLength}
-	now.MD5, now.CRC32C = sums(resp.Header)
+	now.MD5, now.CRC32C = parseSums(resp.Header)
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && p.have > 0:
@@ -288,7 +288,7 @@ func (p *part) accept(resp *http.Response) error {
 	if err := p.restart(now); err != nil {
 		return err
 	}
-	return p.room()
+	return p.checkSpace()
 }
 
 // retryWhole empties the .part; the next try asks for the whole file.
@@ -302,8 +302,8 @@ func same(a, b beginning) bool {
 	return agree(a.ETag, b.ETag) && agree(a.MD5, b.MD5) && agree(a.CRC32C, b.CRC32C)
 }
 
-// sums reads Google's storage's header x-goog-hash: crc32c=BASE64,md5=BASE64, in one line or two.
-func sums(h http.Header) (md5, crc32c string) {
+// parseSums reads the header of Google's storage x-goog-hash: crc32c=BASE64,md5=BASE64, in one line or two.
+func parseSums(h http.Header) (md5, crc32c string) {
 	for _, line := range h.Values("X-Goog-Hash") {
 		for _, one := range strings.Split(line, ",") {
 			switch name, value, _ := strings.Cut(strings.TrimSpace(one), "="); name {
@@ -317,8 +317,8 @@ func sums(h http.Header) (md5, crc32c string) {
 	return md5, crc32c
 }
 
-// room compares the file's size with the free space of its folder.
-func (p *part) room() error {
+// checkSpace compares the file's size with the free space of its folder.
+func (p *part) checkSpace() error {
 	free, err := atomicfile.Real.Free(filepath.Dir(p.Path))
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func Unpack(ctx context.Context, archive, folder string) (paths []string, err er
 			paths, err = nil, fmt.Errorf("%s: %w", archive, err)
 		}
 	}()
-	in, err := unzipped(f)
+	in, err := decompressed(f)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +87,8 @@ func Unpack(ctx context.Context, archive, folder string) (paths []string, err er
 	return paths, fmt.Errorf("more than %d entries", maxEntries)
 }
 
-// unzipped returns what gzip packed, or the file as it is.
-func unzipped(f *os.File) (io.Reader, error) {
+// decompressed returns what gzip packed, or the file as it is.
+func decompressed(f *os.File) (io.Reader, error) {
 	head := make([]byte, 2)
 	if _, err := f.ReadAt(head, 0); err == nil && string(head) == "\x1f\x8b" {
 		return gzip.NewReader(f)

@@ -35,7 +35,7 @@ func (m *Model) prefill(embeddings []float32, tokens []int32, maxNewTokens int, 
 		limit := runner.LimitError{What: "positions of images and prompt", Have: int64(prefix), Max: int64(trained - 1)}
 		return nil, runner.InvalidRequestf("%w, as this model was trained with %d, the answer included", limit, trained)
 	}
-	if err := m.makeRoom(shape{prefix, prefix + maxNewTokens}); err != nil {
+	if err := m.ensureContext(shape{prefix, prefix + maxNewTokens}); err != nil {
 		return nil, err
 	}
 	batch := llama.NewBatch(prefix, d)
@@ -77,9 +77,9 @@ func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	return nil
 }
 
-// makeRoom makes a context with at least the wanted positions, whose batch holds the whole prefix,
+// ensureContext makes a context with at least the wanted positions, whose batch holds the whole prefix,
 // unless there is one.
-func (m *Model) makeRoom(want shape) error {
+func (m *Model) ensureContext(want shape) error {
 	if m.context != nil && want.prefix <= m.room.prefix && want.total <= m.context.Size() {
 		return nil
 	}

@@ -96,7 +96,7 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 			"tokenizer.model"), gguf.Q8_0, gguf.Q8_0)
 		r := rand.New(rand.NewPCG(11, uint64(len(checkpoint))))
 		for i := 0; i < mutants; i += 50 {
-			accepted += killing(t, r, folder, text, vision)
+			accepted += runMutants(t, r, folder, text, vision)
 		}
 	}
 	t.Logf("%d mutants, %d accepted", 2*mutants, accepted)
@@ -105,9 +105,9 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 	}
 }
 
-// killing makes 50 mutants, half of the text file and half of the vision file, and gives them to a
+// runMutants makes 50 mutants, half of the text file and half of the vision file, and gives them to a
 // child. It returns how many ran.
-func killing(t *testing.T, r *rand.Rand, folder, text, vision string) (accepted int) {
+func runMutants(t *testing.T, r *rand.Rand, folder, text, vision string) (accepted int) {
 	t.Helper()
 	var pairs []string
 	for i := range 50 {

@@ -302,7 +302,8 @@ func same(a, b beginning) bool {
 	return agree(a.ETag, b.ETag) && agree(a.MD5, b.MD5) && agree(a.CRC32C, b.CRC32C)
 }
 
-// parseSums reads the header of Google's storage x-goog-hash: crc32c=BASE64,md5=BASE64, in one line or two.
+// parseSums reads the header of Google's storage x-goog-hash: crc32c=BASE64,md5=BASE64, in one line
+// or two.
 func parseSums(h http.Header) (md5, crc32c string) {
 	for _, line := range h.Values("X-Goog-Hash") {
 		for _, one := range strings.Split(line, ",") {

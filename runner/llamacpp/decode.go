@@ -77,8 +77,8 @@ func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	return nil
 }
 
-// ensureContext makes a context with at least the wanted positions, whose batch holds the whole prefix,
-// unless there is one.
+// ensureContext makes a context with at least the wanted positions, whose batch holds the whole
+// prefix, unless there is one.
 func (m *Model) ensureContext(want shape) error {
 	if m.context != nil && want.prefix <= m.room.prefix && want.total <= m.context.Size() {
 		return nil

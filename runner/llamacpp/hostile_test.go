@@ -105,8 +105,8 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 	}
 }
 
-// runMutants makes 50 mutants, half of the text file and half of the vision file, and gives them to a
-// child. It returns how many ran.
+// runMutants makes 50 mutants, half of the text file and half of the vision file, and gives them to
+// a child. It returns how many ran.
 func runMutants(t *testing.T, r *rand.Rand, folder, text, vision string) (accepted int) {
 	t.Helper()
 	var pairs []string

@@ -3,7 +3,7 @@
 //
 //	Source ──schema.go──▶ which array, axes and name ──shapes.go──▶ sizes inferred, shapes checked
 //	       ──layout.go──▶ spans in the source's order, each tensor's type (Encoder), fixed offsets
-//	       ──pipeline.go▶ read once, rearrange, widen, encode ──atomicfile──▶ both files or neither
+//	       ──pipeline.go▶ read, rearrange, widen, encode ──atomicfile──▶ both files or neither
 //
 // Before it: a Source, which package npz has, which gives the arrays; convert/sentencepiece, which
 // gives the vocabulary; and an Encoder, which package quant has. After it: packages gemma and

@@ -143,7 +143,7 @@ func TestBadMasks(t *testing.T) {
 }
 
 // The mask file made with a pair is the one that is made alone, and there are three files or none.
-func TestMasksBesideAPair(t *testing.T) {
+func TestMasksWithAPair(t *testing.T) {
 	alone, err := Masks(archive(t, maskArrays(2)), MaskOptions{Name: "tiny", Type: gguf.F16, OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

@@ -365,8 +365,8 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-// TestAttacks opens and reads every bad file.
-func TestAttacks(t *testing.T) {
+// TestBadFiles opens and reads every bad file.
+func TestBadFiles(t *testing.T) {
 	cases := badfiles.NPZ()
 	if len(cases) < 50 {
 		t.Errorf("%d cases, want at least 50", len(cases))

@@ -14,8 +14,8 @@ package quant
 //	imatrix.chunk_count   u32: questions here, runs of text there
 //	imatrix.chunk_size    u32: positions in one of them; here, since questions differ, the mean,
 //	                      rounded up
-//	NAME.in_sum2  [cols]  F32: for each column of the matrix NAME, the sum of the squares of what it
-//	                      was multiplied with
+//	NAME.in_sum2  [cols]  F32: for each column of the matrix NAME, the sum of the squares of what
+//	                      it was multiplied with
 //	NAME.counts   [1]     F32: the number of rows summed
 //
 // One file holds both halves of a PaliGemma: no name is in both. llama.cpp's NAME.in_sum is not

@@ -199,11 +199,11 @@ func TestF32Bits(t *testing.T) {
 	}
 }
 
-func BenchmarkWiden(b *testing.B) {
+func BenchmarkToFloat32(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { ToFloat32(v, raw, d) })
 }
 
-func BenchmarkNarrow(b *testing.B) {
+func BenchmarkFromFloat32(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { FromFloat32(raw, v, d) })
 }
 

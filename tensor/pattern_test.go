@@ -214,7 +214,7 @@ func TestConverterPatterns(t *testing.T) {
 	}
 }
 
-func TestMoveRefuses(t *testing.T) {
+func TestGatherRefuses(t *testing.T) {
 	for _, c := range []struct {
 		pattern string
 		shape   []int

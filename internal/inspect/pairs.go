@@ -3,7 +3,7 @@ package inspect
 // This file: the values of two files, read side by side.
 //
 //	.gguf with .gguf   strips of rows from both
-//	.npz  with .gguf   what convert makes of the archive's arrays, and the same rows of the GGUF file
+//	.npz  with .gguf   what convert makes of the arrays, and the same rows of the GGUF file
 //	.npz  with .npz    two streams
 
 import (

@@ -27,16 +27,17 @@ func newBench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench -m MODEL",
 		Short: "Measures how fast a model is here, beside what this machine can do",
-		Long: `Measures a model on this machine: loading, the vision encoder (SigLIP), the prefix (prefill), the answer (decode), and the three together,
-on an image and tokens that are drawn at random. With -i the image is that file, and reading and resizing it is measured too. One round warms
-up, the others count. Beside the times stands what the machine can do at most with as many threads, measured in the same run, and the share of it
-that is reached:
+		Long: `Measures a model on this machine: loading, the vision encoder (SigLIP), the prefix (prefill), the answer
+(decode), and the three together, on an image and tokens that are drawn at random. With -i the image is that file, and
+reading and resizing it is measured too. One round warms up, the others count. Beside the times stands what the machine
+can do at most with as many threads, measured in the same run, and the share of it that is reached:
 
   decode    every weight of the text file is read once for each token: bytes a second, of those that memory gives
   prefill   two operations for each weight of the layers and each position, those of the products only: of the processor's rate for the weights' type
   siglip    the same, with the products of attention
 
-Block types (q8_0, q4_0, ...) are compared with the rate of int8 products, f16 and f32 with that of f32, bf16 with its own where there is one.`,
+Block types (q8_0, q4_0, ...) are compared with the rate of int8 products, f16 and f32 with that of f32, bf16 with its
+own where there is one.`,
 		Example: `  pali bench -m models
   pali bench -m models --prompt-tokens 32 --max-tokens 64 -r 10 --json`,
 		Args: cobra.NoArgs,
@@ -105,7 +106,8 @@ func printBench(w io.Writer, r *bench.Report) error {
 	p := &linePrinter{w: w}
 	p.line("%s, %s, %s", r.TextFile.Path, bytesText(r.TextFile.Bytes), r.TextFile.Type)
 	p.line("%s, %s, %s", r.VisionFile.Path, bytesText(r.VisionFile.Bytes), r.VisionFile.Type)
-	p.line("%d threads, KV cache %s; %d positions of prefix, %d tokens of answer", r.Threads, r.KV, r.PrefillTokens, r.DecodeTokens)
+	p.line("%d threads, KV cache %s; %d positions of prefix, %d tokens of answer", r.Threads, r.KV, r.PrefillTokens,
+		r.DecodeTokens)
 	p.line("")
 	p.line("%-12s %10s %10s %10s  %20s  %s", "", "median ms", "min", "max", "", "share of the limit")
 	row := func(name string, s bench.Spread, unit string) {

@@ -28,7 +28,8 @@ func all(c *cobra.Command, path ...string) [][]string {
 	return found
 }
 
-// Each command's --help is kept in testdata/help, so that a change of a flag or a word shows; a stored text without a command is an error.
+// Each command's --help is kept in testdata/help, so that a change of a flag or a word shows; a
+// stored text without a command is an error.
 func TestHelp(t *testing.T) {
 	if *update && os.Getenv("CI") != "" {
 		t.Fatal("-update is refused where CI is set: look at the difference first")
@@ -65,25 +66,32 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Wrong calls end with 2 and say why in the last line on standard error, with nothing on standard output.
+// Wrong calls end with 2 and say why in the last line on standard error, with nothing on standard
+// output.
 func TestUsage(t *testing.T) {
 	folder := workplace(t)
-	for want, args := range map[string][]string{
-		"no command":                             {},
-		`unknown command "insepct", do you mean`: {"insepct"},
-		`unknown command "nothing"`:              {"help", "nothing"},
-		"completion does nothing by itself":      {"completion"},
-		`unknown command "tcsh"`:                 {"completion", "tcsh"},
-		`unknown command "1" for "pali version"`: {"version", "1"},
-		"no file":                                {"inspect"},
-		"2 files":                                {"inspect", "d/demo-F32.gguf", "d/mmproj-demo-F32.gguf"},
-		"want one of them":                       {"inspect", "--json", "--diffable", "d/demo-F32.gguf"},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"no command", []string{}},
+		{`unknown command "insepct", do you mean`, []string{"insepct"}},
+		{`unknown command "nothing"`, []string{"help", "nothing"}},
+		{"completion does nothing by itself", []string{"completion"}},
+		{`unknown command "tcsh"`, []string{"completion", "tcsh"}},
+		{`unknown command "1" for "pali version"`, []string{"version", "1"}},
+		{"no file", []string{"inspect"}},
+		{"2 files", []string{"inspect", "d/demo-F32.gguf", "d/mmproj-demo-F32.gguf"}},
+		{"want one of them", []string{"inspect", "--json", "--diffable", "d/demo-F32.gguf"}},
 	} {
-		o := run(t, program(folder, args...))
-		lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
-		if last := lines[len(lines)-1]; o.code != 2 || o.stdout != "" || !strings.HasPrefix(last, "pali: ") || !strings.Contains(last, want) {
-			t.Errorf("%v: want %q: %+v", args, want, o)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			o := run(t, program(folder, c.args...))
+			lines := strings.Split(strings.TrimSpace(o.stderr), "\n")
+			if last := lines[len(lines)-1]; o.code != 2 || o.stdout != "" || !strings.HasPrefix(last, "pali: ") ||
+				!strings.Contains(last, c.want) {
+				t.Errorf("%v: want %q: %+v", c.args, c.want, o)
+			}
+		})
 	}
 	cmd := program(".", "version")
 	cmd.Env = append(cmd.Env, "PALI_JSON=perhaps")
@@ -95,7 +103,8 @@ func TestUsage(t *testing.T) {
 // A completion script is made for each shell, and completes a command's name.
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if o := run(t, program(".", "completion", shell)); o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout, "__complete") {
+		if o := run(t, program(".", "completion", shell)); o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout,
+			"__complete") {
 			t.Errorf("%s: %+v", shell, o)
 		}
 	}
@@ -129,12 +138,15 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if s := listed("d/demo-F32.gguf"); !regexp.MustCompile(`(?m)^tokenizer.ggml.tokens +\[2048\]string +\["<pad>", "<eos>", .*, \.\.\.\]$`).MatchString(s) ||
-		!regexp.MustCompile(`(?m)^token_embd.weight +F32 +\[2048,256\] +2\.1 MB$`).MatchString(s) || strings.Count(s, "\n") > 100 {
+	if s := listed("d/demo-F32.gguf"); !regexp.MustCompile(
+		`(?m)^tokenizer.ggml.tokens +\[2048\]string +\["<pad>", "<eos>", .*, \.\.\.\]$`).MatchString(s) ||
+		!regexp.MustCompile(`(?m)^token_embd.weight +F32 +\[2048,256\] +2\.1 MB$`).MatchString(s) ||
+		strings.Count(s, "\n") > 100 {
 		t.Errorf("text:\n%s", s)
 	}
 	var l inspect.Contents
-	if err := json.Unmarshal([]byte(listed("--json", "d/demo-F32.gguf")), &l); err != nil || l.Kind != "gguf" || l.Bytes != int64(len(text)) {
+	if err := json.Unmarshal([]byte(listed("--json", "d/demo-F32.gguf")), &l); err != nil || l.Kind != "gguf" ||
+		l.Bytes != int64(len(text)) {
 		t.Errorf("--json: %v: %+v", err, l)
 	}
 	for _, k := range l.Keys {
@@ -143,7 +155,8 @@ func TestInspect(t *testing.T) {
 		}
 	}
 
-	// The same content under another name, in pieces or out of a folder gives the same text; one changed byte of a tensor changes one line.
+	// The same content under another name, in pieces or out of a folder gives the same text; one
+	// changed byte of a tensor changes one line.
 	want := listed("--diffable", "d/demo-F32.gguf")
 	write("a name with blanks, 🖼 and a\nnewline", text)
 	if have := listed("--diffable", "a name with blanks, 🖼 and a\nnewline"); have != want {
@@ -163,7 +176,8 @@ func TestInspect(t *testing.T) {
 	}
 	write("x.npz.part0", checkpoint[:1_000_000])
 	write("x.npz.part1", checkpoint[1_000_000:])
-	if have := listed("--diffable", "x.npz.part0", "x.npz.part1"); have != listed("--diffable", "testdata/demo/demo.npz") {
+	if have := listed("--diffable", "x.npz.part0", "x.npz.part1"); have != listed("--diffable",
+		"testdata/demo/demo.npz") {
 		t.Errorf("--diffable of pieces:\n%s", have)
 	}
 }
@@ -171,11 +185,13 @@ func TestInspect(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	folder := workplace(t)
 	o := run(t, program(folder, "doctor", "d", "d/demo-F32.gguf", "d/mmproj-demo-F32.gguf", "testdata/demo/demo.npz"))
-	if o.code != 0 || o.stderr != "" || strings.Count(o.stdout, "whole\n") != 4 || !strings.Contains(o.stdout, "device CPU") {
+	if o.code != 0 || o.stderr != "" || strings.Count(o.stdout, "whole\n") != 4 || !strings.Contains(o.stdout,
+		"device CPU") {
 		t.Errorf("%+v", o)
 	}
 	o = run(t, program(withMasks(t), "doctor", "d", "d/masks-demo.gguf"))
-	if o.code != 0 || !strings.HasSuffix(o.stdout, "\nd: pair with masks, whole\nd/masks-demo.gguf: mask file, whole\n") {
+	if o.code != 0 || !strings.HasSuffix(o.stdout,
+		"\nd: pair with masks, whole\nd/masks-demo.gguf: mask file, whole\n") {
 		t.Errorf("with masks: %+v", o)
 	}
 	checkpoint, err := os.ReadFile(filepath.Join(folder, "testdata/demo/demo.npz"))
@@ -189,7 +205,8 @@ func TestDoctor(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(folder, "mixed"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	o = run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma.npz", "--tokenizer", "testdata/reference/cases/tokenizer.model", "-o", "mixed"))
+	o = run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma.npz", "--tokenizer",
+		"testdata/reference/cases/tokenizer.model", "-o", "mixed"))
 	if o.code != 0 {
 		t.Fatalf("convert: %+v", o)
 	}
@@ -205,18 +222,26 @@ func TestDoctor(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "cutmasks/masks-demo.gguf"), []byte("GGUF"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		"cut.gguf": "cut short", "words.txt": "words.txt", "flipped.npz": "CRC-32", "nothing": "no text GGUF", "mixed": "not a pair", "cutmasks": "masks-demo.gguf",
-		"nowhere": "no such file", "/dev/null": "not a regular file", "empty": "empty",
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{"cut.gguf", "cut short"}, {"words.txt", "words.txt"}, {"flipped.npz", "CRC-32"}, {"nothing", "no text GGUF"},
+		{"mixed", "not a pair"}, {"cutmasks", "masks-demo.gguf"},
+		{"nowhere", "no such file"}, {"/dev/null", "not a regular file"}, {"empty", "empty"},
 	} {
-		o := run(t, program(folder, "doctor", "d", path, "--json"))
-		var d diagnosis
-		if err := json.Unmarshal([]byte(o.stdout), &d); err != nil || o.code != 1 || len(d.Files) != 2 || d.Files[0].Error != "" || !strings.Contains(d.Files[1].Error, want) {
-			t.Errorf("%s: %v: want %q: %+v", path, err, want, o)
-		}
-		if strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, path) || !strings.Contains(o.stderr, want) {
-			t.Errorf("%s: %s", path, o.stderr)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			o := run(t, program(folder, "doctor", "d", c.path, "--json"))
+			var d diagnosis
+			if err := json.Unmarshal([]byte(o.stdout), &d); err != nil || o.code != 1 || len(d.Files) != 2 ||
+				d.Files[0].Error != "" || !strings.Contains(d.Files[1].Error, c.want) {
+				t.Errorf("%s: %v: want %q: %+v", c.path, err, c.want, o)
+			}
+			if strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, c.path) || !strings.Contains(o.stderr,
+				c.want) {
+				t.Errorf("%s: %s", c.path, o.stderr)
+			}
+		})
 	}
 }
 
@@ -227,18 +252,22 @@ func TestFolders(t *testing.T) {
 	if err := os.Rename(filepath.Join(folder, "d"), filepath.Join(folder, odd)); err != nil {
 		t.Fatal(err)
 	}
-	if o := run(t, program(folder, "run", "-m", odd, "-i", picture, "caption en")); o.code != 0 || !strings.HasPrefix(o.stdout, "a yellow circle") {
+	if o := run(t, program(folder, "run", "-m", odd, "-i", photo, "caption en")); o.code != 0 ||
+		!strings.HasPrefix(o.stdout, "a yellow circle") {
 		t.Errorf("%+v", o)
 	}
 	if err := os.Symlink("demo-F32.gguf", filepath.Join(folder, odd, "second-F32.gguf")); err != nil {
 		t.Fatal(err)
 	}
-	if o := run(t, program(folder, "run", "-m", odd, "-i", picture, "caption en")); o.code != 1 || !strings.Contains(o.stderr, "demo-F32.gguf, second-F32.gguf") {
+	if o := run(t, program(folder, "run", "-m", odd, "-i", photo, "caption en")); o.code != 1 ||
+		!strings.Contains(o.stderr, "demo-F32.gguf, second-F32.gguf") {
 		t.Errorf("two models: %+v", o)
 	}
-	o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "f16", "-o", odd, "--json"))
+	o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model",
+		"-t", "f16", "-o", odd, "--json"))
 	var pair convertedPair
-	if err := json.Unmarshal([]byte(o.stdout), &pair); err != nil || pair.Text.Path != filepath.Join(odd, "demo-F16.gguf") {
+	if err := json.Unmarshal([]byte(o.stdout), &pair); err != nil || pair.Text.Path != filepath.Join(odd,
+		"demo-F16.gguf") {
 		t.Errorf("%v: %+v", err, o)
 	}
 }
@@ -250,7 +279,7 @@ func TestParallel(t *testing.T) {
 	var failed [2]error
 	var both sync.WaitGroup
 	for i := range answers {
-		cmd := program(folder, "run", "-m", "d", "-i", picture, "caption en", "--threads", "1")
+		cmd := program(folder, "run", "-m", "d", "-i", photo, "caption en", "--threads", "1")
 		both.Go(func() { answers[i], failed[i] = cmd.CombinedOutput() })
 	}
 	both.Wait()

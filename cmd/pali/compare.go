@@ -20,13 +20,15 @@ func newCompare() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare A B",
 		Short: "Compares two files tensor by tensor, the worst first",
-		Long: `Compares the values of two files tensor by tensor. A is the reference; either may be a GGUF file or an .npz archive. Two GGUF
-files and two archives are compared by the names of their tensors; a checkpoint with a GGUF file by what pali convert makes of it.
-Blocks are decoded first. Several arguments before the last are the pieces of one archive (NAME.npz.part0 NAME.npz.part1 ...).
+		Long: `Compares the values of two files tensor by tensor. A is the reference; either may be a GGUF file or an
+.npz archive. Two GGUF files and two archives are compared by the names of their tensors; a checkpoint with a GGUF file
+by what pali convert makes of it. Blocks are decoded first. Several arguments before the last are the parts of one
+archive (NAME.npz.part0 NAME.npz.part1 ...).
 
-For each tensor that differs: the largest difference, the root of the mean square of the differences (RMS), the same relative to
-the RMS of A (of B where A is all zero), and the cosine of the two as vectors. Where only one vision MLP is padded, the common part
-is compared. Differences are no failure: the exit code is 1 only where the files cannot be compared.`,
+For each tensor that differs: the largest difference, the root of the mean square of the differences (RMS), the same
+relative to the RMS of A (of B where A is all zero), and the cosine of the two as vectors. Where only one vision MLP is
+padded, the common part is compared. Differences are not a failure: the exit code is 1 only where the files cannot be
+compared.`,
 		Example: `  pali compare paligemma-3b-mix-224.npz models/PaliGemma-3B-mix-224-Q8_0.gguf
   pali compare models/demo-F32.gguf models/demo-Q4_0.gguf --json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -71,10 +73,12 @@ func (f *compareFlags) run(cmd *cobra.Command, paths []string) error {
 	return printDifferences(cmd.OutOrStdout(), d)
 }
 
-// mostNames is how many tensors that only one file has, or that are not compared, are named to people.
+// mostNames is how many tensors that only one file has, or that are not compared, are named to
+// people.
 const mostNames = 10
 
-// printDifferences writes the differences for people: tensors that are equal in every value are only counted.
+// printDifferences writes the differences for people: tensors that are equal in every value are
+// only counted.
 func printDifferences(out io.Writer, d *inspect.Differences) error {
 	w := bufio.NewWriter(out)
 	equal := 0
@@ -86,7 +90,8 @@ func printDifferences(out io.Writer, d *inspect.Differences) error {
 	if equal < len(d.Tensors) {
 		printTable(w, d)
 	}
-	fmt.Fprintf(w, "%d tensors compared, %d equal in every value; over all values: largest difference %.3g, RMS %.3g, relative %.3g\n",
+	fmt.Fprintf(w,
+		"%d tensors compared, %d equal in every value; over all values: largest difference %.3g, RMS %.3g, relative %.3g\n",
 		len(d.Tensors), equal, d.All.MaxAbs, d.All.RMS, d.All.Relative)
 	var skipped []string
 	for _, s := range d.Skipped {
@@ -119,7 +124,8 @@ func printTable(w io.Writer, d *inspect.Differences) {
 	fmt.Fprintln(table, "tensor\tA\tB\tshape\tmax abs\tRMS\trelative\tcosine")
 	for _, t := range d.Tensors {
 		if t.Unequal > 0 {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.3g\t%.7f%s\n", inspect.Plain(t.Name), t.TypeA, t.TypeB, inspect.ShapeText(t.Shape), t.MaxAbs, t.RMS, t.Relative, t.Cosine, remark(t))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.3g\t%.7f%s\n", inspect.Plain(t.Name), t.TypeA, t.TypeB,
+				inspect.ShapeText(t.Shape), t.MaxAbs, t.RMS, t.Relative, t.Cosine, remark(t))
 		}
 	}
 	table.Flush()
@@ -130,7 +136,7 @@ func printTable(w io.Writer, d *inspect.Differences) {
 func remark(t inspect.TensorDifference) string {
 	switch {
 	case t.Bad > 0:
-		return fmt.Sprintf("  %d are no finite numbers", t.Bad)
+		return fmt.Sprintf("  %d are not finite numbers", t.Bad)
 	case t.Padded != nil:
 		return "  of " + inspect.ShapeText(t.Padded)
 	}

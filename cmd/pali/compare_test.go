@@ -30,7 +30,8 @@ func TestCompare(t *testing.T) {
 	}
 	pali("convert", checkpoint, "--tokenizer", "testdata/demo/tokenizer.model", "-t", "q8_0", "-o", "q")
 
-	// What convert wrote in 32-bit floats is the checkpoint, whichever comes first; a checkpoint in pieces too.
+	// What convert wrote in 32-bit floats is the checkpoint, whichever comes first; a checkpoint in
+	// pieces too.
 	data, err := os.ReadFile(filepath.Join(folder, checkpoint))
 	if err != nil {
 		t.Fatal(err)
@@ -40,15 +41,21 @@ func TestCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for want, args := range map[string][]string{
-		"29 tensors compared, 29 equal": {checkpoint, "d/demo-F32.gguf"},
-		"71 tensors compared, 71 equal": {"d/mmproj-demo-F32.gguf", checkpoint},
-		"29 tensors compared, 29 ":      {"x.npz.part0", "x.npz.part1", "d/demo-F32.gguf"},
-		"32 tensors compared, 32 equal": {checkpoint, checkpoint},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"29 tensors compared, 29 equal", []string{checkpoint, "d/demo-F32.gguf"}},
+		{"71 tensors compared, 71 equal", []string{"d/mmproj-demo-F32.gguf", checkpoint}},
+		{"29 tensors compared, 29 ", []string{"x.npz.part0", "x.npz.part1", "d/demo-F32.gguf"}},
+		{"32 tensors compared, 32 equal", []string{checkpoint, checkpoint}},
 	} {
-		if s := pali(append([]string{"compare"}, args...)...); !strings.HasPrefix(s, want) || strings.Contains(s, "only in") {
-			t.Errorf("%v: %s", args, s)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if s := pali(append([]string{"compare"}, c.args...)...); !strings.HasPrefix(s, c.want) ||
+				strings.Contains(s, "only in") {
+				t.Errorf("%v: %s", c.args, s)
+			}
+		})
 	}
 
 	// One changed value is found, and is the worst.
@@ -61,11 +68,13 @@ func TestCompare(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := compare("q/demo-Q8_0.gguf", "changed.gguf")
-	if w := c.Tensors[0]; w.Name != "output_norm.weight" || w.Unequal != 1 || c.Tensors[1].Unequal != 0 || w.MaxAbs == 0 || w.MaxAbs != c.All.MaxAbs || w.Cosine >= 1 {
+	if w := c.Tensors[0]; w.Name != "output_norm.weight" || w.Unequal != 1 || c.Tensors[1].Unequal != 0 ||
+		w.MaxAbs == 0 || w.MaxAbs != c.All.MaxAbs || w.Cosine >= 1 {
 		t.Errorf("%+v", c.Tensors[:2])
 	}
 
-	// Both sides of a quantized file agree on all but which one is the reference, and the number of threads changes nothing.
+	// Both sides of a quantized file agree on all but which one is the reference, and the number of
+	// threads changes nothing.
 	c = compare(checkpoint, "q/mmproj-demo-Q8_0.gguf")
 	flipped := compare("q/mmproj-demo-Q8_0.gguf", checkpoint)
 	padded := 0
@@ -80,10 +89,12 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	}
-	if padded != 3*4 || c.All.RMS == 0 || c.All.RMS != flipped.All.RMS || c.All.Unequal != flipped.All.Unequal || c.A.Path != flipped.B.Path {
+	if padded != 3*4 || c.All.RMS == 0 || c.All.RMS != flipped.All.RMS || c.All.Unequal != flipped.All.Unequal ||
+		c.A.Path != flipped.B.Path {
 		t.Errorf("%d padded; %+v, flipped %+v", padded, c.All, flipped.All)
 	}
-	if a, b := pali("compare", "d/demo-F32.gguf", "q/demo-Q8_0.gguf", "--json"), pali("compare", "d/demo-F32.gguf", "q/demo-Q8_0.gguf", "--json", "--threads", "1"); a != b {
+	if a, b := pali("compare", "d/demo-F32.gguf", "q/demo-Q8_0.gguf", "--json"), pali("compare", "d/demo-F32.gguf",
+		"q/demo-Q8_0.gguf", "--json", "--threads", "1"); a != b {
 		t.Errorf("one thread gives another text:\n%s\n%s", a, b)
 	}
 }
@@ -91,26 +102,32 @@ func TestCompare(t *testing.T) {
 // What only one file has is named, and what cannot be compared too.
 func TestCompareNames(t *testing.T) {
 	folder := workplace(t)
-	for _, picture := range []string{"000", "008"} {
-		if o := run(t, program(folder, "run", "-m", "d", "-i", "testdata/demo/pictures/"+picture+".png", "caption en", "--max-tokens", "3", "--dump", picture+".npz")); o.code != 0 {
+	for _, name := range []string{"000", "008"} {
+		if o := run(t, program(folder, "run", "-m", "d", "-i", "testdata/demo/pictures/"+name+".png", "caption en",
+			"--max-tokens", "3", "--dump", name+".npz")); o.code != 0 {
 			t.Fatalf("%+v", o)
 		}
 	}
 	o := run(t, program(folder, "compare", "000.npz", "008.npz"))
-	if o.code != 0 || !strings.Contains(o.stdout, "3 tensors compared, 0 equal") || !strings.Contains(o.stdout, "not compared: tokens: elements I32 and I32") {
+	if o.code != 0 || !strings.Contains(o.stdout, "3 tensors compared, 0 equal") || !strings.Contains(o.stdout,
+		"not compared: tokens: elements I32 and I32") {
 		t.Errorf("two dumps: %+v", o)
 	}
-	if o := run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma2.npz", "--tokenizer", "testdata/reference/cases/tokenizer.model", "-t", "f32", "-o", "tiny")); o.code != 0 {
+	if o := run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma2.npz", "--tokenizer",
+		"testdata/reference/cases/tokenizer.model", "-t", "f32", "-o", "tiny")); o.code != 0 {
 		t.Fatalf("%+v", o)
 	}
 	o = run(t, program(folder, "compare", "d/mmproj-demo-F32.gguf", "tiny/mmproj-tiny-gemma2-F32.gguf"))
-	if o.code != 1 || o.stdout != "" || !strings.Contains(o.stderr, "cannot be compared: v.patch_embd.weight: shapes ") {
+	if o.code != 1 || o.stdout != "" || !strings.Contains(o.stderr,
+		"cannot be compared: v.patch_embd.weight: shapes ") {
 		t.Errorf("two models: %+v", o)
 	}
-	if o = run(t, program(folder, "compare", "d/demo-F32.gguf", "d/mmproj-demo-F32.gguf")); o.code != 1 || !strings.Contains(o.stderr, "no tensor has the same name") {
+	if o = run(t, program(folder, "compare", "d/demo-F32.gguf", "d/mmproj-demo-F32.gguf")); o.code != 1 ||
+		!strings.Contains(o.stderr, "no tensor has the same name") {
 		t.Errorf("two halves: %+v", o)
 	}
-	if o = run(t, program(folder, "compare", "000.npz", "d/demo-F32.gguf")); o.code != 1 || !strings.Contains(o.stderr, "not a PaliGemma checkpoint") {
+	if o = run(t, program(folder, "compare", "000.npz", "d/demo-F32.gguf")); o.code != 1 || !strings.Contains(o.stderr,
+		"not a PaliGemma checkpoint") {
 		t.Errorf("a dump and a model: %+v", o)
 	}
 }

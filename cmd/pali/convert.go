@@ -34,16 +34,17 @@ func newConvert() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert CHECKPOINT.npz... --tokenizer TOKENIZER.model",
 		Short: "Turns a checkpoint (.npz) into a text GGUF and an mmproj GGUF",
-		Long: `Turns a PaliGemma checkpoint (Kaggle's .npz) and its SentencePiece model into two GGUF files: the decoder, and the
-vision encoder with the projector ("mmproj"). Prints their two paths.
+		Long: `Turns a PaliGemma checkpoint (Kaggle's .npz) and its SentencePiece model into two GGUF files: the
+decoder, and the vision encoder with the projector ("mmproj"). Prints their two paths.
 
-A checkpoint in pieces (NAME.npz.part0 NAME.npz.part1 ...) is given as all of them, in order. The tokenizer is
+A split checkpoint (NAME.npz.part0 NAME.npz.part1 ...) is given as all of its parts, in order. The tokenizer is
 https://storage.googleapis.com/big_vision/paligemma_tokenizer.model, the same for every PaliGemma.
 
-The files appear when all are complete; until then they are called NAME.partial.
+The files appear when all are complete; until then their names end with .partial.
 
---masks F.npz, with a checkpoint or alone, makes masks-NAME.gguf of the decoder that turns the codes of "segment" into masks:
-https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz, the same for every PaliGemma. Put beside a pair, it serves that pair.`,
+--masks F.npz, with a checkpoint or alone, makes masks-NAME.gguf of the decoder that turns the codes of "segment" into
+masks: https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz, the same for every PaliGemma. Put beside a pair,
+it serves that pair.`,
 		Example: `  pali convert paligemma-3b-mix-224.npz --tokenizer paligemma_tokenizer.model -t q8_0 -o models
   pali convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32 -o demo
   pali convert --masks vae-oid.npz -o models --name PaliGemma-3B-mix-224-v1.0`,
@@ -68,7 +69,8 @@ func (f *convertFlags) addMaking(fs *pflag.FlagSet) {
 	fs.StringVarP(&f.text, "type", "t", "f16", "type of the text file's matrices: "+typesText())
 	fs.StringVar(&f.vision, "mmproj-type", "", "type of the mmproj file's matrices (default: as --type)")
 	f.types.add(fs)
-	fs.StringVar(&f.name, "name", "", "name of the model, with which the files' names begin (default: from the checkpoint's name)")
+	fs.StringVar(&f.name, "name", "",
+		"name of the model, with which the files' names begin (default: from the checkpoint's name)")
 	fs.StringVar(&f.maskType, "masks-type", "f32", "type of the mask file's weights: f32 or f16")
 	fs.BoolVar(&f.force, "force", false, "replace files that are there")
 	fs.IntVar(&f.threads, "threads", 0, "threads (0: one for each processor)")
@@ -148,7 +150,8 @@ func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *np
 	}
 	bar := progress.Bytes(cmd.ErrOrStderr(), "convert")
 	start := time.Now()
-	o := convert.Options{Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads, MaskType: maskType, Progress: bar.Set}
+	o := convert.Options{Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads,
+		MaskType: maskType, Progress: bar.Set}
 	if masks != nil {
 		o.Masks = masks
 	}
@@ -193,13 +196,15 @@ func converted(r *convert.Result, text, vision *quant.Plan, took time.Duration) 
 		Text:       convertedFile{r.TextPath, r.TextBytes, byName(r.TextTypes), fallbacks(text)},
 		Vision:     convertedFile{r.VisionPath, r.VisionBytes, byName(r.VisionTypes), fallbacks(vision)},
 		Masks:      r.MaskPath,
-		Parameters: r.Parameters, FFNWidth: r.FFNWidth, PaddedFFNWidth: r.PaddedFFNWidth, Ms: progress.Milliseconds(took),
+		Parameters: r.Parameters, FFNWidth: r.FFNWidth, PaddedFFNWidth: r.PaddedFFNWidth,
+		Ms: progress.Milliseconds(took),
 	}
 }
 
-// summary tells a person what was written.
+// summary prints what was written.
 func summary(w io.Writer, r convertedPair) {
-	fmt.Fprintf(w, "%.1f million parameters in %.1f s: text %s, mmproj %s\n", float64(r.Parameters)/1e6, r.Ms/1000, bytesText(r.Text.Bytes), bytesText(r.Vision.Bytes))
+	fmt.Fprintf(w, "%.1f million parameters in %.1f s: text %s, mmproj %s\n", float64(r.Parameters)/1e6, r.Ms/1000,
+		bytesText(r.Text.Bytes), bytesText(r.Vision.Bytes))
 	writeTypes(w, "text", r.Text.Types, r.Text.Fallbacks)
 	writeTypes(w, "mmproj", r.Vision.Types, r.Vision.Fallbacks)
 	writePadding(w, r.FFNWidth, r.PaddedFFNWidth)

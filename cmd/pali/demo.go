@@ -19,7 +19,7 @@ import (
 )
 
 // demoQuestions are asked in this order.
-var demoQuestions = []struct{ picture, prompt string }{
+var demoQuestions = []struct{ image, prompt string }{
 	{"000.png", "caption en"},
 	{"000.png", "caption de"},
 	{"000.png", "detect circle ; purple triangle"},
@@ -39,8 +39,9 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Shows the whole path on a small model that is inside the program",
-		Long: `Shows the whole path, without a download: converts a small PaliGemma that was trained for this project (it knows drawn shapes
-and colours) to GGUF in a temporary folder, asks it about three images, and shows its answers, boxes in pixels, and the time.`,
+		Long: `Shows the whole path, without a download: converts a small PaliGemma that was trained for this project
+(it knows drawn shapes and colours) to GGUF in a temporary folder, asks it about three images, and shows its answers,
+boxes in pixels, and the time.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -85,7 +86,8 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6, bytesText(pair.TextBytes+pair.VisionBytes), progress.Milliseconds(time.Since(start)))
+	say("converted %.1f million parameters to GGUF (%s) in %.0f ms\n", float64(pair.Parameters)/1e6,
+		bytesText(pair.TextBytes+pair.VisionBytes), progress.Milliseconds(time.Since(start)))
 	start = time.Now()
 	model, err := pali.Open(pair.TextPath, options)
 	if err != nil {
@@ -96,7 +98,7 @@ func (f *demoFlags) run(cmd *cobra.Command) error {
 
 	var answers []demoAnswer
 	for _, q := range demoQuestions {
-		a, err := demoAsk(cmd.Context(), model, q.picture, q.prompt)
+		a, err := demoAsk(cmd.Context(), model, q.image, q.prompt)
 		if err != nil {
 			return err
 		}
@@ -127,7 +129,8 @@ func demoAsk(ctx context.Context, model *pali.Model, name, prompt string) (demoA
 		return demoAnswer{}, err
 	}
 	a := demoAnswer{Image: name, Prompt: prompt, Text: r.Text, Ms: progress.Milliseconds(time.Since(start))}
-	found, _, err := tasks.Detections(r, tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: tasks.LocDivisor}, nil)
+	found, _, err := tasks.Detections(r, tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: tasks.LocDivisor},
+		nil)
 	for _, d := range found {
 		a.Boxes = append(a.Boxes, boxLabel{d.Label, d.XYXY})
 	}
@@ -140,7 +143,8 @@ func printDemo(w io.Writer, a demoAnswer) {
 	if len(a.Boxes) > 0 {
 		var lines []string
 		for _, b := range a.Boxes {
-			lines = append(lines, fmt.Sprintf("%s: x %.0f to %.0f, y %.0f to %.0f", b.Label, b.XYXY[0], b.XYXY[2], b.XYXY[1], b.XYXY[3]))
+			lines = append(lines, fmt.Sprintf("%s: x %.0f to %.0f, y %.0f to %.0f", b.Label, b.XYXY[0], b.XYXY[2],
+				b.XYXY[1], b.XYXY[3]))
 		}
 		answer = strings.Join(lines, "\n    ")
 	}

@@ -24,8 +24,9 @@ func newDoctor() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [FILE|FOLDER...]",
 		Short: "Tells what this program and this machine can do, and whether files are whole",
-		Long: `Tells what this program was built for, which devices it finds, and, for each text, mmproj or mask GGUF, .npz checkpoint or folder with a
-pair, whether it is whole: opened, checked as before a run, and read to the end. Exits with 1 if one is not.`,
+		Long: `Reports what this program was built for, which devices it finds, and, for each text, mmproj or mask GGUF,
+.npz checkpoint or folder with a pair, whether it is complete: opened, checked as before a run, and read to the end.
+Exits with 1 if one is not.`,
 		Example: `  pali doctor
   pali doctor models checkpoint.npz --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,6 +1,7 @@
 package main
 
-// This file: --dump, what the model saw and computed, as the reference programs write it (scripts/reference).
+// This file: --dump, what the model saw and computed, as the reference programs write it
+// (scripts/reference).
 
 import (
 	"context"
@@ -20,7 +21,8 @@ type dump struct {
 	vision time.Duration // took encode
 }
 
-// beginDump makes PATH.partial before any work is done, so that a folder that is not there or cannot be written to is known at once.
+// beginDump makes PATH.partial before any work is done, so that a folder that is not there or
+// cannot be written to is known at once.
 func beginDump(path string) (*dump, error) {
 	f, err := os.Create(path + ".partial")
 	if err != nil {
@@ -29,7 +31,8 @@ func beginDump(path string) (*dump, error) {
 	return &dump{path: path, f: f}, nil
 }
 
-// encode encodes the images of q before it is asked, so that their embeddings are there to be written.
+// encode encodes the images of q before it is asked, so that their embeddings are there to be
+// written.
 func (d *dump) encode(ctx context.Context, m *pali.Model, q *pali.Request) (err error) {
 	start := time.Now()
 	q.Embeddings, err = m.Embed(ctx, q.Images...)
@@ -37,8 +40,8 @@ func (d *dump) encode(ctx context.Context, m *pali.Model, q *pali.Request) (err 
 	return err
 }
 
-// write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens i32 [G]
-// and logits f32 [G,V], and gives the file its name.
+// write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens
+// i32 [G] and logits f32 [G,V], and gives the file its name.
 func (d *dump) write(m *pali.Model, q pali.Request, r *pali.Result) error {
 	r.Timings.Vision = d.vision
 	err := errors.Join(dumpArrays(npz.NewWriter(d.f), m, q, r), d.f.Sync(), d.f.Close())

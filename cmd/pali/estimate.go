@@ -30,12 +30,13 @@ func newEstimate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "estimate MODEL|SIZE TYPE",
 		Short: "Tells what a model needs in a type: disk, memory, and whether it fits here",
-		Long: `Tells what a model would need in a type, before anything is converted or loaded: the bytes of its two files, the memory of a run, and whether
-that fits into what this machine has free. MODEL is a text GGUF, or the folder that holds it and its mmproj file, or a checkpoint (.npz, or all its
-pieces in order) with its tokenizer; SIZE is 3b, 2-3b, 2-10b or 2-28b, with -448 or -896 for larger images. The types are those of pali quantize.
+		Long: `Reports what a model would need in a type, before anything is converted or loaded: the bytes of its two
+files, the memory of a run, and whether that fits into the free memory of this machine. MODEL is a text GGUF, or the
+folder that holds it and its mmproj file, or a checkpoint (.npz, or all its parts in order) with its tokenizer; SIZE is
+3b, 2-3b, 2-10b or 2-28b, with -448 or -896 for larger images. The types are those of pali quantize.
 
-The files of a MODEL are told to the byte; of a SIZE to a few hundred bytes, with Gemma's tokenizer. Memory is that of one request on the processor:
-the weights, the KV cache of its positions, and the working memory of both halves.`,
+The files of a MODEL are exact to the byte; those of a SIZE to a few hundred bytes, with Gemma's tokenizer. Memory is
+that of one request on the CPU: the weights, the KV cache of its positions, and the working memory of both halves.`,
 		Example: `  pali estimate 3b int4
   pali estimate 2-10b-448 q4_k_m --mmproj-type q8_0 --images 2
   pali estimate models q4_0 --json
@@ -55,7 +56,8 @@ the weights, the KV cache of its positions, and the working memory of both halve
 	fs.StringVar(&f.vision, "mmproj-type", "", "type of the mmproj file (default: as TYPE)")
 	f.types.add(fs)
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "SentencePiece model of a checkpoint")
-	fs.StringVar(&f.name, "name", "", "name that the files of a checkpoint will have (default: from the checkpoint's name)")
+	fs.StringVar(&f.name, "name", "",
+		"name that the files of a checkpoint will have (default: from the checkpoint's name)")
 	fs.IntVar(&f.images, "images", 1, "images of a request")
 	fs.IntVar(&f.context, "ctx", 0, "positions of a request (0: the images, and 320 of prompt and answer)")
 	fs.StringVar(&f.kv, "kv", "f16", "type of the KV cache: f16, f32 or q8_0")
@@ -66,7 +68,7 @@ the weights, the KV cache of its positions, and the working memory of both halve
 // estimateJSON is what pali estimate --json prints, in bytes but for the positions.
 type estimateJSON struct {
 	estimate.Memory
-	Free int64 `json:"free_bytes,omitempty"` // of this machine, where it tells
+	Free int64 `json:"free_bytes,omitempty"` // of this machine, if it says
 	Fits *bool `json:"fits,omitempty"`
 }
 
@@ -133,7 +135,8 @@ func (f *estimateFlags) measure(paths []string, typ string) (m estimate.Model, e
 func (e estimateJSON) print(w io.Writer) error {
 	p := &linePrinter{w: w}
 	p.line("disk    %10s  text %s, mmproj %s", bytesText(e.Text+e.Vision), bytesText(e.Text), bytesText(e.Vision))
-	p.line("memory  %10s  weights %s, KV cache of %d positions %s, working memory %s", bytesText(e.Total), bytesText(e.Text+e.Vision), e.Positions, bytesText(e.KV), bytesText(e.Work))
+	p.line("memory  %10s  weights %s, KV cache of %d positions %s, working memory %s", bytesText(e.Total),
+		bytesText(e.Text+e.Vision), e.Positions, bytesText(e.KV), bytesText(e.Work))
 	switch {
 	case e.Fits == nil:
 	case *e.Fits:

@@ -34,8 +34,8 @@ func newEval() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval -m MODEL --questions QUESTIONS.jsonl",
 		Short: "Asks a model questions whose answers are known, and scores what it says",
-		Long: `Asks a model questions about images and scores the answers. A question is a line {"image": "000.png", "prefix": "caption en",
-"suffix": "a red circle"}; a suffix may be a list of true answers. Answers are greedy.
+		Long: `Asks a model questions about images and scores the answers. A question is a line {"image": "000.png",
+"prefix": "caption en", "suffix": "a red circle"}; a suffix may be a list of true answers. Answers are greedy.
 
   texts          exact: equal to a true answer. Where the suffix is a list also ANLS and relaxed accuracy (ChartQA's), and with four
                  true answers or more VQA accuracy (leave-one-out)
@@ -43,10 +43,11 @@ func newEval() *cobra.Command {
                  and the same if boxes were ranked by their places in the answer instead of their scores
   "segment ..."  IoU of the boxes, and of the masks, drawn on 256 x 256, if there is a mask file (pali convert --masks)
 
---against takes a second model as the reference, best the same in f32. It answers each question, the model is given that answer token
-by token, and at each position the Kullback-Leibler divergence of the model's distribution from the reference's is taken.
+--against takes a second model as the reference, best the same in f32. It answers each question, the model is given that
+answer token by token, and at each position the Kullback-Leibler divergence of the model's distribution from the
+reference's is taken.
 
---per-question keeps a line of JSON for each question, written at once. A run that was stopped goes on from there.`,
+--per-question keeps a line of JSON for each question, written at once. A run that was stopped continues from there.`,
 		Example: `  pali eval -m models --questions photos/questions.jsonl
   pali eval -m models/demo-Q4_0.gguf --against models/demo-F32.gguf --questions photos/questions.jsonl --per-question q4_0.jsonl`,
 		Args: cobra.NoArgs,
@@ -132,7 +133,7 @@ func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
 	if n := len(j.Rows); n == len(questions) {
 		return j.Rows, nil
 	} else if n > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", f.perQuestion, n, len(questions))
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: continuing after question %d of %d\n", f.perQuestion, n, len(questions))
 	}
 	err = f.ask(cmd, run, questions[len(j.Rows):], j, model, reference)
 	return j.Rows, err

@@ -28,7 +28,8 @@ func evalPlace(t *testing.T, questions int) string {
 	if err := os.WriteFile(filepath.Join(folder, "q.jsonl"), some, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "q4_0", "-o", "q"))
+	o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model",
+		"-t", "q4_0", "-o", "q"))
 	if o.code != 0 {
 		t.Fatalf("convert: %+v", o)
 	}
@@ -37,7 +38,8 @@ func evalPlace(t *testing.T, questions int) string {
 
 // evalArgs asks q.jsonl with one thread.
 func evalArgs(args ...string) []string {
-	return append([]string{"eval", "--questions", "q.jsonl", "--images", "testdata/demo/pictures", "--threads", "1", "--json"}, args...)
+	return append([]string{"eval", "--questions", "q.jsonl", "--images", "testdata/demo/pictures", "--threads", "1",
+		"--json"}, args...)
 }
 
 func summaryOf(t *testing.T, o outcome) eval.Summary {
@@ -73,34 +75,39 @@ func TestEval(t *testing.T) {
 	folder := evalPlace(t, n)
 	o := run(t, program(folder, evalArgs("-m", "d", "--per-question", "rows.jsonl")...))
 	s := summaryOf(t, o)
-	if s.Questions != n || s.Score == nil || s.Score.N != n || s.Score.Value < 0.8 || s.Against != nil || o.stderr != "" ||
+	if s.Questions != n || s.Score == nil || s.Score.N != n || s.Score.Value < 0.8 || s.Against != nil ||
+		o.stderr != "" ||
 		!strings.Contains(o.stdout, "not measured: there is no mask file") {
 		t.Errorf("%+v", o)
 	}
-	equal, pictures := 0, 0
+	equal, images := 0, 0
 	for i, r := range rowsOf(t, filepath.Join(folder, "rows.jsonl")) {
 		want := answerOf(t, i)
 		if r.Answer == want {
 			equal++
 		}
-		pictures += r.Timings.Pictures
-		if detect := strings.HasPrefix(r.Prefix, "detect"); detect != (r.Scores.F1 != nil) || detect && r.Answer != "" && (len(r.Objects) == 0 || r.Objects[0].Score.Score >= 1) {
+		images += r.Timings.Pictures
+		if detect := strings.HasPrefix(r.Prefix, "detect"); detect != (r.Scores.F1 != nil) || detect &&
+			r.Answer != "" && (len(r.Objects) == 0 || r.Objects[0].Score.Score >= 1) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if equal < n-1 || pictures >= n/3 {
-		t.Errorf("%d of %d answers as the reference's; %d images encoded", equal, n, pictures)
+	if equal < n-1 || images >= n/3 {
+		t.Errorf("%d of %d answers as the reference's; %d images encoded", equal, n, images)
 	}
 
-	// The journal is complete: nothing is asked. With the mask file it is another run, and masks are measured.
+	// The journal is complete: nothing is asked. With the mask file it is another run, and masks
+	// are measured.
 	again := run(t, program(folder, evalArgs("-m", "d", "--per-question", "rows.jsonl")...))
 	if again.stdout != o.stdout || again.stderr != "" {
 		t.Errorf("asked again: %+v", again)
 	}
-	if o := run(t, program(folder, "convert", "--masks", "testdata/demo/masks.npz", "--name", "demo", "-o", "d")); o.code != 0 {
+	if o := run(t, program(folder, "convert", "--masks", "testdata/demo/masks.npz", "--name", "demo", "-o",
+		"d")); o.code != 0 {
 		t.Fatalf("%+v", o)
 	}
-	if o := run(t, program(folder, evalArgs("-m", "d", "--per-question", "rows.jsonl")...)); o.code != 1 || !strings.Contains(o.stderr, "of a run with other questions") {
+	if o := run(t, program(folder, evalArgs("-m", "d", "--per-question", "rows.jsonl")...)); o.code != 1 ||
+		!strings.Contains(o.stderr, "of a run with other questions") {
 		t.Errorf("another run: %+v", o)
 	}
 	s = summaryOf(t, run(t, program(folder, evalArgs("-m", "d", "--per-question", "rows.jsonl", "--force")...)))
@@ -132,7 +139,8 @@ func answerOf(t *testing.T, i int) string {
 func TestEvalAgainst(t *testing.T) {
 	folder := evalPlace(t, 6)
 	s := summaryOf(t, run(t, program(folder, evalArgs("-m", "d", "--against", "d")...)))
-	if a := s.Against; a == nil || a.KLMean != 0 || a.KLP99 != 0 || a.EqualTop != 1 || a.Equal != 1 || a.Positions < 20 {
+	if a := s.Against; a == nil || a.KLMean != 0 || a.KLP99 != 0 || a.EqualTop != 1 || a.Equal != 1 ||
+		a.Positions < 20 {
 		t.Errorf("against itself: %+v", s.Against)
 	}
 	s = summaryOf(t, run(t, program(folder, evalArgs("-m", "q", "--against", "d", "--per-question", "rows.jsonl")...)))
@@ -148,7 +156,8 @@ func TestEvalAgainst(t *testing.T) {
 			equal++
 		}
 	}
-	if a := s.Against; a.Positions != positions || a.EqualTop != float64(top)/float64(positions) || a.Equal != float64(equal)/6 || a.KLMean <= 0 || a.KLP99 < a.KLMean {
+	if a := s.Against; a.Positions != positions || a.EqualTop != float64(top)/float64(positions) ||
+		a.Equal != float64(equal)/6 || a.KLMean <= 0 || a.KLP99 < a.KLMean {
 		t.Errorf("%+v; %d positions, %d equal tops, %d equal answers", a, positions, top, equal)
 	}
 
@@ -156,7 +165,8 @@ func TestEvalAgainst(t *testing.T) {
 	first := func(model, prompt string) []float32 {
 		t.Helper()
 		path := filepath.Join(folder, model+".npz")
-		if o := run(t, program(folder, "run", "-m", model, "-i", picture, prompt, "--max-tokens", "1", "--threads", "1", "--dump", path)); o.code != 0 {
+		if o := run(t, program(folder, "run", "-m", model, "-i", photo, prompt, "--max-tokens", "1", "--threads", "1",
+			"--dump", path)); o.code != 0 {
 			t.Fatalf("%+v", o)
 		}
 		a, err := npz.Open(path)
@@ -210,7 +220,8 @@ func TestEvalKilled(t *testing.T) {
 		if err := cmd.Wait(); err == nil {
 			break // it was faster
 		}
-		if code := cmd.ProcessState.ExitCode(); signal == os.Interrupt && code != 130 && code != -1 { // -1: the program had not begun
+		// -1: the program had not begun
+		if code := cmd.ProcessState.ExitCode(); signal == os.Interrupt && code != 130 && code != -1 {
 			t.Errorf("interrupted: code %d", code)
 		}
 		kills++

@@ -17,9 +17,10 @@ const maxFrames = 256
 
 const framesHelp = `
 
-With --frames the image is a GIF, a folder of frames, or a video file, which needs ffmpeg: so many frames, evenly spaced from the first, are several
-images of one prompt. --stride is that of PaliGemma's video fine-tunes, which also need --resize bilinear: every so many frames, from the first again
-where the film is too short. Each frame takes as many positions as an image, 256 at 224 pixels; a model holds 8192.`
+With --frames N the image is a GIF, a folder of frames, or a video file (which needs ffmpeg): N frames, evenly spaced
+from the first, are several images of one prompt. --stride samples as PaliGemma's video fine-tunes do, which also need
+--resize bilinear: one frame in every STRIDE, starting again from the first where the video is too short. Each frame
+takes as many positions as an image, 256 at 224 pixels; a model holds 8192.`
 
 // frameFlags choose the frames of an animated image.
 type frameFlags struct {
@@ -31,8 +32,9 @@ type frameFlags struct {
 // addFrames adds the flags of commands that take several images.
 func (f *frameFlags) addFrames(fs *pflag.FlagSet) {
 	f.moving = true
-	fs.IntVar(&f.frames, "frames", 0, "frames of a GIF, of a folder, or of a video file (0: the first of a GIF, 16 of a video file)")
-	fs.IntVar(&f.stride, "stride", 0, "take every so many frames (0: evenly spaced over all)")
+	fs.IntVar(&f.frames, "frames", 0,
+		"frames of a GIF, of a folder, or of a video file (0: the first of a GIF, 16 of a video file)")
+	fs.IntVar(&f.stride, "stride", 0, "take one frame in every STRIDE (0: evenly spaced over all)")
 }
 
 func (f *frameFlags) checkFrames(images []string) error {
@@ -48,13 +50,15 @@ func (f *frameFlags) checkFrames(images []string) error {
 }
 
 // openImages reads the image at path, or the frames.
-func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Limits) (all []*imageproc.Image, err error) {
+func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Limits) (all []*imageproc.Image,
+	err error) {
 	if !f.moving {
 		p, err := imageproc.Open(path, l)
 		return []*imageproc.Image{p}, err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() && f.frames == 0 {
-		return nil, fmt.Errorf("%s: is a folder, want an image file; --frames takes its images as frames of a film", path)
+		return nil, fmt.Errorf("%s: is a folder, want an image file; --frames takes its images as frames of a video",
+			path)
 	}
 	all, f.chosen, err = imageproc.OpenFrames(ctx, path, imageproc.FrameChoice{Count: f.frames, Stride: f.stride}, l)
 	return all, err

@@ -21,7 +21,8 @@ import (
 	"github.com/pali-gguf/pali/npz"
 )
 
-// film makes a GIF of the demo's first images, 60 x 40 pixels of each, and PNGs of its frames in a folder.
+// film makes a GIF of the demo's first images, 60 x 40 pixels of each, and PNGs of its frames in a
+// folder.
 func film(t *testing.T, folder string, n int) {
 	t.Helper()
 	g := &gif.GIF{}
@@ -34,7 +35,8 @@ func film(t *testing.T, folder string, n int) {
 		m := image.NewPaletted(image.Rect(0, 0, 60, 40), palette.Plan9)
 		draw.Draw(m, m.Rect, p, image.Pt(80, 80), draw.Src)
 		g.Image, g.Delay = append(g.Image, m), append(g.Delay, 5)
-		if err := writePNG(filepath.Join(folder, "film", fmt.Sprintf("%d.png", 5+3*i)), m); err != nil { // 5, 8, 11: the order of numbers
+		// 5, 8, 11: the order of numbers
+		if err := writePNG(filepath.Join(folder, "film", fmt.Sprintf("%d.png", 5+3*i)), m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,7 +81,7 @@ func TestFrames(t *testing.T) {
 	asked := func(args ...string) []float32 {
 		return dumpedPixels(t, program(folder, append([]string{"run", "caption en"}, args...)...))
 	}
-	pictures := func(at ...int) (args []string) {
+	images := func(at ...int) (args []string) {
 		for _, i := range at {
 			args = append(args, "-i", fmt.Sprintf("film/%d.png", 5+3*i))
 		}
@@ -93,22 +95,24 @@ func TestFrames(t *testing.T) {
 		{[]string{"--frames", "5"}, []int{0, 1, 2, 3, 4}},
 		{[]string{"--frames", "3", "--stride", "4"}, []int{0, 4, 0}},
 	} {
-		want := asked(pictures(c.want...)...)
+		want := asked(images(c.want...)...)
 		for _, name := range []string{"film.gif", "film"} {
 			if !slices.Equal(asked(append(c.args, "-i", name)...), want) {
 				t.Errorf("%v -i %s: not the images %v", c.args, name, c.want)
 			}
 		}
 	}
-	if !slices.Equal(asked("-i", "film.gif"), asked(pictures(0)...)) {
+	if !slices.Equal(asked("-i", "film.gif"), asked(images(0)...)) {
 		t.Error("without --frames: not the first")
 	}
-	o := run(t, program(folder, "ask", "how many stars are there?", "-m", "d", "-i", "film.gif", "--frames", "4", "-t", "1", "--json"))
+	o := run(t, program(folder, "ask", "how many stars are there?", "-m", "d", "-i", "film.gif", "--frames", "4", "-t",
+		"1", "--json"))
 	var a struct {
 		Frames []int
 		Image  string
 	}
-	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.code != 0 || !slices.Equal(a.Frames, []int{0, 1, 2, 3}) || a.Image != "film.gif" {
+	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.code != 0 ||
+		!slices.Equal(a.Frames, []int{0, 1, 2, 3}) || a.Image != "film.gif" {
 		t.Errorf("%v: %+v", err, o)
 	}
 }
@@ -116,29 +120,34 @@ func TestFrames(t *testing.T) {
 func TestFramesCalledWrongly(t *testing.T) {
 	folder := workplace(t)
 	film(t, folder, 2)
-	for want, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		args []string
 		code int
 	}{
-		"--frames takes its images":    {[]string{"caption", "-i", "film"}, 1},
-		"no images in this folder":     {[]string{"caption", "-i", "nothing", "--frames", "2"}, 1},
-		"not a GIF":                    {[]string{"caption", "-i", picture, "--frames", "2"}, 1},
-		"want 0 to 256":                {[]string{"caption", "-i", "film.gif", "--frames", "257"}, 2},
-		"--stride -1":                  {[]string{"caption", "-i", "film.gif", "--stride", "-1"}, 2},
-		"--frames is for one":          {[]string{"caption", "-i", "film.gif", "-i", "film.gif", "--frames", "2"}, 2},
-		"at most 127":                  {[]string{"caption", "-i", "film.gif", "--frames", "200"}, 1},
-		"unknown flag: --frames":       {[]string{"detect", "star", "-i", "film.gif", "--frames", "2"}, 2},
-		"is a folder, want an image f": {[]string{"ocr", "-i", "film"}, 1},
+		{"--frames takes its images", []string{"caption", "-i", "film"}, 1},
+		{"no images in this folder", []string{"caption", "-i", "nothing", "--frames", "2"}, 1},
+		{"not a GIF", []string{"caption", "-i", photo, "--frames", "2"}, 1},
+		{"want 0 to 256", []string{"caption", "-i", "film.gif", "--frames", "257"}, 2},
+		{"--stride -1", []string{"caption", "-i", "film.gif", "--stride", "-1"}, 2},
+		{"--frames is for one", []string{"caption", "-i", "film.gif", "-i", "film.gif", "--frames", "2"}, 2},
+		{"at most 127", []string{"caption", "-i", "film.gif", "--frames", "200"}, 1},
+		{"unknown flag: --frames", []string{"detect", "star", "-i", "film.gif", "--frames", "2"}, 2},
+		{"is a folder, want an image f", []string{"ocr", "-i", "film"}, 1},
 	} {
-		o := run(t, program(folder, append(c.args, "-m", "d", "-t", "1")...))
-		if o.code != c.code || !strings.Contains(o.stderr, want) || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 {
-			t.Errorf("%v: want %q: %+v", c.args, want, o)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			o := run(t, program(folder, append(c.args, "-m", "d", "-t", "1")...))
+			if o.code != c.code || !strings.Contains(o.stderr, c.name) || o.stdout != "" ||
+				strings.Count(o.stderr, "\n") != 1 {
+				t.Errorf("%v: want %q: %+v", c.args, c.name, o)
+			}
+		})
 	}
 }
 
-// actFFmpeg is what the test program does when it is called by the name of ffmpeg: it keeps its arguments and plays a video of ten frames of 4 x 2 pixels,
-// the n-th all of brightness 20n, or one that goes wrong as the file's text says.
+// actFFmpeg is what the test program does when it is called by the name of ffmpeg: it keeps its
+// arguments and plays a video of ten frames of 4 x 2 pixels, the n-th all of brightness 20n, or one
+// that goes wrong as the file's text says.
 func actFFmpeg(args []string) int {
 	file := strings.TrimPrefix(args[slices.Index(args, "-i")+1], "file:")
 	text, err := os.ReadFile(file)
@@ -162,7 +171,7 @@ func actFFmpeg(args []string) int {
 		os.Stdout.Write(make([]byte, 1<<20))
 		return 0
 	case how == "fewer" && slices.Contains(args, "copy"):
-		frames = 15 // packets that are no frames
+		frames = 15 // packets that are not frames
 	}
 	if !slices.Contains(args, "ppm") {
 		fmt.Println("#software: x")
@@ -181,7 +190,8 @@ func actFFmpeg(args []string) int {
 	return 0
 }
 
-// What the program asks of ffmpeg, and what it makes of the answer. That the real one agrees was checked by hand, with H.264, MPEG-4 and VP9.
+// What the program asks of ffmpeg, and what it makes of the answer. That the real one agrees was
+// checked by hand, with H.264, MPEG-4 and VP9.
 func TestVideo(t *testing.T) {
 	folder := workplace(t)
 	exe, err := os.Executable()
@@ -203,20 +213,23 @@ func TestVideo(t *testing.T) {
 		cmd.Env = append(cmd.Env, "PATH="+tools, "PALI_TEST_FFMPEG="+filepath.Join(folder, "calls"))
 		return cmd
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		how  string
 		want []int
 	}{
-		"-y.webm":     {"", []int{0, 2, 4, 6, 8}},
-		"a b;$(c)\n'": {"", []int{0, 2, 4, 6, 8}},
-		"fewer.mkv":   {"fewer", []int{0, 2, 4, 6, 8}},
+		{"-y.webm", "", []int{0, 2, 4, 6, 8}},
+		{"a b;$(c)\n'", "", []int{0, 2, 4, 6, 8}},
+		{"fewer.mkv", "fewer", []int{0, 2, 4, 6, 8}},
 	} {
-		v := dumpedPixels(t, watch(film(name, c.how), "--frames", "5"))
-		for i, frame := range c.want {
-			if got, want := v[i*len(v)/len(c.want)], float32(20*frame)/127.5-1; got-want > 1e-6 || want-got > 1e-6 {
-				t.Errorf("%q: frame %d is %v, want %v", name, i, got, want)
+		t.Run(c.name, func(t *testing.T) {
+			v := dumpedPixels(t, watch(film(c.name, c.how), "--frames", "5"))
+			for i, frame := range c.want {
+				if got, want := v[i*len(v)/len(c.want)], float32(20*frame)/127.5-1; got-want > 1e-6 || want-got > 1e-6 {
+					t.Errorf("%q: frame %d is %v, want %v", c.name, i, got, want)
+				}
 			}
-		}
+		})
 	}
 	calls, err := os.ReadFile(filepath.Join(folder, "calls"))
 	if err != nil {
@@ -229,18 +242,29 @@ func TestVideo(t *testing.T) {
 		}
 		want := []string{"-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist",
 			"mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,ogg,asf", "-i"}
-		if d := cmp.Diff(want, args[:len(want)]); d != "" || !strings.HasPrefix(args[len(want)], "file:") || args[len(args)-1] != "pipe:1" {
+		if d := cmp.Diff(want, args[:len(want)]); d != "" || !strings.HasPrefix(args[len(want)], "file:") ||
+			args[len(args)-1] != "pipe:1" {
 			t.Errorf("%q %s", args, d)
 		}
 	}
-	for how, want := range map[string]string{"broken": "ffmpeg: file:x: Invalid [31mdata", "huge": "want at most 32768 (--max-image-side)"} {
-		if o := run(t, watch(film(how+".avi", how), "-m", "d")); o.code != 1 || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "\n") != 1 || o.stdout != "" {
-			t.Errorf("%s: %+v", how, o)
-		}
+	for _, c := range []struct {
+		how  string
+		want string
+	}{
+		{"broken", "ffmpeg: file:x: Invalid [31mdata"},
+		{"huge", "want at most 32768 (--max-image-side)"},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			if o := run(t, watch(film(c.how+".avi", c.how), "-m", "d")); o.code != 1 || !strings.Contains(o.stderr,
+				c.want) || strings.Count(o.stderr, "\n") != 1 || o.stdout != "" {
+				t.Errorf("%s: %+v", c.how, o)
+			}
+		})
 	}
 	none := watch(film("x.webm", ""), "-m", "d")
 	none.Env = append(none.Env, "PATH=/nowhere")
-	if o := run(t, none); o.code != 1 || !strings.Contains(o.stderr, "not installed") || strings.Count(o.stderr, "\n") != 1 {
+	if o := run(t, none); o.code != 1 || !strings.Contains(o.stderr, "not installed") ||
+		strings.Count(o.stderr, "\n") != 1 {
 		t.Errorf("without ffmpeg: %+v", o)
 	}
 	waits := watch(film("endless.ts", "endless"), "-m", "d")

@@ -37,16 +37,17 @@ func newImatrix() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "imatrix -m MODEL --questions QUESTIONS.jsonl -o IMATRIX.gguf",
 		Short: "Measures which columns of a model's matrices matter, for quantizing it",
-		Long: `Asks a model questions about images and sums, for each column of each matrix of both halves, the squares of what it is multiplied
-with. pali quantize and pali convert take the file with --imatrix and round the columns that matter more finely. It is a GGUF file
-of the form that llama.cpp's tools read. Prints its path.
+		Long: `Asks a model questions about images and sums, for each column of each matrix of both halves, the squares
+of what it is multiplied with. pali quantize and pali convert take the file with --imatrix and round the columns that
+matter more finely. It is a GGUF file of the form that llama.cpp's tools read. Prints its path.
 
-A question is a line {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}; the image's path is relative to the
-file of questions. A suffix is given to the model as its answer, so that the positions of the true answer count; without one the
-model answers. Use the model with its weights as exact as there is memory for (f16 or f32). Runs on the processor.
+A question is a line {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}; the image's path is
+relative to the file of questions. A suffix is given to the model as its answer, so that the positions of the true
+answer count; without one the model answers. Use the model with its weights as exact as there is memory for (f16 or
+f32). Runs on the CPU.
 
-While it runs, OUTPUT.state keeps what was summed; a run that was stopped goes on from there when it is started again in the same
-way, and gives the same file. --merge adds up files of several runs.`,
+While it runs, OUTPUT.state keeps what was summed; a run that was stopped continues from there when it is started again
+in the same way, and gives the same file. --merge adds up files of several runs.`,
 		Example: `  pali imatrix -m models --questions photos/questions.jsonl -o imatrix.gguf
   pali imatrix --merge first.gguf --merge second.gguf -o imatrix.gguf`,
 		Args: cobra.NoArgs,
@@ -62,7 +63,7 @@ way, and gives the same file. --merge adds up files of several runs.`,
 	f.addThreads(fs)
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens, where no suffix is given")
-	fs.IntVar(&f.every, "save-every", 20, "save what was summed after so many questions")
+	fs.IntVar(&f.every, "save-every", 20, "save the sums after every N questions")
 	addLimits(fs, &f.limits)
 	fs.BoolVar(&f.force, "force", false, "replace a file that is there, and forget a stopped run of another kind")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -192,7 +193,7 @@ func (f *imatrixFlags) calibrate(cmd *cobra.Command) (*quant.Imatrix, *calibrate
 		return nil, nil, err
 	}
 	if n := c.Resumed(); n > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on after question %d of %d\n", c.State, n, len(c.Questions))
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: continuing after question %d of %d\n", c.State, n, len(c.Questions))
 	}
 	f.kv, f.device = "f32", "cpu"
 	options, err := f.options()

@@ -14,7 +14,8 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// calibrating prepares a workplace with the demo's questions about four images in two files and in one, the images beside them.
+// calibrating prepares a workplace with the demo's questions about four images in two files and in
+// one, the images beside them.
 func calibrating(t *testing.T) (folder string, whole int) {
 	t.Helper()
 	folder = workplace(t)
@@ -33,10 +34,19 @@ func calibrating(t *testing.T) (folder string, whole int) {
 			whole++
 		}
 	}
-	for name, b := range map[string][]byte{"first.jsonl": files[0], "second.jsonl": files[1], "all.jsonl": bytes.Join(files[:], nil)} {
-		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	for _, c := range []struct {
+		name string
+		b    []byte
+	}{
+		{"first.jsonl", files[0]},
+		{"second.jsonl", files[1]},
+		{"all.jsonl", bytes.Join(files[:], nil)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := os.WriteFile(filepath.Join(folder, c.name), c.b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	return folder, whole
 }
@@ -63,35 +73,42 @@ func TestImatrix(t *testing.T) {
 	imatrix(t, folder, "sum.gguf", "--merge", "first.gguf", "--merge", "second.gguf")
 	sameSums(t, filepath.Join(folder, "all.gguf"), filepath.Join(folder, "sum.gguf"), whole)
 
-	o := run(t, program(folder, "imatrix", "-m", "d", "-t", "1", "--questions", "first.jsonl", "-o", "first.gguf", "--force", "--json"))
+	o := run(t, program(folder, "imatrix", "-m", "d", "-t", "1", "--questions", "first.jsonl", "-o", "first.gguf",
+		"--force", "--json"))
 	var r imatrixReport
-	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || r.Path != "first.gguf" || r.Bytes != len(first) || r.Matrices != 48 || r.Resumed != 0 || r.Ms <= 0 || o.stderr != "" {
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || r.Path != "first.gguf" || r.Bytes != len(first) ||
+		r.Matrices != 48 || r.Resumed != 0 || r.Ms <= 0 || o.stderr != "" {
 		t.Errorf("--json: %v: %+v", err, o)
 	}
 	if again, err := os.ReadFile(filepath.Join(folder, "first.gguf")); err != nil || !bytes.Equal(first, again) {
 		t.Errorf("other bytes the second time (%v)", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, "*.state*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
-	if o := run(t, program(folder, "inspect", "all.gguf")); !strings.Contains(o.stdout, "token_embd.weight.in_sum2") || !strings.Contains(o.stdout, "mm.input_projection.weight.in_sum2") {
+	if o := run(t, program(folder, "inspect", "all.gguf")); !strings.Contains(o.stdout, "token_embd.weight.in_sum2") ||
+		!strings.Contains(o.stdout, "mm.input_projection.weight.in_sum2") {
 		t.Errorf("inspect: %+v", o)
 	}
 
-	// Without the answers the model gives its own, which are nearly the same on the demo: as many rows, or nearly.
+	// Without the answers the model gives its own, which are nearly the same on the demo: as many
+	// rows, or nearly.
 	questions, err := os.ReadFile(filepath.Join(folder, "first.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "open.jsonl"), bytes.ReplaceAll(questions, []byte(`"suffix"`), []byte(`"other"`)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "open.jsonl"), bytes.ReplaceAll(questions, []byte(`"suffix"`),
+		[]byte(`"other"`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if open := imatrix(t, folder, "open.gguf", "-m", "d", "-t", "1", "--questions", "open.jsonl"); len(open) != len(all) || bytes.Equal(open, first) {
+	if open := imatrix(t, folder, "open.gguf", "-m", "d", "-t", "1", "--questions", "open.jsonl"); len(open) != len(
+		all) || bytes.Equal(open, first) {
 		t.Errorf("%d bytes without answers, %d with them, or the same ones", len(open), len(all))
 	}
 }
 
-// sameSums compares two files of as many questions: the same sums, but for the rounding of the parts.
+// sameSums compares two files of as many questions: the same sums, but for the rounding of the
+// parts.
 func sameSums(t *testing.T, one, other string, questions int) {
 	t.Helper()
 	a, err := quant.OpenImatrix(one)
@@ -103,7 +120,8 @@ func sameSums(t *testing.T, one, other string, questions int) {
 		t.Fatal(err)
 	}
 	if a.Chunks != questions || b.Chunks != questions || len(a.Squares) != len(b.Squares) {
-		t.Fatalf("%d and %d questions, want %d; %d and %d matrices", a.Chunks, b.Chunks, questions, len(a.Squares), len(b.Squares))
+		t.Fatalf("%d and %d questions, want %d; %d and %d matrices", a.Chunks, b.Chunks, questions, len(a.Squares),
+			len(b.Squares))
 	}
 	for i, s := range a.Squares {
 		o := b.Squares[i]
@@ -118,7 +136,8 @@ func sameSums(t *testing.T, one, other string, questions int) {
 	}
 }
 
-// A run that is killed or interrupted, and started again, gives the bytes of one that is not; another run does not take its state.
+// A run that is killed or interrupted, and started again, gives the bytes of one that is not;
+// another run does not take its state.
 func TestImatrixResumes(t *testing.T) {
 	folder, whole := calibrating(t)
 	args := []string{"-m", "d", "-t", "1", "--questions", "all.jsonl", "--save-every", "1"}
@@ -146,7 +165,8 @@ func TestImatrixResumes(t *testing.T) {
 		if n := saved(); n < before+3 || n >= whole {
 			t.Fatalf("%v: %d of %d questions are kept: %s", stop, n, whole, stderr.String())
 		}
-		if code := cmd.ProcessState.ExitCode(); i == 1 && (code != 130 || !strings.HasSuffix(stderr.String(), "pali: interrupted\n")) {
+		if code := cmd.ProcessState.ExitCode(); i == 1 && (code != 130 || !strings.HasSuffix(stderr.String(),
+			"pali: interrupted\n")) {
 			t.Errorf("interrupted: code %d, %s", code, stderr.String())
 		}
 	}
@@ -169,66 +189,75 @@ func TestImatrixRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("comma.jsonl", `{"image": "`+picture+`", "prefix": "caption en"}`+"\n"+`{"image": "`+picture+`",}`)
+	write("comma.jsonl", `{"image": "`+photo+`", "prefix": "caption en"}`+"\n"+`{"image": "`+photo+`",}`)
 	write("lost.jsonl", `{"image": "lost.png", "prefix": "caption en"}`)
 	write("blind.jsonl", `{"prefix": "caption en"}`)
 	write("words.jsonl", `{"image": "words.txt", "prefix": "caption en"}`)
-	write("number.jsonl", `{"image": "`+picture+`", "prefix": "caption en", "suffix": 3}`)
-	write("long.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", runner.MaxPromptBytes+1)+`"}`)
-	write("longer.jsonl", `{"image": "`+picture+`", "prefix": "`+strings.Repeat("a", 2<<20)+`"}`)
+	write("number.jsonl", `{"image": "`+photo+`", "prefix": "caption en", "suffix": 3}`)
+	write("long.jsonl", `{"image": "`+photo+`", "prefix": "`+strings.Repeat("a", runner.MaxPromptBytes+1)+`"}`)
+	write("longer.jsonl", `{"image": "`+photo+`", "prefix": "`+strings.Repeat("a", 2<<20)+`"}`)
 	write("blank.jsonl", "\n \n")
 	write("there.gguf", "x")
 	ask := func(args ...string) []string {
 		return append([]string{"imatrix", "-m", "d", "-t", "1", "-o", "out.gguf", "--questions"}, args...)
 	}
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		args []string
 		code int
 		want string
 	}{
-		"nothing":               {[]string{"imatrix"}, 2, "-o"},
-		"an argument":           {[]string{"imatrix", "x"}, 2, "unknown command"},
-		"no model":              {[]string{"imatrix", "-o", "out.gguf", "--questions", "all.jsonl"}, 2, "-m"},
-		"no questions":          {[]string{"imatrix", "-o", "out.gguf", "-m", "d"}, 2, "--questions"},
-		"no file":               {[]string{"imatrix", "--questions", "all.jsonl", "-m", "d"}, 2, "-o"},
-		"a model and --merge":   {ask("all.jsonl", "--merge", "a.gguf", "--merge", "b.gguf"), 2, "--merge"},
-		"one --merge":           {[]string{"imatrix", "-o", "out.gguf", "--merge", "a.gguf"}, 2, "two files"},
-		"--merge of nothing":    {[]string{"imatrix", "-o", "out.gguf", "--merge", "a.gguf", "--merge", "b.gguf"}, 1, "a.gguf"},
-		"--merge of a model":    {[]string{"imatrix", "-o", "out.gguf", "--merge", "d/demo-F32.gguf", "--merge", "b.gguf"}, 1, "d/demo-F32.gguf: this is not an importance matrix"},
-		"--save-every 0":        {ask("all.jsonl", "--save-every", "0"), 2, "--save-every"},
-		"--max-tokens 0":        {ask("all.jsonl", "--max-tokens", "0"), 2, "--max-tokens"},
-		"--threads 1000":        {ask("all.jsonl", "--threads", "1000"), 2, "--threads"},
-		"--resize nearest":      {ask("all.jsonl", "--resize", "nearest"), 2, "nearest"},
-		"no such questions":     {ask("nowhere.jsonl"), 1, "nowhere.jsonl"},
-		"questions of a folder": {ask("d"), 1, "d: not a file"},
-		"a comma":               {ask("comma.jsonl"), 1, "comma.jsonl: line 2"},
-		"a missing image":       {ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
-		"no image":              {ask("blind.jsonl"), 1, `no "image"`},
-		"an image of text":      {ask("words.jsonl"), 1, "words.jsonl: line 1"},
-		"a suffix of a number":  {ask("number.jsonl"), 1, "number.jsonl: line 1"},
-		"a long prefix":         {ask("long.jsonl"), 1, "a prefix of 8193 bytes"},
-		"a line of 2 MB":        {ask("longer.jsonl"), 1, "longer.jsonl"},
-		"blank lines":           {ask("blank.jsonl"), 1, "no questions"},
-		"a file that is there":  {ask("all.jsonl", "-o", "there.gguf"), 1, "--force"},
-		"a folder that is not":  {ask("all.jsonl", "-o", "nowhere/out.gguf"), 1, "nowhere"},
-		"a folder":              {ask("all.jsonl", "-o", "d"), 1, "d exists and is not a regular file"},
-		"a model that is cut":   {ask("all.jsonl", "-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1, "cut.gguf"},
-		"a model that is none":  {ask("all.jsonl", "-m", "nowhere"), 1, "nowhere"},
+		{"nothing", []string{"imatrix"}, 2, "-o"},
+		{"an argument", []string{"imatrix", "x"}, 2, "unknown command"},
+		{"no model", []string{"imatrix", "-o", "out.gguf", "--questions", "all.jsonl"}, 2, "-m"},
+		{"no questions", []string{"imatrix", "-o", "out.gguf", "-m", "d"}, 2, "--questions"},
+		{"no file", []string{"imatrix", "--questions", "all.jsonl", "-m", "d"}, 2, "-o"},
+		{"a model and --merge", ask("all.jsonl", "--merge", "a.gguf", "--merge", "b.gguf"), 2, "--merge"},
+		{"one --merge", []string{"imatrix", "-o", "out.gguf", "--merge", "a.gguf"}, 2, "two files"},
+		{"--merge of nothing", []string{"imatrix", "-o", "out.gguf", "--merge", "a.gguf", "--merge", "b.gguf"}, 1,
+			"a.gguf"},
+		{"--merge of a model", []string{"imatrix", "-o", "out.gguf", "--merge", "d/demo-F32.gguf", "--merge", "b.gguf"},
+			1, "d/demo-F32.gguf: this is not an importance matrix"},
+		{"--save-every 0", ask("all.jsonl", "--save-every", "0"), 2, "--save-every"},
+		{"--max-tokens 0", ask("all.jsonl", "--max-tokens", "0"), 2, "--max-tokens"},
+		{"--threads 1000", ask("all.jsonl", "--threads", "1000"), 2, "--threads"},
+		{"--resize nearest", ask("all.jsonl", "--resize", "nearest"), 2, "nearest"},
+		{"no such questions", ask("nowhere.jsonl"), 1, "nowhere.jsonl"},
+		{"questions of a folder", ask("d"), 1, "d: not a file"},
+		{"a comma", ask("comma.jsonl"), 1, "comma.jsonl: line 2"},
+		{"a missing image", ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
+		{"no image", ask("blind.jsonl"), 1, `no "image"`},
+		{"an image of text", ask("words.jsonl"), 1, "words.jsonl: line 1"},
+		{"a suffix of a number", ask("number.jsonl"), 1, "number.jsonl: line 1"},
+		{"a long prefix", ask("long.jsonl"), 1, "a prefix of 8193 bytes"},
+		{"a line of 2 MB", ask("longer.jsonl"), 1, "longer.jsonl"},
+		{"blank lines", ask("blank.jsonl"), 1, "no questions"},
+		{"a file that is there", ask("all.jsonl", "-o", "there.gguf"), 1, "--force"},
+		{"a folder that is not", ask("all.jsonl", "-o", "nowhere/out.gguf"), 1, "nowhere"},
+		{"a folder", ask("all.jsonl", "-o", "d"), 1, "d exists and is not a regular file"},
+		{"a model that is cut", ask("all.jsonl", "-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"), 1,
+			"cut.gguf"},
+		{"a model that is none", ask("all.jsonl", "-m", "nowhere"), 1, "nowhere"},
 	} {
-		o := run(t, program(folder, c.args...))
-		if o.code != c.code || !strings.Contains(o.stderr, c.want) || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 {
-			t.Errorf("%s: code %d, want %d and %q: %+v", name, o.code, c.code, c.want, o)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			o := run(t, program(folder, c.args...))
+			if o.code != c.code || !strings.Contains(o.stderr, c.want) || o.stdout != "" ||
+				strings.Count(o.stderr, "\n") != 1 {
+				t.Errorf("%s: code %d, want %d and %q: %+v", c.name, o.code, c.code, c.want, o)
+			}
+		})
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, "*out.gguf*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+		t.Errorf("left: %v", left)
 	}
 }
 
-// An importance matrix changes the blocks of a 4-bit file, alike in convert and quantize, is named in the file, and is refused for another model.
+// An importance matrix changes the blocks of a 4-bit file, the same in convert and quantize, is
+// named in the file, and is refused for another model.
 func TestImatrixIsUsed(t *testing.T) {
 	folder := workplace(t)
-	if o := run(t, program(folder, "imatrix", "-m", "d", "-t", "1", "--questions", "testdata/demo/pictures/questions.jsonl", "-o", "i.gguf")); o.code != 0 {
+	if o := run(t, program(folder, "imatrix", "-m", "d", "-t", "1", "--questions",
+		"testdata/demo/pictures/questions.jsonl", "-o", "i.gguf")); o.code != 0 {
 		t.Fatalf("%+v", o)
 	}
 	read := func(name string) string {
@@ -242,7 +271,8 @@ func TestImatrixIsUsed(t *testing.T) {
 		{"quantize", "d/demo-F32.gguf", "plain.gguf", "q4_0"},
 		{"quantize", "d/demo-F32.gguf", "weighted.gguf", "q4_0", "--imatrix", "i.gguf"},
 		{"quantize", "d/mmproj-demo-F32.gguf", "vision.gguf", "q4_0", "--imatrix", "i.gguf"},
-		{"convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "q4_0", "--imatrix", "i.gguf", "-o", "c"},
+		{"convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "q4_0", "--imatrix",
+			"i.gguf", "-o", "c"},
 	} {
 		if o := run(t, program(folder, args...)); o.code != 0 {
 			t.Fatalf("%v: %+v", args, o)
@@ -257,12 +287,17 @@ func TestImatrixIsUsed(t *testing.T) {
 	if o := run(t, program(folder, "inspect", "weighted.gguf")); !strings.Contains(o.stdout, "quantize.imatrix.file") {
 		t.Errorf("the file does not name it: %s", o.stdout)
 	}
-	for name, args := range map[string][]string{
-		"no imatrix":   {"quantize", "d/demo-F32.gguf", "x.gguf", "q4_0", "--imatrix", "d/demo-F32.gguf"},
-		"missing file": {"quantize", "d/demo-F32.gguf", "x.gguf", "q4_0", "--imatrix", "nowhere"},
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"no imatrix", []string{"quantize", "d/demo-F32.gguf", "x.gguf", "q4_0", "--imatrix", "d/demo-F32.gguf"}},
+		{"missing file", []string{"quantize", "d/demo-F32.gguf", "x.gguf", "q4_0", "--imatrix", "nowhere"}},
 	} {
-		if o := run(t, program(folder, args...)); o.code != 1 || strings.Count(o.stderr, "\n") != 1 {
-			t.Errorf("%s: %+v", name, o)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if o := run(t, program(folder, c.args...)); o.code != 1 || strings.Count(o.stderr, "\n") != 1 {
+				t.Errorf("%s: %+v", c.name, o)
+			}
+		})
 	}
 }

@@ -34,8 +34,8 @@ func newLabel() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "label -m MODEL -o FOLDER IMAGES...",
 		Short: "Labels many images, and writes COCO, YOLO, VOC, LabelMe, CSV, JSONL or masks",
-		Long: `Asks a model the same prompts about many images and writes what it says in forms that other programs read. IMAGES are folders,
-files, patterns in quotes, or - for a list on standard input. Prints the paths it wrote.
+		Long: `Asks a model the same prompts about many images and writes the answers in formats that other programs
+read. IMAGES are folders, files, patterns in quotes, or - for a list on standard input. Prints the paths it wrote.
 
   coco      coco.json: boxes, masks as polygons, scores; images and categories from 1
   yolo      yolo/: images (copies), labels, data.yaml, as Ultralytics reads them; yolo-seg: the same with the masks' outlines
@@ -45,12 +45,13 @@ files, patterns in quotes, or - for a list on standard input. Prints the paths i
   jsonl     labels.jsonl: a row {"image", "prefix", "suffix"} for each answer, to train on or for pali eval
   masks     masks/*.png: the number of the class at each pixel, from 1, with a palette; classes.txt
 
-Boxes are those of the image as it is seen, turned upright. A name in these files is the image's path from the folder that all of
-them are under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
+Boxes are in pixels of the upright image. A name in these files is the image's path from the folder that all of them are
+under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
 
-FOLDER/journal.jsonl keeps each answer at once, by the contents of the image's file. When the same command is started again, stopped
-or not, only new images are asked about; formats, --min-score, --loc-divisor and --masks may be others then. The files are written
-anew each time: correct labels by hand in a copy. An image that cannot be read is reported and left out, and the exit code is 1.`,
+FOLDER/journal.jsonl keeps each answer as it comes, by the contents of the image's file. When the same command is
+started again, only new images are asked about; formats, --min-score, --loc-divisor and --masks may differ then. The
+files are rewritten each time: correct labels by hand in a copy. An image that cannot be read is reported and left out,
+and the exit code is 1.`,
 		Example: `  pali label photos -m models --classes classes.txt --format coco,yolo -o labels
   pali label "photos/*.jpg" -m models --prompt "detect cat ; dog" --prompt "caption en" --format csv -o labels
   find photos -name "*.png" -print0 | pali label - -0 -m models --task segment --classes classes.txt --format yolo-seg,masks -o labels`,
@@ -78,7 +79,7 @@ anew each time: correct labels by hand in a copy. An image that cannot be read i
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
 	fs.BoolVarP(&f.recursive, "recursive", "r", false, "look into the folders below a folder too")
 	fs.BoolVarP(&f.zero, "null", "0", false,
-		"the list on standard input is parted by zero bytes, as find -print0 does it")
+		"the list on standard input is separated by NUL bytes, as find -print0 writes it")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias, bilinear or bicubic, as in pali run")
 	addLimits(fs, &f.limits)

@@ -18,14 +18,17 @@ import (
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
-// labelPlace is a workplace with a mask file, classes, and folders of images: two of one name, and names with blanks, newlines and more.
+// labelPlace is a workplace with a mask file, classes, and folders of images: two of one name, and
+// names with blanks, newlines and more.
 func labelPlace(t *testing.T) string {
 	t.Helper()
 	folder := withMasks(t)
-	if err := os.WriteFile(filepath.Join(folder, "classes.txt"), []byte("circle\n\n  triangle \ncircle\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "classes.txt"), []byte("circle\n\n  triangle \ncircle\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
-	for i, name := range []string{"one/a.png", "two/a.png", "two/b c.png", "two/🐱\n猫.png", "two/deep/d.jpg", "two/notes.txt", "two/.hidden.png"} {
+	for i, name := range []string{"one/a.png", "two/a.png", "two/b c.png", "two/🐱\n猫.png", "two/deep/d.jpg",
+		"two/notes.txt", "two/.hidden.png"} {
 		from := fmt.Sprintf("%03d.png", 3*i)
 		if strings.HasSuffix(name, ".jpg") {
 			from = "001.jpg"
@@ -70,10 +73,13 @@ func imagesOf(t *testing.T, text string) (all []string) {
 
 func TestLabel(t *testing.T) {
 	folder := labelPlace(t)
-	args := []string{"label", "one", "two", "-r", "-m", "d", "-t", "1", "--classes", "classes.txt", "--task", "segment", "--prompt", "caption en", "--prompt", "segment yellow circle", "--format", "jsonl,yolo-seg", "--format", "masks,csv", "-o", "out", "--json"}
+	args := []string{"label", "one", "two", "-r", "-m", "d", "-t", "1", "--classes", "classes.txt", "--task", "segment",
+		"--prompt", "caption en", "--prompt", "segment yellow circle", "--format", "jsonl,yolo-seg", "--format",
+		"masks,csv", "-o", "out", "--json"}
 	o := run(t, program(folder, args...))
 	r := labelJSON(t, o)
-	if o.code != 0 || o.stderr != "" || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 || r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
+	if o.code != 0 || o.stderr != "" || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
+		r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
 		t.Errorf("%+v", o)
 	}
 	want := []string{"one/a.png", "two/a.png", "two/b c.png", "two/deep/d.jpg", "two/🐱\n猫.png"}
@@ -81,18 +87,21 @@ func TestLabel(t *testing.T) {
 	if d := cmp.Diff(want, imagesOf(t, all["labels.jsonl"])); d != "" {
 		t.Errorf("images (-want +got)\n%s", d)
 	}
-	for _, name := range []string{"yolo-seg/images/two/🐱\n猫.png", "yolo-seg/data.yaml", "yolo-seg/labels/one/a.txt", "masks/two/deep/d.png", "labels.csv"} {
+	for _, name := range []string{"yolo-seg/images/two/🐱\n猫.png", "yolo-seg/data.yaml", "yolo-seg/labels/one/a.txt",
+		"masks/two/deep/d.png", "labels.csv"} {
 		if all[name] == "" {
 			t.Errorf("no %q", name)
 		}
 	}
 	// Each answer is what the task's own command says.
 	one := asked(t, folder, "segment", "circle")
-	if line := fmt.Sprintf(`{"image":"one/a.png","prefix":"segment circle","suffix":%q}`, one.Text); !strings.Contains(all["labels.jsonl"], line) {
+	if line := fmt.Sprintf(`{"image":"one/a.png","prefix":"segment circle","suffix":%q}`, one.Text); !strings.Contains(
+		all["labels.jsonl"], line) {
 		t.Errorf("no line %s", line)
 	}
 
-	// Once more, nothing is asked, and the files stay the same; other formats and scores come without the model.
+	// Once more, nothing is asked, and the files stay the same; other formats and scores come
+	// without the model.
 	again := labelJSON(t, run(t, program(folder, args...)))
 	if again.Answered != 0 || again.Known != 5 || again.Encoded != 0 {
 		t.Errorf("%+v", again)
@@ -107,7 +116,8 @@ func TestLabel(t *testing.T) {
 
 	// Another model, other prompts: refused in one sentence, until it is forced.
 	other := append(args, "--prompt", "ocr")
-	if o := run(t, program(folder, other...)); o.code != 1 || !strings.Contains(o.stderr, "other prompts") || strings.Count(o.stderr, "\n") != 1 {
+	if o := run(t, program(folder, other...)); o.code != 1 || !strings.Contains(o.stderr, "other prompts") ||
+		strings.Count(o.stderr, "\n") != 1 {
 		t.Errorf("%+v", o)
 	}
 	if o := run(t, program(folder, append(other, "--force")...)); o.code != 0 {
@@ -132,19 +142,23 @@ func TestLabelImages(t *testing.T) {
 		{[]string{"*/a.png", "two/a.png"}, "", []string{"one/a.png", "two/a.png"}, 0},
 		{[]string{"two/b c.png"}, "", []string{"b c.png"}, 0},
 		{[]string{"-"}, "two/b c.png\n\none/a.png\nnone.png\n", []string{"two/b c.png", "one/a.png"}, 1},
-		{[]string{"-", "-0"}, "two/🐱\n猫.png\x00words.txt\x00huge.png\x00empty\x00two/a.png", []string{"two/🐱\n猫.png", "two/a.png"}, 3},
+		{[]string{"-", "-0"}, "two/🐱\n猫.png\x00words.txt\x00huge.png\x00empty\x00two/a.png",
+			[]string{"two/🐱\n猫.png", "two/a.png"}, 3},
 	} {
 		out := fmt.Sprint("out", i)
-		cmd := program(folder, append([]string{"label", "-m", "d", "-t", "1", "--task", "caption", "--format", "jsonl", "-o", out, "--json"}, c.args...)...)
+		cmd := program(folder, append([]string{"label", "-m", "d", "-t", "1", "--task", "caption", "--format", "jsonl",
+			"-o", out, "--json"}, c.args...)...)
 		cmd.Stdin = strings.NewReader(c.stdin)
 		o := run(t, cmd)
 		r := labelJSON(t, o)
-		if d := cmp.Diff(c.want, imagesOf(t, faultfs.Files(t, filepath.Join(folder, out))["labels.jsonl"])); d != "" || len(r.Bad) != c.bad || o.code != min(c.bad, 1) || strings.Count(o.stderr, "left out: ") != c.bad {
+		if d := cmp.Diff(c.want, imagesOf(t, faultfs.Files(t, filepath.Join(folder, out))["labels.jsonl"])); d != "" ||
+			len(r.Bad) != c.bad || o.code != min(c.bad, 1) || strings.Count(o.stderr, "left out: ") != c.bad {
 			t.Errorf("%v: %s\n%+v", c.args, d, o)
 		}
 	}
 	o := run(t, program(folder, "label", "words.txt", "-m", "d", "-t", "1", "--task", "ocr", "-o", "none"))
-	if o.code != 1 || !strings.Contains(o.stderr, "none of the 1 images could be read") || len(faultfs.Files(t, filepath.Join(folder, "none"))) != 1 {
+	if o.code != 1 || !strings.Contains(o.stderr, "none of the 1 images could be read") ||
+		len(faultfs.Files(t, filepath.Join(folder, "none"))) != 1 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -161,32 +175,36 @@ func TestLabelCalledWrongly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for want, c := range map[string]struct {
+	for _, c := range []struct {
+		name string
 		code int
 		args []string
 	}{
-		"no images":                   {2, []string{"--task", "ocr"}},
-		"no prompts":                  {2, []string{"one"}},
-		"--task cook":                 {2, []string{"one", "--task", "cook"}},
-		"without --classes":           {2, []string{"one", "--task", "detect"}},
-		"asks for no things":          {2, []string{"one", "--task", "ocr", "--classes", "classes.txt"}},
-		"is asked twice":              {2, []string{"one", "--prompt", "ocr", "--task", "ocr"}},
-		"--format png":                {2, []string{"one", "--task", "ocr", "--format", "coco,png"}},
-		"--loc-divisor":               {2, []string{"one", "--task", "ocr", "--loc-divisor", "7"}},
-		"--min-score":                 {2, []string{"one", "--task", "ocr", "--min-score", "7"}},
-		"--classes-per-prompt":        {2, []string{"one", "--classes", "classes.txt", "--classes-per-prompt", "0"}},
-		"an object may take":          {2, []string{"one", "--classes", "classes.txt", "--strict", "--max-tokens", "5"}},
-		"a class cannot hold":         {1, []string{"one", "--classes", "bad.txt"}},
-		"no classes: want one a line": {1, []string{"one", "--classes", "empty"}},
-		"no such file or folder":      {1, []string{"three", "--task", "ocr"}},
-		"no images: a folder's":       {1, []string{"nothing", "--task", "ocr"}},
-		"not a directory":             {1, []string{"one", "--task", "ocr", "-o", "words.txt/out"}},
-		locked:                        {1, []string{"one", "--task", "ocr", "-o", locked}},
+		{"no images", 2, []string{"--task", "ocr"}},
+		{"no prompts", 2, []string{"one"}},
+		{"--task cook", 2, []string{"one", "--task", "cook"}},
+		{"without --classes", 2, []string{"one", "--task", "detect"}},
+		{"asks for no things", 2, []string{"one", "--task", "ocr", "--classes", "classes.txt"}},
+		{"is asked twice", 2, []string{"one", "--prompt", "ocr", "--task", "ocr"}},
+		{"--format png", 2, []string{"one", "--task", "ocr", "--format", "coco,png"}},
+		{"--loc-divisor", 2, []string{"one", "--task", "ocr", "--loc-divisor", "7"}},
+		{"--min-score", 2, []string{"one", "--task", "ocr", "--min-score", "7"}},
+		{"--classes-per-prompt", 2, []string{"one", "--classes", "classes.txt", "--classes-per-prompt", "0"}},
+		{"an object may take", 2, []string{"one", "--classes", "classes.txt", "--strict", "--max-tokens", "5"}},
+		{"a class cannot hold", 1, []string{"one", "--classes", "bad.txt"}},
+		{"no classes: want one a line", 1, []string{"one", "--classes", "empty"}},
+		{"no such file or folder", 1, []string{"three", "--task", "ocr"}},
+		{"no images: a folder's", 1, []string{"nothing", "--task", "ocr"}},
+		{"not a directory", 1, []string{"one", "--task", "ocr", "-o", "words.txt/out"}},
+		{locked, 1, []string{"one", "--task", "ocr", "-o", locked}},
 	} {
-		o := run(t, program(folder, append([]string{"label", "-m", "d", "-t", "1", "-o", "out"}, c.args...)...))
-		if o.code != c.code || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "\n") != 1 || o.stdout != "" {
-			t.Errorf("want %q: %+v", want, o)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			o := run(t, program(folder, append([]string{"label", "-m", "d", "-t", "1", "-o", "out"}, c.args...)...))
+			if o.code != c.code || !strings.Contains(o.stderr, c.name) || strings.Count(o.stderr, "\n") != 1 ||
+				o.stdout != "" {
+				t.Errorf("want %q: %+v", c.name, o)
+			}
+		})
 	}
 	if err := os.Remove(filepath.Join(folder, "d", "masks-demo.gguf")); err != nil {
 		t.Fatal(err)
@@ -197,12 +215,14 @@ func TestLabelCalledWrongly(t *testing.T) {
 	}
 }
 
-// Killed or interrupted again and again, a run ends with the bytes of one that nobody disturbed.
+// Killed or interrupted again and again, a run ends with the bytes of an undisturbed one.
 func TestLabelKilled(t *testing.T) {
 	folder := labelPlace(t)
 	args := func(out string) []string {
-		all := []string{"label", "testdata/demo/pictures", "one", "two", "-m", "d", "-t", "1", "--format", strings.Join(dataset.FormatNames(), ","), "-o", out}
-		for _, p := range []string{"caption en", "caption de", "caption fr", "segment yellow circle", "segment circle", "segment triangle", "detect circle ; star", "detect square"} {
+		all := []string{"label", "testdata/demo/pictures", "one", "two", "-m", "d", "-t", "1", "--format",
+			strings.Join(dataset.FormatNames(), ","), "-o", out}
+		for _, p := range []string{"caption en", "caption de", "caption fr", "segment yellow circle", "segment circle",
+			"segment triangle", "detect circle ; star", "detect square"} {
 			all = append(all, "--prompt", p)
 		}
 		return all
@@ -223,7 +243,8 @@ func TestLabelKilled(t *testing.T) {
 		if cmd.Wait() == nil { // it was faster
 			break
 		}
-		if code := cmd.ProcessState.ExitCode(); signal == os.Interrupt && code != 130 && code != -1 { // -1: the program had not begun
+		// -1: the program had not begun
+		if code := cmd.ProcessState.ExitCode(); signal == os.Interrupt && code != 130 && code != -1 {
 			t.Errorf("interrupted: code %d", code)
 		}
 		kills++
@@ -231,13 +252,15 @@ func TestLabelKilled(t *testing.T) {
 	if o := run(t, program(folder, args("killed")...)); o.code != 0 || kills < 10 {
 		t.Errorf("killed %d times: %+v", kills, o)
 	}
-	if d := cmp.Diff(faultfs.Files(t, filepath.Join(folder, "whole")), faultfs.Files(t, filepath.Join(folder, "killed"))); d != "" {
+	if d := cmp.Diff(faultfs.Files(t, filepath.Join(folder, "whole")),
+		faultfs.Files(t, filepath.Join(folder, "killed"))); d != "" {
 		t.Errorf("killed %d times (-want +got)\n%.2000s", kills, d)
 	}
 	t.Logf("killed %d times", kills)
 }
 
-// The program's memory does not grow with the number of images. PALI_MANY=10000 (make label-many) takes more of them.
+// The program's memory does not grow with the number of images. PALI_MANY=10000 (make label-many)
+// takes more of them.
 func TestLabelMany(t *testing.T) {
 	folder := workplace(t)
 	n := 400
@@ -259,14 +282,16 @@ func TestLabelMany(t *testing.T) {
 		}
 	}
 	label := func(list *bytes.Buffer, out string) (labelReport, outcome) {
-		cmd := program(folder, "label", "-", "-m", "d", "-t", "1", "--prompt", "detect circle", "--format", "coco,csv,jsonl", "-o", out, "--json")
+		cmd := program(folder, "label", "-", "-m", "d", "-t", "1", "--prompt", "detect circle", "--format",
+			"coco,csv,jsonl", "-o", out, "--json")
 		cmd.Stdin = list
 		o := run(t, cmd)
 		return labelJSON(t, o), o
 	}
 	_, small := label(&few, "few")
 	r, large := label(&all, "all")
-	t.Logf("%d images: %.1f a second, the model busy %.1f %%; peak memory %.1f MB, with a tenth of them %.1f MB", n, r.Rate, 100*r.Busy, float64(large.peak)/1e6, float64(small.peak)/1e6)
+	t.Logf("%d images: %.1f a second, the model busy %.1f %%; peak memory %.1f MB, with a tenth of them %.1f MB", n,
+		r.Rate, 100*r.Busy, float64(large.peak)/1e6, float64(small.peak)/1e6)
 	if large.code != 0 || r.Answered != n || r.Encoded != n || large.peak > small.peak+20<<20 {
 		t.Errorf("%d images: %+v; peak memory %d and %d bytes", n, r, large.peak, small.peak)
 	}
@@ -274,7 +299,9 @@ func TestLabelMany(t *testing.T) {
 
 // bitmap is a BMP of 2 x 1 pixels, another for each number.
 func bitmap(i int) []byte {
-	b := append([]byte("BM\x3e\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x18\x00"), make([]byte, 24)...)
+	b := append(
+		[]byte(
+			"BM\x3e\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x18\x00"), make([]byte, 24)...)
 	return append(b, byte(i), byte(i>>8), 0, 0, 255, byte(i), 0, 0)
 }
 
@@ -285,7 +312,8 @@ func TestLabelShell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", `find two -name "*.png" ! -name ".*" -print0 | sort -z | "$0" label - -0 -m d -t 1 --task caption --lang de --format csv -o out`, exe)
+	cmd := exec.Command("sh", "-c",
+		`find two -name "*.png" ! -name ".*" -print0 | sort -z | "$0" label - -0 -m d -t 1 --task caption --lang de --format csv -o out`, exe)
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PALI_TEST_MAIN=1")
 	o := run(t, cmd)
 	if o.code != 0 || o.stdout != "out/labels.csv\n" || !strings.HasPrefix(o.stderr, "3 images, 0 objects; ") {

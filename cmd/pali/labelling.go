@@ -119,12 +119,12 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	}
 	defer j.Close()
 	if n := j.Len(); n > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on; it has %d images\n", path, n)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: continuing; it has %d images\n", path, n)
 	}
 	out, err := l.label(cmd, j, sources)
 	if err != nil {
 		if n := j.Len(); n > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s keeps %d images; the same command goes on from there\n", path, n)
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s keeps %d images; the same command continues from there\n", path, n)
 		}
 		return err
 	}
@@ -201,7 +201,7 @@ func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error 
 			}
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(),
-			"%d images, %d objects; %d objects left out, %d parts of answers that are no objects\n", r.Images,
+			"%d images, %d objects; %d objects left out, %d parts of answers that are not objects\n", r.Images,
 			r.Objects, r.Dropped, r.Unparsed)
 		if r.Answered > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(),

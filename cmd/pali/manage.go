@@ -22,8 +22,9 @@ func newList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Lists the models of your folder of models",
-		Long: `Lists the models in the folder that PALI_MODELS names (by default pali/models where this system keeps a user's data), and in folders below it. Every
-command takes their names with -m, also shortened at a "-", capitals or not. Sizes are of the text, mmproj and mask file together.`,
+		Long: `Lists the models in the folder that PALI_MODELS names (by default pali/models where this system keeps a
+user's data), and in folders below it. Every command takes their names with -m, also shortened at a "-", capitals or
+not. Sizes are of the text, mmproj and mask file together.`,
 		Example: `  pali list
   PALI_MODELS=models pali list --json
   pali caption -m paligemma-3b-mix-224 -i photo.jpg`,
@@ -94,8 +95,8 @@ func newRm() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm NAME",
 		Short: "Removes a model of your folder of models",
-		Long: `Removes a model that "pali list" shows: its text file, and the mmproj and mask file unless another model beside it uses them. Files that are
-not a whole pair are left alone. It asks first; where there is no terminal, --yes must be said.`,
+		Long: `Removes a model that "pali list" shows: its text file, and the mmproj and mask file unless another model
+beside it uses them. Files that are not a complete pair are kept. It asks first; without a terminal, --yes is required.`,
 		Example: `  pali rm PaliGemma-3B-mix-224-v1.0-Q8_0
   pali rm paligemma-3b-mix-224 --yes`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -139,7 +140,7 @@ not a whole pair are left alone. It asks first; where there is no terminal, --ye
 func confirm(cmd *cobra.Command, what string) error {
 	in, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !terminal.IsTerminal(in) {
-		return usagef("there is no terminal to ask on: say --yes to %s", what)
+		return usagef("no terminal to ask on: give --yes to %s", what)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s? [y/N] ", what)
 	answer, err := terminal.ReadLine(cmd.Context(), in)

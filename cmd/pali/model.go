@@ -43,7 +43,7 @@ func (m *modelFlags) addFiles(f *pflag.FlagSet) {
 }
 
 func (m *modelFlags) addThreads(f *pflag.FlagSet) {
-	f.IntVarP(&m.threads, "threads", "t", 0, "threads of the processor (0: one for each core)")
+	f.IntVarP(&m.threads, "threads", "t", 0, "CPU threads (0: one for each core)")
 }
 
 // addRunning adds the flags that say where and how a model runs.
@@ -52,7 +52,7 @@ func (m *modelFlags) addRunning(f *pflag.FlagSet) {
 	f.StringVar(&m.kv, "kv", "f16", "type of the KV cache: f16, f32 or q8_0")
 	f.StringVar(&m.device, "device", "auto", "where to run: "+strings.Join(llamacpp.DeviceNames, ", "))
 	f.IntVar(&m.gpuLayers, "gpu-layers", -1, "layers of the decoder on the GPU (-1: all)")
-	f.IntVar(&m.context, "ctx", 0, "most positions a request may need (0: as many as it needs)")
+	f.IntVar(&m.context, "ctx", 0, "most positions of a request (0: as many as it needs)")
 }
 
 // open finds and loads the model.
@@ -110,6 +110,7 @@ var slowOnce sync.Once
 
 func writeSlow(stderr io.Writer) {
 	if ggml.CompiledSlow() {
-		fmt.Fprintln(stderr, "pali: this program was built without this processor's vector instructions and is many times slower than it could be: build it with make")
+		fmt.Fprintln(stderr,
+			"pali: this program was built without this processor's vector instructions and is many times slower than it could be: build it with make")
 	}
 }

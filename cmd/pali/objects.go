@@ -18,7 +18,8 @@ import (
 // printObjects writes a line for each object.
 func printObjects(w io.Writer, objects []tasks.Detection) error {
 	for _, o := range objects {
-		line := fmt.Sprintf("%s %.2f: x %.0f to %.0f, y %.0f to %.0f", forTerminal(o.Label), o.Score.Score, o.XYXY[0], o.XYXY[2], o.XYXY[1], o.XYXY[3])
+		line := fmt.Sprintf("%s %.2f: x %.0f to %.0f, y %.0f to %.0f", forTerminal(o.Label), o.Score.Score, o.XYXY[0],
+			o.XYXY[2], o.XYXY[1], o.XYXY[3])
 		if o.Area != nil {
 			line += fmt.Sprintf(", %d pixels", *o.Area)
 		}

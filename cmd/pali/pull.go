@@ -34,17 +34,20 @@ func newPull() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull MODEL",
 		Short: "Fetches a checkpoint from Kaggle and converts it",
-		Long: `Fetches a checkpoint from Kaggle and its tokenizer, and converts them to a model in the folder that PALI_MODELS names (by default pali/models
-where this system keeps a user's data). "pali list" shows it, and every command takes its name with -m.
+		Long: `Fetches a checkpoint from Kaggle and its tokenizer, and converts them to a model in the folder that
+PALI_MODELS names (by default pali/models where this system keeps a user's data). "pali list" shows it, and every
+command takes its name with -m.
 
-MODEL is the name of a published variation, as paligemma-3b-mix-224, paligemma-3b-ft-docvqa-448 or paligemma2-3b-mix-448, or a handle
-OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], or the address of its page. Of its files that in 16 bits is taken, unless -t f32.
+MODEL is the name of a published variation, as paligemma-3b-mix-224, paligemma-3b-ft-docvqa-448 or
+paligemma2-3b-mix-448, or a handle OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], or the address of its page. Of its files
+that in 16 bits is taken, unless -t f32.
 
-Kaggle wants to know who asks: KAGGLE_USERNAME and KAGGLE_KEY, or KAGGLE_API_TOKEN, or kaggle.json in ~/.kaggle or KAGGLE_CONFIG_DIR. The licence is
-accepted once, in a browser. Files that lie in the folder "downloads" of the folder of models, fetched by hand, are taken as they are, without a network.
+Kaggle needs an account: KAGGLE_USERNAME and KAGGLE_KEY, or KAGGLE_API_TOKEN, or kaggle.json in ~/.kaggle or
+KAGGLE_CONFIG_DIR. The licence is accepted once, in a browser. Files that were fetched by hand into the folder
+"downloads" of the folder of models are used without a network.
 
-A run that was stopped goes on when it is started again. Sizes and checksums are checked. No proxy is used. This has been tested against a stand-in of
-Kaggle's protocol, not yet against Kaggle.`,
+A run that was stopped continues when it is started again. Sizes and checksums are checked. No proxy is used. It has
+been tested against a local imitation of Kaggle's protocol, not yet against Kaggle.`,
 		Example: `  pali pull paligemma-3b-mix-224 -t q8_0
   pali pull google/paligemma-2/jax/paligemma2-3b-mix-448/1 -t int4 --mmproj-type int8 --with-masks`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -166,7 +169,8 @@ func (f *pullFlags) fromKaggle(cmd *cobra.Command, c *kaggle.Checkpoint) ([]stri
 	home, _ := os.UserHomeDir() // "" finds nothing
 	who, warning, err := kaggle.Find(os.Getenv, home)
 	if errors.Is(err, kaggle.ErrNoCredentials) {
-		err = fmt.Errorf("%w: set KAGGLE_USERNAME and KAGGLE_KEY, or put the kaggle.json that https://%s/settings gives into %s",
+		err = fmt.Errorf(
+			"%w: set KAGGLE_USERNAME and KAGGLE_KEY, or put the kaggle.json that https://%s/settings gives into %s",
 			err, kaggle.Host, filepath.Join(home, ".kaggle"))
 	}
 	if err != nil {
@@ -199,7 +203,8 @@ func (f *pullFlags) fromKaggle(cmd *cobra.Command, c *kaggle.Checkpoint) ([]stri
 func (f *pullFlags) public(cmd *cobra.Command, r kaggle.Request) (string, error) {
 	err := f.fetch(cmd, newKaggle(nil), r)
 	if err != nil && kaggle.ByHand(err) {
-		err = fmt.Errorf("%w\nTo fetch it by hand: save %s in the folder\n%s\nThe same command then goes on", err, r.Address, f.folder)
+		err = fmt.Errorf("%w\nTo fetch it by hand: save %s in the folder\n%s\nThe same command then continues", err,
+			r.Address, f.folder)
 	}
 	return r.Path, err
 }
@@ -214,7 +219,8 @@ func (f *pullFlags) fetch(cmd *cobra.Command, c *kaggle.Client, r kaggle.Request
 	err := c.Fetch(cmd.Context(), r)
 	bar.Close()
 	if failed := new(kaggle.FetchError); errors.As(err, failed) && failed.Kept {
-		fmt.Fprintf(cmd.ErrOrStderr(), "pali: what has come of %s is kept: the same command goes on from there\n", failed.Name)
+		fmt.Fprintf(cmd.ErrOrStderr(),
+			"pali: the part of %s that was fetched is kept: the same command continues from there\n", failed.Name)
 	}
 	if err != nil {
 		return err

@@ -34,10 +34,10 @@ func newQuantize() *cobra.Command {
 
   ` + typesText() + `
 
-as llama.cpp has them; int8 and int4 are those that we recommend on a processor. quant/recipe.go says which tensor gets which.
+as llama.cpp has them; int8 and int4 are those that we recommend on a CPU. quant/recipe.go says which tensor gets which.
 
-The source is an f32, f16 or bf16 file. From an f32 file the result has the bytes that pali convert makes of the checkpoint.
-The new file appears when it is complete; until then it is called OUT.gguf.partial.`,
+The source is an f32, f16 or bf16 file. From an f32 file the result has the bytes that pali convert makes of the
+checkpoint. The new file appears when it is complete; until then it is called OUT.gguf.partial.`,
 		Example: `  pali quantize models/demo-F16.gguf models/demo-Q4_K_M.gguf q4_k_m
   pali quantize models/mmproj-demo-F16.gguf models/mmproj-demo-Q8_0.gguf int8
   pali quantize in.gguf out.gguf q4_0 --tensor-type 'ffn_down=q8_0' --token-embedding-type q6_k`,
@@ -51,7 +51,8 @@ The new file appears when it is complete; until then it is called OUT.gguf.parti
 	}
 	fs := cmd.Flags()
 	f.types.add(fs)
-	fs.BoolVar(&f.requantize, "requantize", false, "take a source that is in blocks already, though rounding twice loses more than rounding once")
+	fs.BoolVar(&f.requantize, "requantize", false,
+		"take a source that is in blocks already, though rounding twice loses more than rounding once")
 	fs.BoolVar(&f.force, "force", false, "replace OUT.gguf if it is there")
 	fs.IntVar(&f.threads, "threads", 0, "threads (0: one for each processor)")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -73,7 +74,8 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	}
 	bar := progress.Bytes(cmd.ErrOrStderr(), "quantize")
 	start := time.Now()
-	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force, Threads: f.threads, Progress: bar.Set})
+	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force,
+		Threads: f.threads, Progress: bar.Set})
 	bar.Close()
 	if errors.As(err, new(*quant.RequantizeError)) {
 		return fmt.Errorf("%w, or --requantize", err)
@@ -82,7 +84,8 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 		return err
 	}
 	q := quantizedJSON{
-		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), fallbacks(plan)}, Type: strings.ToLower(plan.Name()), SourceBytes: r.SourceBytes,
+		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), fallbacks(plan)},
+		Type:          strings.ToLower(plan.Name()), SourceBytes: r.SourceBytes,
 		FFNWidth: r.FFNWidth, PaddedFFNWidth: r.PaddedFFNWidth, Ms: progress.Milliseconds(time.Since(start)),
 	}
 	if f.asJSON {
@@ -103,7 +106,7 @@ type quantizedJSON struct {
 	Ms             float64 `json:"total_ms"`
 }
 
-// summary tells a person what was written.
+// summary prints what was written.
 func (q *quantizedJSON) summary(w io.Writer) {
 	fmt.Fprintf(w, "%s to %s in %.1f s\n", bytesText(q.SourceBytes), bytesText(q.Bytes), q.Ms/1000)
 	writeTypes(w, inspect.Plain(filepath.Base(q.Path)), q.Types, q.Fallbacks)

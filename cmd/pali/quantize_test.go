@@ -18,31 +18,40 @@ import (
 func TestQuantize(t *testing.T) {
 	folder := workplace(t)
 	o := run(t, program(folder, "quantize", "d/demo-F32.gguf", "q.gguf", "Q4_K_M"))
-	if o.code != 0 || o.stdout != "q.gguf\n" || !strings.Contains(o.stderr, "\nq.gguf: 7 F32, 19 Q4_K, 2 Q6_K, 1 Q8_0\n") {
+	if o.code != 0 || o.stdout != "q.gguf\n" || !strings.Contains(o.stderr,
+		"\nq.gguf: 7 F32, 19 Q4_K, 2 Q6_K, 1 Q8_0\n") {
 		t.Errorf("%+v", o)
 	}
 	o = run(t, program(folder, "quantize", "d/mmproj-demo-F32.gguf", "m.gguf", "q4_k_m", "--json", "--threads", "1"))
 	var q quantizedJSON
-	if err := json.Unmarshal([]byte(o.stdout), &q); err != nil || o.stderr != "" || q.Path != "m.gguf" || q.Type != "q4_k_m" || q.Bytes == 0 || q.SourceBytes <= q.Bytes ||
-		q.Types["Q5_0"] != 20 || len(q.Fallbacks) != 2 || q.Fallbacks[0] != (fallbackJSON{"Q4_K", "Q5_0", 20}) || q.FFNWidth != 344 || q.PaddedFFNWidth != 352 {
+	if err := json.Unmarshal([]byte(o.stdout), &q); err != nil || o.stderr != "" || q.Path != "m.gguf" ||
+		q.Type != "q4_k_m" || q.Bytes == 0 || q.SourceBytes <= q.Bytes ||
+		q.Types["Q5_0"] != 20 || len(q.Fallbacks) != 2 || q.Fallbacks[0] != (fallbackJSON{"Q4_K", "Q5_0", 20}) ||
+		q.FFNWidth != 344 || q.PaddedFFNWidth != 352 {
 		t.Errorf("--json: %v: %+v", err, o)
 	}
-	if o = run(t, program(folder, "doctor", "q.gguf", "m.gguf")); o.code != 0 || strings.Count(o.stdout, "whole\n") != 2 {
+	if o = run(t, program(folder, "doctor", "q.gguf", "m.gguf")); o.code != 0 ||
+		strings.Count(o.stdout, "whole\n") != 2 {
 		t.Errorf("doctor: %+v", o)
 	}
-	if o = run(t, program(folder, "quantize", "q.gguf", "r.gguf", "q4_0")); o.code != 1 || !strings.Contains(o.stderr, "--requantize") {
+	if o = run(t, program(folder, "quantize", "q.gguf", "r.gguf", "q4_0")); o.code != 1 || !strings.Contains(o.stderr,
+		"--requantize") {
 		t.Errorf("blocks: %+v", o)
 	}
-	if o = run(t, program(folder, "quantize", "q.gguf", "r.gguf", "q4_0", "--requantize")); o.code != 0 || !strings.Contains(o.stderr, "Q4_0") {
+	if o = run(t, program(folder, "quantize", "q.gguf", "r.gguf", "q4_0", "--requantize")); o.code != 0 ||
+		!strings.Contains(o.stderr, "Q4_0") {
 		t.Errorf("--requantize: %+v", o)
 	}
 }
 
-// What a user changes of a recipe arrives in the file, from the command line and from the environment, alike in convert and quantize.
+// What a user changes of a recipe arrives in the file, from the command line and from the
+// environment, the same in convert and quantize.
 func TestTypeFlags(t *testing.T) {
 	folder := workplace(t)
-	changes := []string{"--tensor-type", "ffn_down=q8_0", "--tensor-type", `blk\.0\..*ffn_down=q6_k`, "--token-embedding-type", "q5_0"}
-	if o := run(t, program(folder, append([]string{"quantize", "d/demo-F32.gguf", "q.gguf", "q4_0"}, changes...)...)); o.code != 0 {
+	changes := []string{"--tensor-type", "ffn_down=q8_0", "--tensor-type", `blk\.0\..*ffn_down=q6_k`,
+		"--token-embedding-type", "q5_0"}
+	if o := run(t, program(folder, append([]string{"quantize", "d/demo-F32.gguf", "q.gguf", "q4_0"},
+		changes...)...)); o.code != 0 {
 		t.Fatalf("%+v", o)
 	}
 	types := func(path string) map[string]string {
@@ -57,14 +66,21 @@ func TestTypeFlags(t *testing.T) {
 		return found
 	}
 	have := types("q.gguf")
-	for name, want := range map[string]string{
-		"token_embd.weight": "Q5_0", "blk.0.ffn_down.weight": "Q6_K", "blk.1.ffn_down.weight": "Q8_0", "blk.1.ffn_up.weight": "Q4_0", "blk.1.ffn_norm.weight": "F32",
+	for _, c := range []struct {
+		name string
+		want string
+	}{
+		{"token_embd.weight", "Q5_0"}, {"blk.0.ffn_down.weight", "Q6_K"}, {"blk.1.ffn_down.weight", "Q8_0"},
+		{"blk.1.ffn_up.weight", "Q4_0"}, {"blk.1.ffn_norm.weight", "F32"},
 	} {
-		if have[name] != want {
-			t.Errorf("%s is %s, want %s", name, have[name], want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if have[c.name] != c.want {
+				t.Errorf("%s is %s, want %s", c.name, have[c.name], c.want)
+			}
+		})
 	}
-	convert := []string{"convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", "q4_0", "-o", "c"}
+	convert := []string{"convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t",
+		"q4_0", "-o", "c"}
 	if o := run(t, program(folder, append(convert, changes...)...)); o.code != 0 {
 		t.Fatalf("%+v", o)
 	}
@@ -87,11 +103,13 @@ func TestTypeFlags(t *testing.T) {
 func TestEveryTypeRuns(t *testing.T) {
 	folder := workplace(t)
 	for _, name := range quant.Names() {
-		o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model", "-t", name, "-o", name))
+		o := run(t, program(folder, "convert", "testdata/demo/demo.npz", "--tokenizer", "testdata/demo/tokenizer.model",
+			"-t", name, "-o", name))
 		if o.code != 0 {
 			t.Fatalf("%s: %+v", name, o)
 		}
-		if o = run(t, program(folder, "run", "-m", name, "-i", picture, "caption en")); o.code != 0 || o.stderr != "" || !strings.Contains(o.stdout, "circle") {
+		if o = run(t, program(folder, "run", "-m", name, "-i", photo, "caption en")); o.code != 0 || o.stderr != "" ||
+			!strings.Contains(o.stdout, "circle") {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}
@@ -102,7 +120,8 @@ func TestQuantizeInterrupted(t *testing.T) {
 	folder := t.TempDir()
 	sizes := tinymodel.Options{DType: tensor.F16}
 	sizes.Text, sizes.Vision = sizes.Sizes()
-	sizes.Text.EmbeddingLength, sizes.Text.FeedForwardLength, sizes.Text.BlockCount, sizes.Vision.ProjectionDim = 1024, 8192, 1, 1024
+	sizes.Text.EmbeddingLength, sizes.Text.FeedForwardLength, sizes.Text.BlockCount, sizes.Vision.ProjectionDim = 1024,
+		8192, 1, 1024
 	if _, _, err := tinymodel.Write(folder, sizes); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Every command that the README shows in a sh block works, in the README's order, in a folder that has bin/ and testdata/.
+// Every command that the README shows in a sh block works, in the README's order, in a folder that
+// has bin/ and testdata/.
 func TestReadme(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -22,7 +23,8 @@ func TestReadme(t *testing.T) {
 	if err := os.Symlink(filepath.Join(root, "testdata"), filepath.Join(folder, "testdata")); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "bin", "pali"), ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "bin", "pali"),
+		".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	commands := 0
@@ -31,7 +33,8 @@ func TestReadme(t *testing.T) {
 		for _, line := range strings.Split(strings.TrimSpace(block), "\n") {
 			cmd := exec.Command("sh", "-c", line)
 			cmd.Dir = folder
-			cmd.Env = append(os.Environ(), "PALI_THREADS=1") // several wait for each other by spinning, which takes very long on a busy machine
+			// several wait for each other by spinning, which takes very long on a busy machine
+			cmd.Env = append(os.Environ(), "PALI_THREADS=1")
 			out, err := cmd.CombinedOutput()
 			if err != nil || len(out) == 0 {
 				t.Errorf("%s: %v\n%s", line, err, out)

@@ -38,8 +38,9 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run -m MODEL -i IMAGE PROMPT",
 		Short: "Answers a prompt about one or more images",
-		Long: `Answers a prompt about one or more images. The prompt reaches the model exactly as it is typed; the prompts that PaliGemma
-knows are "caption en", "describe en", "ocr", "answer en QUESTION", "detect THING ; THING", "segment THING".
+		Long: `Answers a prompt about one or more images. The prompt reaches the model exactly as it is typed; the
+prompts that PaliGemma knows are "caption en", "describe en", "ocr", "answer en QUESTION", "detect THING ; THING",
+"segment THING".
 
 The answer streams to standard output. Decoding is greedy unless --temperature is given.` + framesHelp,
 		Example: `  pali run -m models -i photo.jpg "caption en"
@@ -68,16 +69,19 @@ func onePrompt(_ *cobra.Command, args []string) error {
 func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
-	fs.StringArrayVarP(&f.images, "image", "i", nil, "image: JPEG, PNG, WebP, BMP or GIF; several -i are several images of one prompt")
+	fs.StringArrayVarP(&f.images, "image", "i", nil,
+		"image: JPEG, PNG, WebP, BMP or GIF; several -i are several images of one prompt")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
-	fs.Float64Var(&f.sampling.Temperature, "temperature", 0, "randomness (0: greedy, always the same answer)")
-	fs.IntVar(&f.sampling.TopK, "top-k", 0, "draw from the k most probable tokens (0: all)")
-	fs.Float64Var(&f.sampling.TopP, "top-p", 1, "draw from the most probable tokens whose sum reaches p")
-	fs.Float64Var(&f.sampling.MinP, "min-p", 0, "draw from tokens at least this share as probable as the best")
-	fs.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the draws")
-	fs.IntVar(&f.beams, "beam", 1, "follow so many answers at once and give the most probable (1: greedy, or drawn)")
-	fs.IntVar(&f.logprobs, "logprobs", 0, "report each token's log-probability and so many of the most probable")
-	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias), "antialias (TensorFlow's, as the authors' notebook), bilinear (as most fine-tunes) or bicubic (as Hugging Face)")
+	fs.Float64Var(&f.sampling.Temperature, "temperature", 0, "sampling temperature (0: greedy, always the same answer)")
+	fs.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most probable tokens (0: all)")
+	fs.Float64Var(&f.sampling.TopP, "top-p", 1, "sample from the most probable tokens whose probabilities add up to p")
+	fs.Float64Var(&f.sampling.MinP, "min-p", 0, "sample from tokens at least this share as probable as the best")
+	fs.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling")
+	fs.IntVar(&f.beams, "beam", 1, "beam width (1: greedy, or sampled)")
+	fs.IntVar(&f.logprobs, "logprobs", 0,
+		"report each token's log-probability, and the N most probable tokens at its place")
+	fs.StringVar(&f.resize, "resize", string(imageproc.Antialias),
+		"antialias (TensorFlow's, as the authors' notebook), bilinear (as most fine-tunes) or bicubic (as Hugging Face)")
 	addLimits(fs, &f.limits)
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object")
 }
@@ -103,7 +107,8 @@ func (f *runFlags) check(prompt string) error {
 	case f.beams < 1 || f.beams > runner.MaxBeams:
 		return usagef("--beam %d: want 1 to %d", f.beams, runner.MaxBeams)
 	case f.beams > 1 && f.sampling.Temperature > 0:
-		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams, f.sampling.Temperature)
+		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams,
+			f.sampling.Temperature)
 	}
 	q := runner.Request{Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, TopLogprobs: f.logprobs}
 	if err := q.Validate(); err != nil {
@@ -186,7 +191,8 @@ func (f *runFlags) answer(cmd *cobra.Command, model *pali.Model, q pali.Request,
 	return nil
 }
 
-// streamTo returns a function that writes text at once: cleaned for a terminal, nothing when the answer comes as JSON.
+// streamTo returns a function that writes text at once: cleaned for a terminal, nothing when the
+// answer comes as JSON.
 func streamTo(w io.Writer, asJSON bool) func(string) error {
 	if asJSON {
 		return func(string) error { return nil }

@@ -39,14 +39,15 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve -m MODEL",
 		Short: "Answers over HTTP: its own routes, OpenAI's and Ollama's",
-		Long: `Answers questions about images over HTTP, on this machine only unless --listen says otherwise. The model runs in a process of its own: if that is
-lost, one request is, and the next finds another within seconds.
+		Long: `Answers questions about images over HTTP, on this machine only unless --listen says otherwise. The model
+runs in a process of its own: if that is lost, one request is, and the next finds another within seconds.
 
-Its own routes take JSON or a form and answer as the commands do with --json: POST /v1/caption, describe, ask, ocr, detect, segment, run. Programs that
-speak OpenAI's protocol take http://127.0.0.1:11435/v1 as their base, those that speak Ollama's http://127.0.0.1:11435. GET /openapi.json describes all routes,
-GET /health and GET /metrics tell how the server does. The prompt reaches the model exactly as a client sends it.
+Its own routes take JSON or a form and answer as the commands do with --json: POST /v1/caption, describe, ask, ocr,
+detect, segment, run. Programs that speak OpenAI's protocol take http://127.0.0.1:11435/v1 as their base, those that
+speak Ollama's http://127.0.0.1:11435. GET /openapi.json describes all routes, GET /health and GET /metrics tell how the
+server does. The prompt reaches the model exactly as a client sends it.
 
-Ctrl-C ends it when the requests in hand are answered; a second one ends it at once.`,
+Ctrl-C ends it when the running requests are answered; a second one ends it at once.`,
 		Example: `  pali serve -m models
   pali serve -m models/a-Q4_0.gguf -m models/b-Q8_0.gguf --memory 8e9 --keep-alive 10m
   PALI_API_KEY=secret pali serve -m models --listen 0.0.0.0:11435
@@ -78,7 +79,7 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 		"requests answered at a time, each by a process of its own with its own copy of the weights")
 	fs.IntVar(&o.Queue, "queue", 32, "requests that may wait; more are refused")
 	fs.DurationVar(&o.KeepAlive, "keep-alive", 5*time.Minute,
-		"how long a model stays loaded when nobody asks (-1s: for ever)")
+		"how long an idle model stays loaded (-1s: for ever)")
 	fs.Float64Var(&f.memory, "memory", 0,
 		"bytes that all loaded models may take together (0: no bound); those not in use make room for others")
 	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20,

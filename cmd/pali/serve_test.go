@@ -36,7 +36,8 @@ type serving struct {
 func startServe(t *testing.T, folder string, args ...string) *serving {
 	t.Helper()
 	s := &serving{t: t, log: &bytes.Buffer{}, folder: folder}
-	s.cmd = program(folder, append([]string{"serve", "-m", "d", "-t", "1", "--listen", "127.0.0.1:0", "--json"}, args...)...)
+	s.cmd = program(folder, append([]string{"serve", "-m", "d", "-t", "1", "--listen", "127.0.0.1:0", "--json"},
+		args...)...)
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -139,37 +140,43 @@ func TestServeAnswersAsTheCommandsDo(t *testing.T) {
 		{[]string{"caption"}, nil},
 		{[]string{"caption", "--lang", "de"}, []string{"lang", "de"}},
 		{[]string{"ask", "how many circles are there?"}, []string{"question", "how many circles are there?"}},
-		{[]string{"ocr", "--temperature", "0.8", "--top-p", "0.9", "--seed", "3"}, []string{"temperature", "0.8", "top_p", "0.9", "seed", "3"}},
-		{[]string{"detect", "circle", "purple triangle", "--logprobs", "2"}, []string{"things", "circle", "things", "purple triangle", "logprobs", "2"}},
-		{[]string{"detect", "circle", "--strict", "--min-score", "0.4", "--loc-divisor", "1024"}, []string{"things", "circle", "strict", "true", "min_score", "0.4", "loc_divisor", "1024"}},
-		{[]string{"segment", "yellow circle", "--resize", "bicubic"}, []string{"things", "yellow circle", "resize", "bicubic"}},
+		{[]string{"ocr", "--temperature", "0.8", "--top-p", "0.9", "--seed", "3"}, []string{"temperature", "0.8",
+			"top_p", "0.9", "seed", "3"}},
+		{[]string{"detect", "circle", "purple triangle", "--logprobs", "2"}, []string{"things", "circle", "things",
+			"purple triangle", "logprobs", "2"}},
+		{[]string{"detect", "circle", "--strict", "--min-score", "0.4", "--loc-divisor", "1024"},
+			[]string{"things", "circle", "strict", "true", "min_score", "0.4", "loc_divisor", "1024"}},
+		{[]string{"segment", "yellow circle", "--resize", "bicubic"}, []string{"things", "yellow circle", "resize",
+			"bicubic"}},
 	} {
 		want := asked(t, folder, c.args...)
 		for range 2 { // the second time with the image's embeddings kept
-			have := s.answer(c.args[0], picture, c.fields...)
+			have := s.answer(c.args[0], photo, c.fields...)
 			want.Image, want.Timings, have.Timings = "", tasks.Timings{}, tasks.Timings{}
 			if d := cmp.Diff(want, have); d != "" {
 				t.Errorf("%v (-command +server)\n%s", c.args, d)
 			}
 		}
 	}
-	first, second := s.answer("caption", "testdata/demo/pictures/008.png"), s.answer("ask", "testdata/demo/pictures/008.png", "question", "how many hearts are there?")
+	first, second := s.answer("caption", "testdata/demo/pictures/008.png"),
+		s.answer("ask", "testdata/demo/pictures/008.png", "question", "how many hearts are there?")
 	if first.Timings.Vision == 0 || second.Timings.Vision != 0 || second.Text == first.Text {
 		t.Errorf("%+v, then %+v", first, second)
 	}
-	if log := s.log.String(); !strings.Contains(log, "POST /v1/detect 200") || strings.Contains(log, folder) || strings.Contains(log, "circle") {
+	if log := s.log.String(); !strings.Contains(log, "POST /v1/detect 200") || strings.Contains(log, folder) ||
+		strings.Contains(log, "circle") {
 		t.Errorf("the log: %s", log)
 	}
 }
 
-// A server that is killed while it streams leaves no worker behind.
+// A server that is killed while it streams leaves no worker running.
 func TestServeKilledLeavesNoWorker(t *testing.T) {
 	s := startServe(t, workplace(t))
 	pids := s.workers()
 	if len(pids) != 1 {
 		t.Fatalf("workers %v", pids)
 	}
-	resp := s.ask("run", picture, "prompt", "caption en", "stream", "true", "temperature", "30", "max_tokens", "1000")
+	resp := s.ask("run", photo, "prompt", "caption en", "stream", "true", "temperature", "30", "max_tokens", "1000")
 	if _, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
@@ -184,37 +191,49 @@ func TestServeKilledLeavesNoWorker(t *testing.T) {
 	t.Errorf("worker %d lives", pids[0])
 }
 
-// zombie tells whether a process has ended and nobody has asked for its status.
+// zombie reports whether a process has ended and its status was not asked for.
 func zombie(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && regexp.MustCompile(`\) [ZX] `).Match(b)
 }
 
-// A worker that is lost costs one request at most; the next is answered within five seconds, the same.
+// A worker that is lost costs one request at most; the next is answered within five seconds, the
+// same.
 func TestServeWorkerLost(t *testing.T) {
 	s := startServe(t, workplace(t), "--stall", "1s")
-	want := s.answer("caption", picture).Text
-	for name, signal := range map[string]syscall.Signal{"segv": syscall.SIGSEGV, "abort": syscall.SIGABRT, "kill": syscall.SIGKILL, "stop": syscall.SIGSTOP} {
-		pids := s.workers()
-		if len(pids) != 1 {
-			t.Fatalf("%s: workers %v", name, pids)
-		}
-		syscall.Kill(pids[0], signal)
-		resp := s.ask("caption", picture)
-		if b, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 && (resp.StatusCode != 503 || !bytes.Contains(b, []byte("worker_lost"))) {
-			t.Errorf("%s: %s %s", name, resp.Status, b)
-		}
-		start := time.Now()
-		if text := s.answer("caption", picture).Text; text != want || time.Since(start) > 5*time.Second {
-			t.Errorf("after %s: %q in %v", name, text, time.Since(start))
-		}
+	want := s.answer("caption", photo).Text
+	for _, c := range []struct {
+		name   string
+		signal syscall.Signal
+	}{
+		{"segv", syscall.SIGSEGV},
+		{"abort", syscall.SIGABRT},
+		{"kill", syscall.SIGKILL},
+		{"stop", syscall.SIGSTOP},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pids := s.workers()
+			if len(pids) != 1 {
+				t.Fatalf("%s: workers %v", c.name, pids)
+			}
+			syscall.Kill(pids[0], c.signal)
+			resp := s.ask("caption", photo)
+			if b, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 && (resp.StatusCode != 503 ||
+				!bytes.Contains(b, []byte("worker_lost"))) {
+				t.Errorf("%s: %s %s", c.name, resp.Status, b)
+			}
+			start := time.Now()
+			if text := s.answer("caption", photo).Text; text != want || time.Since(start) > 5*time.Second {
+				t.Errorf("after %s: %q in %v", c.name, text, time.Since(start))
+			}
+		})
 	}
 }
 
-// Interrupted, the server answers what is in hand and ends with 0.
+// Interrupted, the server answers what is running and ends with 0.
 func TestServeStops(t *testing.T) {
 	s := startServe(t, workplace(t))
-	resp := s.ask("run", picture, "prompt", "caption en", "stream", "true", "temperature", "30", "max_tokens", "300")
+	resp := s.ask("run", photo, "prompt", "caption en", "stream", "true", "temperature", "30", "max_tokens", "300")
 	r := bufio.NewReader(resp.Body)
 	if _, err := r.ReadString('\n'); err != nil {
 		t.Fatal(err)
@@ -231,30 +250,43 @@ func TestServeStops(t *testing.T) {
 
 func TestServeUsage(t *testing.T) {
 	folder := workplace(t)
-	for want, args := range map[string][]string{
-		"no model":                 {},
-		"want ADDRESS:PORT":        {"-m", "d", "--listen", "8080"},
-		"other machines could ask": {"-m", "d", "--listen", "0.0.0.0:0"},
-		"--parallel 0":             {"-m", "d", "--parallel", "0"},
-		"belong to one model":      {"-m", "d", "-m", "d", "--mmproj", "d/mmproj-demo-F32.gguf"},
-		"two models are named":     {"-m", "d", "-m", "d/demo-F32.gguf"},
-		"--threads -1":             {"-m", "d", "-t", "-1"},
-		"--memory -1":              {"-m", "d", "--memory", "-1"},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"no model", []string{}},
+		{"want ADDRESS:PORT", []string{"-m", "d", "--listen", "8080"}},
+		{"other machines could ask", []string{"-m", "d", "--listen", "0.0.0.0:0"}},
+		{"--parallel 0", []string{"-m", "d", "--parallel", "0"}},
+		{"belong to one model", []string{"-m", "d", "-m", "d", "--mmproj", "d/mmproj-demo-F32.gguf"}},
+		{"two models are named", []string{"-m", "d", "-m", "d/demo-F32.gguf"}},
+		{"--threads -1", []string{"-m", "d", "-t", "-1"}},
+		{"--memory -1", []string{"-m", "d", "--memory", "-1"}},
 	} {
-		if o := run(t, program(folder, append([]string{"serve"}, args...)...)); o.code != 2 || o.stdout != "" || !strings.Contains(o.stderr, want) {
-			t.Errorf("%v: want %q: %+v", args, want, o)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if o := run(t, program(folder, append([]string{"serve"}, c.args...)...)); o.code != 2 || o.stdout != "" ||
+				!strings.Contains(o.stderr, c.want) {
+				t.Errorf("%v: want %q: %+v", c.args, c.want, o)
+			}
+		})
 	}
-	for want, args := range map[string][]string{
-		"no such file": {"-m", "nowhere"},
-		"cut.gguf":     {"-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"},
-		"--listen":     {"-m", "d", "--listen", "203.0.113.1:1", "--no-key"},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"no such file", []string{"-m", "nowhere"}},
+		{"cut.gguf", []string{"-m", "cut.gguf", "--mmproj", "d/mmproj-demo-F32.gguf"}},
+		{"--listen", []string{"-m", "d", "--listen", "203.0.113.1:1", "--no-key"}},
 	} {
-		if o := run(t, program(folder, append([]string{"serve"}, args...)...)); o.code != 1 || o.stdout != "" || !strings.Contains(o.stderr, want) {
-			t.Errorf("%v: want %q: %+v", args, want, o)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if o := run(t, program(folder, append([]string{"serve"}, c.args...)...)); o.code != 1 || o.stdout != "" ||
+				!strings.Contains(o.stderr, c.want) {
+				t.Errorf("%v: want %q: %+v", c.args, c.want, o)
+			}
+		})
 	}
-	if o := run(t, program(folder, "worker", "-m", "d")); o.code != 2 || !strings.Contains(o.stderr, "started by pali serve") {
+	if o := run(t, program(folder, "worker", "-m", "d")); o.code != 2 || !strings.Contains(o.stderr,
+		"started by pali serve") {
 		t.Errorf("worker by hand: %+v", o)
 	}
 }

@@ -42,8 +42,10 @@ func known(t *testing.T, folder string) (pictures []string, captions map[string]
 	return pictures, captions
 }
 
-// caption asks about an image, again where the queue is full, and tells how long the last try took.
-func (s *serving) caption(client int, body []byte, contentType string, full *atomic.Int64) (text string, status int, took time.Duration) {
+// caption asks about an image, again where the queue is full, and returns how long the last try
+// took.
+func (s *serving) caption(client int, body []byte, contentType string, full *atomic.Int64) (text string, status int,
+	took time.Duration) {
 	for {
 		start := time.Now()
 		r, err := http.NewRequest("POST", s.url+"/v1/caption", bytes.NewReader(body))
@@ -72,7 +74,8 @@ func (s *serving) caption(client int, body []byte, contentType string, full *ato
 	}
 }
 
-// Clients by the number, each with an image of its own and the command's caption of it. PALI_LOAD is how many questions each asks; with -v the figures.
+// Clients by the number, each with an image of its own and the command's caption of it. PALI_LOAD
+// is how many questions each asks; with -v the figures.
 func TestServeLoad(t *testing.T) {
 	folder := workplace(t)
 	pictures, captions := known(t, folder)
@@ -109,7 +112,8 @@ func TestServeLoad(t *testing.T) {
 		if wrong.Load() > 0 || len(times) != asks*128 {
 			t.Errorf("%d clients: %d of %d wrong", clients, wrong.Load(), len(times))
 		}
-		t.Logf("%3d clients: %d answers, %.1f a second, p50 %.1f ms, p99 %.1f ms, %d times refused by the queue", clients, len(times), float64(len(times))/all.Seconds(),
+		t.Logf("%3d clients: %d answers, %.1f a second, p50 %.1f ms, p99 %.1f ms, %d times refused by the queue",
+			clients, len(times), float64(len(times))/all.Seconds(),
 			progress.Milliseconds(times[len(times)/2]), progress.Milliseconds(times[len(times)*99/100]), full.Load())
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
@@ -126,8 +130,9 @@ func held(pid int) (memory, descriptors int) {
 	return memory << 10, len(files)
 }
 
-// A server that is asked for long, by four clients of which one loses it a worker now and then, holds no more at the end than after a while. PALI_SOAK is
-// how long; less than a minute tells little.
+// A server that is asked for long, by four clients of which one loses it a worker now and then,
+// holds no more at the end than after a while. PALI_SOAK is how long; less than a minute says
+// little.
 func TestServeSoak(t *testing.T) {
 	folder := workplace(t)
 	pictures, captions := known(t, folder)
@@ -171,12 +176,14 @@ func TestServeSoak(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	t.Logf("%d answers in %v, %d lost with a worker, %d wrong; the server held %.1f MB and %d descriptors at most in the second quarter, %.1f MB and %d in the last",
+	t.Logf(
+		"%d answers in %v, %d lost with a worker, %d wrong; the server held %.1f MB and %d descriptors at most in the second quarter, %.1f MB and %d in the last",
 		asked.Load(), length, lost.Load(), wrong.Load(), float64(first[0])/1e6, first[1], float64(last[0])/1e6, last[1])
 	if wrong.Load() > 0 || lost.Load() > asked.Load()/400*4+4 {
 		t.Errorf("%d wrong, %d lost", wrong.Load(), lost.Load())
 	}
-	if runtime.GOOS == "linux" && (last[1] > first[1]+10 || length >= time.Minute && float64(last[0]) > 1.1*float64(first[0])+2e6) {
+	if runtime.GOOS == "linux" && (last[1] > first[1]+10 || length >= time.Minute &&
+		float64(last[0]) > 1.1*float64(first[0])+2e6) {
 		t.Errorf("memory and descriptors grew from %v to %v", first, last)
 	}
 }

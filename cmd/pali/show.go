@@ -20,7 +20,8 @@ import (
 type showFlag struct{ how string }
 
 func (s *showFlag) addShow(fs *pflag.FlagSet) {
-	fs.StringVar(&s.how, "show", "", "show the objects on the image in this terminal; --show=kitty, =iterm2 or =sixel says how, and does it elsewhere too")
+	fs.StringVar(&s.how, "show", "",
+		"show the objects on the image in this terminal; --show=kitty, =iterm2 or =sixel names the protocol, and writes it anywhere")
 	fs.Lookup("show").NoOptDefVal = "auto"
 }
 
@@ -52,7 +53,8 @@ func (s *showFlag) showObjects(cmd *cobra.Command, p *imageproc.Image, objects [
 			form, ok = terminal.Ask()
 		}
 		if !ok {
-			fmt.Fprintln(cmd.ErrOrStderr(), "pali: --show: this terminal does not say that it can show images (kitty's, iTerm2's or sixels): -o writes a file, --show=sixel tries nevertheless")
+			fmt.Fprintln(cmd.ErrOrStderr(),
+				"pali: --show: this terminal does not say that it can show images (kitty's, iTerm2's or sixels): -o writes a file, --show=sixel tries nevertheless")
 			return nil
 		}
 	}

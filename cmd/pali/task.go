@@ -1,7 +1,7 @@
 package main
 
-// This file: the commands of tasks.All, pali caption and so on: pali run with the prompt made, and the
-// answer read.
+// This file: the commands of tasks.All, pali caption and so on: pali run with the prompt made, and
+// the answer read.
 
 import (
 	"cmp"
@@ -57,15 +57,16 @@ var taskExamples = map[string]string{
 
 const objectsHelp = `
 
-Each object is a line: its label, its score, its box in pixels of the image as it is seen. --json adds the bins, the score's parts
-(score_box: how sure each corner was, within 8 bins; score_label: how probable the label; score: their product), and, in "unparsed", what of the answer
-is no object. -o draws them on the image. With --strict the model can give no answer that is not in the right form.`
+Each object is a line: its label, its score, its box in pixels of the upright image. --json adds the bins, the score's
+parts (score_box: the probability of each corner, within 8 bins; score_label: that of the label; score: their product),
+and, in "unparsed", the parts of the answer that are not objects. -o draws the objects on the image. --strict constrains
+the answer to well-formed objects.`
 
 const masksHelp = `
 
-A mask needs the mask decoder: the file that "pali convert --masks" makes, beside the model or given with --masks. Without it there are boxes only.
---json gives a mask as COCO's run lengths and as polygons. --mask-png writes the masks alone: with a palette, in which pixels of the n-th object that has
-a mask have the value n, or white on black in grey.`
+A mask needs the mask decoder: the file that "pali convert --masks" makes, beside the model or given with --masks.
+Without it there are boxes only. --json gives a mask as COCO's run lengths and as polygons. --mask-png writes the masks
+alone: with a palette, where pixels of the n-th object that has a mask have the value n, or white on black in grey.`
 
 // newTask makes the command of a task.
 func newTask(t *tasks.Task) *cobra.Command {
@@ -126,8 +127,9 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the image, to this .png")
 		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-		fs.BoolVar(&f.strict, "strict", false, "let the answer have no other form than that of objects with the labels asked for")
-		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor, "what a bin is divided by: 1023 as in training, or 1024 as other programs do")
+		fs.BoolVar(&f.strict, "strict", false, "constrain decoding to objects with the requested labels")
+		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
+			"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	}
 	if t.Tiles {
 		f.addTiles(fs)
@@ -204,7 +206,8 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	defer model.Close()
 	load := time.Since(start)
 	if f.tiles {
-		return f.answerTiles(cmd, model, q, tasks.TileMerger{Prompt: prompt, Full: f.canvas(q.Images[0]), Decoder: decoder}, load)
+		return f.answerTiles(cmd, model, q, tasks.TileMerger{Prompt: prompt, Full: f.canvas(q.Images[0]),
+			Decoder: decoder}, load)
 	}
 	if q.Constraint, err = f.newGrammar(model, prompt); err != nil {
 		return err
@@ -253,7 +256,8 @@ func (f *taskFlags) draw(p *imageproc.Image, objects []tasks.Detection) error {
 	return writePNG(f.maskPNG, alone)
 }
 
-// maskFile returns the mask file that is given, or the one beside the model; "" where there is none.
+// maskFile returns the mask file that is given, or the one beside the model; "" where there is
+// none.
 func (m *modelFlags) maskFile(given string) (string, error) {
 	if given != "" || m.model == "" { // without a model open says so
 		return given, nil
@@ -265,7 +269,7 @@ func (m *modelFlags) maskFile(given string) (string, error) {
 	return files.Masks, files.MasksErr
 }
 
-// noMasks is said where there is no mask file.
+// noMasks is printed without a mask file.
 const noMasks = `no mask file beside the model: boxes only ("pali convert --masks" makes one)`
 
 // openMasks finds and loads the mask decoder; nil where there is none, which is said.
@@ -284,7 +288,8 @@ func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
 }
 
 // print reads an answer that is complete, draws it and prints it.
-func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q pali.Request, r *pali.Result, load time.Duration, decoder *masks.Decoder) error {
+func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q pali.Request, r *pali.Result, load time.Duration,
+	decoder *masks.Decoder) error {
 	out := f.withImages(tasks.NewResponse(p.Text, r, load), r.Steps)
 	if p.Boxes() {
 		if err := out.AddDetections(r, f.canvas(q.Images[0]), f.minScore, decoder); err != nil {
@@ -321,7 +326,7 @@ func (f *taskFlags) show(cmd *cobra.Command, p tasks.Prompt, img *imageproc.Imag
 		return err
 	}
 	for _, u := range out.Unparsed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "pali: no object: %s\n", forTerminal(u))
+		fmt.Fprintf(cmd.ErrOrStderr(), "pali: not an object: %s\n", forTerminal(u))
 	}
 	if len(out.Objects) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "pali: nothing found")

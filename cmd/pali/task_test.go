@@ -18,7 +18,8 @@ import (
 func withMasks(t *testing.T) string {
 	t.Helper()
 	folder := workplace(t)
-	if o := run(t, program(folder, "convert", "--masks", "testdata/demo/masks.npz", "--name", "demo", "-o", "d")); o.code != 0 {
+	if o := run(t, program(folder, "convert", "--masks", "testdata/demo/masks.npz", "--name", "demo", "-o",
+		"d")); o.code != 0 {
 		t.Fatalf("%+v", o)
 	}
 	return folder
@@ -26,7 +27,7 @@ func withMasks(t *testing.T) string {
 
 func asked(t *testing.T, folder string, args ...string) (a tasks.Response) {
 	t.Helper()
-	o := run(t, program(folder, append(args, "-m", "d", "-i", picture, "-t", "1", "--json")...))
+	o := run(t, program(folder, append(args, "-m", "d", "-i", photo, "-t", "1", "--json")...))
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.code != 0 {
 		t.Fatalf("%v: %v: %+v", args, err, o)
 	}
@@ -46,12 +47,13 @@ func TestTasksAreRunsWithAPrompt(t *testing.T) {
 		{[]string{"ask", "how many circles are there?"}, "answer en how many circles are there?"},
 		{[]string{"ocr"}, "ocr"},
 	} {
-		task := run(t, program(folder, append(c.args, "-m", "d", "-i", picture, "-t", "1")...))
-		typed := run(t, program(folder, "run", c.prompt, "-m", "d", "-i", picture, "-t", "1"))
+		task := run(t, program(folder, append(c.args, "-m", "d", "-i", photo, "-t", "1")...))
+		typed := run(t, program(folder, "run", c.prompt, "-m", "d", "-i", photo, "-t", "1"))
 		if task.code != 0 || task.stdout != typed.stdout || task.stdout == "" || task.stderr != "" {
 			t.Errorf("%v: %+v, typed %q", c.args, task, typed.stdout)
 		}
-		if a := asked(t, folder, c.args...); a.Prompt != c.prompt || a.Text+"\n" != typed.stdout || a.Image != picture || a.Objects != nil || len(a.Tokens) == 0 {
+		if a := asked(t, folder, c.args...); a.Prompt != c.prompt || a.Text+"\n" != typed.stdout || a.Image != photo ||
+			a.Objects != nil || len(a.Tokens) == 0 {
 			t.Errorf("%v --json: %+v", c.args, a)
 		}
 	}
@@ -59,9 +61,11 @@ func TestTasksAreRunsWithAPrompt(t *testing.T) {
 
 func TestDetect(t *testing.T) {
 	folder := workplace(t)
-	o := run(t, program(folder, "detect", "circle", "purple triangle", "-m", "d", "-i", picture, "-t", "1", "-o", "out.png"))
+	o := run(t, program(folder, "detect", "circle", "purple triangle", "-m", "d", "-i", photo, "-t", "1", "-o",
+		"out.png"))
 	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
-	if o.code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[0], "circle 0.") || !strings.HasSuffix(lines[0], ": x 157 to 367, y 132 to 342") {
+	if o.code != 0 || len(lines) != 2 || !strings.HasPrefix(lines[0], "circle 0.") || !strings.HasSuffix(lines[0],
+		": x 157 to 367, y 132 to 342") {
 		t.Fatalf("%+v", o)
 	}
 	data, err := os.ReadFile(filepath.Join(folder, "out.png"))
@@ -76,7 +80,8 @@ func TestDetect(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	c := a.Objects[0]
-	if c.Label != "circle" || math.Abs(c.XYXY[0]-float64(c.Loc[1])/1023*419) > 1e-9 || c.Box <= 0 || c.Box > 1 || math.Abs(c.Score.Score-c.Box*c.Score.Label) > 1e-12 {
+	if c.Label != "circle" || math.Abs(c.XYXY[0]-float64(c.Loc[1])/1023*419) > 1e-9 || c.Box <= 0 || c.Box > 1 ||
+		math.Abs(c.Score.Score-c.Box*c.Score.Label) > 1e-12 {
 		t.Errorf("%+v", c)
 	}
 	other := asked(t, folder, "detect", "circle ; purple triangle", "--loc-divisor", "1024").Objects[0]
@@ -86,10 +91,12 @@ func TestDetect(t *testing.T) {
 	if strict := asked(t, folder, "detect", "circle ; purple triangle", "--strict"); strict.Text != a.Text {
 		t.Errorf("strict: %q, free %q", strict.Text, a.Text)
 	}
-	if few := asked(t, folder, "detect", "circle ; purple triangle", "--min-score", "0.999"); len(few.Objects) != 0 || few.Objects == nil {
+	if few := asked(t, folder, "detect", "circle ; purple triangle", "--min-score", "0.999"); len(few.Objects) != 0 ||
+		few.Objects == nil {
 		t.Errorf("--min-score 0.999: %+v", few.Objects)
 	}
-	if o := run(t, program(folder, "detect", "circle", "-m", "d", "-i", picture, "-t", "1", "--min-score", "1")); o.stdout != "" || o.stderr != "pali: nothing found\n" || o.code != 0 {
+	if o := run(t, program(folder, "detect", "circle", "-m", "d", "-i", photo, "-t", "1", "--min-score",
+		"1")); o.stdout != "" || o.stderr != "pali: nothing found\n" || o.code != 0 {
 		t.Errorf("nothing: %+v", o)
 	}
 }
@@ -97,20 +104,40 @@ func TestDetect(t *testing.T) {
 // --show=FORM shows the image before the lines, --show nothing without a terminal.
 func TestShow(t *testing.T) {
 	folder := workplace(t)
-	args := []string{"detect", "circle", "-m", "d", "-i", picture, "-t", "1"}
+	args := []string{"detect", "circle", "-m", "d", "-i", photo, "-t", "1"}
 	lines := run(t, program(folder, args...)).stdout
-	for flag, begin := range map[string]string{"--show=kitty": "\x1b_Ga=T,", "--show=iterm2": "\x1b]1337;File=", "--show=sixel": "\x1bPq"} {
-		if o := run(t, program(folder, append(args, flag)...)); o.code != 0 || !strings.HasPrefix(o.stdout, begin) || !strings.HasSuffix(o.stdout, "\n"+lines) || o.stderr != "" {
-			t.Errorf("%s: %d, %.40q", flag, o.code, o.stdout)
-		}
+	for _, c := range []struct {
+		flag  string
+		begin string
+	}{
+		{"--show=kitty", "\x1b_Ga=T,"},
+		{"--show=iterm2", "\x1b]1337;File="},
+		{"--show=sixel", "\x1bPq"},
+	} {
+		t.Run(c.flag, func(t *testing.T) {
+			if o := run(t, program(folder, append(args, c.flag)...)); o.code != 0 || !strings.HasPrefix(o.stdout,
+				c.begin) || !strings.HasSuffix(o.stdout, "\n"+lines) || o.stderr != "" {
+				t.Errorf("%s: %d, %.40q", c.flag, o.code, o.stdout)
+			}
+		})
 	}
-	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines || !strings.Contains(o.stderr, "not a terminal") {
+	if o := run(t, program(folder, append(args, "--show")...)); o.code != 0 || o.stdout != lines ||
+		!strings.Contains(o.stderr, "not a terminal") {
 		t.Errorf("--show: %+v", o)
 	}
-	for flag, want := range map[string]string{"--show=ascii": "--show=ascii", "--show": "--show and --json"} {
-		if o := run(t, program(folder, append(args, flag, "--json")...)); o.code != 2 || !strings.Contains(o.stderr, want) {
-			t.Errorf("%s --json: %+v", flag, o)
-		}
+	for _, c := range []struct {
+		flag string
+		want string
+	}{
+		{"--show=ascii", "--show=ascii"},
+		{"--show", "--show and --json"},
+	} {
+		t.Run(c.flag, func(t *testing.T) {
+			if o := run(t, program(folder, append(args, c.flag, "--json")...)); o.code != 2 ||
+				!strings.Contains(o.stderr, c.want) {
+				t.Errorf("%s --json: %+v", c.flag, o)
+			}
+		})
 	}
 }
 
@@ -126,7 +153,8 @@ func TestSegment(t *testing.T) {
 		t.Errorf("mask: %d x %d, area %d", b.Width, b.Height, b.Area())
 	}
 	// It is a circle: nearly pi/4 of its box.
-	if share := float64(*o.Area) / ((o.XYXY[2] - o.XYXY[0]) * (o.XYXY[3] - o.XYXY[1])); math.Abs(share-math.Pi/4) > 0.05 {
+	if share := float64(*o.Area) / ((o.XYXY[2] - o.XYXY[0]) * (o.XYXY[3] - o.XYXY[1])); math.Abs(
+		share-math.Pi/4) > 0.05 {
 		t.Errorf("%.2f of the box", share)
 	}
 	for _, c := range []struct {
@@ -147,11 +175,12 @@ func TestSegment(t *testing.T) {
 	if err := os.Remove(filepath.Join(folder, "d", "masks-demo.gguf")); err != nil {
 		t.Fatal(err)
 	}
-	out := run(t, program(folder, "segment", "yellow circle", "-m", "d", "-i", picture, "-t", "1"))
-	if out.code != 0 || !strings.Contains(out.stderr, "boxes only") || !strings.HasPrefix(out.stdout, "yellow circle 0.") || strings.Contains(out.stdout, "pixels") {
+	out := run(t, program(folder, "segment", "yellow circle", "-m", "d", "-i", photo, "-t", "1"))
+	if out.code != 0 || !strings.Contains(out.stderr, "boxes only") || !strings.HasPrefix(out.stdout,
+		"yellow circle 0.") || strings.Contains(out.stdout, "pixels") {
 		t.Errorf("without a mask file: %+v", out)
 	}
-	out = run(t, program(folder, "segment", "yellow circle", "-m", "d", "-i", picture, "--mask-png", "n.png"))
+	out = run(t, program(folder, "segment", "yellow circle", "-m", "d", "-i", photo, "--mask-png", "n.png"))
 	if out.code != 2 || !strings.Contains(out.stderr, "--mask-png") || strings.Count(out.stderr, "\n") != 1 {
 		t.Errorf("masks without a mask file: %+v", out)
 	}
@@ -181,31 +210,36 @@ func pixels(t *testing.T, path string) (width, height int, pix []uint8) {
 
 func TestTasksCalledWrongly(t *testing.T) {
 	folder := workplace(t)
-	for want, args := range map[string][]string{
-		"nothing to detect":    {"detect"},
-		"nothing to segment":   {"segment", " ; "},
-		"no prompt":            {"ask"},
-		"no question":          {"ask", " "},
-		`language "xx"`:        {"caption", "--lang", "xx"},
-		"--min-score":          {"detect", "cat", "--min-score", "2"},
-		"--loc-divisor":        {"detect", "cat", "--loc-divisor", "1000"},
-		".png":                 {"detect", "cat", "-o", "out.jpg"},
-		"is the image":         {"detect", "cat", "-o", "d/../" + picture},
-		"--mask-form":          {"segment", "cat", "--mask-form", "rgb"},
-		"--mask-png out.jpg":   {"segment", "cat", "--mask-png", "out.jpg"},
-		"want two files":       {"segment", "cat", "--mask-png", "out.png", "-o", "./out.png"},
-		"--mask-png d/../":     {"segment", "cat", "--mask-png", "d/../" + picture},
-		"found in one":         {"detect", "cat", "-i", picture},
-		"an object may take":   {"detect", "cat", "--strict", "--max-tokens", "5"},
-		"--strict and --beam":  {"detect", "cat", "--strict", "--beam", "2"},
-		"unknown flag: --mask": {"detect", "cat", "--mask", "x"},
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"nothing to detect", []string{"detect"}},
+		{"nothing to segment", []string{"segment", " ; "}},
+		{"no prompt", []string{"ask"}},
+		{"no question", []string{"ask", " "}},
+		{`language "xx"`, []string{"caption", "--lang", "xx"}},
+		{"--min-score", []string{"detect", "cat", "--min-score", "2"}},
+		{"--loc-divisor", []string{"detect", "cat", "--loc-divisor", "1000"}},
+		{".png", []string{"detect", "cat", "-o", "out.jpg"}},
+		{"is the image", []string{"detect", "cat", "-o", "d/../" + photo}},
+		{"--mask-form", []string{"segment", "cat", "--mask-form", "rgb"}},
+		{"--mask-png out.jpg", []string{"segment", "cat", "--mask-png", "out.jpg"}},
+		{"want two files", []string{"segment", "cat", "--mask-png", "out.png", "-o", "./out.png"}},
+		{"--mask-png d/../", []string{"segment", "cat", "--mask-png", "d/../" + photo}},
+		{"found in one", []string{"detect", "cat", "-i", photo}},
+		{"an object may take", []string{"detect", "cat", "--strict", "--max-tokens", "5"}},
+		{"--strict and --beam", []string{"detect", "cat", "--strict", "--beam", "2"}},
+		{"unknown flag: --mask", []string{"detect", "cat", "--mask", "x"}},
 	} {
-		o := run(t, program(folder, append(args, "-m", "d", "-i", picture)...))
-		if o.code != 2 || !strings.Contains(o.stderr, want) || o.stdout != "" {
-			t.Errorf("%v: want %q: %+v", args, want, o)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			o := run(t, program(folder, append(c.args, "-m", "d", "-i", photo)...))
+			if o.code != 2 || !strings.Contains(o.stderr, c.want) || o.stdout != "" {
+				t.Errorf("%v: want %q: %+v", c.args, c.want, o)
+			}
+		})
 	}
-	o := run(t, program(folder, "segment", "cat", "--masks", "d/demo-F32.gguf", "-m", "d", "-i", picture))
+	o := run(t, program(folder, "segment", "cat", "--masks", "d/demo-F32.gguf", "-m", "d", "-i", photo))
 	if o.code != 1 || !strings.Contains(o.stderr, "not a mask file") {
 		t.Errorf("a text file as masks: %+v", o)
 	}

@@ -15,20 +15,23 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-const tilesHelp = `The model sees an image shrunk to its own size, 224 pixels or 448. --tiles asks it about overlapping tiles of a larger one, each of --tile-side pixels:
-unless that is given, as many as the model sees, or more where that would take over 64 tiles. Each tile takes as long as an image.`
+const tilesHelp = `The model sees an image resized to its input size, 224 or 448 pixels. --tiles asks about overlapping
+tiles of a larger one, each of --tile-side pixels: by default the input size, or more where that would take over 64
+tiles. Each tile takes as long as an image.`
 
-const ocrTilesHelp = ` The texts are put
-together in reading order, and what two neighbours both read comes once, if they read it alike. A word that is longer than a quarter of a tile may come
-in two parts, columns are read across, and a text that is higher than a tile cannot be read.`
+const ocrTilesHelp = ` The texts are joined in reading order, and what two neighbours both read appears once if they read the same. A
+word longer than a quarter of a tile may appear in two parts, columns are read across, and text that is higher than a
+tile cannot be read.`
 
-const boxTilesHelp = ` The whole image
-is asked about too. Objects of one label whose boxes in two tiles have an IoU of 0.5 or more, or of which one lies in the other with four fifths of its area,
-count as one: the one that is not cut by a tile's edge, else the surer one. A thing that is larger than a tile, and not found in the whole image, comes in parts.`
+const boxTilesHelp = ` The whole image is asked about too. Objects of one label whose boxes in two tiles have an IoU of 0.5 or more, or of
+which one lies in the other with four fifths of its area, count as one: the one that does not touch a tile's edge, else
+the one with the higher score. An object that is larger than a tile, and not found in the whole image, is found in
+parts.`
 
 func (f *taskFlags) addTiles(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.tiles, "tiles", false, "ask about overlapping tiles of the image")
-	fs.IntVar(&f.tileSide, "tile-side", 0, "side of a tile in pixels (0: as the model sees, or longer so that 64 tiles do)")
+	fs.IntVar(&f.tileSide, "tile-side", 0,
+		"side of a tile in pixels (0: the model's input size, or longer so that 64 tiles suffice)")
 }
 
 func (f *taskFlags) checkTiles() error {
@@ -43,9 +46,10 @@ func (f *taskFlags) checkTiles() error {
 	return nil
 }
 
-// answerTiles asks about all tiles, and prints what their answers come to. q is the request about the
-// whole image.
-func (f *taskFlags) answerTiles(cmd *cobra.Command, model *pali.Model, q pali.Request, m tasks.TileMerger, load time.Duration) error {
+// answerTiles asks about all tiles, and prints what their answers come to. q is the request about
+// the whole image.
+func (f *taskFlags) answerTiles(cmd *cobra.Command, model *pali.Model, q pali.Request, m tasks.TileMerger,
+	load time.Duration) error {
 	img := q.Images[0]
 	rows, err := tasks.LayTiles(img.Width, img.Height, f.tileSide, model.Config().ImageSize)
 	if err != nil {

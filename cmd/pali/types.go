@@ -24,10 +24,14 @@ type typeFlags struct {
 }
 
 func (f *typeFlags) add(fs *pflag.FlagSet) {
-	fs.StringArrayVar(&f.tensor, "tensor-type", nil, "REGEX=TYPE: another type for the matrices whose names it matches, as ffn_down=q6_k (again for more; the last counts)")
-	fs.StringVar(&f.table, "token-embedding-type", "", "another type for the token table, which is input and output at once")
-	fs.BoolVar(&f.pure, "pure", false, "every matrix in the same type, with no exceptions for some layers, the token table and the projector")
-	fs.StringVar(&f.matrix, "imatrix", "", "importance matrix of the model (pali imatrix): round the columns that matter more finely")
+	fs.StringArrayVar(&f.tensor, "tensor-type", nil,
+		"REGEX=TYPE: another type for the matrices whose names it matches, as ffn_down=q6_k (again for more; the last counts)")
+	fs.StringVar(&f.table, "token-embedding-type", "",
+		"another type for the token table, which is input and output at once")
+	fs.BoolVar(&f.pure, "pure", false,
+		"every matrix in the same type, with no exceptions for some layers, the token table and the projector")
+	fs.StringVar(&f.matrix, "imatrix", "",
+		"importance matrix of the model (pali imatrix): round the columns that matter more finely")
 }
 
 // typesText lists the types for a flag's help.
@@ -74,7 +78,8 @@ type fallbackJSON struct {
 	Count  int    `json:"tensors"`
 }
 
-// fallbacks lists the tensors that have another type than was meant, in the order of the types' names.
+// fallbacks lists the tensors that have another type than was meant, in the order of the types'
+// names.
 func fallbacks(p *quant.Plan) []fallbackJSON {
 	all := []fallbackJSON{}
 	for types, n := range p.Fallbacks {
@@ -84,7 +89,8 @@ func fallbacks(p *quant.Plan) []fallbackJSON {
 	return all
 }
 
-// writeTypes tells a person how many tensors of a file have which type, and how many have it because their rows do not fit another.
+// writeTypes prints how many tensors of a file have which type, and how many have it because their
+// rows do not fit another.
 func writeTypes(w io.Writer, file string, types map[string]int, fallbacks []fallbackJSON) {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(types)) {
@@ -92,11 +98,12 @@ func writeTypes(w io.Writer, file string, types map[string]int, fallbacks []fall
 	}
 	fmt.Fprintf(w, "%s: %s\n", file, strings.Join(parts, ", "))
 	for _, i := range fallbacks {
-		fmt.Fprintf(w, "%s: %d tensors are %s instead of %s, whose blocks their rows do not fill\n", file, i.Count, i.Taken, i.Wanted)
+		fmt.Fprintf(w, "%s: %d tensors are %s instead of %s, whose blocks their rows do not fill\n", file, i.Count,
+			i.Taken, i.Wanted)
 	}
 }
 
-// writePadding tells a person that the vision MLP is wider than it was.
+// writePadding prints that the vision MLP is wider than it was.
 func writePadding(w io.Writer, from, to int) {
 	if from != to {
 		fmt.Fprintf(w, "the vision MLP is padded with zeros from %d to %d, so that it fits the blocks\n", from, to)

@@ -28,7 +28,8 @@ type versions struct {
 
 func readVersions() versions {
 	v := versions{
-		Version: fallbackVersion, Go: runtime.Version(), Compiler: ggml.Compiler(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Version: fallbackVersion, Go: runtime.Version(), Compiler: ggml.Compiler(), System: runtime.GOOS + "/" +
+			runtime.GOARCH,
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -49,7 +50,7 @@ func readVersions() versions {
 }
 
 // versionOf returns the version of a build whose main module has this one: "v1.2.3" or a later
-// commit's is 1.2.3 and so on; where there is no tag before the commit, or no version control, it
+// commit's is 1.2.3 and so on; without a tag before the commit, or without version control, it
 // is the fallback.
 func versionOf(module string) string {
 	if number, ok := strings.CutPrefix(module, "v"); ok && !strings.HasPrefix(number, "0.0.0-") {
@@ -69,7 +70,8 @@ func newVersion() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "pali %s\n%s, %s, %s\nllama.cpp from %s\n", v.Version, v.System, v.Go, v.Compiler, v.Llama)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "pali %s\n%s, %s, %s\nllama.cpp from %s\n", v.Version, v.System,
+				v.Go, v.Compiler, v.Llama)
 			return err
 		},
 	}

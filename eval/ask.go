@@ -1,6 +1,6 @@
 package eval
 
-// This file: the questions, asked one after the other.
+// This file: the questions, asked one after another.
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // Asker asks a model questions, and compares it with a reference if there is one.
 //
-//	question ──▶ model ──▶ answer, its objects, how sure the model was of them ──┐
+//	question ──▶ model ──▶ answer, its objects with scores ──────────────────────┐
 //	        └──▶ reference ──tokens──▶ model, given them ──▶ divergences ────────┴▶ record
 type Asker struct {
 	Run       string             // of the records
@@ -24,8 +24,9 @@ type Asker struct {
 	MaxTokens int                // longest answer
 }
 
-// Ask asks questions, scores the answers and adds a record for each to j. progress is called after
-// each with how many are done. An error names the question, unless it is ctx's or j's.
+// Ask asks the questions in order, scores the answers and adds a record for each to j. After each
+// question it calls progress with the numbers of those done and of all. An error names the
+// question, unless it is from ctx or j.
 func (a *Asker) Ask(ctx context.Context, questions []Question, j *Journal, progress func(done, total int64)) error {
 	for i, q := range questions {
 		r, err := a.answer(ctx, q)
@@ -46,7 +47,7 @@ func (a *Asker) Ask(ctx context.Context, questions []Question, j *Journal, progr
 	return nil
 }
 
-// answer asks one question.
+// answer asks the question q and returns its record, not yet scored.
 func (a *Asker) answer(ctx context.Context, q Question) (Record, error) {
 	r := Record{Run: a.Run, Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix}
 	embeddings, took, err := a.Model.Encode(ctx, q.Path)
@@ -63,7 +64,7 @@ func (a *Asker) answer(ctx context.Context, q Question) (Record, error) {
 	t := tasks.NewTimings(out.Timings, 0, 0)
 	r.Timings = Timings{Vision: t.Vision, Prefill: t.Prefill, Decode: t.Decode, PrefillTokens: t.PrefillTokens}
 	if took > 0 {
-		r.Timings.Pictures = 1
+		r.Timings.Images = 1
 	}
 	if a.Reference != nil {
 		r.Against, err = a.compare(ctx, q, request, out.Text)
@@ -71,8 +72,8 @@ func (a *Asker) answer(ctx context.Context, q Question) (Record, error) {
 	return r, err
 }
 
-// compare lets the reference answer q and the model follow. request is what the model was asked,
-// and answer what it said.
+// compare asks the reference the question q, gives the model the reference's tokens and returns how
+// their distributions differ. request is what the model was asked, answer the model's own answer.
 func (a *Asker) compare(ctx context.Context, q Question, request runner.Request, answer string) (*Divergences, error) {
 	embeddings, _, err := a.Reference.Encode(ctx, q.Path)
 	if err != nil {
@@ -90,7 +91,8 @@ func (a *Asker) compare(ctx context.Context, q Question, request runner.Request,
 	return &d, nil
 }
 
-// WriteIdentity writes to w what tells questions apart: their texts, and the sizes of their images.
+// WriteIdentity writes to w what identifies the questions: their texts, and the sizes of their
+// image files in bytes.
 func WriteIdentity(w io.Writer, questions []Question) error {
 	for _, q := range questions {
 		info, err := os.Stat(q.Path)

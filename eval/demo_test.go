@@ -18,7 +18,7 @@ import (
 
 const demo = "../testdata/demo"
 
-// demoMask draws masks by the demo's decoder.
+// demoMask returns a Mask that draws with the demo's decoder.
 func demoMask(t *testing.T) Mask {
 	t.Helper()
 	src, err := npz.Open(filepath.Join(demo, "masks.npz"))
@@ -37,12 +37,13 @@ func demoMask(t *testing.T) Mask {
 	return NewMask(d)
 }
 
-// evaluate.py's names of what we name otherwise.
+// evaluateNames maps evaluate.py's names to ours where they differ.
 var evaluateNames = map[string]string{
-	"detect f1@0.5": "detect F1 at IoU 0.5", "detect mean iou of hits": "detect mean IoU of hits", "segment mask iou": "segment mask IoU",
+	"detect f1@0.5": "detect F1 at IoU 0.5", "detect mean iou of hits": "detect mean IoU of hits",
+	"segment mask iou": "segment mask IoU",
 }
 
-// The demo's answers score as scripts/demo/evaluate.py scores them.
+// TestScoresAsEvaluate checks that the demo's answers get the scores of scripts/demo/evaluate.py.
 func TestScoresAsEvaluate(t *testing.T) {
 	questions, err := ReadQuestions(filepath.Join(demo, "pictures", "questions.jsonl"), "")
 	if err != nil {
@@ -50,7 +51,7 @@ func TestScoresAsEvaluate(t *testing.T) {
 	}
 	answers := lines[struct{ Image, Prefix, Answer string }](t, filepath.Join(demo, "pictures", "answers.jsonl"))
 	mask := demoMask(t)
-	var rows []Record
+	var records []Record
 	for i, q := range questions {
 		if answers[i].Image != q.Image || answers[i].Prefix != q.Prefix {
 			t.Fatalf("line %d is another question", q.Line)
@@ -60,10 +61,10 @@ func TestScoresAsEvaluate(t *testing.T) {
 		if err := r.Score(mask); err != nil {
 			t.Fatal(err)
 		}
-		rows = append(rows, r)
+		records = append(records, r)
 	}
 	have := map[string]TaskScore{}
-	for _, s := range Summarize(rows).Scores {
+	for _, s := range Summarize(records).Scores {
 		have[s.Task+" "+s.Metric] = s
 	}
 	printed, err := os.ReadFile("testdata/evaluate.txt")

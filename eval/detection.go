@@ -1,6 +1,6 @@
 package eval
 
-// This file: boxes and masks against the true ones. The definitions are those of
+// This file: boxes and masks compared with the true ones. The definitions are those of
 // scripts/demo/evaluate.py.
 
 import (
@@ -10,18 +10,18 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// Detections are the objects of an answer. A journal keeps of each what the scores need.
+// Detections are the objects of an answer. In JSON each has only what the scores need.
 type Detections []tasks.Detection
 
-// detectionJSON is a detection in a journal.
+// detectionJSON is a detection in a record of the journal.
 type detectionJSON struct {
 	Label string  `json:"label"`
 	Loc   [4]int  `json:"loc"` // bins y0, x0, y1, x1
 	Seg   []int   `json:"seg,omitempty"`
-	Score float64 `json:"score"` // how sure the model was
+	Score float64 `json:"score"` // confidence, 0 to 1
 }
 
-// MarshalJSON writes the label, bins, codes and score of each.
+// MarshalJSON writes the label, bins, codes and score of each object.
 func (d Detections) MarshalJSON() ([]byte, error) {
 	all := make([]detectionJSON, 0, len(d))
 	for _, o := range d {
@@ -52,15 +52,15 @@ func referenceDetections(text string) Detections {
 	return found
 }
 
-// Mask draws an object's mask into a square, all of one size. It is empty for an object without
-// one.
+// Mask draws an object's mask into a square; all squares have one size. For an object without a
+// mask all pixels are false.
 type Mask func(tasks.Detection) ([]bool, error)
 
-// maskSide is the side of the square on which the IoU of masks is taken, in pixels
+// maskSide is the side in pixels of the square on which the IoU of masks is computed
 // (scripts/demo/evaluate.py).
 const maskSide = 256
 
-// NewMask returns the Mask that draws with a decoder.
+// NewMask returns a Mask that draws with decoder.
 func NewMask(decoder *masks.Decoder) Mask {
 	return func(d tasks.Detection) ([]bool, error) {
 		b, err := d.DrawMask(decoder, tasks.Canvas{Width: maskSide, Height: maskSide, Divisor: tasks.LocDivisor})
@@ -74,8 +74,8 @@ func NewMask(decoder *masks.Decoder) Mask {
 // iouThreshold is the least IoU of a box that counts as found.
 const iouThreshold = 0.5
 
-// IoU is the area that two boxes share over the area that they cover together; 0 where they cover
-// none.
+// IoU returns the intersection over union of the boxes a and b (bins y0, x0, y1, x1); 0 if the
+// union is empty.
 func IoU(a, b [4]int) float64 {
 	inter := max(0, min(a[2], b[2])-max(a[0], b[0])) * max(0, min(a[3], b[3])-max(a[1], b[1]))
 	union := area(a) + area(b) - inter
@@ -87,10 +87,11 @@ func IoU(a, b [4]int) float64 {
 
 func area(b [4]int) int { return max(0, b[2]-b[0]) * max(0, b[3]-b[1]) }
 
-// F1 is the harmonic mean of precision and recall at IoU 0.5: each box of the answer, in its order,
-// takes the true box of its label that it overlaps most and that none has taken, if their IoU is
-// 0.5 or more. It is 1 where there is nothing to find and nothing was found. ious are those of the
-// hits. Parts of the answer that are not objects, unparsed, count as found wrongly.
+// F1 returns the harmonic mean of precision and recall at IoU 0.5: each box of answer, in order, is
+// matched to the box of truth with the same label that it overlaps most and that is not yet
+// matched, if their IoU is at least 0.5. f1 is 1 where both are empty. ious has the IoU of each
+// match. unparsed is the number of parts of the answer that are not objects; they count as false
+// positives.
 func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float64) {
 	found := len(answer) + unparsed
 	if len(truth)+found == 0 {
@@ -112,17 +113,17 @@ func F1(truth, answer []tasks.Detection, unparsed int) (f1 float64, ious []float
 	return 2 * float64(len(ious)) / float64(len(truth)+found), ious
 }
 
-// MaskIoU is the number of pixels inside both masks over the number inside one or both; 0 where
-// there are none. They are of one size.
+// MaskIoU returns the number of pixels inside both masks a and b over the number inside either; 0
+// if both are empty. The masks have the same size.
 func MaskIoU(a, b []bool) float64 {
-	both, any := 0, 0
+	both, either := 0, 0
 	for i := range a {
 		if a[i] && b[i] {
 			both++
 		}
 		if a[i] || b[i] {
-			any++
+			either++
 		}
 	}
-	return float64(both) / float64(max(1, any))
+	return float64(both) / float64(max(1, either))
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/pali-gguf/pali/runner"
 )
 
-// Divergence is the Kullback-Leibler divergence of other's distribution from reference's, in nats:
-// the sum over all tokens of p (log p - log q). equal tells whether both think the same token the
-// most probable, the first of equal ones. Both are logits [V].
+// Divergence returns the Kullback-Leibler divergence of the distribution of other (q) from that of
+// reference (p), in nats: the sum over all tokens of p (log p - log q). equal reports whether both
+// have the same most probable token, the first of several. Both arguments are logits [V]. It fails
+// if their sizes differ or a logit is NaN or infinite.
 func Divergence(reference, other []float32) (nats float64, equal bool, err error) {
 	if len(reference) != len(other) || len(reference) == 0 {
-		return 0, false, errors.New("eval: the two models have not the same vocabulary")
+		return 0, false, errors.New("eval: the two models do not have the same vocabulary")
 	}
 	sum, err := runner.LogSumExp(reference)
 	sumOther, err2 := runner.LogSumExp(other)
@@ -29,8 +30,9 @@ func Divergence(reference, other []float32) (nats float64, equal bool, err error
 		}
 	}
 	if math.IsNaN(nats) || math.IsInf(nats, 0) {
-		return 0, false, errors.New("eval: a model's weights give no numbers (NaN or infinity)")
+		return 0, false, errors.New("eval: a model's logits are not finite (NaN or infinity)")
 	}
 	greedy := runner.NewSampler(runner.Sampling{})
-	return max(0, nats), greedy.Choose(reference) == greedy.Choose(other), nil // rounding can take a sum of nothing below 0
+	// Rounding can make a divergence of 0 negative.
+	return max(0, nats), greedy.Choose(reference) == greedy.Choose(other), nil
 }

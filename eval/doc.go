@@ -2,11 +2,11 @@
 // another's.
 //
 // Before it: questions with their true answers (question.go), and a model to ask (package runner).
-// After it: a row for each question (row.go), kept in a journal so that a stopped run goes on
-// (journal.go), and what they come to (summary.go).
+// After it: a record for each question (record.go), kept in a journal so that a stopped run can be
+// resumed (journal.go), and the means over all questions (summary.go).
 //
-//	ask.go         the loop
-//	text.go        equal to a truth; ANLS; relaxed accuracy
+//	ask.go         the loop over the questions
+//	text.go        equal to a true answer; ANLS; relaxed accuracy
 //	vqa.go         VQA accuracy
 //	detection.go   F1 and IoU of boxes
 //	precision.go   mean average precision
@@ -14,5 +14,5 @@
 //
 // The definitions are those of big_vision's evaluators (evaluators/proj/paligemma/transfers, commit
 // 5f95305c) where it has one, those of scripts/demo/evaluate.py for detections and segmentations,
-// and COCO's for the average precision. All values are shares from 0 to 1.
+// and COCO's for the average precision. All scores are from 0 to 1.
 package eval

@@ -4,16 +4,17 @@ package eval
 
 import "github.com/pali-gguf/pali/runner"
 
-// teacherForced is the reference's decoder with another that is given the same tokens at each step.
-// It takes the divergence of their distributions.
+// teacherForced is the reference's decoder, with another decoder that gets the same tokens at each
+// step (teacher forcing). It records the divergence of their distributions.
 type teacherForced struct {
 	runner.Decoder
 	other      runner.Decoder
-	embeddings []float32 // of the other's encoder
+	embeddings []float32 // from the encoder of other
 	seen       Divergences
 }
 
-// Prefill lets both read the prefix.
+// Prefill gives both decoders tokens, and each its own image embeddings, and returns the
+// reference's logits.
 func (f *teacherForced) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
 	reference, err := f.Decoder.Prefill(embeddings, tokens, maxNewTokens)
 	if err != nil {
@@ -23,10 +24,10 @@ func (f *teacherForced) Prefill(embeddings []float32, tokens []int32, maxNewToke
 	if err != nil {
 		return nil, err
 	}
-	return reference, f.take(reference, other)
+	return reference, f.record(reference, other)
 }
 
-// Step gives both the reference's token.
+// Step gives both decoders token and returns the reference's logits.
 func (f *teacherForced) Step(token int32) ([]float32, error) {
 	reference, err := f.Decoder.Step(token)
 	if err != nil {
@@ -36,10 +37,11 @@ func (f *teacherForced) Step(token int32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return reference, f.take(reference, other)
+	return reference, f.record(reference, other)
 }
 
-func (f *teacherForced) take(reference, other []float32) error {
+// record adds the divergence of the logits other from the logits reference.
+func (f *teacherForced) record(reference, other []float32) error {
 	nats, equal, err := Divergence(reference, other)
 	f.seen.KL = append(f.seen.KL, nats)
 	if equal {
@@ -48,7 +50,7 @@ func (f *teacherForced) take(reference, other []float32) error {
 	return err
 }
 
-// Interrupt ends the running calls of both.
+// Interrupt ends the running calls of both decoders.
 func (f *teacherForced) Interrupt() {
 	f.Decoder.Interrupt()
 	f.other.Interrupt()

@@ -1,30 +1,32 @@
 package eval
 
-// This file: the rows on disk, a JSON line each, so that a stopped run goes on.
+// This file: the records on disk, a line of JSON each, so that a stopped run can be resumed.
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/pali-gguf/pali/internal/journal"
 )
 
-// Journal is an open file of rows. Its zero value has no file and only keeps the rows. It is not
-// safe for concurrent use.
+// Journal is an open file of records. The zero value has no file and only keeps the records in
+// memory. It is not safe for concurrent use.
 type Journal struct {
-	Rows []Record // in the file, in its order
+	Records []Record // of the file, in its order
 
 	f *journal.File
 }
 
-// begins is how every row begins.
-const begins = `{"run":"`
+// recordPrefix is how every line of the file begins.
+const recordPrefix = `{"run":"`
 
-// OpenJournal opens or makes the file at path and reads its rows, which must be of this run and
-// begin with the first question. With fresh, what the file holds is forgotten.
+// OpenJournal opens or creates the file at path and reads its records, which must be of this run
+// and answer the first of questions, in order. With fresh it discards what the file holds.
 func OpenJournal(path, run string, questions []Question, fresh bool) (*Journal, error) {
 	j := &Journal{}
-	f, err := journal.Open(path, journal.Options{Begins: begins, Fresh: fresh}, func(_ int64, line []byte) error { return j.readRow(line, run, questions) })
+	options := journal.Options{Begins: recordPrefix, Fresh: fresh}
+	f, err := journal.Open(path, options, func(_ int64, line []byte) error { return j.read(line, run, questions) })
 	if err != nil {
 		return nil, err
 	}
@@ -32,25 +34,27 @@ func OpenJournal(path, run string, questions []Question, fresh bool) (*Journal, 
 	return j, nil
 }
 
-func (j *Journal) readRow(line []byte, run string, questions []Question) error {
+// read adds the record of a line.
+func (j *Journal) read(line []byte, run string, questions []Question) error {
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
-		return fmt.Errorf("not a row of answers: %w", err)
+		return fmt.Errorf("not a record of answers: %w", err)
 	}
-	n := len(j.Rows)
+	n := len(j.Records)
 	switch {
 	case r.Run != run:
-		return fmt.Errorf("of a run with other questions, another model or other flags")
-	case n >= len(questions) || r.Line != questions[n].Line || r.Image != questions[n].Image || r.Prefix != questions[n].Prefix:
+		return errors.New("of a run with other questions, another model or other options")
+	case n >= len(questions) || r.Line != questions[n].Line || r.Image != questions[n].Image ||
+		r.Prefix != questions[n].Prefix:
 		return fmt.Errorf("not the answer to question %d", n+1)
 	}
-	j.Rows = append(j.Rows, r)
+	j.Records = append(j.Records, r)
 	return nil
 }
 
-// Add appends a row and syncs the file.
+// Add appends the record r and syncs the file.
 func (j *Journal) Add(r Record) error {
-	j.Rows = append(j.Rows, r)
+	j.Records = append(j.Records, r)
 	if j.f == nil {
 		return nil
 	}

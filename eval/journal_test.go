@@ -12,29 +12,34 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pali-gguf/pali/internal/journal"
+	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// asked makes questions and their rows.
-func asked(n int) (questions []Question, rows []Record) {
+// answered returns n questions and their records.
+func answered(n int) (questions []Question, records []Record) {
 	for i := range n {
 		one := float64(i) / 3
-		q := Question{Image: "a.png", Prefix: fmt.Sprintf("detect <%d>", i), Suffix: References{Texts: []string{"x", "<y>"}, List: true}, Line: i + 1}
+		suffix := References{Texts: []string{"x", "<y>"}, List: true}
+		q := Question{Image: "a.png", Prefix: fmt.Sprintf("detect <%d>", i), Suffix: suffix, Line: i + 1}
 		questions = append(questions, q)
-		rows = append(rows, Record{Run: "r", Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix, Answer: "\"é\n",
-			Objects: Detections{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: tasks.Score{Score: one}}}, Scores: Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}}})
+		records = append(records, Record{
+			Run: "r", Line: q.Line, Image: q.Image, Prefix: q.Prefix, Suffix: q.Suffix, Answer: "\"é\n",
+			Objects: Detections{{Label: "b", Loc: [4]int{1, 2, 3, 4}, Score: tasks.Score{Score: one}}},
+			Scores:  Scores{F1: &one}, Against: &Divergences{KL: []float64{one, 1e-300}},
+		})
 	}
-	return questions, rows
+	return questions, records
 }
 
-// Whatever a stopped program left of the file, the run that goes on ends with the same bytes and
-// the same rows.
-func TestJournalGoesOn(t *testing.T) {
-	questions, rows := asked(3)
+// TestJournalResumes checks that, wherever a stopped program cut the file, the resumed run ends
+// with the same bytes and the same records.
+func TestJournalResumes(t *testing.T) {
+	questions, records := answered(3)
 	path := filepath.Join(t.TempDir(), "j.jsonl")
-	add := func(j *Journal, rows []Record) {
+	add := func(j *Journal, records []Record) {
 		t.Helper()
-		for _, r := range rows {
+		for _, r := range records {
 			if err := j.Add(r); err != nil {
 				t.Fatal(err)
 			}
@@ -47,14 +52,14 @@ func TestJournalGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	add(j, rows)
+	add(j, records)
 	whole, err := os.ReadFile(path)
 	if err != nil || bytes.Count(whole, []byte("\n")) != 3 || !bytes.Contains(whole, []byte(`"suffix":["x","<y>"]`)) {
 		t.Fatalf("%v: %s", err, whole)
 	}
 	for cut := range len(whole) + 1 {
 		if cut%13 > 0 && !bytes.Contains(whole[max(0, cut-2):min(len(whole), cut+2)], []byte("\n")) {
-			continue // all places near a line's end, and some between
+			continue // only positions near the end of a line, and some between
 		}
 		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)
@@ -63,29 +68,30 @@ func TestJournalGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
-		if n := bytes.Count(whole[:cut], []byte("\n")); len(j.Rows) != n {
-			t.Fatalf("cut at %d: %d rows, want %d", cut, len(j.Rows), n)
+		if n := bytes.Count(whole[:cut], []byte("\n")); len(j.Records) != n {
+			t.Fatalf("cut at %d: %d records, want %d", cut, len(j.Records), n)
 		}
-		add(j, rows[len(j.Rows):])
+		add(j, records[len(j.Records):])
 		have, err := os.ReadFile(path)
 		if err != nil || !bytes.Equal(have, whole) {
 			t.Fatalf("cut at %d: %v: %s", cut, err, have)
 		}
-		if d := cmp.Diff(rows, j.Rows); d != "" {
+		if d := cmp.Diff(records, j.Records); d != "" {
 			t.Fatalf("cut at %d: (-want +got)\n%s", cut, d)
 		}
 	}
 }
 
-// A file that is no journal of this run is refused, and stays as it is.
+// TestJournalRefuses checks that a file that is not a journal of this run is refused and not
+// changed.
 func TestJournalRefuses(t *testing.T) {
-	questions, rows := asked(2)
+	questions, records := answered(2)
 	path := filepath.Join(t.TempDir(), "j.jsonl")
 	j, err := OpenJournal(path, "r", questions, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rows {
+	for _, r := range records {
 		if err := j.Add(r); err != nil {
 			t.Fatal(err)
 		}
@@ -96,32 +102,32 @@ func TestJournalRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := string(ours[:bytes.IndexByte(ours, '\n')+1])
-	for want, c := range map[string]struct {
-		run  string
-		text string
-	}{
-		"of a run with other":        {"other", string(ours)},
-		"not the answer to question": {"r", first + first},
-		"not a row":                  {"r", "my notes\n"},
-		"EOF":                        {"r", "my notes"},
-		"line 2: not a row":          {"r", first + "{\"run\":\n" + first},
-		"answer to question 3":       {"r", string(ours) + first},
-		"buffer full":                {"r", strings.Repeat("x", journal.MaxLine+1)},
+	for _, c := range []struct{ name, run, text, want string }{
+		{"another run", "other", string(ours), "of a run with other"},
+		{"an answer twice", "r", first + first, "not the answer to question 2"},
+		{"another file", "r", "my notes\n", "not a record"},
+		{"another file without a newline", "r", "my notes", "EOF"},
+		{"broken line", "r", first + "{\"run\":\n" + first, "line 2: not a record"},
+		{"too many answers", "r", string(ours) + first, "answer to question 3"},
+		{"too long a line", "r", strings.Repeat("x", journal.MaxLine+1), "buffer full"},
 	} {
-		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := OpenJournal(path, c.run, questions, false); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q: %v", want, err)
-		}
-		if have, err := os.ReadFile(path); err != nil || string(have) != c.text {
-			t.Errorf("%q: the file was changed: %v", want, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenJournal(path, c.run, questions, false)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if have, err := os.ReadFile(path); err != nil || string(have) != c.text {
+				t.Errorf("the file was changed: %v", err)
+			}
+		})
 	}
 	if _, err := OpenJournal(t.TempDir(), "r", questions, false); err == nil {
 		t.Error("a folder passes")
 	}
-	if j, err = OpenJournal(path, "r", questions, true); err != nil || len(j.Rows) != 0 {
+	if j, err = OpenJournal(path, "r", questions, true); err != nil || len(j.Records) != 0 {
 		t.Errorf("fresh: %v", err)
 	}
 	j.Close()
@@ -172,58 +178,74 @@ func TestQuestions(t *testing.T) {
 	if have, err = ReadQuestions(path, other); err != nil || have[0].Path != filepath.Join(other, "b.png") {
 		t.Errorf("%v: %+v", err, have)
 	}
-	for want, text := range map[string]string{
-		"no questions":           "\n\n",
-		"line 2: no \"image\"":   "{\"image\": \"a.png\"}\n{\"prefix\": \"ocr\"}",
-		"c.png":                  `{"image": "c.png"}`,
-		"line 1":                 "not JSON",
-		"cannot unmarshal":       `{"image": "a.png", "suffix": 3}`,
-		"a prefix of 8193 bytes": `{"image": "a.png", "prefix": "` + strings.Repeat("x", 8193) + `"}`,
-		"a suffix of 8193 bytes": `{"image": "a.png", "suffix": ["` + strings.Repeat("x", 8193) + `"]}`,
-		"token too long":         `{"image": "a.png", "prefix": "` + strings.Repeat("x", maxLine) + `"}`,
+	long := strings.Repeat("x", runner.MaxPromptBytes+1)
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "\n\n", "no questions"},
+		{"without an image", "{\"image\": \"a.png\"}\n{\"prefix\": \"ocr\"}", `line 2: no "image"`},
+		{"missing file", `{"image": "c.png"}`, "c.png"},
+		{"not JSON", "not JSON", "line 1"},
+		{"suffix that is a number", `{"image": "a.png", "suffix": 3}`, "cannot unmarshal"},
+		{"long prefix", `{"image": "a.png", "prefix": "` + long + `"}`, "a prefix of 8193 bytes"},
+		{"long suffix", `{"image": "a.png", "suffix": ["` + long + `"]}`, "a suffix of 8193 bytes"},
+		{"long line", `{"image": "a.png", "prefix": "` + strings.Repeat("x", maxLine) + `"}`, "token too long"},
 	} {
-		write(text)
-		if _, err := ReadQuestions(path, ""); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q: %v", want, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			write(c.text)
+			if _, err := ReadQuestions(path, ""); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 	if _, err := ReadQuestions(folder, ""); err == nil {
 		t.Error("a folder passes")
 	}
 }
 
-// A question without a true answer is asked and not scored; masks are not measured without a
-// decoder.
+// TestScore checks the scores of answers, that a question without a true answer is not scored, and
+// that masks are not measured without a decoder.
 func TestScore(t *testing.T) {
 	mask := func(o tasks.Detection) ([]bool, error) { return []bool{o.Label == "a", true}, nil }
 	loc := "<loc0000><loc0000><loc0100><loc0100>"
-	var rows []Record
+	var records []Record
 	for _, c := range []struct {
+		name           string
 		prefix, answer string
 		truths         References
 		mask           Mask
 		want           string
 	}{
-		{"caption en", "x", References{}, nil, `{}`},
-		{"caption en", "x", References{[]string{"x"}, false}, nil, `{"exact":1}`},
-		{"caption en", "x", References{[]string{"xy"}, true}, nil, `{"exact":0,"anls":0,"relaxed_accuracy":0}`},
-		{"answer", "x", References{[]string{"x", "x", "y", "z"}, true}, nil, `{"exact":1,"vqa_accuracy":0.5,"anls":1,"relaxed_accuracy":1}`},
-		{"detect a", loc + " a", References{[]string{loc + " a"}, false}, nil, `{"f1":1,"hit_ious":[1]}`},
-		{"segment a", loc + " a", References{[]string{loc + " a"}, false}, nil, `{"box_iou":1}`},
-		{"segment a", loc + " b", References{[]string{loc + " a"}, false}, mask, `{"box_iou":1,"mask_iou":0.5}`},
-		{"segment a", "", References{[]string{loc + " a"}, false}, mask, `{"box_iou":0,"mask_iou":0}`},
-		{"segment a", "", References{[]string{""}, false}, mask, `{"box_iou":1,"mask_iou":1}`},
+		{"no true answer", "caption en", "x", References{}, nil, `{}`},
+		{"text", "caption en", "x", References{[]string{"x"}, false}, nil, `{"exact":1}`},
+		{"list", "caption en", "x", References{[]string{"xy"}, true}, nil, `{"exact":0,"anls":0,"relaxed_accuracy":0}`},
+		{"four true answers", "answer", "x", References{[]string{"x", "x", "y", "z"}, true}, nil,
+			`{"exact":1,"vqa_accuracy":0.5,"anls":1,"relaxed_accuracy":1}`},
+		{"detection", "detect a", loc + " a", References{[]string{loc + " a"}, false}, nil,
+			`{"f1":1,"hit_ious":[1]}`},
+		{"no decoder", "segment a", loc + " a", References{[]string{loc + " a"}, false}, nil, `{"box_iou":1}`},
+		{"half the mask", "segment a", loc + " b", References{[]string{loc + " a"}, false}, mask,
+			`{"box_iou":1,"mask_iou":0.5}`},
+		{"nothing found", "segment a", "", References{[]string{loc + " a"}, false}, mask,
+			`{"box_iou":0,"mask_iou":0}`},
+		{"nothing to find", "segment a", "", References{[]string{""}, false}, mask, `{"box_iou":1,"mask_iou":1}`},
 	} {
 		r := Record{Prefix: c.prefix, Answer: c.answer, Suffix: c.truths, Objects: referenceDetections(c.answer)}
-		if err := r.Score(c.mask); err != nil {
-			t.Fatal(err)
-		}
-		if have, err := json.Marshal(r.Scores); err != nil || string(have) != c.want {
-			t.Errorf("%q, %q: have %s, want %s; %v", c.prefix, c.answer, have, c.want, err)
-		}
-		rows = append(rows, r)
+		t.Run(c.name, func(t *testing.T) {
+			if err := r.Score(c.mask); err != nil {
+				t.Fatal(err)
+			}
+			if have, err := json.Marshal(r.Scores); err != nil || string(have) != c.want {
+				t.Errorf("have %s, want %s; %v", have, c.want, err)
+			}
+		})
+		records = append(records, r)
 	}
-	s := Summarize(rows)
+	checkSummary(t, records)
+}
+
+// checkSummary checks the summary of TestScore's records.
+func checkSummary(t *testing.T, records []Record) {
+	t.Helper()
+	s := Summarize(records)
 	if s.Score == nil || s.Score.N != 8 || !near(s.Score.Value, (1+0+1+1+1+0.5+0+1)/8) || s.Against != nil {
 		t.Errorf("%+v", s)
 	}
@@ -231,7 +253,7 @@ func TestScore(t *testing.T) {
 	if last.Metric != "mask IoU" || last.Value != nil || last.N != 1 || last.Note == "" {
 		t.Errorf("%+v", last)
 	}
-	if s = Summarize(rows[:1]); s.Score != nil || len(s.Scores) != 0 {
+	if s = Summarize(records[:1]); s.Score != nil || len(s.Scores) != 0 {
 		t.Errorf("%+v", s)
 	}
 }

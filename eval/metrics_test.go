@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,7 +13,7 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// lines reads a file of JSON lines.
+// lines reads the JSONL file at path.
 func lines[T any](t *testing.T, path string) []T {
 	t.Helper()
 	f, err := os.Open(path)
@@ -39,7 +38,7 @@ func lines[T any](t *testing.T, path string) []T {
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12 }
 
-// Worked by hand from the definitions.
+// TestTextsByHand compares with values computed by hand from the definitions.
 func TestTextsByHand(t *testing.T) {
 	ten := func(yes int, text, other string) []string {
 		return append(slices.Repeat([]string{text}, yes), slices.Repeat([]string{other}, 10-yes)...)
@@ -57,29 +56,31 @@ func TestTextsByHand(t *testing.T) {
 		{"inserted, 1 of 6", ANLS, []string{"Hello"}, "hello!", 1 - 1.0/6},
 		{"half is too much", ANLS, []string{"ab"}, "ac", 0},
 		{"letters are not bytes", ANLS, []string{"été"}, "ete", 0},
-		{"nothing for nothing", ANLS, []string{""}, "", 1},
+		{"both empty", ANLS, []string{""}, "", 1},
 		{"the best truth", ANLS, []string{"zzzz", "abcd"}, "abcx", 0.75},
 		{"5 % more", Relaxed, []string{"20"}, "21", 1},
 		{"more than that", Relaxed, []string{"20"}, "21.1", 0},
 		{"percent", Relaxed, []string{"50%"}, "0.5", 1},
-		{"zero has no neighbours", Relaxed, []string{"0"}, "0.0", 0},
+		{"zero must be equal", Relaxed, []string{"0"}, "0.0", 0},
 		{"texts", Relaxed, []string{"Blue"}, "blue", 1},
-		// matched by m of ten: m leave-outs count m-1 others, 10-m count m
+		// equal to m of ten: m times m-1 others are equal, 10-m times m
 		{"one of ten", VQA, ten(1, "cat", "dog"), "cat", 9 * (1.0 / 3) / 10},
 		{"two of ten", VQA, ten(2, "cat", "dog"), "cat", (2*(1.0/3) + 8*(2.0/3)) / 10},
 		{"three of ten", VQA, ten(3, "cat", "dog"), "cat", (3*(2.0/3) + 7) / 10},
 		{"four of ten", VQA, ten(4, "cat", "dog"), "cat", 1},
-		{"normalized where people differ", VQA, ten(4, "the two cats!", "dog"), "2 cats", 1},
+		{"normalized where annotators differ", VQA, ten(4, "the two cats!", "dog"), "2 cats", 1},
 		{"left as it is where they agree", VQA, ten(10, "the two cats!", ""), "2 cats", 0},
-		{"five people", VQA, []string{"a1", "a1", "b1", "c1", "d1"}, "a1", (2*(1.0/3) + 3*(2.0/3)) / 5},
+		{"five annotators", VQA, []string{"a1", "a1", "b1", "c1", "d1"}, "a1", (2*(1.0/3) + 3*(2.0/3)) / 5},
 	} {
-		if have := c.metric(c.truths, c.answer); !near(have, c.want) {
-			t.Errorf("%s: %q, %q: have %v, want %v", c.name, c.truths, c.answer, have, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if have := c.metric(c.truths, c.answer); !near(have, c.want) {
+				t.Errorf("%q, %q: have %v, want %v", c.truths, c.answer, have, c.want)
+			}
+		})
 	}
 }
 
-// big_vision's own evaluators give the same.
+// TestTextsAsBigVision compares with values of big_vision's own evaluators.
 func TestTextsAsBigVision(t *testing.T) {
 	vqa := 0
 	for _, c := range lines[struct {
@@ -124,32 +125,44 @@ func TestDetectionByHand(t *testing.T) {
 		{"found", []tasks.Detection{a}, []tasks.Detection{a}, 1, []float64{1}},
 		{"IoU 0.5 is a hit", []tasks.Detection{a}, []tasks.Detection{half}, 1, []float64{0.5}},
 		{"another label", []tasks.Detection{a}, []tasks.Detection{b}, 0, nil},
-		{"twice: the second has nothing left", []tasks.Detection{a}, []tasks.Detection{half, a}, 2.0 / 3, []float64{0.5}},
+		{"one true box matches once", []tasks.Detection{a}, []tasks.Detection{half, a}, 2.0 / 3, []float64{0.5}},
 		{"the nearest", []tasks.Detection{half, a}, []tasks.Detection{a}, 2.0 / 3, []float64{1}},
 		{"turned inside out", []tasks.Detection{a}, []tasks.Detection{object("a", 100, 100, 0, 0)}, 0, nil},
 	} {
-		if f1, ious := F1(c.truth, c.answer, 0); !near(f1, c.f1) || !slices.Equal(ious, c.ious) {
-			t.Errorf("%s: have %v %v, want %v %v", c.name, f1, ious, c.f1, c.ious)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if f1, ious := F1(c.truth, c.answer, 0); !near(f1, c.f1) || !slices.Equal(ious, c.ious) {
+				t.Errorf("have %v %v, want %v %v", f1, ious, c.f1, c.ious)
+			}
+		})
 	}
 	if f1, _ := F1([]tasks.Detection{a}, []tasks.Detection{a}, 2); !near(f1, 0.5) {
-		t.Errorf("two parts that are no objects: %v", f1)
+		t.Errorf("two parts that are not objects: %v", f1)
 	}
 	if have := IoU([4]int{0, 0, 10, 10}, [4]int{5, 5, 15, 15}); !near(have, 25.0/175) {
 		t.Errorf("IoU of a quarter: %v", have)
 	}
-	if have := MaskIoU([]bool{true, true, false, false}, []bool{false, true, true, false}); !near(have, 1.0/3) || MaskIoU([]bool{false}, []bool{false}) != 0 {
+	have := MaskIoU([]bool{true, true, false, false}, []bool{false, true, true, false})
+	if !near(have, 1.0/3) || MaskIoU([]bool{false}, []bool{false}) != 0 {
 		t.Errorf("IoU of masks: %v", have)
 	}
 }
 
-// pycocotools gives the same average precisions.
-// Two questions, three true boxes: the surest box is right, the next is wrong, and so on, by hand.
+// TestCurve compares with values computed by hand for two questions with three true boxes, where
+// the box with the highest score is right, the next wrong, and so on.
 func TestCurve(t *testing.T) {
 	a, b := [4]int{0, 0, 100, 100}, [4]int{500, 500, 600, 600}
+	object := func(label string, loc [4]int, score float64) tasks.Detection {
+		return tasks.Detection{Label: label, Loc: loc, Score: tasks.Score{Score: score}}
+	}
 	found := []Detected{
-		{[]tasks.Detection{{Label: "cat", Loc: a}, {Label: "dog", Loc: b}}, []tasks.Detection{{Label: "cat", Loc: b, Score: tasks.Score{Score: 0.8}}, {Label: "dog", Loc: b, Score: tasks.Score{Score: 0.9}}}},
-		{[]tasks.Detection{{Label: "cat", Loc: a}}, []tasks.Detection{{Label: "owl", Loc: a, Score: tasks.Score{Score: 0.1}}, {Label: "cat", Loc: a, Score: tasks.Score{Score: 0.7}}}},
+		{
+			[]tasks.Detection{object("cat", a, 0), object("dog", b, 0)},
+			[]tasks.Detection{object("cat", b, 0.8), object("dog", b, 0.9)},
+		},
+		{
+			[]tasks.Detection{object("cat", a, 0)},
+			[]tasks.Detection{object("owl", a, 0.1), object("cat", a, 0.7)},
+		},
 	}
 	want := []Point{{0.9, 1. / 3, 1}, {0.8, 1. / 3, 0.5}, {0.7, 2. / 3, 2. / 3}, {0.1, 2. / 3, 0.5}}
 	if d := cmp.Diff(want, Curve(found, 0.5)); d != "" {
@@ -159,13 +172,14 @@ func TestCurve(t *testing.T) {
 	if have, want := PooledPrecision(found, 0.5), (34+33*2./3)/101; !near(have, want) {
 		t.Errorf("pooled: have %v, want %v", have, want)
 	}
-	// By place both first boxes are wrong.
+	// Ranked by position, both first boxes are wrong.
 	want = []Point{{0, 0, 0}, {0, 0, 0}, {-1, 1. / 3, 1. / 3}, {-1, 2. / 3, 0.5}}
 	if d := cmp.Diff(want, Curve(RankByPosition(found), 0.5)); d != "" || found[0].Answer[1].Score.Score != 0.9 {
 		t.Error(d)
 	}
 }
 
+// TestAveragePrecision compares with the average precisions of pycocotools.
 func TestAveragePrecision(t *testing.T) {
 	b, err := os.ReadFile("testdata/precision.json")
 	if err != nil {
@@ -199,26 +213,40 @@ func TestDivergence(t *testing.T) {
 		return out
 	}
 	for _, c := range []struct {
+		name  string
 		p, q  []float32
 		nats  float64
 		equal bool
 	}{
-		{log(0.5, 0.5), log(0.5, 0.5), 0, true},
-		{log(0.5, 0.5), log(0.25, 0.75), 0.5*math.Log(2) + 0.5*math.Log(2.0/3), false},
-		{log(0.9, 0.1), log(0.6, 0.4), 0.9*math.Log(1.5) + 0.1*math.Log(0.25), true},
-		{[]float32{1000, 0}, []float32{1000, 990}, math.Log1p(math.Exp(-10)), true},
-		{[]float32{3, 1}, []float32{103, 101}, 0, true}, // logits are known up to a constant
+		{"equal", log(0.5, 0.5), log(0.5, 0.5), 0, true},
+		{"another top token", log(0.5, 0.5), log(0.25, 0.75), 0.5*math.Log(2) + 0.5*math.Log(2.0/3), false},
+		{"the same top token", log(0.9, 0.1), log(0.6, 0.4), 0.9*math.Log(1.5) + 0.1*math.Log(0.25), true},
+		{"large logits", []float32{1000, 0}, []float32{1000, 990}, math.Log1p(math.Exp(-10)), true},
+		{"logits that differ by a constant", []float32{3, 1}, []float32{103, 101}, 0, true},
 	} {
-		nats, equal, err := Divergence(c.p, c.q)
-		if err != nil || math.Abs(nats-c.nats) > 1e-7 || equal != c.equal {
-			t.Errorf("%v, %v: have %v %v, want %v %v; %v", c.p, c.q, nats, equal, c.nats, c.equal, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			nats, equal, err := Divergence(c.p, c.q)
+			if err != nil || math.Abs(nats-c.nats) > 1e-7 || equal != c.equal {
+				t.Errorf("have %v %v, want %v %v; %v", nats, equal, c.nats, c.equal, err)
+			}
+		})
 	}
-	nan := float32(math.NaN())
-	for _, bad := range [][2][]float32{{{1}, {1, 2}}, {{}, {}}, {{nan, 1}, {1, 1}}, {{1, 1}, {1, nan}}, {{1, 1}, {float32(math.Inf(1)), 1}}} {
-		if nats, _, err := Divergence(bad[0], bad[1]); err == nil {
-			t.Errorf("%v passes: %v", bad, nats)
-		}
+	nan, infinity := float32(math.NaN()), float32(math.Inf(1))
+	for _, c := range []struct {
+		name string
+		p, q []float32
+	}{
+		{"two sizes", []float32{1}, []float32{1, 2}},
+		{"no tokens", nil, nil},
+		{"reference with NaN", []float32{nan, 1}, []float32{1, 1}},
+		{"NaN", []float32{1, 1}, []float32{1, nan}},
+		{"infinity", []float32{1, 1}, []float32{infinity, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if nats, _, err := Divergence(c.p, c.q); err == nil {
+				t.Errorf("passes: %v", nats)
+			}
+		})
 	}
 	if have := percentile([]float64{4, 1, 3, 2}, 0.99); !near(have, 3.97) || percentile([]float64{7}, 0.99) != 7 {
 		t.Errorf("99th percentile: %v", have)
@@ -226,15 +254,33 @@ func TestDivergence(t *testing.T) {
 }
 
 func TestGroup(t *testing.T) {
-	for prefix, want := range map[string]string{
-		"caption en": "caption en", "describe de\n": "describe de", "answer en how many?": "answer", "detect a ; b": "detect", "ocr": "ocr",
-		"What is this?": "other", "": "other", "detection": "other",
+	for _, c := range []struct{ name, prefix, want string }{
+		{"language", "caption en", "caption en"},
+		{"newline", "describe de\n", "describe de"},
+		{"question", "answer en how many?", "answer"},
+		{"labels", "detect a ; b", "detect"},
+		{"one word", "ocr", "ocr"},
+		{"free question", "What is this?", "other"},
+		{"empty", "", "other"},
+		{"longer word", "detection", "other"},
 	} {
-		if have := group(prefix); have != want {
-			t.Errorf("%q: have %q, want %q", prefix, have, want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if have := group(c.prefix); have != c.want {
+				t.Errorf("%q: have %q, want %q", c.prefix, have, c.want)
+			}
+		})
 	}
-	if have := strings.Join([]string{normalizeVQA("The cat's, an 1.5 m. tall"), normalizeVQA("")}, "|"); have != "cat's 1.5 m tall|" {
-		t.Error(have)
+}
+
+func TestNormalizeVQA(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"punctuation and articles", "The cat's, an 1.5 m. tall", "cat's 1.5 m tall"},
+		{"empty", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if have := normalizeVQA(c.text); have != c.want {
+				t.Errorf("have %q, want %q", have, c.want)
+			}
+		})
 	}
 }

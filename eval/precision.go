@@ -10,21 +10,22 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// Detected is one question's true objects and those of the answer.
+// Detected has the true objects of one question and those of the answer.
 type Detected struct{ Truth, Answer []tasks.Detection }
 
 const (
 	maxDetections = 100 // of a label in one answer
-	recallSteps   = 100 // precision is read at multiples of 0.01, which are not the nearest floats to all hundredths
+	recallSteps   = 100 // precision is read at float multiples of 0.01, which are not all the nearest to a hundredth
 )
 
-// AveragePrecision is the mean over the labels that have true objects, and over IoU thresholds, of
-// the precision at 101 recalls. Boxes are ranked by Score. at gives the thresholds; COCO's are 0.5,
-// 0.55, ..., 0.95. It returns 0 and false where there are no true objects.
+// AveragePrecision returns the mean, over the labels that have true objects and over the IoU
+// thresholds in at, of the precision at 101 recalls. Boxes are ranked by Score. COCO's thresholds
+// are 0.5, 0.55, ..., 0.95. It returns 0 and false if questions has no true objects.
 //
-// The rules are pycocotools' (cocoeval.py): within a question the surest box first takes the true
-// box of its label that it overlaps most and that none has taken, of equal ones the last; at most
-// 100 boxes of a label count; boxes of questions come in their order where their scores are equal.
+// The rules are pycocotools' (cocoeval.py): within a question the boxes, in descending order of
+// score, are matched to the true box of their label that they overlap most and that is not yet
+// matched, the last of several; at most 100 boxes of a label count; boxes with equal scores keep
+// the order of their questions.
 func AveragePrecision(questions []Detected, at []float64) (float64, bool) {
 	labels := map[string]bool{}
 	for _, q := range questions {
@@ -42,7 +43,7 @@ func AveragePrecision(questions []Detected, at []float64) (float64, bool) {
 	return sum / float64(max(n, 1)), n > 0
 }
 
-// COCO lists the ten thresholds of COCO's mean average precision.
+// COCO returns the ten IoU thresholds of COCO's mean average precision.
 func COCO() []float64 {
 	var at []float64
 	for i := range 10 {
@@ -51,25 +52,25 @@ func COCO() []float64 {
 	return at
 }
 
-// RankByPosition gives the boxes of each answer scores by their places in it, as if the model put
-// the surest first: for comparing with its probabilities.
+// RankByPosition returns a copy of questions in which the boxes of each answer have scores by their
+// positions in it, the first the highest: to compare with ranking by the model's probabilities.
 func RankByPosition(questions []Detected) []Detected {
 	out := slices.Clone(questions)
 	for i := range out {
 		out[i].Answer = slices.Clone(out[i].Answer)
-		for place := range out[i].Answer {
-			out[i].Answer[place].Score.Score = -float64(place)
+		for position := range out[i].Answer {
+			out[i].Answer[position].Score.Score = -float64(position)
 		}
 	}
 	return out
 }
 
-// Point is a place on a precision-recall curve: what the boxes with this score or a higher one come
-// to.
+// Point is a point of a precision-recall curve: recall and precision of the boxes with at least
+// this score.
 type Point struct{ Score, Recall, Precision float64 }
 
 // Curve ranks the boxes of all labels together and returns a point for each, at one IoU threshold.
-// A box finds only true boxes of its label.
+// A box matches only true boxes of its own label.
 func Curve(questions []Detected, threshold float64) []Point {
 	var all []ranked
 	objects := 0
@@ -88,8 +89,8 @@ func Curve(questions []Detected, threshold float64) []Point {
 	return points
 }
 
-// PooledPrecision is the average precision of all labels together, at one IoU threshold: the area
-// under Curve.
+// PooledPrecision returns the average precision of all labels together, at one IoU threshold: the
+// area under Curve.
 func PooledPrecision(questions []Detected, threshold float64) float64 {
 	var precision, recall []float64
 	for _, p := range Curve(questions, threshold) {
@@ -98,7 +99,7 @@ func PooledPrecision(questions []Detected, threshold float64) float64 {
 	return meanPrecision(precision, recall)
 }
 
-// labelsOf lists the labels of true boxes and of answers.
+// labelsOf returns the labels of the true boxes and of the answers, sorted.
 func labelsOf(questions []Detected) []string {
 	labels := map[string]bool{}
 	for _, q := range questions {
@@ -109,8 +110,8 @@ func labelsOf(questions []Detected) []string {
 	return slices.Sorted(maps.Keys(labels))
 }
 
-// alongRanks sorts the boxes, the surest first, and returns precision and recall of those up to
-// each.
+// alongRanks sorts all by descending score and returns, for each box, precision and recall of the
+// boxes up to it. objects is the number of true boxes.
 func alongRanks(all []ranked, objects int) (precision, recall []float64) {
 	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(b.score, a.score) })
 	precision, recall = make([]float64, len(all)), make([]float64, len(all))
@@ -124,13 +125,13 @@ func alongRanks(all []ranked, objects int) (precision, recall []float64) {
 	return precision, recall
 }
 
-// ranked is a box of an answer, and whether it found a true one.
+// ranked is a box of an answer, and whether it matched a true one.
 type ranked struct {
 	score float64
 	found bool
 }
 
-// labelPrecision is the average precision of one label at one threshold.
+// labelPrecision returns the average precision of one label at one threshold.
 func labelPrecision(questions []Detected, label string, threshold float64) float64 {
 	var all []ranked
 	objects := 0
@@ -142,7 +143,8 @@ func labelPrecision(questions []Detected, label string, threshold float64) float
 	return meanPrecision(alongRanks(all, objects))
 }
 
-// meanPrecision is the mean of the best precision that each recall or a higher one reaches.
+// meanPrecision returns the mean, over the recalls, of the best precision at that recall or a
+// higher one.
 func meanPrecision(precision, recall []float64) float64 {
 	for i := len(precision) - 2; i >= 0; i-- {
 		precision[i] = max(precision[i], precision[i+1])
@@ -160,7 +162,7 @@ func withLabel(objects []tasks.Detection, label string) []tasks.Detection {
 	return slices.DeleteFunc(slices.Clone(objects), func(o tasks.Detection) bool { return o.Label != label })
 }
 
-// match ranks the boxes of one answer and gives each a true one if it can.
+// match sorts answer by descending score and matches its boxes to those of truth.
 func match(truth, answer []tasks.Detection, threshold float64) []ranked {
 	slices.SortStableFunc(answer, func(a, b tasks.Detection) int { return cmp.Compare(b.Score.Score, a.Score.Score) })
 	taken := make([]bool, len(truth))

@@ -1,6 +1,6 @@
 package eval
 
-// This file: questions about images, as rows of a JSONL file.
+// This file: questions about images, as lines of a JSONL file.
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/pali-gguf/pali/runner"
 )
 
 // Bounds of a file of questions.
@@ -17,13 +19,12 @@ const (
 	maxQuestions = 1_000_000
 	maxLine      = 1 << 20 // bytes
 	maxFile      = 1 << 30 // bytes
-	maxText      = 8 << 10 // bytes of a prefix or a suffix
 )
 
-// Question is a row {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as
-// maestro and big_vision write them. Other members are not looked at.
+// Question is a line {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as
+// maestro and big_vision write them. Other members are ignored.
 type Question struct {
-	Image  string     `json:"image"`  // as the file has it
+	Image  string     `json:"image"`  // path as the file has it
 	Prefix string     `json:"prefix"` // the prompt
 	Suffix References `json:"suffix"`
 
@@ -32,36 +33,36 @@ type Question struct {
 	Path string `json:"-"` // of the image
 }
 
-// Wrap returns err with the place of the question that it is about.
+// Wrap returns err with the file and line of the question.
 func (q *Question) Wrap(err error) error { return fmt.Errorf("%s: line %d: %w", q.File, q.Line, err) }
 
 // References are the true answers to a question.
 type References struct {
 	Texts []string // none: no answer is given
-	List  bool     // they are given as a list, be it of one
+	List  bool     // they are given as a list, even if of one
 }
 
 // UnmarshalJSON reads a text, a list of texts, or null.
-func (t *References) UnmarshalJSON(b []byte) error {
-	if t.List = bytes.HasPrefix(b, []byte("[")); t.List {
-		return json.Unmarshal(b, &t.Texts)
+func (r *References) UnmarshalJSON(b []byte) error {
+	if r.List = bytes.HasPrefix(b, []byte("[")); r.List {
+		return json.Unmarshal(b, &r.Texts)
 	}
 	var one *string
 	if err := json.Unmarshal(b, &one); err != nil || one == nil {
 		return err
 	}
-	t.Texts = []string{*one}
+	r.Texts = []string{*one}
 	return nil
 }
 
 // MarshalJSON writes what UnmarshalJSON reads.
-func (t References) MarshalJSON() ([]byte, error) {
+func (r References) MarshalJSON() ([]byte, error) {
 	var v any // null
 	switch {
-	case t.List:
-		v = t.Texts
-	case len(t.Texts) == 1:
-		v = t.Texts[0]
+	case r.List:
+		v = r.Texts
+	case len(r.Texts) == 1:
+		v = r.Texts[0]
 	}
 	return marshal(v)
 }
@@ -75,10 +76,10 @@ func marshal(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadQuestions reads the rows of a file and sees that the images are there. Their paths are
-// relative to the folder, or to the file's if that is "".
+// ReadQuestions reads the questions of the file at path and checks that their images exist. The
+// images' paths are relative to folder, or to the file's folder if that is "".
 func ReadQuestions(path, folder string) ([]Question, error) {
-	info, err := os.Stat(path) // before it is opened: opening a named pipe would wait for its writer
+	info, err := os.Stat(path) // before opening: opening a named pipe would wait for its writer
 	if err != nil {
 		return nil, err
 	}
@@ -118,22 +119,22 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no questions: want rows {\"image\": ..., \"prefix\": ..., \"suffix\": ...}", path)
+		return nil, fmt.Errorf("%s: no questions: want lines {\"image\": ..., \"prefix\": ..., \"suffix\": ...}", path)
 	}
 	return all, nil
 }
 
-// check bounds a question's texts and finds its image.
+// check bounds the question's texts, in bytes, and finds its image.
 func (q *Question) check(folder string) error {
 	switch {
 	case q.Image == "":
 		return errors.New(`no "image"`)
-	case len(q.Prefix) > maxText:
-		return fmt.Errorf("a prefix of %d bytes, want at most %d", len(q.Prefix), maxText)
+	case len(q.Prefix) > runner.MaxPromptBytes:
+		return fmt.Errorf("a prefix of %d bytes, want at most %d", len(q.Prefix), runner.MaxPromptBytes)
 	}
 	for _, s := range q.Suffix.Texts {
-		if len(s) > maxText {
-			return fmt.Errorf("a suffix of %d bytes, want at most %d", len(s), maxText)
+		if len(s) > runner.MaxPromptBytes {
+			return fmt.Errorf("a suffix of %d bytes, want at most %d", len(s), runner.MaxPromptBytes)
 		}
 	}
 	if q.Path = q.Image; !filepath.IsAbs(q.Path) {

@@ -1,6 +1,6 @@
 package eval
 
-// This file: what the rows come to.
+// This file: the records summed up.
 
 import (
 	"maps"
@@ -11,13 +11,13 @@ import (
 // Summary is the result of an evaluation.
 type Summary struct {
 	Questions int           `json:"questions"`
-	Score     *Mean         `json:"score"`  // over all questions: exact for texts, F1 for detections, the masks' IoU for segmentations (the boxes' if not measured)
+	Score     *Mean         `json:"score"`  // of Scores.Primary over all questions
 	Scores    []TaskScore   `json:"scores"` // by task
 	Against   *AgainstMeans `json:"against,omitempty"`
 	Timings   Medians       `json:"timings"`
 }
 
-// Mean is a mean and what it is over.
+// Mean is a mean of N values.
 type Mean struct {
 	Value float64 `json:"value"`
 	N     int     `json:"n"`
@@ -27,7 +27,7 @@ type Mean struct {
 type TaskScore struct {
 	Task   string   `json:"task"`
 	Metric string   `json:"metric"`
-	Value  *float64 `json:"value"` // nil: not measured, Note says why
+	Value  *float64 `json:"value"` // nil: not measured; Note says why
 	N      int      `json:"n"`     // questions; hits, for the IoU of hits
 	Note   string   `json:"note,omitempty"`
 }
@@ -41,8 +41,8 @@ type AgainstMeans struct {
 	Equal     float64 `json:"equal_answers"` // share of the questions
 }
 
-// Medians are times in milliseconds. They are medians, so that a busy moment of the machine does
-// not count.
+// Medians are median times in milliseconds: a short disturbance of the machine does not change
+// them.
 type Medians struct {
 	Vision       float64 `json:"vision_ms"`        // of an image
 	Prefill      float64 `json:"prefill_ms"`       // of a question
@@ -65,11 +65,12 @@ var metrics = []struct {
 	{"mask IoU", func(s Scores) *float64 { return s.MaskIoU }},
 }
 
-// Summarize adds the rows up.
-func Summarize(rows []Record) Summary {
-	s := Summary{Questions: len(rows), Score: overall(rows), Scores: []TaskScore{}, Against: against(rows), Timings: timings(rows)}
+// Summarize returns the means over records.
+func Summarize(records []Record) Summary {
+	s := Summary{Questions: len(records), Score: overall(records), Scores: []TaskScore{}, Against: against(records),
+		Timings: timings(records)}
 	byTask := map[string][]Record{}
-	for _, r := range rows {
+	for _, r := range records {
 		byTask[group(r.Prefix)] = append(byTask[group(r.Prefix)], r)
 	}
 	for _, task := range slices.Sorted(maps.Keys(byTask)) {
@@ -78,8 +79,8 @@ func Summarize(rows []Record) Summary {
 	return s
 }
 
-// taskScores lists the scores of one task.
-func taskScores(task string, rows []Record) []TaskScore {
+// taskScores returns the scores of one task, whose records these are.
+func taskScores(task string, records []Record) []TaskScore {
 	var out []TaskScore
 	add := func(metric string, values []float64) {
 		if len(values) > 0 {
@@ -89,7 +90,7 @@ func taskScores(task string, rows []Record) []TaskScore {
 	}
 	for _, metric := range metrics {
 		var values []float64
-		for _, r := range rows {
+		for _, r := range records {
 			if v := metric.of(r.Scores); v != nil {
 				values = append(values, *v)
 			}
@@ -99,7 +100,7 @@ func taskScores(task string, rows []Record) []TaskScore {
 	var hits []float64
 	var found []Detected
 	segments := 0
-	for _, r := range rows {
+	for _, r := range records {
 		hits = append(hits, r.Scores.Hits...)
 		if d, ok := r.Detected(); ok {
 			found = append(found, d)
@@ -113,21 +114,26 @@ func taskScores(task string, rows []Record) []TaskScore {
 		name  string
 		at    []float64
 		found []Detected
-	}{{"AP at IoU 0.5", []float64{0.5}, found}, {"mAP at IoU 0.5 to 0.95", COCO(), found}, {"mAP by place in the answer", COCO(), RankByPosition(found)}} {
+	}{
+		{"AP at IoU 0.5", []float64{0.5}, found},
+		{"mAP at IoU 0.5 to 0.95", COCO(), found},
+		{"mAP by place in the answer", COCO(), RankByPosition(found)},
+	} {
 		if v, ok := AveragePrecision(p.found, p.at); ok {
 			out = append(out, TaskScore{Task: task, Metric: p.name, Value: &v, N: len(found)})
 		}
 	}
 	if segments > 0 {
-		out = append(out, TaskScore{Task: task, Metric: "mask IoU", N: segments, Note: "not measured: there is no mask file"})
+		out = append(out, TaskScore{Task: task, Metric: "mask IoU", N: segments,
+			Note: "not measured: there is no mask file"})
 	}
 	return out
 }
 
-// overall is the mean of each question's one score, nil where none has a true answer.
-func overall(rows []Record) *Mean {
+// overall returns the mean of Scores.Primary; nil if no question has a true answer.
+func overall(records []Record) *Mean {
 	var values []float64
-	for _, r := range rows {
+	for _, r := range records {
 		if v, ok := r.Scores.Primary(); ok {
 			values = append(values, v)
 		}
@@ -138,11 +144,12 @@ func overall(rows []Record) *Mean {
 	return &Mean{mean(values), len(values)}
 }
 
-func against(rows []Record) *AgainstMeans {
+// against returns the means of the divergences; nil if no record has any.
+func against(records []Record) *AgainstMeans {
 	var all []float64
 	m := &AgainstMeans{}
 	asked := 0
-	for _, r := range rows {
+	for _, r := range records {
 		if r.Against == nil {
 			continue
 		}
@@ -162,19 +169,20 @@ func against(rows []Record) *AgainstMeans {
 	return m
 }
 
-func timings(rows []Record) Medians {
+// timings returns the median times of the records.
+func timings(records []Record) Medians {
 	var vision, prefill, prefillToken, decode, decodeToken []float64
-	for _, r := range rows {
+	for _, r := range records {
 		t := r.Timings
-		if t.Pictures > 0 {
-			vision = append(vision, t.Vision/float64(t.Pictures))
+		if t.Images > 0 {
+			vision = append(vision, t.Vision/float64(t.Images))
 		}
 		prefill, decode = append(prefill, t.Prefill), append(decode, t.Decode)
 		prefillToken = append(prefillToken, t.Prefill/float64(max(t.PrefillTokens, 1)))
 		decodeToken = append(decodeToken, t.Decode/float64(max(r.Tokens, 1)))
 	}
-	half := func(values []float64) float64 { return percentile(values, 0.5) }
-	return Medians{half(vision), half(prefill), half(prefillToken), half(decode), half(decodeToken)}
+	median := func(values []float64) float64 { return percentile(values, 0.5) }
+	return Medians{median(vision), median(prefill), median(prefillToken), median(decode), median(decodeToken)}
 }
 
 func mean(values []float64) float64 {
@@ -185,8 +193,8 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// percentile returns the value below which a share of the values lies, interpolated between the two
-// nearest; 0 where there are none.
+// percentile returns the value below which share (0 to 1) of the values are, interpolated linearly
+// between the two nearest; 0 if there are no values.
 func percentile(values []float64, share float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -1,6 +1,6 @@
 package eval
 
-// This file: texts against the true ones.
+// This file: texts compared with the true ones.
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Exact is 1 if the answer is one of the truths, to the letter.
+// Exact returns 1 if answer is equal to one of truths, else 0.
 func Exact(truths []string, answer string) float64 {
 	for _, t := range truths {
 		if t == answer {
@@ -19,18 +19,19 @@ func Exact(truths []string, answer string) float64 {
 	return 0
 }
 
-// ANLS is the average normalized Levenshtein similarity of one question: the answer's likeness to
-// the truth that it is most like, 0 below a half. Both are lowercased, as for DocVQA (vqa.py,
+// ANLS returns the average normalized Levenshtein similarity of one question: that of answer to the
+// most similar of truths, 0 if it is not above 0.5. Both are lowercased, as for DocVQA (vqa.py,
 // anls_metric; arXiv 1907.00490, equation 1).
 func ANLS(truths []string, answer string) float64 {
 	best := 0.0
 	for _, t := range truths {
-		best = max(best, likeness(strings.ToLower(t), strings.ToLower(answer)))
+		best = max(best, similarity(strings.ToLower(t), strings.ToLower(answer)))
 	}
 	return best
 }
 
-func likeness(truth, answer string) float64 {
+// similarity returns 1 minus the normalized edit distance, and 0 where that is not above 0.5.
+func similarity(truth, answer string) float64 {
 	a, b := []rune(truth), []rune(answer)
 	if len(a) == 0 {
 		return Exact([]string{truth}, answer)
@@ -41,9 +42,10 @@ func likeness(truth, answer string) float64 {
 	return 0
 }
 
-// editDistance is the least number of letters to insert, delete or replace that turns a into b.
+// editDistance returns the least number of letters to insert, delete or replace that turns a into
+// b.
 func editDistance(a, b []rune) int {
-	row := make([]int, len(b)+1) // distances from a's beginning to each of b's beginnings
+	row := make([]int, len(b)+1) // distances from a prefix of a to each prefix of b
 	for j := range row {
 		row[j] = j
 	}
@@ -62,8 +64,9 @@ func editDistance(a, b []rune) int {
 	return row[len(b)]
 }
 
-// Relaxed is 1 if the answer is within 5 % of a truth that is a number other than 0, or the same
-// text as a truth. Both are lowercased (chartqa.py, _relaxed_match; arXiv 2203.10244, section 5.1).
+// Relaxed returns 1 if answer is within 5 % of one of truths that is a number other than 0, or the
+// same text as one of truths, else 0. Both are lowercased (chartqa.py, _relaxed_match; arXiv
+// 2203.10244, section 5.1).
 func Relaxed(truths []string, answer string) float64 {
 	answer = strings.ToLower(answer)
 	for _, t := range truths {
@@ -74,6 +77,7 @@ func Relaxed(truths []string, answer string) float64 {
 	return 0
 }
 
+// relaxed reports whether answer matches truth; both are lowercased.
 func relaxed(truth, answer string) bool {
 	a, isNumber := number(answer)
 	if t, ok := number(truth); ok && isNumber && t != 0 {
@@ -82,11 +86,12 @@ func relaxed(truth, answer string) bool {
 	return truth == answer
 }
 
-// numeral is what Python's float() reads, lowercased and with the digits 0 to 9. D stands for a run
-// of digits, which single underscores may part.
-var numeral = regexp.MustCompile(strings.ReplaceAll(`^[+-]?(?:(?:D\.?|D?\.D)(?:e[+-]?D)?|inf|infinity|nan)$`, "D", `(?:[0-9](?:_?[0-9])*)`))
+// numeral is what Python's float() reads, lowercased and with the digits 0 to 9. D stands for a
+// sequence of digits, which single underscores may separate.
+var numeral = regexp.MustCompile(strings.ReplaceAll(`^[+-]?(?:(?:D\.?|D?\.D)(?:e[+-]?D)?|inf|infinity|nan)$`, "D",
+	`(?:[0-9](?:_?[0-9])*)`))
 
-// number reads a number as chartqa.py does: "12%" is 0.12.
+// number parses a number as chartqa.py does: "12%" is 0.12. It returns false for any other text.
 func number(text string) (float64, bool) {
 	bare := strings.TrimRight(text, "%")
 	digits := strings.TrimSpace(bare)
@@ -94,7 +99,7 @@ func number(text string) (float64, bool) {
 		return 0, false
 	}
 	v, err := strconv.ParseFloat(strings.ReplaceAll(digits, "_", ""), 64)
-	if err != nil && !math.IsInf(v, 0) { // too large is an infinity
+	if err != nil && !math.IsInf(v, 0) { // a number that is too large is an infinity
 		return 0, false
 	}
 	if bare != text {

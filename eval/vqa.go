@@ -1,6 +1,6 @@
 package eval
 
-// This file: VQA accuracy, the mean over all ways of leaving one of the people's answers out. The
+// This file: VQA accuracy, the mean over leaving out each of the annotators' answers in turn. The
 // definition is big_vision's vqav2.py, which follows the official code with its oddities.
 
 import (
@@ -11,49 +11,50 @@ import (
 	"unicode/utf8"
 )
 
-// fewestVQA is the least number of people's answers for which a right answer can have the accuracy
-// 1. VQA's own questions have ten.
-const fewestVQA = 4
+// minVQA is the least number of annotators' answers for which an answer can have the accuracy 1.
+// VQA's own questions have ten.
+const minVQA = 4
 
-// VQA is the mean, over the truths left out one at a time, of a third of the number of other truths
-// that the answer equals, at most 1. Where the truths differ from each other, all texts are
-// normalized first.
+// VQA returns the mean, over truths left out one at a time, of a third of the number of the other
+// truths that are equal to answer, at most 1. If the truths differ, all texts are normalized first.
 func VQA(truths []string, answer string) float64 {
 	blanks := strings.NewReplacer("\n", " ", "\t", " ")
-	people := make([]string, len(truths))
+	annotated := make([]string, len(truths))
 	for i, t := range truths {
-		people[i] = strings.TrimSpace(blanks.Replace(t))
+		annotated[i] = strings.TrimSpace(blanks.Replace(t))
 	}
 	answer = strings.TrimSpace(blanks.Replace(answer))
-	if slices.ContainsFunc(people, func(t string) bool { return t != people[0] }) {
+	if slices.ContainsFunc(annotated, func(t string) bool { return t != annotated[0] }) {
 		answer = normalizeVQA(answer)
-		for i := range people {
-			people[i] = normalizeVQA(people[i])
+		for i := range annotated {
+			annotated[i] = normalizeVQA(annotated[i])
 		}
 	}
 	equal := 0
-	for _, t := range people {
+	for _, t := range annotated {
 		if t == answer {
 			equal++
 		}
 	}
 	sum := 0.0
-	for _, t := range people {
+	for _, t := range annotated {
 		others := equal
 		if t == answer {
 			others--
 		}
 		sum += min(1, float64(others)/3)
 	}
-	return sum / float64(len(people))
+	return sum / float64(len(annotated))
 }
 
+// marks are the punctuation characters that normalizeVQA removes.
 const marks = ";/[]\"{}()=+\\_-><@`,?!"
 
+// digitComma matches a comma between two digits.
 var digitComma = regexp.MustCompile(`\p{Nd},\p{Nd}`)
 
-// normalizeVQA drops or blanks punctuation, lowercases, drops articles, and replaces words by the
-// table of vqawords.go.
+// normalizeVQA removes punctuation or replaces it by blanks, lowercases, removes articles, and
+// replaces words by the table in vqawords.go.
 func normalizeVQA(text string) string {
 	out, joined := text, digitComma.MatchString(text)
 	for _, m := range marks {
@@ -77,7 +78,7 @@ func normalizeVQA(text string) string {
 	return strings.Join(words, " ")
 }
 
-// withoutStops drops every full stop that no digit follows.
+// withoutStops removes every full stop that is not followed by a digit.
 func withoutStops(text string) string {
 	var out strings.Builder
 	for i, r := range text {

@@ -130,13 +130,13 @@ func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
 		}
 		defer j.Close()
 	}
-	if n := len(j.Rows); n == len(questions) {
-		return j.Rows, nil
+	if n := len(j.Records); n == len(questions) {
+		return j.Records, nil
 	} else if n > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: continuing after question %d of %d\n", f.perQuestion, n, len(questions))
 	}
-	err = f.ask(cmd, run, questions[len(j.Rows):], j, model, reference)
-	return j.Rows, err
+	err = f.ask(cmd, run, questions[len(j.Records):], j, model, reference)
+	return j.Records, err
 }
 
 // files finds the files that the flags mean; reference has none without --against.

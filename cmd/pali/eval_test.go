@@ -86,7 +86,7 @@ func TestEval(t *testing.T) {
 		if r.Answer == want {
 			equal++
 		}
-		images += r.Timings.Pictures
+		images += r.Timings.Images
 		if detect := strings.HasPrefix(r.Prefix, "detect"); detect != (r.Scores.F1 != nil) || detect &&
 			r.Answer != "" && (len(r.Objects) == 0 || r.Objects[0].Score.Score >= 1) {
 			t.Errorf("%+v", r)

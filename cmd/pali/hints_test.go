@@ -20,9 +20,9 @@ func TestHints(t *testing.T) {
 	}{
 		{"file that is there", atomicfile.ExistsError{Path: "a"}, "a exists; use --force to replace it"},
 		{"state of another run", calibrate.OtherRunError{Path: "s"},
-			"s is of a stopped run with other questions, another model or other flags: remove it, or use --force"},
+			"s is of a stopped run with other questions, another model or other options: remove it, or use --force"},
 		{"journal of another run", fmt.Errorf("j: line 1: %w", dataset.ErrOtherRun),
-			"j: line 1: made with another model, other prompts or other flags: " +
+			"j: line 1: made with another model, other prompts or other options: " +
 				"start again as then, use --force to forget it, or choose another folder"},
 		{"no images", dataset.ErrNoImages,
 			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; " +

@@ -134,7 +134,7 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 	r := imatrixReport{Path: f.output, Bytes: len(b), Matrices: len(m.Squares), Questions: m.Chunks,
 		Ms: progress.Milliseconds(time.Since(start))}
 	if c != nil {
-		if err := c.Forget(); err != nil {
+		if err := c.RemoveState(); err != nil {
 			return err
 		}
 		r.Resumed = c.Resumed()

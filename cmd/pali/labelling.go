@@ -133,7 +133,7 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	}
 	bar := progress.Count(cmd.ErrOrStderr(), "writing")
 	x.Journal, x.Progress = j, bar.Set
-	s, err := x.Run(cmd.Context(), sources, out.Sums)
+	s, err := x.Run(cmd.Context(), sources, out.Digests)
 	bar.Close()
 	if err != nil {
 		return err

@@ -239,7 +239,7 @@ func TestBadInput(t *testing.T) {
 		{"eval to a folder", []string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl",
 			"--per-question", "nothing"}, 1, "not a regular file"},
 		{"eval to a foreign file", []string{"eval", "-m", "d", "--questions", "testdata/demo/pictures/questions.jsonl",
-			"--per-question", "words.txt"}, 1, "not a row of answers"},
+			"--per-question", "words.txt"}, 1, "not a record of answers"},
 		{"eval with a bad --resize", []string{"eval", "-m", "d", "--questions", "words.txt", "--resize", "nearest"}, 2,
 			"nearest"},
 		{"compare one file", []string{"compare", "d/demo-F32.gguf"}, 2, "want two files"},

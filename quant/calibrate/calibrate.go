@@ -1,11 +1,11 @@
-// Package calibrate measures which columns of a model's matrices matter: it asks the model
-// questions and sums the squares of what each matrix is multiplied with.
+// Package calibrate computes an importance matrix: it asks a model questions and sums the squares
+// of the activations that each weight matrix is multiplied with, by column.
 //
 // Before it: questions (package eval), and a model whose graphs a collector watches. After it: the
-// sums (quant.Imatrix), which package quant rounds by.
+// sums (quant.Imatrix), which package quant weights columns by.
 //
-// Each question's sums are added to the whole in 64-bit floats, and the state on disk holds the
-// whole exactly: a run that goes on makes the same additions in the same order.
+// Each question's sums are added to the total in 64-bit floats, and the state on disk holds the
+// total exactly: a resumed run makes the same additions in the same order.
 package calibrate
 
 import (
@@ -24,41 +24,42 @@ import (
 
 // Collector watches the graphs of a model; *ggml.Collector is one.
 type Collector interface {
-	// Take returns the sums since the last call.
+	// Take returns the sums since the previous call.
 	Take() ([]ggml.SumSquares, error)
-	// Pause(true) makes it look away until Pause(false).
+	// Pause(true) stops collecting until Pause(false).
 	Pause(paused bool)
 }
 
-// Options says what to ask, and where a stopped run goes on.
+// Options says what to ask, and where to keep the state for resuming.
 type Options struct {
-	Questions []eval.Question // with a suffix the model is given it as its answer, else it answers
+	Questions []eval.Question // the suffix, if there is one, is the forced answer
 	Dataset   string          // names the questions in the sums
-	MaxTokens int             // longest answer
-	ID        string          // differs for runs that give other sums
-	State     string          // path of what was summed so far
-	SaveEvery int             // save it after this many questions
-	Force     bool            // start over where the state is another run's
+	MaxTokens int             // of the longest answer
+	ID        string          // differs for runs that give different sums
+	State     string          // path of the file with the sums so far
+	SaveEvery int             // save the state after every n questions
+	Force     bool            // discard the state of another run
 }
 
 // Run is a calibration under way.
 type Run struct {
 	Options
 	sums           *quant.Imatrix
-	resumed, saved int // questions in the state, then and now
+	resumed, saved int // questions in the state, at the beginning and now
 }
 
-// OtherRunError is a state that another run left.
+// OtherRunError reports a state, the file at Path, that another run left.
 type OtherRunError struct{ Path string }
 
 func (e OtherRunError) Error() string {
-	return e.Path + " is of a stopped run with other questions, another model or other flags"
+	return e.Path + " is of a stopped run with other questions, another model or other options"
 }
 
-// keyRun is the key of a state that says which run it belongs to.
+// keyRun is the key under which a state holds Options.ID.
 const keyRun = "pali.imatrix.run"
 
-// Begin begins a run, with what a stopped one summed if there is a state.
+// Begin begins a run, with the sums of a stopped one if there is a state. It fails with
+// OtherRunError if the state is another run's, unless o.Force is set.
 func Begin(o Options) (*Run, error) {
 	r := &Run{Options: o, sums: &quant.Imatrix{Datasets: []string{o.Dataset}}}
 	if _, err := os.Lstat(o.State); errors.Is(err, os.ErrNotExist) {
@@ -85,12 +86,13 @@ func Begin(o Options) (*Run, error) {
 	return r, nil
 }
 
-// Resumed returns how many questions a stopped run had asked.
+// Resumed returns the number of questions that a stopped run had asked.
 func (r *Run) Resumed() int { return r.resumed }
 
-// Ask asks the questions that are left and returns the sums of all. c watches the model, whose keys
-// are paths. progress is called with how many of those that were left are done. An error names the
-// question, unless it is ctx's, c's or the state's; what was summed until then is saved.
+// Ask asks the remaining questions and returns the sums of all. c watches the model, whose keys are
+// paths. progress is called with the number of remaining questions that are done, and of all of
+// them. An error names the question, unless it is from ctx, c or the state; the sums so far are
+// saved.
 func (r *Run) Ask(ctx context.Context, model *runner.ImageCache, c Collector, progress func(done, total int64)) (
 	*quant.Imatrix, error) {
 	err := r.askAll(ctx, model, c, progress)
@@ -100,6 +102,7 @@ func (r *Run) Ask(ctx context.Context, model *runner.ImageCache, c Collector, pr
 	return r.sums, err
 }
 
+// askAll asks the remaining questions and saves the state after every SaveEvery of them.
 func (r *Run) askAll(ctx context.Context, model *runner.ImageCache, c Collector,
 	progress func(done, total int64)) error {
 	for left := len(r.Questions) - r.resumed; ; {
@@ -138,7 +141,7 @@ func (r *Run) next(ctx context.Context, model *runner.ImageCache, c Collector) e
 	return err
 }
 
-// ask asks one question, giving the model its answer if it is known.
+// ask asks the question q, forcing its answer if it has a suffix.
 func (r *Run) ask(ctx context.Context, q *eval.Question, model *runner.ImageCache, c Collector) error {
 	embeddings, err := r.encode(ctx, q, model, c)
 	if err != nil {
@@ -156,8 +159,8 @@ func (r *Run) ask(ctx context.Context, q *eval.Question, model *runner.ImageCach
 	return err
 }
 
-// encode returns the embeddings of the question's image. The first image of a run that goes on may
-// be one that was summed before it stopped: its sums are not taken again.
+// encode returns the embeddings of the image of q. The first image of a resumed run may be one
+// whose sums are in the state: they are not collected again.
 func (r *Run) encode(ctx context.Context, q *eval.Question, model *runner.ImageCache, c Collector) ([]float32, error) {
 	n := r.sums.Chunks
 	c.Pause(n > 0 && r.Questions[n-1].Path == q.Path)
@@ -176,8 +179,8 @@ func (r *Run) save() error {
 	return atomicfile.WriteFile(r.State, b, true)
 }
 
-// Forget removes the state, when what was summed is kept elsewhere.
-func (r *Run) Forget() error {
+// RemoveState removes the state file, if there is one, once the sums are saved elsewhere.
+func (r *Run) RemoveState() error {
 	if err := os.Remove(r.State); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

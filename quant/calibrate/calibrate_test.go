@@ -20,8 +20,8 @@ import (
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// model is a toy and its own collector: the vision matrix sees an image as a row of its number, the
-// text matrix a row for each call of the decoder.
+// model is a toy model and its own collector: the vision matrix gets, for each image, a row with
+// its number, the text matrix a row for each call of the decoder.
 type model struct {
 	*workertest.Model
 	vision []float64
@@ -79,7 +79,7 @@ func (m *model) cache() *runner.ImageCache {
 	}
 }
 
-// options asks about the images 1, 1, 2, 2 and 3; every second question has an answer.
+// options returns questions about the images 1, 1, 2, 2 and 3; every second question has an answer.
 func options(t *testing.T) Options {
 	o := Options{Dataset: "q.jsonl", MaxTokens: 4, ID: "run", State: filepath.Join(t.TempDir(), "state"), SaveEvery: 2}
 	for i, image := range []string{"1", "1", "2", "2", "3"} {
@@ -107,8 +107,8 @@ func TestAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Three images are seen once each. A question takes a row for the prefix and one for each token
-	// but the last: of four that the model chooses, or of "xy" and EOS.
+	// Three images are encoded once each. A question takes a row for the prefix and one for each
+	// token but the last: of four that the model chooses, or of "xy" and EOS.
 	want := &quant.Imatrix{Datasets: []string{"q.jsonl"}, Chunks: 5, Squares: []ggml.SumSquares{
 		{Name: "t", Rows: 18, Sums: []float64{18, 5}},
 		{Name: "v", Rows: 3, Sums: []float64{1./3 + 2./3 + 3./3}},
@@ -122,8 +122,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// Whenever a run stops, the next one asks what is left, does not see the image again that the last
-// question was about, and comes to the same.
+// TestResumes checks that, wherever a run stops, the next one asks the remaining questions, does
+// not collect an image a second time, and returns the same sums.
 func TestResumes(t *testing.T) {
 	_, want, err := ask(options(t), &model{})
 	if err != nil {
@@ -140,9 +140,9 @@ func TestResumes(t *testing.T) {
 				return nil
 			}}
 			_, _, err := ask(o, first)
-			if place := fmt.Sprintf("q.jsonl: line %d: ", stop); !errors.Is(err, broken) ||
-				!strings.HasPrefix(err.Error(), place) {
-				t.Fatalf("%v, want %s", err, place)
+			if line := fmt.Sprintf("q.jsonl: line %d: ", stop); !errors.Is(err, broken) ||
+				!strings.HasPrefix(err.Error(), line) {
+				t.Fatalf("%v, want %s", err, line)
 			}
 			second := &model{}
 			r, have, err := ask(o, second)
@@ -152,14 +152,14 @@ func TestResumes(t *testing.T) {
 			if d := cmp.Diff(want, have); d != "" || r.Resumed() != stop-1 || second.n != 5-(stop-1) {
 				t.Errorf("%d resumed, %d asked (-want +got)\n%s", r.Resumed(), second.n, d)
 			}
-			if err := errors.Join(r.Forget(), r.Forget()); err != nil {
+			if err := errors.Join(r.RemoveState(), r.RemoveState()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// The state is saved after as many questions as asked for, but not after the last.
+// TestSaves checks that the state is saved after every SaveEvery questions, but not after the last.
 func TestSaves(t *testing.T) {
 	o := options(t)
 	o.SaveEvery = 1
@@ -223,7 +223,7 @@ func TestBeginRefuses(t *testing.T) {
 		{"another run, forced", func(o *Options) error { o.ID, o.Force = "other", true; return nil }, ""},
 		{"fewer questions", func(o *Options) error { o.Questions = o.Questions[:2]; return nil },
 			"3 questions were asked, there are 2"},
-		{"no GGUF file", func(o *Options) error { return os.WriteFile(o.State, []byte("words"), 0o600) }, "state"},
+		{"not a GGUF file", func(o *Options) error { return os.WriteFile(o.State, []byte("words"), 0o600) }, "state"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := left(t)

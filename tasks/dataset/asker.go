@@ -1,6 +1,6 @@
 package dataset
 
-// This file: the prompts, asked about one image.
+// This file: asking the prompts about one image.
 
 import (
 	"context"
@@ -11,16 +11,17 @@ import (
 
 // Asker asks a model the same prompts about each image.
 type Asker struct {
-	Encoded int // images that the model has seen
+	Encoded int // images that the vision model encoded
 
 	runner    *runner.Runner
 	prompts   []tasks.Prompt
-	grammars  []*tasks.Grammar // of each prompt; nil: any form
+	grammars  []*tasks.Grammar // one for each prompt; nil: the answer is not constrained
 	maxTokens int
 }
 
-// NewAsker returns an Asker of r. maxTokens bounds each answer. With strict the answers to prompts
-// that ask for boxes have no other form than that; an error says why they cannot.
+// NewAsker returns an Asker that asks prompts of r. maxTokens bounds each answer. With strict the
+// answers to prompts that ask for boxes are constrained to boxes with the requested labels; it
+// fails if they cannot be.
 func NewAsker(r *runner.Runner, prompts []tasks.Prompt, maxTokens int, strict bool) (*Asker, error) {
 	a := &Asker{runner: r, prompts: prompts, grammars: make([]*tasks.Grammar, len(prompts)), maxTokens: maxTokens}
 	for i, p := range prompts {
@@ -35,7 +36,8 @@ func NewAsker(r *runner.Runner, prompts []tasks.Prompt, maxTokens int, strict bo
 	return a, nil
 }
 
-// Answer asks all prompts about an image, which the vision model sees once.
+// Answer asks all prompts about the image p, which is encoded once. It returns an answer to each,
+// in their order.
 func (a *Asker) Answer(ctx context.Context, p Prepared) (all []Answer, err error) {
 	embeddings, _, err := a.runner.Encode(ctx, p.Pixels)
 	if err != nil {
@@ -56,7 +58,7 @@ func (a *Asker) Answer(ctx context.Context, p Prepared) (all []Answer, err error
 	return all, nil
 }
 
-// NewAnswer returns the answer r to prompt, with the scores of its objects.
+// NewAnswer returns the answer to prompt that r holds, with the scores of its objects.
 func NewAnswer(prompt string, r *runner.Result) Answer {
 	a := Answer{Prompt: prompt, Text: r.Text, Tokens: len(r.Steps)}
 	found, _ := tasks.ParseDetections(r.Text)

@@ -11,7 +11,7 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// All prompts are asked about an image, which is encoded once.
+// TestAsker checks that all prompts are asked about an image, which is encoded once.
 func TestAsker(t *testing.T) {
 	toy := workertest.New()
 	prompts := []tasks.Prompt{tasks.Parse("caption en"), tasks.Parse("detect cat")}
@@ -40,8 +40,8 @@ func TestAsker(t *testing.T) {
 	}
 }
 
-// With strict the labels of an answer about objects are those asked for; answers to other prompts
-// are as they were. An answer that is too short for an object is refused.
+// TestAskerStrict checks that with strict the labels of boxes are the requested ones, that answers
+// to other prompts are unchanged, and that answers too short for an object are refused.
 func TestAskerStrict(t *testing.T) {
 	toy := workertest.New()
 	detect, err := tasks.Find("detect").Prompt("", "", "cat")
@@ -62,8 +62,8 @@ func TestAskerStrict(t *testing.T) {
 	if have[0].Text != "808080 caption en" || !strings.HasSuffix(have[1].Text, "> cat") {
 		t.Errorf("%+v", have)
 	}
-	if _, err := NewAsker(toy.Runner(), prompts, 2, true); err == nil || !strings.Contains(err.Error(),
-		"an object may take") {
+	_, err = NewAsker(toy.Runner(), prompts, 2, true)
+	if err == nil || !strings.Contains(err.Error(), "an object may take") {
 		t.Errorf("2 tokens: %v", err)
 	}
 }

@@ -2,8 +2,8 @@ package dataset
 
 // This file: COCO's object detection and segmentation in one JSON file (cocodataset.org, Data
 // format). Images and categories are numbered from 1. An object has its box as x, y, width, height
-// in pixels, its mask as one polygon that holes and parts are joined to, and, beyond the standard,
-// its score: the annotations are also what pycocotools takes as results.
+// in pixels, its mask as one polygon that joins all parts and holes, and, beyond the standard, its
+// score: pycocotools also reads the annotations as results.
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ type cocoCategory struct {
 	Supercategory string `json:"supercategory"`
 }
 
-// cocoWriter keeps images and annotations apart until the end.
+// cocoWriter spools images and annotations separately until the end.
 type cocoWriter struct {
 	e                   *Export
 	path                string
@@ -62,8 +62,12 @@ func (w *cocoWriter) add(img *labelledImage) error {
 	}
 	for _, o := range img.objects() {
 		w.n++
-		a := cocoAnnotation{ID: w.n, ImageID: img.id, CategoryID: o.class + 1, Area: round3(o.area), Segmentation: [][]int{}, Score: o.Score.Score}
-		a.BBox = [4]float64{round3(o.XYXY[0]), round3(o.XYXY[1]), round3(o.XYXY[2] - o.XYXY[0]), round3(o.XYXY[3] - o.XYXY[1])}
+		a := cocoAnnotation{
+			ID: w.n, ImageID: img.id, CategoryID: o.class + 1, Area: round3(o.area), Segmentation: [][]int{},
+			Score: o.Score.Score,
+		}
+		x0, y0, x1, y1 := o.XYXY[0], o.XYXY[1], o.XYXY[2], o.XYXY[3]
+		a.BBox = [4]float64{round3(x0), round3(y0), round3(x1 - x0), round3(y1 - y0)}
 		if outline := o.outline(); outline != nil {
 			flat := make([]int, 0, 2*len(outline))
 			for _, c := range outline {
@@ -88,9 +92,9 @@ func (w *cocoWriter) end() error {
 	if err != nil {
 		return err
 	}
-	return w.e.write(w.path,
-		part{text: `{"info":{"description":"labelled by pali"},"licenses":[],"categories":` + string(b) + `,"images":[`}, part{spool: w.images},
-		part{text: "],\"annotations\":["}, part{spool: w.annotations}, part{text: "]}\n"})
+	head := `{"info":{"description":"labelled by pali"},"licenses":[],"categories":` + string(b) + `,"images":[`
+	return w.e.write(w.path, part{text: head}, part{spool: w.images}, part{text: `],"annotations":[`},
+		part{spool: w.annotations}, part{text: "]}\n"})
 }
 
 func (w *cocoWriter) abort() {
@@ -98,7 +102,8 @@ func (w *cocoWriter) abort() {
 	w.annotations.close()
 }
 
-// element writes a value of a JSON list, on a line of its own.
+// element writes v to s as an element of a JSON array, on a line of its own. first says whether it
+// is the first one.
 func element(s *spool, first bool, v any) error {
 	b, err := compact(v)
 	if err != nil {
@@ -113,7 +118,7 @@ func element(s *spool, first bool, v any) error {
 	return err
 }
 
-// compact writes a value as JSON without escaping < and >, and without a newline.
+// compact returns v as JSON without escaping < and >, and without a newline.
 func compact(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -122,6 +127,5 @@ func compact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// round3 rounds to a thousandth of a pixel: a bin is never finer in an image of more than one
-// pixel.
+// round3 rounds x to a thousandth of a pixel: no bin is smaller in an image of more than one pixel.
 func round3(x float64) float64 { return math.Round(x*1000) / 1000 }

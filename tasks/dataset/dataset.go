@@ -1,16 +1,17 @@
-// Package dataset labels many images and writes the files that other programs read: COCO, YOLO,
-// Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
+// Package dataset labels many images and writes the labels in the formats that other programs read:
+// COCO, YOLO, Pascal VOC, LabelMe, CSV, JSONL, mask PNGs.
 //
 // Before it: folders and lists of images, and a model to ask (package runner). After it: a folder
 // of files.
 //
 //	FindSources ──▶ Source ──Labeller──▶ pixels ──Asker──▶ Record ──▶ Journal ──Export──▶ files
-//	                  (the next ones meanwhile)  (one at a time)  (synced meanwhile)
+//	                  (n ahead, in parallel)     (one at a time)  (in parallel)
 //
-// The journal keeps what the model said, by the contents of each image's file; whatever else the
-// files need is made of that, each time again: a stopped run goes on, and a complete one is
-// exported again, in other formats or with another least score, without the model. This file: the
-// journal.
+// The journal keeps the model's answers by the digest of each image's file, and the exported files
+// are made from it alone: a stopped run can be resumed, and a complete one can be exported again,
+// in other formats or with another minimum score, without the model.
+//
+// This file: the journal.
 package dataset
 
 import (
@@ -25,47 +26,47 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
-// Digest is the SHA-256 of an image's file. The zero Digest is of none.
+// Digest is the SHA-256 of an image's file. The zero Digest stands for no file.
 type Digest [sha256.Size]byte
 
-// MarshalText writes the sum in hexadecimal.
-func (s Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, s[:]), nil }
+// MarshalText writes the digest in hexadecimal.
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
 
 // UnmarshalText reads what MarshalText writes.
-func (s *Digest) UnmarshalText(b []byte) error {
-	if len(b) != 2*len(s) {
-		return fmt.Errorf("a SHA-256 of %d characters", len(b))
+func (d *Digest) UnmarshalText(b []byte) error {
+	if len(b) != 2*len(d) {
+		return fmt.Errorf("a SHA-256 of %d characters, want %d", len(b), 2*len(d))
 	}
-	_, err := hex.Decode(s[:], b)
+	_, err := hex.Decode(d[:], b)
 	return err
 }
 
 // Record is an image with the model's answers: a line of the journal.
 type Record struct {
-	Run     string   `json:"run"`    // Options that give other answers give another run
-	Sum     Digest   `json:"sha256"` // of the image's file
-	Image   string   `json:"image"`  // the name it had
-	Width   int      `json:"width"`  // of the image as it is seen, in pixels
+	Run     string   `json:"run"`    // differs for runs with options that give other answers
+	Digest  Digest   `json:"sha256"` // of the image's file
+	Image   string   `json:"image"`  // Source.Name
+	Width   int      `json:"width"`  // of the upright image, in pixels
 	Height  int      `json:"height"`
 	Answers []Answer `json:"answers"` // one for each prompt
 }
 
-// Answer is what the model said to one prompt.
+// Answer is the model's answer to one prompt.
 type Answer struct {
 	Prompt string `json:"prompt"`
 	Text   string `json:"text"`
-	Tokens int    `json:"tokens"` // with the end token where it came
-	// of the objects that tasks.ParseDetections finds in the text, in that order
+	Tokens int    `json:"tokens"` // with the end token if there is one
+	// of the objects that tasks.ParseDetections finds in Text, in that order
 	Scores []tasks.Score `json:"scores,omitempty"`
 }
 
-// maxPixels bounds an image of a journal's row: whoever wrote the row had it in memory.
+// maxPixels bounds the image of a record: the program that wrote the record had it in memory.
 const maxPixels = 1 << 28
 
-// ErrOtherRun is a row of a journal that another run wrote.
-var ErrOtherRun = errors.New("made with another model, other prompts or other flags")
+// ErrOtherRun reports a record of another run.
+var ErrOtherRun = errors.New("made with another model, other prompts or other options")
 
-// check refuses a row that no labeller wrote.
+// check refuses a record that is not of this run, or that a Labeller cannot have written.
 func (r *Record) check(run string) error {
 	switch {
 	case r.Run != run:
@@ -81,53 +82,53 @@ func (r *Record) check(run string) error {
 	return nil
 }
 
-// Journal holds the rows of a run. It is safe for concurrent use.
+// Journal holds the records of a run. It is safe for concurrent use.
 type Journal struct {
 	run string
 	mu  sync.Mutex
 	f   *journal.File
-	at  map[Digest]int64
+	at  map[Digest]int64 // position of each image's record in the file
 }
 
-// OpenJournal opens or makes the journal at path, whose rows must all be of this run. Of o Begins
-// is set here.
+// OpenJournal opens or creates the journal at path. It fails with ErrOtherRun if a record is not of
+// this run. It sets o.Begins itself.
 func OpenJournal(path, run string, o journal.Options) (*Journal, error) {
 	j := &Journal{run: run, at: map[Digest]int64{}}
 	o.Begins = `{"run":"`
 	f, err := journal.Open(path, o, func(at int64, line []byte) error {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
-			return fmt.Errorf("not a row of labels: %w", err)
+			return fmt.Errorf("not a record of labels: %w", err)
 		}
-		j.at[r.Sum] = at
+		j.at[r.Digest] = at
 		return r.check(run)
 	})
 	j.f = f
 	return j, err
 }
 
-// Len returns the number of images.
+// Len returns the number of images that have a record.
 func (j *Journal) Len() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.at)
 }
 
-// Has reports whether there is a row for the image.
-func (j *Journal) Has(s Digest) bool {
+// Has reports whether there is a record of the image with the digest d.
+func (j *Journal) Has(d Digest) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, ok := j.at[s]
+	_, ok := j.at[d]
 	return ok
 }
 
-// Row reads the row of an image.
-func (j *Journal) Row(s Digest) (r Record, err error) {
+// Record reads the record of the image with the digest d.
+func (j *Journal) Record(d Digest) (r Record, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	at, ok := j.at[s]
+	at, ok := j.at[d]
 	if !ok {
-		return r, fmt.Errorf("no row for the image %x", s)
+		return r, fmt.Errorf("no record of the image %x", d)
 	}
 	if err := j.f.Read(at, &r); err != nil {
 		return r, err
@@ -135,18 +136,18 @@ func (j *Journal) Row(s Digest) (r Record, err error) {
 	return r, r.check(j.run)
 }
 
-// Add appends rows and syncs the file.
-func (j *Journal) Add(rows ...Record) error {
+// Add sets Run of the records to the journal's, appends them and syncs the file.
+func (j *Journal) Add(records ...Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var lines []any
-	for i := range rows {
-		rows[i].Run = j.run
-		lines = append(lines, rows[i])
+	for i := range records {
+		records[i].Run = j.run
+		lines = append(lines, records[i])
 	}
 	at, err := j.f.Add(lines...)
 	for i := range at {
-		j.at[rows[i].Sum] = at[i]
+		j.at[records[i].Digest] = at[i]
 	}
 	return err
 }

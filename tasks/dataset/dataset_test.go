@@ -1,7 +1,7 @@
 package dataset_test
 
-// This file: what the other tests label with: images of every name, a model that answers by the
-// image's contents, and a run of it all.
+// This file: helpers of the other tests: images of many names, a model that answers by the image's
+// contents, and a run of all steps.
 
 import (
 	"context"
@@ -27,13 +27,13 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// names are those of images: two of one name in two folders, two that differ in their ending, and
-// what people and programs put into names.
+// names are those of the images: the same name in several folders, names that differ only in the
+// extension, and unusual characters.
 var names = []string{"a.png", "one/a.png", "two/a.png", "two/a.PNG", "with blanks.png", "🐱 猫.png", "line\nbreak.png",
 	"comma, \"quote\" & <tag>.png", "no ending", ".hidden", "c.tar.png"}
 
-// write makes an image of these sides, another for each seed.
-func write(t testing.TB, path string, width, height int, seed uint64) {
+// writeImage writes an image of width x height to path; its pixels depend on seed.
+func writeImage(t testing.TB, path string, width, height int, seed uint64) {
 	t.Helper()
 	m := image.NewGray(image.Rect(0, 0, width, height))
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -54,18 +54,18 @@ func write(t testing.TB, path string, width, height int, seed uint64) {
 	}
 }
 
-// images makes one for each name in a folder.
-func pictures(t testing.TB, folder string) (all []dataset.Source) {
+// writeImages writes an image to folder for each of names.
+func writeImages(t testing.TB, folder string) (all []dataset.Source) {
 	t.Helper()
 	for i, name := range names {
 		path := filepath.Join(folder, filepath.FromSlash(name))
-		write(t, path, 10+7*i, 90-6*i, uint64(i))
+		writeImage(t, path, 10+7*i, 90-6*i, uint64(i))
 		all = append(all, dataset.Source{Name: name, Path: path})
 	}
 	return all
 }
 
-// maskFile makes the demo's in a folder.
+// maskFile writes the demo's mask file to folder and returns its path.
 func maskFile(t testing.TB, folder string) string {
 	t.Helper()
 	src, err := npz.Open("../../testdata/demo/masks.npz")
@@ -80,6 +80,7 @@ func maskFile(t testing.TB, folder string) string {
 	return path
 }
 
+// decoder returns the demo's mask decoder.
 func decoder(t testing.TB) *masks.Decoder {
 	t.Helper()
 	d, err := masks.Open(maskFile(t, t.TempDir()))
@@ -89,9 +90,10 @@ func decoder(t testing.TB) *masks.Decoder {
 	return d
 }
 
+// prompts are asked about each image.
 var prompts = []string{"detect cat ; person's hat", "segment A/C unit (white)", "caption en"}
 
-// parsed are the prompts with their parts.
+// parsed returns prompts, parsed.
 func parsed() (all []tasks.Prompt) {
 	for _, text := range prompts {
 		all = append(all, tasks.Parse(text))
@@ -99,13 +101,13 @@ func parsed() (all []tasks.Prompt) {
 	return all
 }
 
-// answers are those of a model that says what the image's sum says: no objects to some, several to
-// others, parts that are none, no labels.
-func answers(sum dataset.Digest) (all []dataset.Answer) {
-	r := rand.New(rand.NewPCG(uint64(sum[0])<<8|uint64(sum[1]), 1))
+// answers returns answers that depend on the image's digest: with no objects, with several, with
+// parts that are not objects, without labels.
+func answers(digest dataset.Digest) (all []dataset.Answer) {
+	r := rand.New(rand.NewPCG(uint64(digest[0])<<8|uint64(digest[1]), 1))
 	box := func() string {
 		y, x := r.IntN(600), r.IntN(600)
-		return pieces("loc", 4, y, x, y+r.IntN(400), x+r.IntN(400))
+		return tokens("loc", 4, y, x, y+r.IntN(400), x+r.IntN(400))
 	}
 	var cats []string
 	for range r.IntN(4) {
@@ -115,42 +117,42 @@ func answers(sum dataset.Digest) (all []dataset.Answer) {
 	for range masks.PerMask {
 		codes = append(codes, r.IntN(masks.Codes))
 	}
-	segment := box() + pieces("seg", 3, codes...)
+	segment := box() + tokens("seg", 3, codes...)
 	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment,
 		"an image, of \"things\"\nin two lines"} {
 		out := &runner.Result{Text: text}
-		for _, piece := range strings.SplitAfter(text, ">") {
-			out.Steps = append(out.Steps, runner.Step{Text: piece, Logprob: -r.Float64(), BinProb: r.Float64()})
+		for _, token := range strings.SplitAfter(text, ">") {
+			out.Steps = append(out.Steps, runner.Step{Text: token, Logprob: -r.Float64(), BinProb: r.Float64()})
 		}
 		all = append(all, dataset.NewAnswer(prompts[i], out))
 	}
 	return all
 }
 
-// pieces writes numbers as locations or codes.
-func pieces(name string, digits int, numbers ...int) (text string) {
+// tokens returns numbers as location or segmentation tokens.
+func tokens(name string, digits int, numbers ...int) (text string) {
 	for _, n := range numbers {
 		text += fmt.Sprintf("<%s%0*d>", name, digits, n)
 	}
 	return text
 }
 
-// labelling is a run: what of it is not the same in all tests.
+// labelling is a run: what differs between the tests.
 type labelling struct {
-	out     string
-	formats []string
-	sources []dataset.Source
-	decoder *masks.Decoder
-	fs      atomicfile.FS
-	least   float64
-	name    string               // of the run
-	n       int                  // images asked about
-	asked   func(n int) error    // called with n
-	said    func(dataset.Source) // called with bad images
-	outcome *dataset.Outcome
+	out      string
+	formats  []string
+	sources  []dataset.Source
+	decoder  *masks.Decoder
+	fs       atomicfile.FS
+	minScore float64
+	name     string               // of the run
+	n        int                  // images that the model was asked about
+	asked    func(n int) error    // called with n
+	onError  func(dataset.Source) // called with bad images
+	outcome  *dataset.Outcome
 }
 
-// Answer is the model of the tests: it says what the image's sum says.
+// Answer is the model of the tests: its answers depend on the digest of p.
 func (l *labelling) Answer(_ context.Context, p dataset.Prepared) ([]dataset.Answer, error) {
 	if len(p.Pixels) != 3*side*side {
 		return nil, fmt.Errorf("%d pixel values", len(p.Pixels))
@@ -161,16 +163,18 @@ func (l *labelling) Answer(_ context.Context, p dataset.Prepared) ([]dataset.Ans
 			return nil, err
 		}
 	}
-	return answers(p.Sum), nil
+	return answers(p.Digest), nil
 }
 
-// side is that of the pixels that the model of the tests sees.
+// side is that of the input of the model of the tests, in pixels.
 const side = 2
 
 // run labels and exports.
 func (l *labelling) run() (*dataset.Summary, error) {
-	x := dataset.Export{Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.least, Divisor: tasks.LocDivisor,
-		Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {}}
+	x := dataset.Export{
+		Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.minScore, Divisor: tasks.LocDivisor,
+		Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {},
+	}
 	path := filepath.Join(l.out, dataset.JournalName)
 	_, missing := os.Stat(path)
 	if err := x.Check(l.sources, missing != nil); err != nil {
@@ -186,8 +190,8 @@ func (l *labelling) run() (*dataset.Summary, error) {
 		Journal: j, Limits: imageproc.DefaultLimits, Side: side, Resize: imageproc.Antialias, Lookahead: 3,
 		Open: func() (dataset.Model, error) { return l, nil },
 		OnError: func(s dataset.Source, err error) {
-			if l.said != nil {
-				l.said(s)
+			if l.onError != nil {
+				l.onError(s)
 			}
 		},
 		Progress: func(int64, int64) {},
@@ -196,5 +200,5 @@ func (l *labelling) run() (*dataset.Summary, error) {
 		return nil, err
 	}
 	x.Journal = j
-	return x.Run(context.Background(), l.sources, l.outcome.Sums)
+	return x.Run(context.Background(), l.sources, l.outcome.Digests)
 }

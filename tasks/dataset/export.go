@@ -1,6 +1,6 @@
 package dataset
 
-// This file: from the journal to files.
+// This file: writing the files from the journal.
 
 import (
 	"context"
@@ -18,32 +18,32 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// JournalName is the journal's file in the folder.
+// JournalName is the name of the journal's file in the output folder.
 const JournalName = "journal.jsonl"
 
-// Export writes a journal's rows in formats.
+// Export writes the records of a journal in several formats.
 type Export struct {
-	Out       string         // the folder
-	Formats   []string       // of FormatNames
-	Prompts   []tasks.Prompt // what they ask for are the first classes
-	MinScore  float64        // objects with a lower score are left out, and so are those without any area
-	Divisor   float64        // of bins: tasks.LocDivisor, or 1024
+	Out       string         // output folder
+	Formats   []string       // some of FormatNames
+	Prompts   []tasks.Prompt // their labels are the first classes
+	MinScore  float64        // objects with a lower score are dropped, and so are those with an empty box
+	Divisor   float64        // of the bins: tasks.LocDivisor, or 1024
 	Decoder   *masks.Decoder // nil: no masks
 	Journal   *Journal
-	FS        atomicfile.FS // nil: the real one
-	Lookahead int           // for how many images masks may be drawn at once; 0: one more than processors
-	Progress  func(done, total int64)
+	FS        atomicfile.FS           // nil: the real one
+	Lookahead int                     // images whose masks may be drawn at once; 0: one more than there are processors
+	Progress  func(done, total int64) // called after each image
 
 	classes []string
 	class   map[string]int
 }
 
-// Summary says what was written.
+// Summary describes what was written.
 type Summary struct {
-	Files    []string `json:"files"` // paths; a folder for a format with a file for each image
+	Files    []string `json:"files"` // paths; the folder of a format with a file for each image
 	Images   int      `json:"pictures"`
 	Objects  int      `json:"objects"`
-	Dropped  int      `json:"left_out"` // objects with too low a score, or without any area
+	Dropped  int      `json:"left_out"` // objects with too low a score or an empty box
 	Unparsed int      `json:"unparsed"` // parts of answers that are not objects
 	Classes  []string `json:"classes"`
 }
@@ -51,20 +51,20 @@ type Summary struct {
 // writer writes one format. Either end or abort is called last.
 type writer interface {
 	add(img *labelledImage) error
-	end() error
+	end() error // commits the file
 	abort()
 }
 
-// format is a kind of files.
+// format is an output format.
 type format struct {
 	name string
 	path string // of its file, or of its folder, in Export.Out
-	// the files of an image in the folder; nil where there is one file for all
+	// returns the files of an image in the folder; nil for a format with one file for all images
 	each func(img *labelledImage, s Source) []string
 	more []string // other files in the folder
-	// whether who reads the folder would take a file for one of an image
+	// reports whether a program that reads the folder would take a file for one of an image
 	reads func(name string) bool
-	masks bool // needs masks
+	masks bool // requires masks
 	open  func(e *Export, path string) (writer, error)
 }
 
@@ -81,17 +81,17 @@ var formats = []format{
 		masks: true, open: openMasks},
 }
 
-// named names an image's one file.
+// named returns a function that returns the one file of an image: its base name and ext.
 func named(ext string) func(*labelledImage, Source) []string {
 	return func(img *labelledImage, _ Source) []string { return []string{img.baseName + ext} }
 }
 
-// endsWith tells files by their ending.
+// endsWith returns a function that reports whether a name ends with ext.
 func endsWith(ext string) func(string) bool {
 	return func(name string) bool { return strings.HasSuffix(name, ext) }
 }
 
-// FormatNames lists the formats.
+// FormatNames returns the names of all formats.
 func FormatNames() (all []string) {
 	for _, f := range formats {
 		all = append(all, f.name)
@@ -99,12 +99,12 @@ func FormatNames() (all []string) {
 	return all
 }
 
-// NeedsMasks reports whether a format is of masks alone.
+// NeedsMasks reports whether the format with this name requires masks.
 func NeedsMasks(name string) bool {
 	return slices.ContainsFunc(formats, func(f format) bool { return f.name == name && f.masks })
 }
 
-// wanted lists the formats that are asked for.
+// wanted returns the formats that e.Formats names.
 func (e *Export) wanted() (all []format) {
 	for _, f := range formats {
 		if slices.Contains(e.Formats, f.name) {
@@ -114,9 +114,9 @@ func (e *Export) wanted() (all []format) {
 	return all
 }
 
-// Check refuses what is in the folder already: with fresh all that would be replaced, and always
-// files of single images that are none of these, which whoever reads the folder would take for
-// labels too.
+// Check refuses an output folder with files of images that are not in sources, since programs that
+// read the folder would take them for labels too. With fresh it also refuses files that would be
+// replaced, with an atomicfile.ExistsError.
 func (e *Export) Check(sources []Source, fresh bool) error {
 	names := baseNames(sources)
 	for _, f := range e.wanted() {
@@ -150,8 +150,8 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 	return nil
 }
 
-// checkFolder refuses a folder with files of images that are not ours, and with fresh also with
-// ours. Others may have put other files there.
+// checkFolder refuses a folder with files of images that are not in ours, and with fresh also one
+// with files in ours. Any other file may be there.
 func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) error {
 	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -175,12 +175,12 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 	})
 }
 
-// Run writes the files. sums are those of the sources, as Labeller.Run returns them; a source with
-// the zero Sum is left out.
-func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Summary, error) {
+// Run writes the files. digests has one for each of sources, as Labeller.Run returns them; a source
+// with the zero Digest is left out.
+func (e *Export) Run(ctx context.Context, sources []Source, digests []Digest) (*Summary, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all := listImages(sources, sums)
+	all := listImages(sources, digests)
 	s, err := e.count(all)
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Sum
 			w.abort()
 		}
 	}()
-	if err := e.removeStale(sources, sums); err != nil {
+	if err := e.removeStale(sources, digests); err != nil {
 		return nil, err
 	}
 	if err := e.each(ctx, all, writers); err != nil {
@@ -210,18 +210,19 @@ func (e *Export) Run(ctx context.Context, sources []Source, sums []Digest) (*Sum
 	return s, nil
 }
 
-// listImages lists the sources that are not left out.
-func listImages(sources []Source, sums []Digest) (all []*labelledImage) {
+// listImages returns the sources that are not left out.
+func listImages(sources []Source, digests []Digest) (all []*labelledImage) {
 	names := baseNames(sources)
 	for i, s := range sources {
-		if sums[i] != (Digest{}) {
-			all = append(all, &labelledImage{Source: s, sum: sums[i], id: len(all) + 1, baseName: names[i]})
+		if digests[i] != (Digest{}) {
+			all = append(all, &labelledImage{Source: s, digest: digests[i], id: len(all) + 1, baseName: names[i]})
 		}
 	}
 	return all
 }
 
-// count finds the classes, in the order in which they are asked for and then seen, and counts.
+// count sets the classes, first those of the prompts and then those of the answers in their order,
+// and counts the objects.
 func (e *Export) count(all []*labelledImage) (*Summary, error) {
 	e.classes, e.class = nil, map[string]int{}
 	add := func(label string) {
@@ -234,8 +235,8 @@ func (e *Export) count(all []*labelledImage) (*Summary, error) {
 		add(c)
 	}
 	s := &Summary{Images: len(all), Files: []string{}}
-	for _, p := range all {
-		r, err := e.Journal.Row(p.sum)
+	for _, img := range all {
+		r, err := e.Journal.Record(img.digest)
 		if err != nil {
 			return nil, err
 		}
@@ -252,7 +253,7 @@ func (e *Export) count(all []*labelledImage) (*Summary, error) {
 	return s, nil
 }
 
-// open begins all formats.
+// open begins all formats and adds their paths to s.
 func (e *Export) open(s *Summary) (writers []writer, err error) {
 	for _, f := range e.wanted() {
 		path := filepath.Join(e.Out, f.path)
@@ -268,12 +269,12 @@ func (e *Export) open(s *Summary) (writers []writer, err error) {
 	return writers, nil
 }
 
-// removeStale removes the files of images that are left out now and were not before.
-func (e *Export) removeStale(sources []Source, sums []Digest) error {
+// removeStale removes files that an earlier run wrote of images that are now left out.
+func (e *Export) removeStale(sources []Source, digests []Digest) error {
 	names := baseNames(sources)
 	for _, f := range e.wanted() {
 		for i, s := range sources {
-			if f.each == nil || sums[i] != (Digest{}) {
+			if f.each == nil || digests[i] != (Digest{}) {
 				continue
 			}
 			for _, name := range f.each(&labelledImage{baseName: names[i]}, s) {
@@ -286,11 +287,11 @@ func (e *Export) removeStale(sources []Source, sums []Digest) error {
 	return nil
 }
 
-// each reads the images' rows, draws their masks, the next ones meanwhile, and gives them to the
-// formats in order.
+// each reads the images' records and draws their masks, several images in parallel, and gives the
+// images to writers in order.
 func (e *Export) each(ctx context.Context, all []*labelledImage, writers []writer) error {
 	type drawn struct {
-		p   *labelledImage
+		img *labelledImage
 		err error
 	}
 	done, ahead := 0, e.Lookahead
@@ -298,15 +299,15 @@ func (e *Export) each(ctx context.Context, all []*labelledImage, writers []write
 		ahead = runtime.GOMAXPROCS(0) + 1
 	}
 	for waiting := range inOrder(ctx, len(all), ahead, func(i int) drawn {
-		p := *all[i]
-		return drawn{&p, e.fill(&p)}
+		img := *all[i]
+		return drawn{&img, e.fill(&img)}
 	}) {
 		d := <-waiting
 		if d.err != nil {
 			return d.err
 		}
 		for _, w := range writers {
-			if err := w.add(d.p); err != nil {
+			if err := w.add(d.img); err != nil {
 				return err
 			}
 		}
@@ -316,9 +317,9 @@ func (e *Export) each(ctx context.Context, all []*labelledImage, writers []write
 	return ctx.Err()
 }
 
-// fill reads an image's row and draws its masks.
+// fill reads the record of img and draws its masks.
 func (e *Export) fill(img *labelledImage) error {
-	r, err := e.Journal.Row(img.sum)
+	r, err := e.Journal.Record(img.digest)
 	if err != nil {
 		return err
 	}

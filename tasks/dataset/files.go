@@ -1,6 +1,6 @@
 package dataset
 
-// This file: files that are there whole or not at all.
+// This file: writing files whole or not at all.
 
 import (
 	"bufio"
@@ -15,19 +15,20 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 )
 
-// spool keeps what will be a part of a file until the size of that is known. It lies on the disk,
-// without a name where the system allows that.
+// spool holds a part of a file until the size of the file is known. It is a temporary file, without
+// a name where the system allows that.
 type spool struct {
 	*bufio.Writer
 	f *os.File
 }
 
+// newSpool makes a spool in folder.
 func newSpool(folder string) (*spool, error) {
 	f, err := os.CreateTemp(folder, ".spool-*")
 	if err != nil {
 		return nil, err
 	}
-	os.Remove(f.Name()) // Windows keeps it until close
+	os.Remove(f.Name()) // Windows keeps the name until close
 	return &spool{bufio.NewWriterSize(f, 1<<16), f}, nil
 }
 
@@ -36,13 +37,13 @@ func (s *spool) close() {
 	os.Remove(s.f.Name())
 }
 
-// part is a part of a file: its bytes, or a spool.
+// part is a part of a file: a text, or a spool.
 type part struct {
 	text  string
 	spool *spool
 }
 
-// reader returns the part's bytes from the beginning, and their number.
+// reader returns a reader of the part from its beginning, and its size in bytes.
 func (p part) reader() (io.Reader, int64, error) {
 	if p.spool == nil {
 		return bytes.NewReader([]byte(p.text)), int64(len(p.text)), nil
@@ -54,7 +55,7 @@ func (p part) reader() (io.Reader, int64, error) {
 	return io.NewSectionReader(p.spool.f, 0, n), n, err
 }
 
-// write replaces a file by one of these parts.
+// write replaces the file at path by one of these parts.
 func (e *Export) write(path string, parts ...part) error {
 	var all []io.Reader
 	size := int64(0)
@@ -68,13 +69,14 @@ func (e *Export) write(path string, parts ...part) error {
 	return e.replace(path, size, io.MultiReader(all...))
 }
 
-// replace replaces the file at path by one of size bytes read from from. If size is 0, it removes
-// the file.
+// replace replaces the file at path by size bytes read from from. If size is 0, it removes the
+// file.
 func (e *Export) replace(path string, size int64, from io.Reader) error {
 	if size == 0 {
 		return e.remove(path)
 	}
-	set, err := atomicfile.Begin([]atomicfile.Target{{Path: path, Size: size}}, atomicfile.Options{Force: true, FS: e.FS})
+	target := []atomicfile.Target{{Path: path, Size: size}}
+	set, err := atomicfile.Begin(target, atomicfile.Options{Force: true, FS: e.FS})
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func (e *Export) replace(path string, size int64, from io.Reader) error {
 	return set.Commit()
 }
 
-// put writes a small file of an image, unless it is there already as it should be.
+// put writes b to path, unless the file already has these bytes.
 func (e *Export) put(path string, b []byte) error {
 	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) && settled(path) {
 		return nil
@@ -99,14 +101,14 @@ func (e *Export) put(path string, b []byte) error {
 	return e.replace(path, int64(len(b)), bytes.NewReader(b))
 }
 
-// copy copies an image, unless it is there already. The image must still be the one that was
-// labelled.
+// copy copies the image file of img to path, unless path already has its bytes. It fails if the
+// image is not the one that was labelled.
 func (e *Export) copy(path string, img *labelledImage) error {
-	if sum, _, err := sumOf(path); err == nil && sum == img.sum && settled(path) {
+	if digest, _, err := digestOf(path); err == nil && digest == img.digest && settled(path) {
 		return nil
 	}
-	sum, size, err := sumOf(img.Path)
-	if err == nil && sum != img.sum {
+	digest, size, err := digestOf(img.Path)
+	if err == nil && digest != img.digest {
 		err = fmt.Errorf("%s: changed after it was labelled", img.Path)
 	}
 	if err != nil {
@@ -123,24 +125,24 @@ func (e *Export) copy(path string, img *labelledImage) error {
 	return e.replace(path, size, f)
 }
 
-// sumOf reads a file.
-func sumOf(path string) (sum Digest, size int64, err error) {
+// digestOf returns the digest and size in bytes of the file at path.
+func digestOf(path string) (digest Digest, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return sum, 0, err
+		return digest, 0, err
 	}
 	defer f.Close()
 	h := sha256.New()
 	size, err = io.Copy(h, f)
-	h.Sum(sum[:0])
-	return sum, size, err
+	h.Sum(digest[:0])
+	return digest, size, err
 }
 
-// workSuffixes are those of files that internal/atomicfile may have left beside a file when the
-// program was killed.
+// workSuffixes are the suffixes of files that internal/atomicfile leaves beside a file when the
+// program is killed.
 var workSuffixes = []string{".partial", ".aside"}
 
-// settled reports whether nothing is left of a write that was cut off.
+// settled reports whether no interrupted write left files beside path.
 func settled(path string) bool {
 	for _, s := range workSuffixes {
 		if _, err := os.Lstat(path + s); err == nil {
@@ -150,7 +152,7 @@ func settled(path string) bool {
 	return true
 }
 
-// remove removes a file and what a write that was cut off left of it.
+// remove removes the file at path and what an interrupted write left beside it.
 func (e *Export) remove(path string) error {
 	for _, s := range append(workSuffixes, "") {
 		if err := os.Remove(path + s); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -1,6 +1,6 @@
 package dataset_test
 
-// This file: every format read back by a strict reader, and compared with the answers themselves.
+// This file: every format, read back by a strict reader and compared with the answers.
 
 import (
 	"bytes"
@@ -27,24 +27,24 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// thing is an object as the answers have it.
-type thing struct {
+// wantObject is an object as the answers have it.
+type wantObject struct {
 	label string
 	xyxy  [4]float64
 	mask  *masks.Bitmap
 	score float64
 }
 
-// truth is an image as it should be in every file.
+// truth is an image as every file should have it.
 type truth struct {
 	name          string
 	width, height int
-	things        []thing
+	objects       []wantObject
 	answers       []dataset.Answer
 }
 
-// truths makes them of the answers, in its own way.
-func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least float64) (all []truth) {
+// truths computes the truth of each of sources from the answers, independently of the package.
+func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, minScore float64) (all []truth) {
 	t.Helper()
 	for _, s := range sources {
 		data, err := os.ReadFile(s.Path)
@@ -56,13 +56,14 @@ func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least floa
 			t.Fatal(err)
 		}
 		w := truth{name: s.Name, width: p.Width, height: p.Height, answers: answers(sha256.Sum256(data))}
+		canvas := tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: 1023}
 		for i, a := range w.answers {
 			boxes, _ := tasks.ParseDetections(a.Text)
 			for k, b := range boxes {
-				if b.Loc[0] == b.Loc[2] || b.Loc[1] == b.Loc[3] || a.Scores[k].Score < least {
+				if b.Loc[0] == b.Loc[2] || b.Loc[1] == b.Loc[3] || a.Scores[k].Score < minScore {
 					continue
 				}
-				x := thing{label: b.Label, xyxy: tasks.Canvas{Width: p.Width, Height: p.Height, Divisor: 1023}.XYXY(b.Loc), score: a.Scores[k].Score}
+				x := wantObject{label: b.Label, xyxy: canvas.XYXY(b.Loc), score: a.Scores[k].Score}
 				if x.label == "" {
 					x.label = []string{"object", "A/C unit (white)"}[i]
 				}
@@ -73,7 +74,7 @@ func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least floa
 					}
 					x.mask, _ = masks.Paste(values, b.Loc, 1023, p.Width, p.Height)
 				}
-				w.things = append(w.things, x)
+				w.objects = append(w.objects, x)
 			}
 		}
 		all = append(all, w)
@@ -85,7 +86,10 @@ func truths(t *testing.T, sources []dataset.Source, d *masks.Decoder, least floa
 func labelled(t *testing.T) (out string, all []truth) {
 	t.Helper()
 	folder := t.TempDir()
-	l := labelling{out: filepath.Join(folder, "out"), formats: dataset.FormatNames(), sources: pictures(t, filepath.Join(folder, "pictures")), decoder: decoder(t), least: 0.3}
+	l := labelling{
+		out: filepath.Join(folder, "out"), formats: dataset.FormatNames(),
+		sources: writeImages(t, filepath.Join(folder, "pictures")), decoder: decoder(t), minScore: 0.3,
+	}
 	if err := os.Mkdir(l.out, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -93,12 +97,13 @@ func labelled(t *testing.T) (out string, all []truth) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all = truths(t, l.sources, l.decoder, l.least)
+	all = truths(t, l.sources, l.decoder, l.minScore)
 	objects := 0
 	for _, w := range all {
-		objects += len(w.things)
+		objects += len(w.objects)
 	}
-	if s.Images != len(names) || s.Objects != objects || objects < 15 || s.Dropped == 0 || s.Unparsed != len(names) || len(s.Files) != 8 {
+	if s.Images != len(names) || s.Objects != objects || objects < 15 || s.Dropped == 0 ||
+		s.Unparsed != len(names) || len(s.Files) != 8 {
 		t.Errorf("%+v; %d objects in the answers", s, objects)
 	}
 	if d := cmp.Diff([]string{"cat", "person's hat", "A/C unit (white)"}, s.Classes[:3]); d != "" {
@@ -107,8 +112,8 @@ func labelled(t *testing.T) (out string, all []truth) {
 	return l.out, all
 }
 
-// strictly decodes JSON that may have no other members, and nothing behind it.
-func strictly(t *testing.T, b string, v any) {
+// decodeStrict decodes the JSON text b into v, which has all its members; nothing may follow it.
+func decodeStrict(t *testing.T, b string, v any) {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(b))
 	d.DisallowUnknownFields()
@@ -116,10 +121,11 @@ func strictly(t *testing.T, b string, v any) {
 		t.Fatalf("%v in %.200s", err, b)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		t.Fatalf("more behind %.200s", b)
+		t.Fatalf("more after %.200s", b)
 	}
 }
 
+// near reports whether the elements of a and b differ by at most bound.
 func near(a, b [4]float64, bound float64) bool {
 	for i := range a {
 		if !(math.Abs(a[i]-b[i]) <= bound) {
@@ -129,7 +135,7 @@ func near(a, b [4]float64, bound float64) bool {
 	return true
 }
 
-// filled draws a polygon by the even-odd rule, at the pixels' centres.
+// filled draws a polygon by the even-odd rule, sampled at the centres of pixels.
 func filled(points [][2]float64, width, height int) []bool {
 	bits := make([]bool, width*height)
 	for i := range bits {
@@ -144,6 +150,7 @@ func filled(points [][2]float64, width, height int) []bool {
 	return bits
 }
 
+// sameMask checks that a polygon is the outline of want.
 func sameMask(t *testing.T, what string, points [][2]float64, want *masks.Bitmap) {
 	t.Helper()
 	if want == nil {
@@ -182,13 +189,13 @@ func TestCOCO(t *testing.T) {
 			Name, Supercategory string
 		}
 	}
-	strictly(t, faultfs.Files(t, out)["coco.json"], &f)
+	decodeStrict(t, faultfs.Files(t, out)["coco.json"], &f)
 	at := 0
 	for i, w := range all {
 		if m := f.Images[i]; m.ID != i+1 || m.FileName != w.name || m.Width != w.width || m.Height != w.height {
 			t.Errorf("%+v, want %+v", m, w)
 		}
-		for _, x := range w.things {
+		for _, x := range w.objects {
 			a := f.Annotations[at]
 			at++
 			want := [4]float64{x.xyxy[0], x.xyxy[1], x.xyxy[2] - x.xyxy[0], x.xyxy[3] - x.xyxy[1]}
@@ -196,7 +203,8 @@ func TestCOCO(t *testing.T) {
 			if x.mask != nil {
 				area = float64(x.mask.Area())
 			}
-			if a.ID != at || a.ImageID != i+1 || f.Categories[a.CategoryID-1].Name != x.label || !near(a.BBox, want, 0.0006) || a.Score != x.score || math.Abs(a.Area-area) > 0.001 || a.IsCrowd != 0 {
+			if a.ID != at || a.ImageID != i+1 || f.Categories[a.CategoryID-1].Name != x.label ||
+				!near(a.BBox, want, 0.0006) || a.Score != x.score || math.Abs(a.Area-area) > 0.001 || a.IsCrowd != 0 {
 				t.Errorf("%s: %+v, want %+v", w.name, a, x)
 			}
 			var points [][2]float64
@@ -218,11 +226,12 @@ func TestCOCO(t *testing.T) {
 	}
 }
 
-// stem is what the files of an image should be called.
-var stem = map[string]string{"two/a.PNG": "two/a_PNG", "no ending": "no ending", ".hidden": ".hidden"}
+// otherBaseNames are the base names that are not just the name without ".png".
+var otherBaseNames = map[string]string{"two/a.PNG": "two/a_PNG", "no ending": "no ending", ".hidden": ".hidden"}
 
-func stemOf(name string) string {
-	if s, ok := stem[name]; ok {
+// baseNameOf returns the base name that the files of an image should have.
+func baseNameOf(name string) string {
+	if s, ok := otherBaseNames[name]; ok {
 		return s
 	}
 	return strings.TrimSuffix(name, ".png")
@@ -235,7 +244,7 @@ func TestYOLO(t *testing.T) {
 		classes := yoloClasses(t, files["data.yaml"])
 		delete(files, "data.yaml")
 		for _, w := range all {
-			s := stemOf(w.name)
+			s := baseNameOf(w.name)
 			copied := "images/" + s + path.Ext(w.name)
 			if w.name == ".hidden" {
 				copied = "images/.hidden"
@@ -247,7 +256,7 @@ func TestYOLO(t *testing.T) {
 			lines := strings.Split(files["labels/"+s+".txt"], "\n")
 			delete(files, copied)
 			delete(files, "labels/"+s+".txt")
-			for _, x := range w.things {
+			for _, x := range w.objects {
 				if kind == "yolo-seg" && x.mask == nil {
 					continue
 				}
@@ -269,7 +278,11 @@ func TestYOLO(t *testing.T) {
 					v = append(v, n)
 				}
 				if kind == "yolo" {
-					want := [4]float64{(x.xyxy[0] + x.xyxy[2]) / 2 / float64(w.width), (x.xyxy[1] + x.xyxy[3]) / 2 / float64(w.height), (x.xyxy[2] - x.xyxy[0]) / float64(w.width), (x.xyxy[3] - x.xyxy[1]) / float64(w.height)}
+					width, height := float64(w.width), float64(w.height)
+					want := [4]float64{
+						(x.xyxy[0] + x.xyxy[2]) / 2 / width, (x.xyxy[1] + x.xyxy[3]) / 2 / height,
+						(x.xyxy[2] - x.xyxy[0]) / width, (x.xyxy[3] - x.xyxy[1]) / height,
+					}
 					if len(v) != 4 || !near([4]float64(v), want, 1e-6) {
 						t.Errorf("%q: %v, want %v", w.name, v, want)
 					}
@@ -291,11 +304,12 @@ func TestYOLO(t *testing.T) {
 	}
 }
 
-// yoloClasses reads data.yaml, which must be exactly of our form.
+// yoloClasses reads the classes of data.yaml, which must be exactly in our format.
 func yoloClasses(t *testing.T, text string) (classes []string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	if len(lines) < 6 || !strings.HasPrefix(lines[0], "# ") || lines[1] != "train: images" || lines[2] != "val: images" || lines[3] != fmt.Sprint("nc: ", len(lines)-5) || lines[4] != "names:" {
+	if len(lines) < 6 || !strings.HasPrefix(lines[0], "# ") || lines[1] != "train: images" ||
+		lines[2] != "val: images" || lines[3] != fmt.Sprint("nc: ", len(lines)-5) || lines[4] != "names:" {
 		t.Fatalf("data.yaml: %q", text)
 	}
 	for i, line := range lines[5:] {
@@ -328,19 +342,21 @@ func TestVOC(t *testing.T) {
 				Y1   int    `xml:"bndbox>ymax"`
 			} `xml:"object"`
 		}
-		name := stemOf(w.name) + ".xml"
+		name := baseNameOf(w.name) + ".xml"
 		if err := xml.Unmarshal([]byte(files[name]), &a); err != nil {
 			t.Fatalf("%q: %v", name, err)
 		}
 		delete(files, name)
-		if path.Join(a.Folder, a.Filename) != w.name || a.W != w.width || a.H != w.height || a.D != 3 || len(a.Objects) != len(w.things) {
+		if path.Join(a.Folder, a.Filename) != w.name || a.W != w.width || a.H != w.height || a.D != 3 ||
+			len(a.Objects) != len(w.objects) {
 			t.Errorf("%q: %+v", w.name, a)
 			continue
 		}
-		for i, x := range w.things {
+		for i, x := range w.objects {
 			o := a.Objects[i]
 			got := [4]float64{float64(o.X0 - 1), float64(o.Y0 - 1), float64(o.X1), float64(o.Y1)}
-			if o.Name != x.label || !near(got, x.xyxy, 1) || o.X0 < 1 || o.Y0 < 1 || o.X1 > w.width || o.Y1 > w.height || o.X1 < o.X0 || o.Y1 < o.Y0 {
+			if o.Name != x.label || !near(got, x.xyxy, 1) || o.X0 < 1 || o.Y0 < 1 || o.X1 > w.width ||
+				o.Y1 > w.height || o.X1 < o.X0 || o.Y1 < o.Y0 {
 				t.Errorf("%q: %+v, want %+v", w.name, o, x)
 			}
 		}
@@ -370,23 +386,25 @@ func TestLabelMe(t *testing.T) {
 				Mask        *string
 			}
 		}
-		name := stemOf(w.name) + ".json"
-		strictly(t, files[name], &f)
+		name := baseNameOf(w.name) + ".json"
+		decodeStrict(t, files[name], &f)
 		delete(files, name)
-		if _, err := os.Stat(filepath.Join(out, "labelme", path.Dir(name), f.ImagePath)); err != nil || path.Base(f.ImagePath) != path.Base(w.name) {
+		_, err := os.Stat(filepath.Join(out, "labelme", path.Dir(name), f.ImagePath))
+		if err != nil || path.Base(f.ImagePath) != path.Base(w.name) {
 			t.Errorf("%q: %q: %v", w.name, f.ImagePath, err)
 		}
-		if f.ImageHeight != w.height || f.ImageWidth != w.width || len(f.Shapes) != len(w.things) {
+		if f.ImageHeight != w.height || f.ImageWidth != w.width || len(f.Shapes) != len(w.objects) {
 			t.Errorf("%q: %+v", w.name, f)
 			continue
 		}
-		for i, x := range w.things {
+		for i, x := range w.objects {
 			s := f.Shapes[i]
 			if s.Label != x.label || s.Description != fmt.Sprintf("score %.3f", x.score) {
 				t.Errorf("%q: %+v, want %+v", w.name, s, x)
 			}
 			if s.ShapeType == "rectangle" {
-				if got := [4]float64{s.Points[0][0], s.Points[0][1], s.Points[1][0], s.Points[1][1]}; !near(got, x.xyxy, 0.0006) || x.mask != nil && x.mask.Area() > 0 {
+				got := [4]float64{s.Points[0][0], s.Points[0][1], s.Points[1][0], s.Points[1][1]}
+				if !near(got, x.xyxy, 0.0006) || x.mask != nil && x.mask.Area() > 0 {
 					t.Errorf("%q: %+v, want %+v", w.name, s, x)
 				}
 				continue

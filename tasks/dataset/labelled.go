@@ -1,6 +1,6 @@
 package dataset
 
-// This file: a record of the journal to what the formats need: objects with classes, pixels, masks.
+// This file: what the formats need of a record: objects with classes, boxes in pixels, masks.
 
 import (
 	"fmt"
@@ -13,9 +13,9 @@ import (
 // labelledImage is an image with its answers.
 type labelledImage struct {
 	Source
-	sum           Digest
-	id            int    // from 1, without those that are left out
-	baseName      string // the name without its ending, another for each image
+	digest        Digest
+	id            int    // from 1, in the order of the sources that are not left out
+	baseName      string // the name without its extension, unique (baseNames)
 	width, height int
 	answers       []answer
 }
@@ -24,19 +24,19 @@ type labelledImage struct {
 type answer struct {
 	Answer
 	objects  []object
-	unparsed []string // if the prompt asked for objects, or there are any
-	dropped  int      // objects with too low a score, or without any area
+	unparsed []string // nil if the prompt asks for no boxes and the answer has none
+	dropped  int      // objects with too low a score or an empty box
 }
 
-// object is one that is kept.
+// object is an object that is not dropped.
 type object struct {
 	tasks.Detection
-	text  string  // its part of the answer
+	text  string  // of the answer
 	class int     // of Export's classes, from 0
 	area  float64 // of the mask, or of the box if it has none
 }
 
-// objects lists all objects of an image.
+// objects returns the objects of all answers.
 func (img *labelledImage) objects() (all []object) {
 	for _, a := range img.answers {
 		all = append(all, a.objects...)
@@ -44,7 +44,7 @@ func (img *labelledImage) objects() (all []object) {
 	return all
 }
 
-// read returns the answers of a record, without masks.
+// read returns the answers of r, without masks.
 func (e *Export) read(r Record) (all []answer) {
 	canvas := tasks.Canvas{Width: r.Width, Height: r.Height, Divisor: e.Divisor}
 	for _, a := range r.Answers {
@@ -56,9 +56,10 @@ func (e *Export) read(r Record) (all []answer) {
 		for i, d := range found {
 			d.Score, d.XYXY = a.Scores[i], canvas.XYXY(d.Loc)
 			if d.Label == "" {
-				d.Label = unnamed(prompt)
+				d.Label = defaultLabel(prompt)
 			}
-			o := object{Detection: d, text: a.Text[d.From:d.To], area: (d.XYXY[2] - d.XYXY[0]) * (d.XYXY[3] - d.XYXY[1])}
+			area := (d.XYXY[2] - d.XYXY[0]) * (d.XYXY[3] - d.XYXY[1])
+			o := object{Detection: d, text: a.Text[d.From:d.To], area: area}
 			if d.Score.Score < e.MinScore || o.area == 0 {
 				x.dropped++
 				continue
@@ -70,16 +71,16 @@ func (e *Export) read(r Record) (all []answer) {
 	return all
 }
 
-// unnamed is the label of an object that the model gave none: the one that was asked for, or
+// defaultLabel returns the label of an object without one: the prompt's if it has exactly one, else
 // "object".
-func unnamed(prompt tasks.Prompt) string {
+func defaultLabel(prompt tasks.Prompt) string {
 	if len(prompt.Labels) == 1 {
 		return prompt.Labels[0]
 	}
 	return "object"
 }
 
-// drawMasks adds the masks of an image's objects.
+// drawMasks adds the masks of the objects of img, and their areas.
 func (e *Export) drawMasks(img *labelledImage) error {
 	canvas := tasks.Canvas{Width: img.width, Height: img.height, Divisor: e.Divisor}
 	for i := range img.answers {
@@ -97,7 +98,7 @@ func (e *Export) drawMasks(img *labelledImage) error {
 	return nil
 }
 
-// classes lists the labels that prompts ask for, each once, in their order.
+// classes returns the labels that prompts ask for, each once, in their order.
 func classes(prompts []tasks.Prompt) (all []string) {
 	for _, p := range prompts {
 		for _, label := range p.Labels {
@@ -109,7 +110,7 @@ func classes(prompts []tasks.Prompt) (all []string) {
 	return all
 }
 
-// outline is the outline of an object's mask as one polygon; nil if it has none.
+// outline returns the outline of the object's mask as one polygon; nil without a mask.
 func (o *object) outline() []masks.Point {
 	if o.Mask == nil {
 		return nil

@@ -1,7 +1,7 @@
 package dataset
 
-// This file: the pipeline. While the model answers about one image, the next ones are read, decoded
-// and resized, and the rows of those before are written.
+// This file: the pipeline. While the model answers about one image, the next images are read,
+// decoded and resized, and the records of the previous ones are written.
 
 import (
 	"context"
@@ -12,41 +12,43 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
-// Labeller labels images.
+// Labeller asks a model about images and adds the answers to a journal.
 type Labeller struct {
 	Journal *Journal
-	Limits  imageproc.Limits // of an image's file
-	Side    int              // of the pixels that the model sees
+	Limits  imageproc.Limits // of an image
+	Side    int              // of the model's input, in pixels
 	Resize  imageproc.Resize
-	// Open is called once, before the first image that the model is asked about.
+	// Open is called once, before the first image that is not in the journal.
 	Open      func() (Model, error)
-	Lookahead int // how many images may be prepared at once; 0: half as many as processors, 2 to 4
-	// OnError is called for each image that is left out, and Progress after each image with how
-	// many the model was asked about, and how many those are together with the images that are
-	// left.
+	Lookahead int // images that may be prepared at once; 0: half the processors, at least 2, at most 4
+	// OnError is called for each image that is left out. Progress is called after each image with
+	// the number of images that the model was asked about, and that number at the end as known so
+	// far.
 	OnError  func(s Source, err error)
 	Progress func(done, total int64)
 }
 
-// Model answers the prompts about one image after the other; *Asker is one.
+// Model answers the prompts about one image at a time; *Asker is one.
 type Model interface {
-	// Answer returns an answer to each prompt.
+	// Answer returns an answer about p to each prompt.
 	Answer(ctx context.Context, p Prepared) ([]Answer, error)
 }
 
-// Prepared is an image for the model.
+// Prepared is an image, ready for the model.
 type Prepared struct {
-	Sum           Digest
-	Width, Height int       // of the image as it is seen
-	Pixels        []float32 // [3,S,S]; nil if the image is known
+	Digest        Digest
+	Width, Height int       // of the upright image, in pixels
+	Pixels        []float32 // [3,S,S]; nil if the journal has the image
 }
 
-// Outcome is what became of a list of images.
+// Outcome is the result of labelling a list of images.
 type Outcome struct {
-	Sums            []Digest // of each; the zero Digest where it is left out
-	Answered, Known int
-	Bad             []BadImage
-	Busy, Took      time.Duration // in Answer, and from the first Answer until the last row was on the disk
+	Digests  []Digest // of each image; the zero Digest if it is left out
+	Answered int      // images that the model was asked about
+	Known    int      // images that the journal had, or that are equal to another
+	Bad      []BadImage
+	Busy     time.Duration // in Model.Answer
+	Took     time.Duration // from the first Answer until the last record was synced
 }
 
 // BadImage is an image that is left out.
@@ -55,18 +57,18 @@ type BadImage struct {
 	Err error
 }
 
-// Run labels the images that the journal has no row for. Two images with the same contents are
-// asked about once.
+// Run labels the images of sources that the journal has no record of. The model is asked once about
+// images with equal bytes. On an error the journal keeps the answers so far.
 func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := &Outcome{Sums: make([]Digest, len(sources))}
-	rows, written := make(chan Record, 64), make(chan error, 1)
-	go func() { written <- l.writeJournal(rows, cancel) }()
-	begun, err := l.ask(ctx, sources, out, rows)
-	close(rows)
+	out := &Outcome{Digests: make([]Digest, len(sources))}
+	records, written := make(chan Record, 64), make(chan error, 1)
+	go func() { written <- l.writeJournal(records, cancel) }()
+	begun, err := l.ask(ctx, sources, out, records)
+	close(records)
 	if failed := <-written; failed != nil {
-		return out, failed // it also cancelled what ask was doing
+		return out, failed // writeJournal also cancelled ask
 	}
 	if !begun.IsZero() {
 		out.Took = time.Since(begun)
@@ -74,7 +76,7 @@ func (l *Labeller) Run(ctx context.Context, sources []Source) (*Outcome, error) 
 	return out, err
 }
 
-// ahead is how many images may be prepared at once: with the largest ones each takes a gigabyte.
+// ahead returns how many images may be prepared at once: a large one takes a gigabyte of memory.
 func (l *Labeller) ahead() int {
 	if l.Lookahead > 0 {
 		return l.Lookahead
@@ -82,14 +84,14 @@ func (l *Labeller) ahead() int {
 	return min(max(runtime.GOMAXPROCS(0)/2, 2), 4)
 }
 
-// prepared is what prepare returned.
+// prepared is a result of prepare.
 type prepared struct {
 	Prepared
 	err error
 }
 
-// prepare reads an image, and decodes and resizes it unless the journal has it. An error is the
-// image's.
+// prepare reads the image of s, and decodes and resizes it unless the journal has it. An error
+// concerns only this image.
 func (l *Labeller) prepare(s Source) (p Prepared, err error) {
 	if err := checkName(s.Name); err != nil {
 		return p, err
@@ -98,7 +100,7 @@ func (l *Labeller) prepare(s Source) (p Prepared, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Sum = sha256.Sum256(data); l.Journal.Has(p.Sum) {
+	if p.Digest = sha256.Sum256(data); l.Journal.Has(p.Digest) {
 		return p, nil
 	}
 	img, err := imageproc.Decode(data, l.Limits)
@@ -109,11 +111,12 @@ func (l *Labeller) prepare(s Source) (p Prepared, err error) {
 	return p, nil
 }
 
-// ask answers image after image, and returns when it began to.
-func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows chan<- Record) (begun time.Time,
+// ask asks the model about one image after another, sends the records to records, and returns the
+// time of the first question.
+func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, records chan<- Record) (begun time.Time,
 	err error) {
-	asked := map[Digest]bool{} // rows on their way to the journal
-	known := func(s Digest) bool { return asked[s] || l.Journal.Has(s) }
+	asked := map[Digest]bool{} // their records are perhaps not yet in the journal
+	known := func(d Digest) bool { return asked[d] || l.Journal.Has(d) }
 	next := inOrder(ctx, len(sources), l.ahead(), func(i int) prepared {
 		p, err := l.prepare(sources[i])
 		return prepared{p, err}
@@ -128,7 +131,7 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 		case p.err != nil:
 			out.Bad = append(out.Bad, BadImage{s, p.err})
 			l.OnError(s, p.err)
-		case known(p.Sum):
+		case known(p.Digest):
 			out.Known++
 		default:
 			if model == nil {
@@ -144,11 +147,11 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 				return begun, err
 			}
 			out.Answered++
-			asked[p.Sum] = true
-			rows <- Record{Sum: p.Sum, Image: s.Name, Width: p.Width, Height: p.Height, Answers: answers}
+			asked[p.Digest] = true
+			records <- Record{Digest: p.Digest, Image: s.Name, Width: p.Width, Height: p.Height, Answers: answers}
 		}
 		if p.err == nil {
-			out.Sums[i] = p.Sum
+			out.Digests[i] = p.Digest
 		}
 		i++
 		l.Progress(int64(out.Answered), int64(len(sources)-out.Known-len(out.Bad)))
@@ -156,27 +159,27 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, rows
 	return begun, ctx.Err()
 }
 
-// writeJournal writes rows until there are no more: all that wait, with one sync. After an error it
-// calls failed and discards the others.
-func (l *Labeller) writeJournal(rows <-chan Record, failed func()) error {
+// writeJournal writes records until the channel is closed, all that are waiting with one sync.
+// After an error it calls failed and discards the remaining ones.
+func (l *Labeller) writeJournal(records <-chan Record, failed func()) error {
 	var err error
-	for r := range rows {
-		some := []Record{r}
-		for len(rows) > 0 {
-			some = append(some, <-rows)
+	for r := range records {
+		waiting := []Record{r}
+		for len(records) > 0 {
+			waiting = append(waiting, <-records)
 		}
 		if err != nil {
 			continue
 		}
-		if err = l.Journal.Add(some...); err != nil {
+		if err = l.Journal.Add(waiting...); err != nil {
 			failed()
 		}
 	}
 	return err
 }
 
-// inOrder calls do for 0 to n-1, at most ahead at once, and hands over the results in order, each
-// in its channel. When ctx ends, no more are begun.
+// inOrder calls do(0) to do(n-1), at most ahead of them at once, and sends the results in order,
+// each in a channel of its own. When ctx ends, it starts no more calls.
 func inOrder[T any](ctx context.Context, n, ahead int, do func(i int) T) <-chan chan T {
 	queue := make(chan chan T, ahead-1)
 	go func() {

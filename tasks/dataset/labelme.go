@@ -1,15 +1,15 @@
 package dataset
 
-// This file: LabelMe's JSON, a file for each image. An object with a mask is a polygon, holes and
-// parts joined to it, else a rectangle; its score is in the description. The image is named by its
-// path from the file, and not copied: LabelMe opens the files wherever they are.
+// This file: LabelMe's JSON, a file for each image. An object with a mask is one polygon that joins
+// all parts and holes, an object without one a rectangle; its score is in the description. The
+// image is not copied: the file has its relative path, which LabelMe opens.
 
 import (
 	"fmt"
 	"path/filepath"
 )
 
-// labelMeVersion is the version of LabelMe whose form this is.
+// labelMeVersion is the version of LabelMe whose format this is.
 const labelMeVersion = "5.5.0"
 
 type labelMeFile struct {
@@ -45,7 +45,10 @@ func (w *labelMeWriter) add(img *labelledImage) error {
 	if err != nil {
 		return err
 	}
-	f := labelMeFile{Version: labelMeVersion, Shapes: []labelMeShape{}, ImagePath: filepath.ToSlash(imagePath), ImageHeight: img.height, ImageWidth: img.width}
+	f := labelMeFile{
+		Version: labelMeVersion, Shapes: []labelMeShape{}, ImagePath: filepath.ToSlash(imagePath),
+		ImageHeight: img.height, ImageWidth: img.width,
+	}
 	for _, o := range img.objects() {
 		s := labelMeShape{Label: o.Label, ShapeType: "rectangle", Description: fmt.Sprintf("score %.3f", o.Score.Score),
 			Points: [][2]float64{{round3(o.XYXY[0]), round3(o.XYXY[1])}, {round3(o.XYXY[2]), round3(o.XYXY[3])}}}
@@ -67,7 +70,8 @@ func (w *labelMeWriter) add(img *labelledImage) error {
 func (w *labelMeWriter) end() error { return nil }
 func (w *labelMeWriter) abort()     {}
 
-// relative returns the way from a folder to a file; the file's whole path where there is none.
+// relative returns path relative to folder, or the absolute path if there is no relative one (on
+// another drive of Windows).
 func relative(folder, path string) (string, error) {
 	from, err := filepath.Abs(folder)
 	if err != nil {
@@ -77,8 +81,8 @@ func relative(folder, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if way, err := filepath.Rel(from, to); err == nil {
-		return way, nil
+	if rel, err := filepath.Rel(from, to); err == nil {
+		return rel, nil
 	}
 	return to, nil
 }

@@ -1,8 +1,8 @@
 package dataset
 
-// This file: masks as PNGs with a palette, one for each image: 0 where nothing is, else the number
-// of the class from 1, as COCO's file numbers them. classes.txt lists them. Where objects overlap,
-// the surest is on top.
+// This file: masks as PNGs with a palette, one for each image: 0 is background, n is the class
+// number n of COCO's file, from 1. classes.txt lists the classes. Where objects overlap, the one
+// with the highest score is on top.
 
 import (
 	"bytes"
@@ -18,10 +18,10 @@ import (
 	"github.com/pali-gguf/pali/tasks/draw"
 )
 
-// maskClasses lists the classes, a line each, from number 1 on.
+// maskClasses is the file that lists the classes, one per line, from number 1.
 const maskClasses = "classes.txt"
 
-// maxMaskClasses is how many classes a PNG with a palette holds.
+// maxMaskClasses is the number of classes that a PNG with a palette can have.
 const maxMaskClasses = 255
 
 type maskWriter struct {
@@ -32,7 +32,8 @@ type maskWriter struct {
 
 func openMasks(e *Export, folder string) (writer, error) {
 	if len(e.classes) > maxMaskClasses {
-		return nil, fmt.Errorf("masks: %d classes, and an image with a palette holds %d", len(e.classes), maxMaskClasses)
+		return nil, fmt.Errorf("masks: %d classes, an image with a palette can have at most %d", len(e.classes),
+			maxMaskClasses)
 	}
 	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
 	for _, c := range e.classes {

@@ -1,6 +1,6 @@
 package dataset
 
-// This file: what the files of single images are called, and may be called.
+// This file: the names of the files of single images.
 
 import (
 	"errors"
@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// baseNames returns the names without their endings, each once: "a.png" and "a.jpg" become "a" and
-// "a_jpg". Names that differ in capitals only are the same to some disks, and so they are here.
+// baseNames returns the names of sources without extensions, made unique: "a.png" and "a.jpg"
+// become "a" and "a_jpg". Names that differ only in case count as equal, as on some file systems.
 func baseNames(sources []Source) []string {
 	all, taken := make([]string, len(sources)), map[string]bool{}
 	for i, s := range sources {
-		ext := ending(s.Name)
-		stem := strings.TrimSuffix(s.Name, ext)
-		name := stem
+		ext := extension(s.Name)
+		base := strings.TrimSuffix(s.Name, ext)
+		name := base
 		for n := 1; taken[strings.ToLower(name)]; n++ {
-			if name = stem + "_" + strings.TrimPrefix(ext, "."); n > 1 {
+			if name = base + "_" + strings.TrimPrefix(ext, "."); n > 1 {
 				name += fmt.Sprint("_", n)
 			}
 		}
@@ -29,19 +29,19 @@ func baseNames(sources []Source) []string {
 	return all
 }
 
-// ending returns what a name ends with, with the dot; "" of one like ".png", which is all name.
-func ending(name string) string {
+// extension returns the extension of name with its dot; "" for a name like ".png".
+func extension(name string) string {
 	if ext := path.Ext(name); ext != path.Base(name) {
 		return ext
 	}
 	return ""
 }
 
-// checkName refuses a name that JSON or XML could not hold.
+// checkName refuses a name that JSON or XML cannot represent.
 func checkName(name string) error {
 	bad := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }
 	if !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
-		return errors.New("a name that is not UTF-8, or has control characters: rename the file")
+		return errors.New("a name that is not UTF-8 or has control characters: rename the file")
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 package dataset_test
 
-// This file: runs that are killed, that find the disk full, that go on, and those that may not.
+// This file: runs that are killed, that find the disk full, that are resumed, and that are refused.
 
 import (
 	"errors"
@@ -40,12 +40,12 @@ func TestMain(m *testing.M) {
 	panic(fmt.Sprint("survived: ", err))
 }
 
-// everything labels the images of a folder in all formats.
+// everything returns a run that labels the images of folder in all formats.
 func everything(folder string, d *masks.Decoder) labelling {
-	l := labelling{out: filepath.Join(folder, "out"), formats: dataset.FormatNames(), decoder: d, least: 0.3}
+	l := labelling{out: filepath.Join(folder, "out"), formats: dataset.FormatNames(), decoder: d, minScore: 0.3}
 	for _, name := range names {
-		l.sources = append(l.sources, dataset.Source{Name: name, Path: filepath.Join(folder, "pictures",
-			filepath.FromSlash(name))})
+		path := filepath.Join(folder, "pictures", filepath.FromSlash(name))
+		l.sources = append(l.sources, dataset.Source{Name: name, Path: path})
 	}
 	if err := os.MkdirAll(l.out, 0o700); err != nil {
 		panic(err)
@@ -53,11 +53,11 @@ func everything(folder string, d *masks.Decoder) labelling {
 	return l
 }
 
-// undisturbed makes the images and the mask file in a folder, and returns what a run leaves and how
-// many operations on the disk it takes.
+// undisturbed writes the images and the mask file to folder, and returns a run, the files that it
+// writes and the number of disk operations that it takes.
 func undisturbed(t *testing.T, folder string) (l labelling, want map[string]string, operations int64) {
 	t.Helper()
-	pictures(t, filepath.Join(folder, "pictures"))
+	writeImages(t, filepath.Join(folder, "pictures"))
 	maskFile(t, folder)
 	d, err := masks.Open(filepath.Join(folder, "masks-demo.gguf"))
 	if err != nil {
@@ -74,10 +74,12 @@ func undisturbed(t *testing.T, folder string) (l labelling, want map[string]stri
 	if len(want) < 5*len(names) {
 		t.Fatalf("%d files", len(want))
 	}
-	return l, want, disk.Count() - 2*int64(len(names)) // how many rows go to the disk at once is not always the same
+	// The number of records that are synced at once varies.
+	return l, want, disk.Count() - 2*int64(len(names))
 }
 
-// Killed at 100 points, some twice, a run ends with the bytes of one that nobody disturbed.
+// TestKilled checks that a run that was killed at each of 100 points, at some twice, and then
+// resumed writes the same bytes as an undisturbed one.
 func TestKilled(t *testing.T) {
 	folder := t.TempDir()
 	l, want, operations := undisturbed(t, folder)
@@ -97,7 +99,7 @@ func TestKilled(t *testing.T) {
 		if err := faultfs.Killed(killFolder+"="+folder, killAt+"="+at); err != nil {
 			t.Fatalf("at %s: %v", at, err)
 		}
-		if i%3 == 0 { // and again, when it had gone on for a while; it may be done by then
+		if i%3 == 0 { // and again while it is resumed; it may be done by then
 			faultfs.Killed(killFolder+"="+folder, killAt+"="+points[(i*7)%len(points)])
 		}
 		l.fs = &faultfs.Disk{} // does not sync, for speed
@@ -110,7 +112,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// On a full disk a run fails, and goes on when there is room.
+// TestFullDisk checks that a run fails on a full disk, and can be resumed when there is room.
 func TestFullDisk(t *testing.T) {
 	folder := t.TempDir()
 	l, want, operations := undisturbed(t, folder)
@@ -136,11 +138,11 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A run asks for nothing that the journal has: not after an error of the model, not about an image
-// that is there twice, not for another format.
-func TestGoesOn(t *testing.T) {
+// TestResumes checks that the model is not asked about images that the journal has: after an error
+// of the model, about two equal images, for another format.
+func TestResumes(t *testing.T) {
 	folder := t.TempDir()
-	l := labelling{out: t.TempDir(), formats: []string{"jsonl"}, sources: pictures(t, folder)}
+	l := labelling{out: t.TempDir(), formats: []string{"jsonl"}, sources: writeImages(t, folder)}
 	twin := filepath.Join(folder, "twin.png")
 	b, err := os.ReadFile(l.sources[3].Path)
 	if err == nil {
@@ -168,8 +170,8 @@ func TestGoesOn(t *testing.T) {
 		l.outcome.Busy > l.outcome.Took {
 		t.Fatalf("%v: %+v", err, l.outcome)
 	}
-	if rows := strings.Count(faultfs.Files(t, l.out)["labels.jsonl"], "\n"); rows != 3*(len(names)+1) {
-		t.Errorf("%d rows", rows)
+	if n := strings.Count(faultfs.Files(t, l.out)["labels.jsonl"], "\n"); n != 3*(len(names)+1) {
+		t.Errorf("%d lines", n)
 	}
 	l.asked = func(int) error { return errors.New("asked again") }
 	l.formats = []string{"jsonl", "voc"}
@@ -178,12 +180,12 @@ func TestGoesOn(t *testing.T) {
 	}
 }
 
-// An image that cannot be read is left out, until it can.
+// TestBadImages checks that an image is left out as long as it cannot be read.
 func TestBadImages(t *testing.T) {
 	folder := t.TempDir()
-	l := labelling{out: t.TempDir(), formats: []string{"voc", "csv"}, sources: pictures(t, folder)}
-	var said []string
-	l.said = func(s dataset.Source) { said = append(said, s.Name) }
+	l := labelling{out: t.TempDir(), formats: []string{"voc", "csv"}, sources: writeImages(t, folder)}
+	var bad []string
+	l.onError = func(s dataset.Source) { bad = append(bad, s.Name) }
 	write := func(b string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(folder, "one/a.png"), []byte(b), 0o600); err != nil {
@@ -191,9 +193,9 @@ func TestBadImages(t *testing.T) {
 		}
 	}
 	whole := faultfs.Files(t, folder)["one/a.png"]
-	for _, bad := range []bool{true, false, true} {
-		said = nil
-		if write(whole); bad {
+	for _, broken := range []bool{true, false, true} {
+		bad = nil
+		if write(whole); broken {
 			write("no image")
 		}
 		s, err := l.run()
@@ -202,16 +204,16 @@ func TestBadImages(t *testing.T) {
 		}
 		_, there := faultfs.Files(t, l.out)["voc/one/a.xml"]
 		inTable := strings.Contains(faultfs.Files(t, l.out)["labels.csv"], "\none/a.png")
-		if there == bad || inTable == bad || (len(said) == 1) != bad || (s.Images == len(names)) == bad ||
-			(l.outcome.Sums[1] == dataset.Digest{}) != bad {
-			t.Errorf("bad %v: %v, there %v, in the table %v, %+v", bad, said, there, inTable, s)
+		if there == broken || inTable == broken || (len(bad) == 1) != broken || (s.Images == len(names)) == broken ||
+			(l.outcome.Digests[1] == dataset.Digest{}) != broken {
+			t.Errorf("broken %v: bad %v, there %v, in the table %v, %+v", broken, bad, there, inTable, s)
 		}
 	}
 }
 
-// What trainers and people put beside the files of images is no hindrance.
-func TestOthersFiles(t *testing.T) {
-	l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: pictures(t, t.TempDir()),
+// TestOtherFiles checks that files of trainers and users beside those of the images are accepted.
+func TestOtherFiles(t *testing.T) {
+	l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: writeImages(t, t.TempDir()),
 		decoder: decoder(t)}
 	for range 2 {
 		if _, err := l.run(); err != nil {
@@ -226,93 +228,92 @@ func TestOthersFiles(t *testing.T) {
 	}
 }
 
-// What is not this run's is refused, and nothing is changed.
+// TestRefuses checks that files of other runs and programs are refused, and nothing is changed.
 func TestRefuses(t *testing.T) {
 	folder, d := t.TempDir(), decoder(t)
-	sources := pictures(t, folder)
-	for want, prepare := range map[string]func(l *labelling, file func(name, text string)){
-		"another model": func(l *labelling, _ func(string, string)) { l.name = "2" },
-		"coco.json exists": func(l *labelling,
-			file func(string, string)) {
-			os.Remove(filepath.Join(l.out, dataset.JournalName))
-		},
-		"not a row of labels": func(l *labelling, file func(string, string)) {
-			file(dataset.JournalName,
-				"notes\n")
-		},
-		"belongs to none of these images": func(l *labelling, file func(string, string)) {
-			file("yolo/labels/other.txt",
+	sources := writeImages(t, folder)
+	put := func(t *testing.T, l *labelling, name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(l.out, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(t *testing.T, l *labelling) // after a run; nil: the first image changes during it
+		is     error                            // errors.Is or, for an ExistsError, errors.As; nil: neither
+		want   string
+	}{
+		{"another run", func(_ *testing.T, l *labelling) { l.name = "2" }, dataset.ErrOtherRun, "another model"},
+		{"no journal", func(_ *testing.T, l *labelling) { os.Remove(filepath.Join(l.out, dataset.JournalName)) },
+			atomicfile.ExistsError{}, "coco.json exists"},
+		{"another file", func(t *testing.T, l *labelling) { put(t, l, dataset.JournalName, "notes\n") },
+			nil, "not a record of labels"},
+		{"labels of another image", func(t *testing.T, l *labelling) {
+			put(t, l, "yolo/labels/other.txt",
 				"0 0 0 1 1\n")
 		},
-		"one/a.png belongs to none": func(l *labelling,
-			_ func(string, string)) {
-			l.sources = append(sources[:1:1], sources[2:]...)
-		},
-		"not what voc is written to": func(l *labelling, file func(string, string)) {
+			nil, "belongs to none of these images"},
+		{"a removed image", func(_ *testing.T, l *labelling) { l.sources = append(sources[:1:1], sources[2:]...) },
+			nil, "one/a.png belongs to none"},
+		{"a file in place of a folder", func(t *testing.T, l *labelling) {
 			os.RemoveAll(filepath.Join(l.out, "voc"))
-			file("voc", "x")
-		},
-		"an image of 0 x 5": func(l *labelling, file func(string, string)) {
-			file(dataset.JournalName,
-				row(0, 5, 0))
-		},
-		"an image of 100000000 x 100000000": func(l *labelling, file func(string, string)) {
-			file(dataset.JournalName,
-				row(1e8, 1e8, 0))
-		},
-		"1 objects with 2 scores": func(l *labelling, file func(string, string)) {
-			file(dataset.JournalName,
-				row(5, 5, 2))
-		},
-		"changed after it was labelled": nil,
+			put(t, l, "voc", "x")
+		}, nil, "not what voc is written to"},
+		{"an empty image", func(t *testing.T, l *labelling) { put(t, l, dataset.JournalName, record(0, 5, 0)) },
+			nil, "an image of 0 x 5"},
+		{"a huge image", func(t *testing.T, l *labelling) { put(t, l, dataset.JournalName, record(1e8, 1e8, 0)) },
+			nil, "an image of 100000000 x 100000000"},
+		{"too many scores", func(t *testing.T, l *labelling) { put(t, l, dataset.JournalName, record(5, 5, 2)) },
+			nil, "1 objects with 2 scores"},
+		{"a changed image", nil, nil, "changed after it was labelled"},
 	} {
-		l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: sources, decoder: d}
-		if prepare == nil {
-			l.asked = func(n int) error {
-				if n == len(names) {
-					return os.WriteFile(sources[0].Path, []byte("another"), 0o600)
+		t.Run(c.name, func(t *testing.T) {
+			l := labelling{out: t.TempDir(), formats: dataset.FormatNames(), sources: sources, decoder: d}
+			defer writeImage(t, sources[0].Path, 10, 90, 0)
+			if c.change == nil {
+				l.asked = func(n int) error {
+					if n == len(names) {
+						return os.WriteFile(sources[0].Path, []byte("another"), 0o600)
+					}
+					return nil
 				}
-				return nil
+			} else if _, err := l.run(); err != nil {
+				t.Fatal(err)
+			} else {
+				c.change(t, &l)
 			}
-		} else if _, err := l.run(); err != nil {
-			t.Fatal(err)
-		} else {
-			prepare(&l, func(name, text string) {
-				if err := os.WriteFile(filepath.Join(l.out, name), []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
-		before := faultfs.Files(t, l.out)
-		_, err := l.run()
-		if err == nil || !strings.Contains(err.Error(), want) ||
-			strings.HasSuffix(want, "exists") != errors.As(err, new(atomicfile.ExistsError)) ||
-			want == "another model" != errors.Is(err, dataset.ErrOtherRun) {
-			t.Errorf("want %q: %v", want, err)
-		}
-		if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && prepare != nil {
-			t.Errorf("%q: %.1000s", want, d)
-		}
-		write(t, sources[0].Path, 10, 90, 0)
+			before := faultfs.Files(t, l.out)
+			_, err := l.run()
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				errors.As(c.is, new(atomicfile.ExistsError)) != errors.As(err, new(atomicfile.ExistsError)) ||
+				(c.is == dataset.ErrOtherRun) != errors.Is(err, dataset.ErrOtherRun) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if d := cmp.Diff(before, faultfs.Files(t, l.out)); d != "" && c.change != nil {
+				t.Errorf("files changed: %.1000s", d)
+			}
+		})
 	}
 }
 
-// row is a line of a journal with one object.
-func row(width, height, scores int) string {
+// record returns a line of a journal with one object of the given number of scores.
+func record(width, height, scores int) string {
 	all := strings.TrimSuffix(strings.Repeat(`{"score":1,"score_box":1,"score_label":1},`, scores), ",")
-	return fmt.Sprintf(
-		`{"run":"run ","sha256":"%064d","image":"a","width":%d,"height":%d,"answers":[{"prompt":"detect a","text":"<loc0000><loc0000><loc0001><loc0001>","tokens":5,"scores":[%s]}]}`+"\n", 0, width, height, all)
+	answer := `{"prompt":"detect a","text":"<loc0000><loc0000><loc0001><loc0001>","tokens":5,"scores":[` + all + `]}`
+	return fmt.Sprintf(`{"run":"run ","sha256":"%064d","image":"a","width":%d,"height":%d,"answers":[%s]}`+"\n",
+		0, width, height, answer)
 }
 
-// The memory that a run holds does not grow with the number of images, but for their names and
-// sums.
+// TestMemory checks that the memory of a run does not grow with the number of images, except for
+// their names and digests.
 func TestMemory(t *testing.T) {
 	folder := t.TempDir()
 	const n = 10_000
 	l := labelling{out: t.TempDir(), formats: []string{"coco", "csv", "jsonl"}}
 	for i := range n {
 		path := filepath.Join(folder, fmt.Sprintf("%05d.png", i))
-		write(t, path, 4+i%5, 4+i%7, uint64(i))
+		writeImage(t, path, 4+i%5, 4+i%7, uint64(i))
 		l.sources = append(l.sources, dataset.Source{Name: filepath.Base(path), Path: path})
 	}
 	var early, late uint64

@@ -1,6 +1,6 @@
 package dataset
 
-// This file: the images that arguments, folders, patterns and lists mean.
+// This file: finding the images of arguments, folders, patterns and lists.
 
 import (
 	"bufio"
@@ -17,82 +17,82 @@ import (
 
 // Source is an image to label.
 type Source struct {
-	Name string // as the files call it: a relative path with slashes
-	Path string // where it is
+	Name string // in the exported files: a relative path with slashes
+	Path string // of the image's file
 }
 
-// FindOptions says where to look for images.
+// FindOptions says where FindSources looks for images.
 type FindOptions struct {
-	Recursive bool      // look into the folders below a folder too
-	Skip      string    // a folder that is not looked into
-	List      io.Reader // paths of images and folders, a line each
-	Zero      bool      // zero bytes separate the paths of List
+	Recursive bool      // include the folders below a folder
+	Skip      string    // a folder to skip
+	List      io.Reader // paths of images and folders, one per line
+	Zero      bool      // NUL bytes separate the paths of List
 }
 
 // maxSources bounds the images of one run.
 const maxSources = 1_000_000
 
-// imageEndings are those of the files that a folder's images are.
-var imageEndings = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+// imageExtensions are the extensions of the files in a folder that are images.
+var imageExtensions = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 
-// ErrNoImages is returned where no argument means an image.
-var ErrNoImages = errors.New("no images: a folder's are files that end with " + strings.Join(imageEndings, " "))
+// ErrNoImages is returned by FindSources if it finds no image.
+var ErrNoImages = errors.New("no images: a folder's are files that end with " + strings.Join(imageExtensions, " "))
 
-// gathering collects images.
-type gathering struct {
+// collector collects images.
+type collector struct {
 	recursive bool
-	skip      os.FileInfo // a folder not to look into; may be nil
+	skip      os.FileInfo // a folder to skip; may be nil
 	paths     []string
 	seen      map[string]bool
 	root      string // the deepest folder that all images are under; "" before the first
 }
 
-// FindSources lists the images that arguments mean: those of folders, in the order of their names,
-// those that patterns match, files, and for "-" those of o.List. Each counts once. Where there are
-// none it returns ErrNoImages.
+// FindSources returns the images of arguments: files, those in folders, sorted by name, those that
+// patterns match, and for "-" those of o.List. Each is returned once. If there are none it returns
+// ErrNoImages.
 func FindSources(arguments []string, o FindOptions) ([]Source, error) {
-	g := &gathering{recursive: o.Recursive, seen: map[string]bool{}}
+	c := &collector{recursive: o.Recursive, seen: map[string]bool{}}
 	if info, err := os.Stat(o.Skip); err == nil {
-		g.skip = info
+		c.skip = info
 	}
 	for _, a := range arguments {
 		var err error
 		if a == "-" {
-			err = g.list(o.List, o.Zero)
+			err = c.list(o.List, o.Zero)
 		} else {
-			err = g.argument(a)
+			err = c.argument(a)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	if len(g.paths) == 0 {
+	if len(c.paths) == 0 {
 		return nil, ErrNoImages
 	}
-	return g.sources()
+	return c.sources()
 }
 
-// argument adds what an argument means: a file or folder of that name, else what the pattern
+// argument adds the images of the argument a: a file or folder of that name, else what the pattern
 // matches.
-func (g *gathering) argument(a string) error {
+func (c *collector) argument(a string) error {
 	if _, err := os.Stat(a); err == nil {
-		return g.path(a)
+		return c.path(a)
 	}
 	matches, err := filepath.Glob(a)
 	if err != nil || len(matches) == 0 {
 		return fmt.Errorf("%s: no such file or folder, and no pattern that one matches", a)
 	}
 	for _, m := range matches {
-		if err := g.path(m); err != nil {
+		if err := c.path(m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// list adds the paths of a list, separated by newlines or by zero bytes. One that is not there is a
-// bad image.
-func (g *gathering) list(r io.Reader, zero bool) error {
+// list adds the paths read from r, separated by newlines or, with zero, by NUL bytes. A path that
+// does not exist is added too; reading it fails later.
+func (c *collector) list(r io.Reader, zero bool) error {
 	lines := bufio.NewScanner(r)
 	if zero {
 		lines.Split(func(data []byte, end bool) (int, []byte, error) {
@@ -109,7 +109,7 @@ func (g *gathering) list(r io.Reader, zero bool) error {
 		if lines.Text() == "" {
 			continue
 		}
-		if err := g.path(lines.Text()); err != nil {
+		if err := c.path(lines.Text()); err != nil {
 			return err
 		}
 	}
@@ -119,10 +119,10 @@ func (g *gathering) list(r io.Reader, zero bool) error {
 	return nil
 }
 
-// path adds an image, or the images of a folder.
-func (g *gathering) path(path string) error {
+// path adds the image at path, or the images of the folder at path.
+func (c *collector) path(path string) error {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		return g.add(path, filepath.Dir(path))
+		return c.add(path, filepath.Dir(path))
 	}
 	return filepath.WalkDir(path, func(below string, d fs.DirEntry, err error) error {
 		switch {
@@ -131,20 +131,21 @@ func (g *gathering) path(path string) error {
 		case below == path:
 			return nil
 		case d.IsDir():
-			if info, err := d.Info(); !g.recursive || strings.HasPrefix(d.Name(), ".") || err == nil && g.skip != nil &&
-				os.SameFile(info, g.skip) {
+			if info, err := d.Info(); !c.recursive || strings.HasPrefix(d.Name(), ".") || err == nil && c.skip != nil &&
+				os.SameFile(info, c.skip) {
 				return filepath.SkipDir
 			}
 			return nil
-		case strings.HasPrefix(d.Name(), ".") || !slices.Contains(imageEndings, strings.ToLower(filepath.Ext(below))):
+		case strings.HasPrefix(d.Name(), ".") || !slices.Contains(imageExtensions,
+			strings.ToLower(filepath.Ext(below))):
 			return nil
 		}
-		return g.add(below, path)
+		return c.add(below, path)
 	})
 }
 
-// add adds an image under a folder.
-func (g *gathering) add(path, folder string) error {
+// add adds the image at path, which is in folder or below it.
+func (c *collector) add(path, folder string) error {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return err
@@ -152,36 +153,36 @@ func (g *gathering) add(path, folder string) error {
 	if folder, err = filepath.Abs(folder); err != nil {
 		return err
 	}
-	if g.seen[absolute] {
+	if c.seen[absolute] {
 		return nil
 	}
-	if len(g.paths) == maxSources {
+	if len(c.paths) == maxSources {
 		return fmt.Errorf("more than %d images", maxSources)
 	}
-	g.seen[absolute], g.paths = true, append(g.paths, path)
-	if g.root == "" {
-		g.root = folder
+	c.seen[absolute], c.paths = true, append(c.paths, path)
+	if c.root == "" {
+		c.root = folder
 	}
-	for !under(folder, g.root) && g.root != filepath.Dir(g.root) {
-		g.root = filepath.Dir(g.root)
+	for !under(folder, c.root) && c.root != filepath.Dir(c.root) {
+		c.root = filepath.Dir(c.root)
 	}
 	return nil
 }
 
-// under reports whether a path is a folder or lies in it.
+// under reports whether path is folder or in it.
 func under(path, folder string) bool {
-	way, err := filepath.Rel(folder, path)
-	return err == nil && way != ".." && !strings.HasPrefix(way, ".."+string(filepath.Separator))
+	rel, err := filepath.Rel(folder, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
-// sources names the images by their paths from the folder that all are under.
-func (g *gathering) sources() (all []Source, err error) {
-	for _, path := range g.paths {
+// sources returns the images, named by their paths relative to the folder that all are under.
+func (c *collector) sources() (all []Source, err error) {
+	for _, path := range c.paths {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			return nil, err
 		}
-		name, err := filepath.Rel(g.root, absolute)
+		name, err := filepath.Rel(c.root, absolute)
 		if err != nil {
 			return nil, err
 		}

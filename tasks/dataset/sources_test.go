@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The images of folders, patterns, files and lists, each once, named from the folder that all are
-// under.
+// TestFindSources checks the images of folders, patterns, files and lists, each once, named by
+// their paths relative to the folder that all are under.
 func TestFindSources(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, path := range []string{
@@ -69,9 +69,9 @@ func TestFindSources(t *testing.T) {
 	if _, err := FindSources([]string{"empty"}, FindOptions{}); !errors.Is(err, ErrNoImages) {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if _, err := FindSources([]string{"lost*"}, FindOptions{}); err == nil || !strings.Contains(err.Error(),
-		"lost*: no such file") {
-		t.Errorf("a pattern of nothing: %v", err)
+	_, err := FindSources([]string{"lost*"}, FindOptions{})
+	if err == nil || !strings.Contains(err.Error(), "lost*: no such file") {
+		t.Errorf("a pattern without a match: %v", err)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestReadClasses(t *testing.T) {
 	}{
 		{"each once", "\ufeffcat\r\n\n  red  bicycle \ncat", []string{"cat", "red  bicycle"}, ""},
 		{"nothing", " \n\n", nil, path + ": no classes"},
-		{"two in a line", "a\ncat ; dog\n", nil, path + `: line 2: "cat ; dog": a class cannot hold ";"`},
+		{"two in one line", "a\ncat ; dog\n", nil, path + `: line 2: "cat ; dog": a class cannot contain ";"`},
 		{"too long", strings.Repeat("a", maxClasses+1), nil, path},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 package dataset
 
 // This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a
-// row for each answer, as maestro and big_vision train on it and pali eval asks it.
+// line for each answer, as maestro and big_vision train on and package eval reads.
 
 import (
 	"encoding/csv"
@@ -16,9 +16,10 @@ type csvWriter struct {
 	csv   *csv.Writer
 }
 
-// columns of the CSV file. text is the object's part of the answer, or the answer; corners are in
-// pixels.
-var columns = strings.Split("image,width,height,prompt,text,label,score,score_box,score_label,x_min,y_min,x_max,y_max,mask_area", ",")
+// columns are those of the CSV file. text is the object's part of the answer, or the answer;
+// corners are in pixels.
+var columns = strings.Split(
+	"image,width,height,prompt,text,label,score,score_box,score_label,x_min,y_min,x_max,y_max,mask_area", ",")
 
 func openCSV(e *Export, path string) (writer, error) {
 	s, err := newSpool(e.Out)
@@ -68,7 +69,7 @@ func (w *csvWriter) end() error {
 
 func (w *csvWriter) abort() { w.spool.close() }
 
-// suffix is an answer without the objects that are left out: the model's own words where none is.
+// suffix returns the answer without the dropped objects: the model's text if none is dropped.
 func (a *answer) suffix() string {
 	if a.dropped == 0 {
 		return a.Text
@@ -80,8 +81,8 @@ func (a *answer) suffix() string {
 	return strings.Join(kept, " ; ")
 }
 
-// jsonlRow is a question with its answer.
-type jsonlRow struct {
+// jsonlLine is a question with its answer.
+type jsonlLine struct {
 	Image  string `json:"image"`
 	Prefix string `json:"prefix"`
 	Suffix string `json:"suffix"`
@@ -100,7 +101,7 @@ func openJSONL(e *Export, path string) (writer, error) {
 
 func (w *jsonlWriter) add(img *labelledImage) error {
 	for _, a := range img.answers {
-		b, err := compact(jsonlRow{img.Name, a.Prompt, a.suffix()})
+		b, err := compact(jsonlLine{img.Name, a.Prompt, a.suffix()})
 		if err == nil {
 			_, err = w.spool.Write(append(b, '\n'))
 		}

@@ -1,6 +1,6 @@
 package dataset_test
 
-// This file: tables and mask PNGs read back, as formats_test.go does it with the other formats.
+// This file: tables and mask PNGs, read back as formats_test.go reads the other formats.
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ func TestTables(t *testing.T) {
 	}
 	at, line := 1, 0
 	for _, w := range all {
-		left := w.things
+		left := w.objects
 		for _, a := range w.answers {
 			boxes, _ := tasks.ParseDetections(a.Text)
 			kept := []string{}
@@ -46,8 +46,10 @@ func TestTables(t *testing.T) {
 				if column(row, "label") == "" {
 					break // an answer without objects
 				}
-				if column(row, "label") != x.label || !near(got, x.xyxy, 0.0006) || math.Abs(score-x.score) > 0.0001 || !strings.Contains(a.Text, column(row, "text")) ||
-					column(row, "width") != strconv.Itoa(w.width) || x.mask != nil && column(row, "mask_area") != strconv.Itoa(x.mask.Area()) {
+				if column(row, "label") != x.label || !near(got, x.xyxy, 0.0006) ||
+					math.Abs(score-x.score) > 0.0001 || !strings.Contains(a.Text, column(row, "text")) ||
+					column(row, "width") != strconv.Itoa(w.width) ||
+					x.mask != nil && column(row, "mask_area") != strconv.Itoa(x.mask.Area()) {
 					t.Errorf("%q: %q, want %+v", w.name, row, x)
 				}
 				kept, left, at = append(kept, column(row, "text")), left[1:], at+1
@@ -57,7 +59,9 @@ func TestTables(t *testing.T) {
 				want = strings.Join(kept, " ; ")
 			}
 			if len(kept) == 0 {
-				if row := rows[at]; column(row, "image") != w.name || column(row, "prompt") != a.Prompt || column(row, "text") != want || column(row, "label") != "" {
+				row := rows[at]
+				if column(row, "image") != w.name || column(row, "prompt") != a.Prompt ||
+					column(row, "text") != want || column(row, "label") != "" {
 					t.Errorf("%q: %q, want %q", w.name, row, want)
 				}
 				at++
@@ -81,7 +85,7 @@ func TestMaskPNGs(t *testing.T) {
 	files := faultfs.Files(t, filepath.Join(out, "masks"))
 	classes := strings.Split(files["classes.txt"], "\n")
 	for _, w := range all {
-		m, err := png.Decode(bytes.NewReader([]byte(files[stemOf(w.name)+".png"])))
+		m, err := png.Decode(bytes.NewReader([]byte(files[baseNameOf(w.name)+".png"])))
 		if err != nil {
 			t.Fatalf("%q: %v", w.name, err)
 		}
@@ -90,7 +94,7 @@ func TestMaskPNGs(t *testing.T) {
 			t.Fatalf("%q: %T of %v", w.name, m, m.Bounds())
 		}
 		want := make([]uint8, w.width*w.height)
-		for _, x := range w.things {
+		for _, x := range w.objects {
 			if x.mask == nil {
 				continue // each image has one mask
 			}

@@ -1,7 +1,7 @@
 package dataset
 
-// This file: Pascal VOC's XML, a file for each image. Corners are whole pixels counted from 1, both
-// inside the box, as the challenge has them.
+// This file: Pascal VOC's XML, a file for each image. Corners are pixels counted from 1, both
+// inside the box, as in the challenge's files.
 
 import (
 	"encoding/xml"
@@ -68,8 +68,8 @@ func (w *vocWriter) add(img *labelledImage) error {
 func (w *vocWriter) end() error { return nil }
 func (w *vocWriter) abort()     {}
 
-// vocSide turns a span in pixels to the numbers of its first and its last pixel: one at least, and
-// within the side.
+// vocSide returns the numbers, from 1, of the first and last pixel of the span from from to to, at
+// least one pixel and within side.
 func vocSide(from, to float64, side int) (first, last int) {
 	first = min(int(math.Round(from))+1, side)
 	return first, min(max(int(math.Round(to)), first), side)

@@ -1,10 +1,10 @@
 package dataset
 
-// This file: YOLO's folders, as Ultralytics reads them: images with copies of the images, labels
-// with a text file for each, data.yaml. A line is an object: its class from 0, and for yolo its box
-// as centre and size, for yolo-seg its outline, all as shares of the image's sides. An image
-// without objects has no label file. Copies whose names would give two images the same label file
-// are renamed.
+// This file: YOLO's folders, as Ultralytics reads them: images has copies of the images, labels a
+// text file for each, and data.yaml the classes. A line is an object: its class from 0, and for
+// yolo its box as centre and size, for yolo-seg its outline, all as shares of the image's sides. An
+// image without objects has no label file. Copies are renamed where two images would have the same
+// label file.
 
 import (
 	"encoding/json"
@@ -14,14 +14,16 @@ import (
 	"strings"
 )
 
-// yoloData describes the folder.
+// yoloData is the file that describes the folder.
 const yoloData = "data.yaml"
 
+// yoloFiles returns the files of an image in the folder: its labels and its copy.
 func yoloFiles(img *labelledImage, s Source) []string {
-	return []string{"labels/" + img.baseName + ".txt", "images/" + img.baseName + ending(s.Name)}
+	return []string{"labels/" + img.baseName + ".txt", "images/" + img.baseName + extension(s.Name)}
 }
 
-// yoloReads leaves out what trainers put beside the folders, as labels.cache.
+// yoloReads reports whether a trainer reads the file: not those that it writes itself, as
+// labels.cache.
 func yoloReads(name string) bool {
 	return strings.HasPrefix(name, "images/") || strings.HasPrefix(name, "labels/") && strings.HasSuffix(name, ".txt")
 }
@@ -46,7 +48,8 @@ func (w *yoloWriter) add(img *labelledImage) error {
 			}
 		} else {
 			x, y := 1/float64(img.width), 1/float64(img.height)
-			values = []float64{(o.XYXY[0] + o.XYXY[2]) / 2 * x, (o.XYXY[1] + o.XYXY[3]) / 2 * y, (o.XYXY[2] - o.XYXY[0]) * x, (o.XYXY[3] - o.XYXY[1]) * y}
+			x0, y0, x1, y1 := o.XYXY[0], o.XYXY[1], o.XYXY[2], o.XYXY[3]
+			values = []float64{(x0 + x1) / 2 * x, (y0 + y1) / 2 * y, (x1 - x0) * x, (y1 - y0) * y}
 		}
 		if len(values) == 0 {
 			continue // an object without a mask
@@ -66,7 +69,9 @@ func (w *yoloWriter) add(img *labelledImage) error {
 
 func (w *yoloWriter) end() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Labelled by pali. All images are in images: move some of them, with their labels, to another folder to validate with.\ntrain: images\nval: images\nnc: %d\nnames:\n", len(w.e.classes))
+	b.WriteString("# Labelled by pali. All images are in images: move some of them, with their labels, " +
+		"to another folder to validate with.\n")
+	fmt.Fprintf(&b, "train: images\nval: images\nnc: %d\nnames:\n", len(w.e.classes))
 	if len(w.e.classes) == 0 {
 		b.WriteString("  {}\n")
 	}
@@ -78,9 +83,9 @@ func (w *yoloWriter) end() error {
 
 func (w *yoloWriter) abort() {}
 
-// yamlText quotes a text for YAML: as JSON does, and also what YAML does not let stand as it is.
+// yamlText quotes s for YAML: as JSON does, and also escapes characters that YAML does not allow.
 func yamlText(s string) string {
-	quoted, _ := json.Marshal(s) // a string always has a form
+	quoted, _ := json.Marshal(s) // never fails for a string
 	var b strings.Builder
 	for _, r := range string(quoted) {
 		if r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff {

@@ -11,13 +11,13 @@ import (
 
 // Record is a question with its answer and its scores: a line of the journal.
 type Record struct {
-	Run     string     `json:"run"`  // Options that give other answers give another run
+	Run     string     `json:"run"`  // differs for runs with options that give other answers
 	Line    int        `json:"line"` // of the question in its file
 	Image   string     `json:"image"`
 	Prefix  string     `json:"prefix"`
 	Suffix  References `json:"suffix"`
 	Answer  string     `json:"answer"`
-	Tokens  int        `json:"tokens"`            // of the answer, with the end token where it came
+	Tokens  int        `json:"tokens"`            // of the answer, with the end token if there is one
 	Objects Detections `json:"objects,omitempty"` // of a detection or segmentation
 	// Unparsed are the parts of such an answer that are not objects.
 	Unparsed []string     `json:"unparsed,omitempty"`
@@ -26,7 +26,7 @@ type Record struct {
 	Timings  Timings      `json:"timings"`
 }
 
-// Scores are those of one question: nil where a score does not apply.
+// Scores are the scores of one question; a score that does not apply is nil.
 type Scores struct {
 	Exact   *float64  `json:"exact,omitempty"`
 	VQA     *float64  `json:"vqa_accuracy,omitempty"`
@@ -38,9 +38,9 @@ type Scores struct {
 	MaskIoU *float64  `json:"mask_iou,omitempty"`
 }
 
-// Primary is the question's one score: exact for a text, F1 for a detection, the masks' IoU for a
-// segmentation, the boxes' if masks are not measured. It returns false where there is no true
-// answer.
+// Primary returns the question's main score: exact for a text, F1 for a detection, the IoU of the
+// masks for a segmentation, or of the boxes if masks are not measured. It returns false if there is
+// no true answer.
 func (s Scores) Primary() (float64, bool) {
 	for _, v := range []*float64{s.Exact, s.F1, s.MaskIoU, s.BoxIoU} {
 		if v != nil {
@@ -50,26 +50,27 @@ func (s Scores) Primary() (float64, bool) {
 	return 0, false
 }
 
-// Divergences compare a model with a reference on one question. The reference answers; the model is
-// given the same answer, token by token.
+// Divergences compare a model with a reference on one question. The reference answers; the model
+// gets that answer token by token.
 type Divergences struct {
-	Answer string    `json:"answer"` // the reference's
-	KL     []float64 `json:"kl"`     // at each position of the reference's answer, in nats
-	Top    int       `json:"equal_top"`
+	Answer string    `json:"answer"`       // the reference's
+	KL     []float64 `json:"kl"`           // at each position of the reference's answer, in nats
+	Top    int       `json:"equal_top"`    // positions at which both have the same most probable token
 	Equal  bool      `json:"equal_answer"` // the model's own answer is the reference's
 }
 
-// Timings say how long a question took, in milliseconds. The image's time is with its first
+// Timings are the times of a question in milliseconds. The time of an image is that of its first
 // question.
 type Timings struct {
 	Vision        float64 `json:"vision_ms"`
 	Prefill       float64 `json:"prefill_ms"`
 	Decode        float64 `json:"decode_ms"`
 	PrefillTokens int     `json:"prefill_tokens"`
-	Pictures      int     `json:"pictures"` // that Vision is the time of: 0 or 1
+	Images        int     `json:"pictures"` // encoded in Vision: 0 or 1
 }
 
-// SetAnswer sets the record's answer, and its objects if the question asks for boxes.
+// SetAnswer sets the record's answer to that of out, and its objects if the question asks for
+// boxes.
 func (r *Record) SetAnswer(out *runner.Result) {
 	r.Answer, r.Tokens = out.Text, len(out.Tokens)
 	if !parse(r.Prefix).Boxes() {
@@ -81,13 +82,13 @@ func (r *Record) SetAnswer(out *runner.Result) {
 	}
 }
 
-// parse reads a question's prompt, whatever the blanks between its words.
+// parse parses a question's prompt; any blanks may separate its words.
 func parse(prefix string) tasks.Prompt {
 	return tasks.Parse(strings.Join(strings.Fields(prefix), " "))
 }
 
-// group names what a prompt asks for: "caption en", "answer", "detect"; "other" if it begins with
-// none of PaliGemma's tasks.
+// group returns the name under which a prompt is scored: "caption en", "answer", "detect"; "other"
+// if it begins with none of PaliGemma's tasks.
 func group(prefix string) string {
 	p := parse(prefix)
 	switch {
@@ -100,8 +101,8 @@ func group(prefix string) string {
 	return p.Task.Word
 }
 
-// Detected returns the objects of a detection, the true ones and the answer's. It returns false if
-// the question does not ask for boxes alone, or has no true answer.
+// Detected returns the true objects of a detection and those of the answer. It returns false if the
+// question does not ask for boxes alone, or has no true answer.
 func (r *Record) Detected() (Detected, bool) {
 	if p := parse(r.Prefix); !p.Boxes() || p.Masks() || len(r.Suffix.Texts) == 0 {
 		return Detected{}, false
@@ -109,8 +110,8 @@ func (r *Record) Detected() (Detected, bool) {
 	return Detected{referenceDetections(r.Suffix.Texts[0]), r.Objects}, true
 }
 
-// Score scores the row's answer by its suffix. Of several true answers to a detection or a
-// segmentation the first counts. Without a mask decoder the IoU of masks is not measured.
+// Score sets r.Scores by comparing the answer with the suffix. Of several true answers to a
+// detection or a segmentation the first counts. If mask is nil, the IoU of masks is not measured.
 func (r *Record) Score(mask Mask) error {
 	r.Scores = Scores{}
 	if len(r.Suffix.Texts) == 0 {
@@ -128,6 +129,7 @@ func (r *Record) Score(mask Mask) error {
 	return nil
 }
 
+// scoreText compares the answer with the true texts.
 func (r *Record) scoreText() {
 	references, s := r.Suffix, &r.Scores
 	score := func(f func([]string, string) float64) *float64 {
@@ -138,13 +140,13 @@ func (r *Record) scoreText() {
 	if references.List {
 		s.ANLS, s.Relaxed = score(ANLS), score(Relaxed)
 	}
-	if len(references.Texts) >= fewestVQA {
+	if len(references.Texts) >= minVQA {
 		s.VQA = score(VQA)
 	}
 }
 
-// scoreSegment compares the first object with the first true one. Where one of them has none it
-// scores 0, where both have none 1.
+// scoreSegment compares the first object of the answer with the first of want. The scores are 0 if
+// one of the two has no object, 1 if neither has.
 func (r *Record) scoreSegment(want Detections, mask Mask) error {
 	var box, overlap float64
 	r.Scores.BoxIoU = &box

@@ -18,11 +18,13 @@ ifeq (,$(shell command -v $(firstword $(CXX)) 2>/dev/null))
 $(error this needs a C++ compiler (Debian: apt-get install build-essential; macOS: xcode-select --install): no "$(CXX)" command found)
 endif
 
-# Speed: what "native" means on this processor, spelled out (scripts/native-flags.sh says why), and ggml's interleaved weights.
-# -w: the C and C++ are the module's; their warnings are not ours to mend.
+# Speed: what "native" means on this processor, spelled out (scripts/native-flags.sh says why), and
+# ggml's interleaved weights.
+# -w: the C and C++ are the module's; their warnings are not ours to fix.
 NATIVE := $(shell sh scripts/native-flags.sh $(firstword $(CC)))
 export CGO_ENABLED  := 1
-# -ffp-contract=off: blocks are rounded alike on every processor. A product and a sum rounded once give other blocks: a third of all q5_k ones.
+# -ffp-contract=off: blocks are rounded the same way on every processor. A product and a sum rounded
+# once give other blocks: a third of all q5_k ones.
 export CGO_CFLAGS   := -O3 -w $(NATIVE) -ffp-contract=off
 export CGO_CXXFLAGS := -O3 -w $(NATIVE)
 export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
@@ -40,19 +42,21 @@ all: bin/pali
 bin/pali: modules
 	@$(GO) build -o $@ ./cmd/pali
 
-# The Go modules of go.mod, fetched first: without them go names every package that lacks one. Go says itself if it is too old.
+# The Go modules of go.mod, fetched first: without them go names every package that lacks one. Go
+# says itself if it is too old.
 modules:
 	@$(GO) list -m >/dev/null
 	@$(GO) mod download || { echo 'the modules of go.mod are not on this machine: the first build fetches them and needs a network' >&2; exit 1; }
 
-# Converts the small checkpoint that is inside the program, and asks it about pictures.
+# Converts the small checkpoint that is inside the program, and asks it about images.
 demo: bin/pali
 	@bin/pali demo
 
 # All tests: everything with C, then the packages without C in a build that has none.
 test: test-go test-pure
 
-# Packages one after the other: ggml's threads wait for each other by spinning, and two programs doing so on few cores take very long.
+# Packages one after the other: ggml's threads wait for each other by spinning, and two programs
+# doing so on few cores take very long.
 test-go: modules
 	$(GO) build ./...
 	$(GO) test -p 1 -timeout 15m ./...
@@ -67,10 +71,12 @@ test-pure:
 race:
 	$(GO) test -race -p 1 -timeout 60m ./...
 
-# The sanitizers for memory and for undefined behaviour, over all that calls C: 100 lives of a model, mutated files, the goldens, the blocks;
-# then a look for leaks. Needs gcc or clang on Linux, and compiles all of the C again. scripts/leaks.txt lists what is llama.cpp's own.
-# Pointers in Go's garbage would hide a leak; clobberfree wipes them. Go gives -fsanitize to C only, so the flags say it for C++.
-# Each test program is built first: what "go test" runs itself has no names of functions, by which leaks.txt knows a leak.
+# The sanitizers for memory and for undefined behaviour, over all that calls C: 100 lives of a
+# model, mutated files, the goldens, the blocks; then a look for leaks. Needs gcc or clang on Linux,
+# and compiles all of the C again. scripts/leaks.txt lists what is llama.cpp's own. Pointers in Go's
+# garbage would hide a leak; clobberfree wipes them. Go gives -fsanitize to C only, so the flags say
+# it for C++. Each test program is built first: what "go test" runs itself has no names of
+# functions, by which leaks.txt knows a leak.
 SANITIZE := -fsanitize=address,undefined
 asan: export CGO_CFLAGS   := -O1 -g1 -fno-omit-frame-pointer -w $(SANITIZE) $(NATIVE)
 asan: export CGO_CXXFLAGS := -O1 -g1 -fno-omit-frame-pointer -w $(SANITIZE) $(NATIVE)
@@ -86,23 +92,28 @@ asan:
 		(cd $$p && $(CURDIR)/bin/asan.test -test.timeout 60m -test.skip 'TestDemo|TestRepeats|TestRings|TestImports'); \
 	done; rm bin/asan.test
 
-# ggml's backend for a GPU as shared libraries in lib/pali, beside bin; pali loads them by itself. scripts/gpu.sh says what each needs.
+# ggml's backend for a GPU as shared libraries in lib/pali, next to bin; pali loads them by itself.
+# scripts/gpu.sh says what each needs.
 cuda vulkan:
 	sh scripts/gpu.sh $@
 
-# The comparison with the authors' numbers on a GPU, within wider bounds. The test program lies in bin: the libraries are found from there.
+# The comparison with the authors' numbers on a GPU, within wider bounds. The test program lies in
+# bin: the libraries are found from there.
 # e.g. make test-gpu DEVICE=cuda
 DEVICE ?= vulkan
 test-gpu:
 	$(GO) test -c -o bin/runner.test ./runner/llamacpp
 	cd runner/llamacpp && PALI_DEVICE=$(DEVICE) ../../bin/runner.test -test.v -test.run 'TestGoldens|TestCausal|TestInterrupt'
 
-# How fast this is here, written to docs/bench.md: the demo, text files that are named, Go's benchmarks.  e.g. make bench MODELS=models/a-Q4_0.gguf
+# How fast this is here, written to docs/bench.md: the demo, text files that are named, Go's
+# benchmarks.
+#   e.g. make bench MODELS=models/a-Q4_0.gguf
 MODELS ?=
 bench: bin/pali
 	@GO="$(GO)" sh scripts/bench.sh $(MODELS) >docs/bench.md.new && mv docs/bench.md.new docs/bench.md || { rm -f docs/bench.md.new; exit 1; }
 
-# pali label over ten thousand pictures: how fast, how busy the model is, and that memory does not grow.
+# pali label over ten thousand images: how fast, how busy the model is, and that memory does not
+# grow.
 label-many:
 	PALI_MANY=10000 $(GO) test -v -count=1 -timeout 30m -run TestLabelMany ./cmd/pali
 
@@ -116,12 +127,14 @@ FUZZTIME ?= 30s
 fuzz:
 	sh scripts/fuzz.sh $(FUZZTIME)
 
-# The official clients of OpenAI and Ollama (PyPI, npm), unchanged, against a running server, and schemathesis on its description. Fetches them into bin/clients.
+# The official clients of OpenAI and Ollama (PyPI, npm), unchanged, against a running server, and
+# schemathesis on its description. Fetches them into bin/clients.
 .PHONY: test-clients
 test-clients: bin/pali
 	sh scripts/clients.sh
 
-# A server asked for long by clients that lose it a worker now and then; its memory and descriptors must not grow. Then the figures of docs/reliability.md.
+# A server asked for long by clients that lose it a worker now and then; its memory and descriptors
+# must not grow. Then the figures of docs/reliability.md.
 #   e.g. make soak SOAK=2h
 SOAK ?= 10m
 .PHONY: soak
@@ -129,7 +142,8 @@ soak:
 	PALI_SOAK=$(SOAK) PALI_LOAD=8 $(GO) test ./cmd/pali -v -timeout 0 -run 'TestServeSoak|TestServeLoad'
 	CGO_ENABLED=0 $(GO) test ./server -v -run 'TestFaultsUnderLoad|TestSlowClients'
 
-# The page: types and style of its modules; its tests in headless Chromium, with the demo model; its pictures in docs. Fetches what they need into bin/_page.
+# The page: types and style of its modules; its tests in headless Chromium, with the demo model; its
+# screenshots in docs. Fetches what they need into bin/_page.
 .PHONY: lint-page test-page page-pictures
 lint-page:
 	sh scripts/page.sh lint
@@ -157,7 +171,8 @@ scores: bin/pali
 	$(GO) -C scripts build -o ../bin/scores.program ./scores
 	bin/scores.program bin/scores/rows.jsonl -o docs
 
-# What each type costs the demo checkpoint: rewrites docs/quality.md and its plots. About four minutes on two cores; with all questions, half an hour:
+# What each type costs the demo checkpoint: rewrites docs/quality.md and its plots. About four
+# minutes on two cores; with all questions, half an hour:
 # make quality QUESTIONS=testdata/quality/questions.jsonl
 QUESTIONS ?= testdata/quality/short.jsonl
 quality: bin/pali
@@ -171,7 +186,8 @@ synthetic:
 	CGO_ENABLED=0 $(GO) -C scripts build -o ../bin/synthetic ./synthetic
 	bin/synthetic -o $(OUT) --tokenizer $(TOKENIZER)
 
-# The same environment for a shell, so that go itself builds with the same flags:  eval "$$(make -s env)" && go test ./quant
+# The same environment for a shell, so that go itself builds with the same flags:
+#   eval "$$(make -s env)" && go test ./quant
 env:
 	@echo 'export CGO_ENABLED=1 CGO_CFLAGS="$(CGO_CFLAGS)" CGO_CXXFLAGS="$(CGO_CXXFLAGS)" CGO_CPPFLAGS="$(CGO_CPPFLAGS)"'
 

@@ -1,6 +1,6 @@
 package pali
 
-// This file: how a model is opened, and what can be asked of it.
+// This file: how a model is opened, what a request is, and the types of answers.
 
 import (
 	"fmt"
@@ -14,28 +14,33 @@ import (
 // Options says how to open a model and how its methods answer. The zero Options does what "pali
 // run" does without flags.
 type Options struct {
-	// Vision and Masks are the paths of the mmproj file and of the mask file. "": those beside the
-	// text file.
+	// Vision and Masks are the paths of the mmproj file and of the mask file. "": the ones in the
+	// folder of the text file.
 	Vision, Masks string
 
-	Threads int    // of the processor; 0: one for each fast core that the process may use
-	Device  string // "cpu", "cuda", "metal", "vulkan" or "auto"; "" is "auto": the first GPU, else the processor
+	Threads int    // threads on the processor; 0: one for each fast core that the process may use
+	Device  string // "cpu", "cuda", "metal", "vulkan" or "auto"; "" is "auto": a GPU if there is one
 	// OffloadLayers is how many layers of the decoder run on a GPU. 0: all; negative: none.
 	OffloadLayers int
 	KV            string // type of the KV cache: "f16", "f32" or "q8_0"; "" is "f16"
-	MaxContext    int    // most positions of a request, images, prompt and answer together; 0: as many as it needs
-	Beams         int    // most beams of a Request; 0: it cannot search
+	// MaxContext is the maximum number of positions of a request: its images, prompt and answer
+	// together. 0: as many as the request needs.
+	MaxContext int
+	Beams      int // maximum of Request.Beams; 0: no beam search
 
-	Resize Resize // how images get the model's size; "" is Antialias
+	Resize Resize // how images are resized to the model's size; "" is Antialias
 
-	// The following are of Caption, Describe, Ask, OCR, Detect and Segment.
+	// The rest applies to Caption, Describe, Ask, OCR, Detect and Segment only: Generate and Run
+	// take it from their Request.
 
 	MaxTokens int     // longest answer in tokens; 0: DefaultMaxTokens
-	MinScore  float64 // objects with a lower score are left out; 0 to 1
-	Strict    bool    // constrains the answers of Detect and Segment to well-formed objects with the labels asked for
+	MinScore  float64 // Detect and Segment leave out objects with a lower score, 0 to 1
+	// Strict constrains the answers of Detect and Segment to well-formed objects with the labels
+	// asked for.
+	Strict bool
 }
 
-// DefaultMaxTokens is the longest answer where none is given.
+// DefaultMaxTokens is the longest answer in tokens if none is given.
 const DefaultMaxTokens = 256
 
 func (o Options) validate() error {
@@ -76,43 +81,59 @@ type Request struct {
 	MaxTokens  int    // longest answer in tokens; 0: DefaultMaxTokens
 
 	Sampling    Sampling          // the zero Sampling is greedy: always the same answer
-	Constraint  runner.Constraint // which tokens may come, as Model.Grammar returns it; nil: all
-	Beams       int               // over 1: a beam search; Sampling and Constraint say nothing there
-	TopLogprobs int               // how many of the most probable tokens each step reports
+	Constraint  runner.Constraint // which tokens may come, such as Model.Grammar's; nil: all
+	Beams       int               // over 1: beam search, which ignores Sampling and Constraint
+	TopLogprobs int               // number of most probable tokens that each step reports
 	Trace       bool              // keep the logits in the result
 }
 
-// What requests and answers are made of.
-type (
-	Image       = imageproc.Image // RGB, upright
-	Resize      = imageproc.Resize
-	Sampling    = runner.Sampling
-	Step        = runner.Step
-	Result      = runner.Result
-	Alternative = runner.Alternative
+// Image is a decoded image: Width x Height pixels of RGB in Pix, row by row, upright.
+type Image = imageproc.Image
 
-	Detection = tasks.Detection // an object: label, score, box and mask in pixels
-	Prompt    = tasks.Prompt
-)
+// Resize is a method of resizing an image to the square that the model sees. None keeps the aspect
+// ratio. The best is the one that the model was trained with.
+type Resize = imageproc.Resize
 
-// The ways to resize an image to the model's size.
+// The methods of resizing.
 const (
-	Antialias = imageproc.Antialias // TensorFlow's, as the authors' notebook
+	Antialias = imageproc.Antialias // TensorFlow's, as the authors' notebook; the default
 	Bilinear  = imageproc.Bilinear  // TensorFlow's without antialias, as most fine-tunes
 	Bicubic   = imageproc.Bicubic   // Pillow's, as Hugging Face
 )
 
-// Errors that callers tell apart with errors.As.
-type (
-	// a request that cannot be answered; its text says what to ask instead
-	InvalidRequestError = runner.InvalidRequestError
-	LimitError          = paligemma.LimitError // a size that is too large
-)
+// Sampling says how each token is chosen. The zero Sampling is greedy: the most probable token,
+// always the same answer. Otherwise Temperature is over 0, TopK, TopP and MinP restrict the choice,
+// and equal Seeds give equal answers.
+type Sampling = runner.Sampling
 
-// OpenImage reads the image file at path: JPEG, PNG, WebP, BMP or a GIF's first frame. It is turned
-// upright as its EXIF data say. A file of more than 20 MiB, more than 50 million pixels or a side
-// of more than 32,768 pixels is a [LimitError].
+// Step is one token of an answer: its Text, its log-probability, and in Top the alternatives that
+// Request.TopLogprobs asks for.
+type Step = runner.Step
+
+// Alternative is a token that could have been chosen, with its log-probability.
+type Alternative = runner.Alternative
+
+// Result is a whole answer: its Text, a Step for each token, and how long each part took.
+type Result = runner.Result
+
+// Detection is an object that the model found: Label, Score.Score from 0 to 1, the box XYXY (left,
+// top, right, bottom, in pixels of the image), and after Segment the Mask with its Area and its
+// outlines, Polygons. Loc and Seg are the box and the mask as the model gave them.
+type Detection = tasks.Detection
+
+// Prompt is a prompt with its parts, as the functions of package tasks make and parse them.
+type Prompt = tasks.Prompt
+
+// InvalidRequestError is a request that cannot be answered. Its text says what to ask instead.
+type InvalidRequestError = runner.InvalidRequestError
+
+// LimitError is a size that is too large: what is counted, how much there is, and the maximum.
+type LimitError = paligemma.LimitError
+
+// OpenImage reads the image file at path: JPEG, PNG, WebP, BMP or a GIF's first frame. The image is
+// turned upright as its EXIF data say. A file of more than 20 MiB, more than 50 million pixels or a
+// side of more than 32,768 pixels is a [LimitError].
 func OpenImage(path string) (*Image, error) { return imageproc.Open(path, imageproc.DefaultLimits) }
 
-// DecodeImage is OpenImage for a file's bytes.
+// DecodeImage is OpenImage for the bytes of a file.
 func DecodeImage(data []byte) (*Image, error) { return imageproc.Decode(data, imageproc.DefaultLimits) }

@@ -1,6 +1,6 @@
 package pali
 
-// This file: a model and what it is asked.
+// This file: a model and its methods.
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type Model struct {
 	options Options
 	files   store.Files
 	backend backend
-	turn    chan struct{} // holds a value while nobody uses the backend; closed by Close
+	slot    chan struct{} // holds a value while no call uses the backend; closed by Close
 	masks   func() (*masks.Decoder, error)
 }
 
@@ -46,7 +46,7 @@ type backend interface {
 
 // Open opens a model. path is its text file, the folder that holds it, or the name of a model in
 // the user's folder of models, as "pali list" shows it. The files are checked before llama.cpp sees
-// them.
+// them. The caller closes the model with Close.
 func Open(path string, o Options) (*Model, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -58,59 +58,62 @@ func Open(path string, o Options) (*Model, error) {
 	if o.Threads < 1 {
 		o.Threads = host.Threads()
 	}
-	m := &Model{options: o, files: files, turn: make(chan struct{}, 1)}
+	m := &Model{options: o, files: files, slot: make(chan struct{}, 1)}
 	if m.backend, err = openBackend(files, o); err != nil {
 		return nil, err
 	}
 	m.masks = sync.OnceValues(m.openMasks)
-	m.turn <- struct{}{}
+	m.slot <- struct{}{}
 	return m, nil
 }
 
-// Close waits for the running call and frees the model. Calls after it do nothing.
+// Close waits for the running call and frees the model. It returns nil, and does nothing the second
+// time.
 func (m *Model) Close() error {
-	if _, open := <-m.turn; open {
-		close(m.turn)
+	if _, open := <-m.slot; open {
+		close(m.slot)
 		m.backend.Close()
 	}
 	return nil
 }
 
-// begin waits until nobody else uses the model. The caller calls end when it is done.
+// begin waits until no other call uses the model. The caller calls end when it is done.
 func (m *Model) begin(ctx context.Context) (end func(), err error) {
 	select {
-	case _, open := <-m.turn:
+	case _, open := <-m.slot:
 		if !open {
 			return nil, ErrClosed
 		}
-		return func() { m.turn <- struct{}{} }, nil
+		return func() { m.slot <- struct{}{} }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// Caption describes an image in a sentence, in a language as PaliGemma names it: "en", "de", ...
+// Caption describes img in a sentence. lang is the language of the answer as PaliGemma names it,
+// one of tasks.Languages: "en", "de", "zh", ...
 func (m *Model) Caption(ctx context.Context, img *Image, lang string) (string, error) {
 	return m.text(ctx, img)(tasks.Caption(lang))
 }
 
-// Describe describes an image at length.
+// Describe describes img at length. lang is as for Caption.
 func (m *Model) Describe(ctx context.Context, img *Image, lang string) (string, error) {
 	return m.text(ctx, img)(tasks.Describe(lang))
 }
 
-// Ask answers a question in English about an image. For a question in another language, or about
+// Ask answers a question in English about img. For a question in another language, or about
 // several images, use Generate with a prompt like "answer de was ist das?".
 func (m *Model) Ask(ctx context.Context, img *Image, question string) (string, error) {
 	return m.text(ctx, img)(tasks.Ask("en", question))
 }
 
-// OCR reads the text in an image.
+// OCR reads the text in img, line by line.
 func (m *Model) OCR(ctx context.Context, img *Image) (string, error) {
 	return m.text(ctx, img)(tasks.OCR(), nil)
 }
 
-// Detect finds objects with these labels: their scores, and their boxes in pixels of the image.
+// Detect finds the objects in img with these labels, and returns each with its score and its box in
+// pixels of img, in the order of the model's answer; none if there are none.
 func (m *Model) Detect(ctx context.Context, img *Image, labels ...string) ([]Detection, error) {
 	prompt, err := tasks.Detect(labels...)
 	if err != nil {
@@ -119,9 +122,8 @@ func (m *Model) Detect(ctx context.Context, img *Image, labels ...string) ([]Det
 	return m.detect(ctx, img, prompt, nil)
 }
 
-// Segment finds objects with these labels and their masks, bitmaps of the image's size. It needs
-// the mask file beside the text file, or in Options.Masks. An object for which the model gave no
-// mask has none.
+// Segment is Detect with masks, bitmaps of the size of img. It needs the mask file, in the folder
+// of the text file or at Options.Masks. The Mask of an object for which the model gave none is nil.
 func (m *Model) Segment(ctx context.Context, img *Image, labels ...string) ([]Detection, error) {
 	prompt, err := tasks.Segment(labels...)
 	if err != nil {
@@ -134,9 +136,8 @@ func (m *Model) Segment(ctx context.Context, img *Image, labels ...string) ([]De
 	return m.detect(ctx, img, prompt, decoder)
 }
 
-// Generate answers a prompt about images, token by token. An error comes last, with an empty step.
-// Leaving the loop ends the answer. The model is in use until then: another call inside the loop
-// would wait forever.
+// Generate answers q token by token. An error comes last, with an empty step. Leaving the loop ends
+// the answer. The model is in use until then: another call inside the loop would wait forever.
 func (m *Model) Generate(ctx context.Context, q Request) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
 		stopped := errors.New("the loop was left")
@@ -152,7 +153,7 @@ func (m *Model) Generate(ctx context.Context, q Request) iter.Seq2[Step, error] 
 	}
 }
 
-// Run is Generate with a function, and returns the whole answer with its timings. each, if it is
+// Run answers q and returns the whole answer with its timings. each, if it is
 // not nil, is called with every token as it comes (in a beam search, when the search has ended); an
 // error from it ends the answer. When ctx ends, the answer so far is returned with ctx's error.
 func (m *Model) Run(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
@@ -204,7 +205,7 @@ func (m *Model) search(ctx context.Context, r runner.Request, beams int, each fu
 }
 
 // Embed returns the image embeddings [n*T,E] of n images, unscaled: what the vision tower and its
-// projector give the decoder, T rows of E values for each image.
+// projector give the decoder, T rows of E values for each image. Request.Embeddings takes them.
 func (m *Model) Embed(ctx context.Context, images ...*Image) ([]float32, error) {
 	end, err := m.begin(ctx)
 	if err != nil {
@@ -236,14 +237,14 @@ func (m *Model) encode(ctx context.Context, images []*Image) (all []float32, too
 
 // checkImages refuses images that the model cannot hold, before they are encoded.
 func (m *Model) checkImages(n int) error {
-	each, most := m.Config().Tokens(), m.ContextLength()
+	each, maxPositions := m.Config().Tokens(), m.ContextLength()
 	switch {
 	case n == 0:
 		return runner.InvalidRequestf("no image: PaliGemma answers about images only")
-	case n*each >= most:
+	case n*each >= maxPositions:
 		return runner.InvalidRequestf(
 			"%w: each takes %d positions of the %d that this model holds, with the prompt and the answer",
-			LimitError{What: "images", Have: int64(n), Max: int64((most - 1) / each)}, each, most)
+			LimitError{What: "images", Have: int64(n), Max: int64((maxPositions - 1) / each)}, each, maxPositions)
 	}
 	return nil
 }
@@ -284,8 +285,8 @@ func (m *Model) detect(ctx context.Context, img *Image, p Prompt, decoder *masks
 	return out.Objects, nil
 }
 
-// Grammar returns a constraint that lets a model answer p with well-formed objects only, for one
-// Request of at most maxTokens tokens.
+// Grammar returns a constraint under which a model answers p, a prompt of Detect or Segment, with
+// well-formed objects only. It serves one Request, whose MaxTokens is maxTokens.
 func (m *Model) Grammar(p Prompt, maxTokens int) (runner.Constraint, error) {
 	g, err := tasks.NewGrammar(m.backend.Runner().Vocabulary, p.Labels, p.Masks(), maxTokens)
 	if err != nil {
@@ -308,7 +309,7 @@ func (m *Model) openMasks() (*masks.Decoder, error) {
 	return masks.Open(m.files.Masks)
 }
 
-// Pixels returns what the vision tower sees of an image: its pixels [3,S,S] from -1 to 1, S being
+// Pixels returns what the vision tower sees of img: its pixels [3,S,S] from -1 to 1, S being
 // Config().ImageSize.
 func (m *Model) Pixels(img *Image) []float32 {
 	return imageproc.Preprocess(img, m.Config().ImageSize, m.options.resize())

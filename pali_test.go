@@ -47,7 +47,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// Requests and images that cannot be answered are typed errors, and the model goes on to answer
+// Requests and images that cannot be answered are typed errors, and the model still answers
 // others.
 func TestRefused(t *testing.T) {
 	m, img := open()

@@ -12,7 +12,7 @@ package convert
 var BigVision = Schema{
 	Name:     "big_vision",
 	Prefixes: []string{"params/", "opt/target/", ""},
-	Beside:   []string{"opt/", "extra/"}, // train.py: the optimizer's state, and the trainer's
+	Extra:    []string{"opt/", "extra/"}, // train.py: the optimizer's state, and the trainer's
 	Older:    map[string]string{"img/pos_embedding": "img/Transformer/pos_embedding"},
 	Text:     Half{Root: "llm/", AllLayers: "llm/layers/", OneLayer: "llm/layers/%d/", Mappings: bigVisionText},
 	Vision: Half{Root: "img/", AllLayers: "img/Transformer/encoderblock/", OneLayer: "img/Transformer/encoderblock_%d/",

@@ -1,9 +1,9 @@
 // Package convert turns a PaliGemma checkpoint into two GGUF files: the decoder for llama.cpp, and
 // the vision encoder with the projector ("mmproj").
 //
-//	Source ──schema.go──▶ which array, which axes, which name ──shapes.go──▶ sizes inferred, every shape checked
+//	Source ──schema.go──▶ which array, axes and name ──shapes.go──▶ sizes inferred, shapes checked
 //	       ──layout.go──▶ spans in the source's order, each tensor's type (Encoder), fixed offsets
-//	       ──pipeline.go▶ read once, rearrange, widen, encode (Encoder) ──atomicfile──▶ both files or neither
+//	       ──pipeline.go▶ read, rearrange, widen, encode ──atomicfile──▶ both files or neither
 //
 // Before it: a Source, which package npz has, which gives the arrays; convert/sentencepiece, which
 // gives the vocabulary; and an Encoder, which package quant has. After it: packages gemma and

@@ -2,7 +2,7 @@ package convert
 
 // This file: bad checkpoints, bad tokenizers, bad options, damaged and changing files, and
 // conversions that are stopped. Each must fail with a sentence that names the thing, and leave
-// nothing behind.
+// no files.
 
 import (
 	"bytes"
@@ -96,7 +96,7 @@ func product(shape []int) int {
 	return n
 }
 
-// Checkpoints whose shapes agree with each other and still are no model.
+// Checkpoints whose shapes agree with each other, but do not make a model.
 func TestImpossible(t *testing.T) {
 	text, vision := tinymodel.Options{}.Sizes()
 	for _, c := range []struct {
@@ -149,7 +149,7 @@ func TestOtherArchives(t *testing.T) {
 		"img/head/bias: elements I32, want F32, F16 or BF16") {
 		t.Errorf("integers: %q", got)
 	}
-	// A training checkpoint holds the optimizer's state beside the parameters.
+	// A training checkpoint holds the optimizer's state besides the parameters.
 	training := append(tinymodel.Arrays(tinymodel.Options{Prefix: "opt/target/"}), one("opt/state/step", tensor.I32),
 		one("extra/accum", tensor.F32))
 	mustRun(t, archive(t, training), options(t, gguf.F32))
@@ -314,7 +314,7 @@ func TestReadsToTheEnd(t *testing.T) {
 	for _, end := range []struct {
 		tail io.Reader
 		want string
-	}{{iotest.ErrReader(late), late.Error()}, {strings.NewReader("x"), "goes on after its last element"}} {
+	}{{iotest.ErrReader(late), late.Error()}, {strings.NewReader("x"), "continues after its last element"}} {
 		l, err := newLayout(c, oneType(gguf.F32), oneType(gguf.F32))
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,7 @@
 package convert
 
 // This file: a checkpoint's tensors as the files hold them, before their values are rounded: for
-// whoever compares a file with the checkpoint that it came from.
+// the comparison of a file with the checkpoint that it came from.
 
 import (
 	"context"
@@ -12,14 +12,15 @@ import (
 )
 
 // Checkpoint is one half of a checkpoint, the decoder or the vision encoder with the projector: all
-// arrays are there and fit together.
+// arrays are present and fit together.
 type Checkpoint struct {
 	layout *layout
 	half   *output
 }
 
-// ReadCheckpoint finds the checkpoint in a source and checks it as Run does. It reads no elements;
-// the source must stay open as long as they are read.
+// ReadCheckpoint finds the checkpoint in src and checks it as Run does. It returns the vision
+// encoder with the projector if vision is set, else the decoder. It reads no elements; src must
+// stay open as long as they are read.
 func ReadCheckpoint(src Source, vision bool) (*Checkpoint, error) {
 	c, err := readCheckpoint(src)
 	if err != nil {
@@ -60,16 +61,16 @@ type RowRange struct {
 	Values []float32
 }
 
-// Read reads every tensor, in the source's order, and gives its rows to one of n goroutines
-// (threads; 0: one for each processor), each of which calls a function of its own, which newDo
-// made, with one range after another. The values are those that Run would store; a function must
+// Read reads every tensor, in the source's order, and gives its rows to one of threads goroutines
+// (0: one for each processor), each of which calls a function of its own, which newDo made, with
+// one range after another. The values are those that Run would store; a function must
 // not keep them. progress is called as Options.Progress is. Read ends when ctx does.
 func (c *Checkpoint) Read(ctx context.Context, threads int, newDo func() func(RowRange) error,
 	progress func(done, total int64)) error {
 	return c.layout.run(ctx, threads, func() strips.Worker[strip] { return &reader{do: newDo()} }, progress)
 }
 
-// reader gives strips to do.
+// reader passes the values of strips to do.
 type reader struct {
 	fetcher
 	do func(RowRange) error

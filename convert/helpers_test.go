@@ -158,7 +158,7 @@ func wantEmpty(t testing.TB, dir string) {
 		t.Fatal(err)
 	}
 	for _, e := range left {
-		t.Errorf("%s was left behind", e.Name())
+		t.Errorf("%s was left", e.Name())
 	}
 }
 
@@ -188,7 +188,7 @@ func fileHash(t testing.TB, path string) string {
 }
 
 // roundedBlocks stands in for ggml. It is NOT a ggml format: a Q8_0 "block" holds round(16 x) for
-// each value behind two bytes of 1, a Q4_0 "block" 18 times the same mark. It has the formats'
+// each value after two bytes of 1, a Q4_0 "block" 18 times the same mark. It has the formats'
 // sizes, so that rows, padding and offsets can be checked.
 func roundedBlocks(t gguf.Type, dst []byte, src []float32) {
 	if t == gguf.Q4_0 {

@@ -1,7 +1,7 @@
 package convert
 
-// This file: what has to be done, in the order in which the source's bytes lie, and what comes of
-// it: both files, laid out.
+// This file: what has to be done, in the order in which the source's bytes lie, and the
+// result: both files, laid out.
 
 import (
 	"fmt"
@@ -26,7 +26,7 @@ type layout struct {
 	paddedFFNWidth int // the vision MLP's stored width
 }
 
-// output is one file in the making.
+// output is one file that is being made.
 type output struct {
 	encoder Encoder   // nil: the types are F32, and nothing is written
 	targets []*target // in the file's order
@@ -46,13 +46,13 @@ type target struct {
 
 // span is a run of an array's bytes that makes some rows of one tensor.
 type span struct {
-	target *target
-	move   *tensor.Gather
-	plain  bool // the move keeps the order: rows follow each other without gaps
-	first  int  // the span's first element, counted from the array's first
-	bytes  int
-	from   int // the target's row that the span's first row makes
-	rows   int
+	target     *target
+	gather     *tensor.Gather
+	contiguous bool // gather keeps the order: rows follow each other without gaps
+	first      int  // the span's first element, counted from the array's first
+	bytes      int
+	from       int // the target's row that the span's first row makes
+	rows       int
 }
 
 // job is one array and its spans, which together are all of its bytes, in order.
@@ -69,8 +69,8 @@ func newLayout(c *checkpoint, text, vision Encoder) (*layout, error) {
 	if vision != nil && vision.Blocks() {
 		l.paddedFFNWidth = mmproj.PaddedWidth(l.paddedFFNWidth)
 	}
-	moves := map[string]*tensor.Gather{} // by Mapping.To: the layers share one
-	byName := map[string]*target{}       // the files have no name in common
+	gathers := map[string]*tensor.Gather{} // by Mapping.To: the layers share one
+	byName := map[string]*target{}         // the files have no name in common
 	for _, a := range c.arrays {
 		j := job{tensor: a.tensor}
 		layers, per := 1, a.tensor.Len() // elements of one layer
@@ -84,18 +84,18 @@ func newLayout(c *checkpoint, text, vision Encoder) (*layout, error) {
 		}
 		for layer := range layers {
 			for i, m := range a.mappings {
-				move := moves[m.To]
-				if move == nil {
+				gather := gathers[m.To]
+				if gather == nil {
 					var err error
-					if move, err = a.half.move(m); err != nil {
+					if gather, err = a.half.gather(m); err != nil {
 						return nil, err
 					}
-					moves[m.To] = move
+					gathers[m.To] = gather
 				}
-				t := l.newTarget(out, m, m.name(max(a.layer, layer)), move)
+				t := l.newTarget(out, m, m.name(max(a.layer, layer)), gather)
 				byName[t.tensor.Name] = t
 				n := per / len(a.mappings)
-				j.spans = append(j.spans, cut(t, move, layer*per+i*n, n, a)...)
+				j.spans = append(j.spans, splitSpans(t, gather, layer*per+i*n, n, a)...)
 			}
 		}
 		l.jobs = append(l.jobs, j)
@@ -137,21 +137,21 @@ func (o *output) tensors() []gguf.Tensor {
 	return out
 }
 
-// move prepares the rearrangement of a mapping's array for one layer.
-func (h *half) move(m Mapping) (*tensor.Gather, error) {
+// gather prepares the rearrangement of the array of m for one layer.
+func (h *half) gather(m Mapping) (*tensor.Gather, error) {
 	pattern, _ := m.inner()
 	shape := make([]int, len(pattern.Left))
 	for i, letter := range pattern.Left {
 		shape[i] = h.sizes[letter]
 	}
-	move, err := pattern.Move(shape)
-	return &move, err
+	gather, err := pattern.Gather(shape)
+	return &gather, err
 }
 
 // newTarget prepares the tensor that a mapping makes of one layer. Its type is left open.
-func (l *layout) newTarget(out *output, m Mapping, name string, move *tensor.Gather) *target {
-	t := &target{out: out, flags: m.Flags, rows: len(move.RowAt), cols: len(move.ColAt)}
-	t.tensor = gguf.Tensor{Name: name, Shape: slices.Clone(move.Shape)}
+func (l *layout) newTarget(out *output, m Mapping, name string, gather *tensor.Gather) *target {
+	t := &target{out: out, flags: m.Flags, rows: len(gather.RowAt), cols: len(gather.ColAt)}
+	t.tensor = gguf.Tensor{Name: name, Shape: slices.Clone(gather.Shape)}
 	if axis := mmproj.PaddedAxis(name); axis >= 0 {
 		t.tensor.Shape[axis] = l.paddedFFNWidth
 	}
@@ -160,26 +160,28 @@ func (l *layout) newTarget(out *output, m Mapping, name string, move *tensor.Gat
 	return t
 }
 
-// cut divides the n elements of array a from element first on, which make t by the move, into
-// spans. Only a move that keeps the array's outermost axis outermost can be cut.
-func cut(t *target, move *tensor.Gather, first, n int, a array) []span {
+// splitSpans divides the n elements of array a from element first on, which gather turns into t,
+// into spans. Only a gather that leaves every element where it is can be split.
+func splitSpans(t *target, gather *tensor.Gather, first, n int, a array) []span {
 	size := a.tensor.DType.Size()
-	whole := span{target: t, move: move, first: first, bytes: n * size, rows: t.height, plain: keepsOrder(move)}
+	whole := span{target: t, gather: gather, first: first, bytes: n * size, rows: t.height,
+		contiguous: keepsOrder(gather)}
 	rowBytes := t.cols * size
-	if !whole.plain || t.height != t.rows || whole.bytes <= spanBytes {
+	if !whole.contiguous || t.height != t.rows || whole.bytes <= spanBytes {
 		return []span{whole}
 	}
 	var out []span
 	step := max(1, spanBytes/rowBytes)
 	for from := 0; from < t.rows; from += step {
 		rows := min(step, t.rows-from)
-		out = append(out, span{target: t, move: move, first: first + from*t.cols, bytes: rows * rowBytes, from: from,
-			rows: rows, plain: true})
+		out = append(out, span{target: t, gather: gather, first: first + from*t.cols, bytes: rows * rowBytes,
+			from: from,
+			rows: rows, contiguous: true})
 	}
 	return out
 }
 
-// keepsOrder reports whether a move leaves every element where it is.
+// keepsOrder reports whether m leaves every element where it is.
 func keepsOrder(m *tensor.Gather) bool {
 	cols := len(m.ColAt)
 	for r, at := range m.RowAt {

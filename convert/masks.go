@@ -25,12 +25,13 @@ type MaskOptions struct {
 	OutDir string    // "": the current folder
 	Force  bool      // replace the file if it is there
 
-	fs atomicfile.FS // nil: the real one; tests let it fail
+	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
-// Masks converts the decoder of the mask checkpoint in src; the arrays of its encoder are not
-// needed. The file appears under its name when it is complete, unless src changed meanwhile. The
-// same input gives the same bytes. Masks does not close src.
+// Masks converts the decoder of the mask checkpoint in src to a mask file as o says, and returns
+// its path; the arrays of its encoder are not needed. The file appears under its name when it is
+// complete, unless src changed meanwhile. The same input gives the same bytes. Masks does not close
+// src.
 func Masks(src Source, o MaskOptions) (path string, err error) {
 	if err := checkName(o.Name); err != nil {
 		return "", err
@@ -63,7 +64,7 @@ type maskFile struct {
 	data [][]byte // of each tensor
 }
 
-// readMasks lays a mask file out, asks whether its reader will accept it, and reads its few
+// readMasks lays a mask file out, checks that its reader will accept it, and reads its few
 // megabytes.
 func readMasks(src Source, name string, weights gguf.Type) (*maskFile, error) {
 	if weights != gguf.F32 && weights != gguf.F16 {

@@ -142,20 +142,20 @@ func TestBadMasks(t *testing.T) {
 	}
 }
 
-// The mask file beside a pair is the one that is made alone, and there are three files or none.
-func TestMasksBesideAPair(t *testing.T) {
+// The mask file made with a pair is the one that is made alone, and there are three files or none.
+func TestMasksWithAPair(t *testing.T) {
 	alone, err := Masks(archive(t, maskArrays(2)), MaskOptions{Name: "tiny", Type: gguf.F16, OutDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := func(o Options, arrays []tinymodel.Array) (*Result, error) {
+	withPair := func(o Options, arrays []tinymodel.Array) (*Result, error) {
 		o.Masks, o.MaskType, o.Threads = archive(t, arrays), gguf.F16, 1
 		return tiny(t, o)
 	}
 	o := options(t, gguf.F32)
 	disk := &faultfs.Disk{}
 	o.fs = disk
-	r, err := beside(o, maskArrays(2))
+	r, err := withPair(o, maskArrays(2))
 	if err != nil || r.MaskPath != filepath.Join(o.OutDir, "masks-tiny.gguf") || fileHash(t, r.MaskPath) != fileHash(t,
 		alone) {
 		t.Fatalf("%+v, %v", r, err)
@@ -165,7 +165,7 @@ func TestMasksBesideAPair(t *testing.T) {
 		t.Error("with masks the pair has other bytes")
 	}
 	o = options(t, gguf.F32)
-	if _, err := beside(o, maskArrays(2)[1:]); err == nil {
+	if _, err := withPair(o, maskArrays(2)[1:]); err == nil {
 		t.Error("bad masks pass")
 	}
 	wantEmpty(t, o.OutDir)
@@ -173,7 +173,7 @@ func TestMasksBesideAPair(t *testing.T) {
 	for i := range int64(points) {
 		o := options(t, gguf.F32)
 		o.fs = faultfs.Full(1 + i*disk.Count()/points)
-		if _, err := beside(o, maskArrays(2)); !errors.Is(err, syscall.ENOSPC) {
+		if _, err := withPair(o, maskArrays(2)); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("point %d: %v", i, err)
 		}
 		wantEmpty(t, o.OutDir)

@@ -78,8 +78,8 @@ func textKVs(c *checkpoint, name string, fileType uint32, pieces []sentencepiece
 	return append(kvs, tokenizerKVs(pieces)...)
 }
 
-// tokenizerKVs returns the vocabulary. BOS is added by whoever has no image to put before it; no
-// blank is put before the text.
+// tokenizerKVs returns the vocabulary. BOS is added where no image comes before it; no blank is
+// put before the text.
 func tokenizerKVs(pieces []sentencepiece.Piece) []gguf.KV {
 	tokens, scores, types := make([]string, len(pieces)), make([]float32, len(pieces)), make([]int32, len(pieces))
 	for i, p := range pieces {

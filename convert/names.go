@@ -68,8 +68,8 @@ func checkName(name string) error {
 	return nil
 }
 
-// FileNames returns the names of the decoder's and of the vision encoder's file: of the model's
-// name and the names of their types.
+// FileNames returns the names of the decoder's file and of the vision encoder's file of the model
+// name, stored in textType and visionType.
 func FileNames(name, textType, visionType string) (text, vision string) {
 	return fmt.Sprintf("%s-%s.gguf", name, textType), fmt.Sprintf("mmproj-%s-%s.gguf", name, visionType)
 }

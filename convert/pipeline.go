@@ -18,7 +18,7 @@ import (
 const (
 	budget     = 400 << 20 // bytes of spans in memory, unless two are larger: one is read while one is worked on
 	maxBuffers = 8
-	readBytes  = 1 << 20 // at a time, between looks at the context
+	readBytes  = 1 << 20 // at a time, between checks of the context
 	tileRows   = 16      // rows that share the cache lines of a transposed source (tensor.Gather.Rows)
 )
 
@@ -95,7 +95,7 @@ func (j *job) read(ctx context.Context, free <-chan *buffer, hand func(strip) er
 	case io.EOF:
 		return nil
 	case nil:
-		return fmt.Errorf("convert: %s: goes on after its last element", j.tensor.Name)
+		return fmt.Errorf("convert: %s: continues after its last element", j.tensor.Name)
 	default:
 		return fmt.Errorf("convert: %s: %w", j.tensor.Name, err)
 	}

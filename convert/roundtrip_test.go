@@ -292,7 +292,7 @@ func TestFilesAreAccepted(t *testing.T) {
 	}
 }
 
-// Arrays that are larger than a strip, and a token table that is larger than a piece.
+// Arrays that are larger than a strip, and a token table that is larger than a span.
 func TestLarge(t *testing.T) {
 	o := tinymodel.Options{Prefix: "params/"}
 	o.Text, o.Vision = o.Sizes()
@@ -380,12 +380,12 @@ func padded(m matrix, hidden, wide int) matrix {
 	return out
 }
 
-// What is told before is what is then written, and telling writes nothing.
+// Measure returns what Run then writes, and writes nothing itself.
 func TestMeasure(t *testing.T) {
 	for _, family := range families {
 		o := options(t, gguf.Q8_0)
 		arrays := tinymodel.Arrays(tinymodel.Options{Architecture: family})
-		told, err := Measure(archive(t, arrays), vocab(t), o)
+		measured, err := Measure(archive(t, arrays), vocab(t), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -393,12 +393,13 @@ func TestMeasure(t *testing.T) {
 			t.Fatalf("%v, %v", entries, err)
 		}
 		made := mustRun(t, archive(t, arrays), o)
-		if diff := cmp.Diff(made.Result, told); diff != "" {
-			t.Errorf("%s: made (-), told (+):\n%s", family, diff)
+		if diff := cmp.Diff(made.Result, measured); diff != "" {
+			t.Errorf("%s: made (-), measured (+):\n%s", family, diff)
 		}
-		if made.text.Size != told.TextBytes || made.vision.Size != told.VisionBytes {
-			t.Errorf("%s: %d and %d bytes, told %d and %d", family, made.text.Size, made.vision.Size, told.TextBytes,
-				told.VisionBytes)
+		if made.text.Size != measured.TextBytes || made.vision.Size != measured.VisionBytes {
+			t.Errorf("%s: %d and %d bytes, measured %d and %d", family, made.text.Size, made.vision.Size,
+				measured.TextBytes,
+				measured.VisionBytes)
 		}
 	}
 	o := options(t, gguf.F32)

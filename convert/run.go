@@ -24,30 +24,30 @@ type Encoder interface {
 
 	// Choose sets the types of all tensors of the file, whose names and shapes are given.
 	Choose(tensors []gguf.Tensor) error
-	// Keys returns keys that the file gets beside its own, after Choose.
+	// Keys returns keys that the file gets besides its own, after Choose.
 	Keys() []gguf.KV
 	// Encode writes src, some rows of t, to dst. It returns the position of a value that t's type
 	// cannot hold, -1 if it holds all.
 	Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, err error)
 }
 
-// Options says what to make.
+// Options says what a conversion makes.
 type Options struct {
 	Name         string // of the model; the files' names begin with it. See DefaultName
 	Text, Vision Encoder
 	OutDir       string    // "": the current folder
 	Force        bool      // replace files that are there
 	Threads      int       // that rearrange and encode; 0: one for each processor
-	Masks        Source    // mask checkpoint, for a mask file beside the two; nil: none
+	Masks        Source    // mask checkpoint, for a mask file besides the two; nil: none
 	MaskType     gguf.Type // of the mask file's weights: F32 or F16
 	// Progress is called now and then, from one goroutine at a time, with the bytes of the
 	// checkpoint read so far and in all.
 	Progress func(done, total int64)
 
-	fs atomicfile.FS // nil: the real one; tests let it fail
+	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
-// Result says what was made.
+// Result says what a conversion made.
 type Result struct {
 	TextPath, VisionPath     string
 	TextBytes, VisionBytes   int64
@@ -59,9 +59,10 @@ type Result struct {
 	FFNWidth, PaddedFFNWidth int                    // of the vision MLP in the checkpoint and in the file
 }
 
-// Run converts the checkpoint in src. The files appear under their names when all are complete; on
-// any error, and when ctx ends, none does; nor where src or o.Masks changed meanwhile. The same
-// input gives the same bytes. Run closes neither.
+// Run converts the checkpoint in src, with the vocabulary vocab, to the files that o describes. The
+// files appear under their names when all are complete; on any error, and when ctx ends, none does;
+// nor where src or o.Masks changed meanwhile. The same input gives the same bytes. Run closes
+// neither src nor o.Masks.
 func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	l, r, err := prepare(src, vocab, o)
 	if err != nil {
@@ -101,8 +102,8 @@ func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options)
 	return r, set.Commit()
 }
 
-// Measure returns what Run would, but for the masks, and writes nothing. It reads no elements of
-// src.
+// Measure returns what Run would return for src, vocab and o, but for the masks, and writes
+// nothing. It reads no elements of src.
 func Measure(src Source, vocab *sentencepiece.Model, o Options) (*Result, error) {
 	_, r, err := prepare(src, vocab, o)
 	return r, err
@@ -114,7 +115,8 @@ func prepare(src Source, vocab *sentencepiece.Model, o Options) (*layout, *Resul
 		return nil, nil, err
 	}
 	if o.Text == nil || o.Vision == nil {
-		return nil, nil, errors.New("convert: no encoder: Options.Text and Options.Vision say in which types the files are stored")
+		return nil, nil, errors.New("convert: no encoder: Options.Text and Options.Vision say in which types " +
+			"the files are stored")
 	}
 	c, err := readCheckpoint(src)
 	if err != nil {

@@ -18,7 +18,7 @@ var Schemas = []Schema{BigVision}
 type Schema struct {
 	Name         string            // of the program
 	Prefixes     []string          // of all keys, in the order in which they are tried; "" for none
-	Beside       []string          // beginnings of keys that a checkpoint with a prefix may have beside the model's
+	Extra        []string          // beginnings of other keys that a checkpoint with a prefix may have
 	Older        map[string]string // by an array's key: the key that older files have instead
 	Text, Vision Half
 
@@ -43,9 +43,11 @@ type Half struct {
 // the layer. A number on the left is the index taken on that axis. Two mappings of one array stand
 // side by side. The letters that every schema must use:
 //
-//	Text    v vocabulary, d embedding, l layers, n query heads, k key/value heads, h head dim, f feed-forward
-//	Vision  y x c row, column and channel in a patch, d width, t image tokens, l layers, n heads, h head dim,
-//	        f the MLP's hidden width (zero-padded for block types, see mmproj.PaddedWidth), e the decoder's embedding
+//	Text    v vocabulary, d embedding, l layers, n query heads, k key/value heads, h head dim,
+//	        f feed-forward
+//	Vision  y x c row, column and channel in a patch, d width, t image tokens, l layers, n heads,
+//	        h head dim, f the MLP's hidden width (zero-padded for block types, see
+//	        mmproj.PaddedWidth), e the decoder's embedding
 type Mapping struct {
 	Source  string // the array's key without the checkpoint's prefix, as of an array of all layers
 	Pattern string // axes: tensor.ParsePattern's words
@@ -53,7 +55,7 @@ type Mapping struct {
 	Flags   Flags  // what else is done to it
 }
 
-// Flags is a set of remarks on a mapping.
+// Flags is a set of properties of a mapping.
 type Flags uint8
 
 const (

@@ -80,7 +80,7 @@ var flat = Schema{
 	},
 }
 
-// memorySource is a checkpoint in memory, with what a configuration beside it would say.
+// memorySource is a checkpoint in memory, with what its configuration would say.
 type memorySource struct {
 	tensors              []tensor.Tensor
 	headDim, visionHeads int
@@ -161,13 +161,13 @@ func unmapped(group []Mapping, layer int, sizes map[string]int, made map[string]
 		for _, letter := range pattern.Left {
 			inner = append(inner, sizes[letter])
 		}
-		move, err := pattern.Move(inner)
+		gather, err := pattern.Gather(inner)
 		if err != nil {
 			panic(err)
 		}
 		part := make([]float32, product(inner))
 		for i, v := range made[m.name(layer)].values {
-			part[move.RowAt[i/len(move.ColAt)]+move.ColAt[i%len(move.ColAt)]] = v
+			part[gather.RowAt[i/len(gather.ColAt)]+gather.ColAt[i%len(gather.ColAt)]] = v
 		}
 		values = append(values, part...)
 		if shape = inner; len(m.axes()) > len(inner) {
@@ -242,7 +242,7 @@ func TestSecondSchemaFails(t *testing.T) {
 	}
 }
 
-// A schema that forgets a tensor is told which.
+// A schema that lacks a tensor is refused with the tensor's name.
 func TestIncompleteSchema(t *testing.T) {
 	short := flat
 	short.Vision.Mappings = slices.DeleteFunc(slices.Clone(flat.Vision.Mappings),

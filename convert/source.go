@@ -65,7 +65,7 @@ func readCheckpoint(src Source) (*checkpoint, error) {
 	for _, t := range src.Tensors() {
 		a, ok := want[t.Name]
 		if !ok {
-			if !c.beside(t.Name) {
+			if !c.isExtra(t.Name) {
 				problems = append(problems, t.Name+": unknown")
 			}
 			continue
@@ -81,7 +81,7 @@ func readCheckpoint(src Source) (*checkpoint, error) {
 	return c, c.configure(src)
 }
 
-// recognise finds the schema that the keys belong to, and the way in which the checkpoint is saved.
+// recognise finds the schema that keys belong to, and the way in which the checkpoint is saved.
 func recognise(keys map[string]bool) (*checkpoint, error) {
 	var roots []string
 	for i := range Schemas {
@@ -106,7 +106,7 @@ func anyBegins(keys map[string]bool, beginning string) bool {
 	return false
 }
 
-// newCheckpoint looks at the keys for what schema s leaves open.
+// newCheckpoint finds in keys what schema s leaves open.
 func newCheckpoint(s *Schema, prefix string, keys map[string]bool) (*checkpoint, error) {
 	c := &checkpoint{schema: s, prefix: prefix, renamed: map[string]string{}}
 	c.text, c.vision = &half{Half: &s.Text, sizes: map[string]int{}}, &half{Half: &s.Vision, sizes: map[string]int{}}
@@ -121,7 +121,7 @@ func newCheckpoint(s *Schema, prefix string, keys map[string]bool) (*checkpoint,
 			}
 		}
 		if h.unstacked = len(seen); len(seen) > maxLayers {
-			return nil, fmt.Errorf("convert: %s: %d layers, want at most %d", before, len(seen), maxLayers)
+			return nil, fmt.Errorf("convert: %s: %d layers, want at maxShown %d", before, len(seen), maxLayers)
 		}
 	}
 	for key, older := range s.Older {
@@ -175,21 +175,21 @@ func (c *checkpoint) key(h *half, source string, layer int) string {
 	return c.prefix + source
 }
 
-// beside reports whether a key belongs to what a training checkpoint holds beside the model's
+// isExtra reports whether key belongs to what a training checkpoint holds besides the model's
 // arrays.
-func (c *checkpoint) beside(key string) bool {
-	return c.prefix != "" && slices.ContainsFunc(c.schema.Beside, func(b string) bool {
+func (c *checkpoint) isExtra(key string) bool {
+	return c.prefix != "" && slices.ContainsFunc(c.schema.Extra, func(b string) bool {
 		return strings.HasPrefix(key,
 			b)
 	})
 }
 
-// joinErrors makes one error of many.
+// joinErrors makes one error of problems, of which it shows the first ten.
 func joinErrors(problems []string) error {
-	const most = 10
+	const maxShown = 10
 	more := ""
-	if n := len(problems) - most; n > 0 {
-		problems, more = problems[:most], fmt.Sprintf("\n  and %d more", n)
+	if n := len(problems) - maxShown; n > 0 {
+		problems, more = problems[:maxShown], fmt.Sprintf("\n  and %d more", n)
 	}
 	return fmt.Errorf("convert: the checkpoint's arrays are not a PaliGemma's:\n  %s%s", strings.Join(problems, "\n  "),
 		more)

@@ -13,13 +13,13 @@ import (
 // fetcher rearranges and widens strips, one at a time, in memory of its own.
 type fetcher struct{ values []float32 }
 
-// Fetch rearranges, widens, checks and pads one strip: whole rows of its target.
+// Fetch rearranges, widens, checks and pads the strip s: whole rows of its target.
 func (f *fetcher) Fetch(s strip) ([]float32, error) {
 	t := s.span.target
 	x := strips.Room(&f.values, (s.to-s.from)*t.width)
 	have := max(min(s.to, t.rows)-s.from, 0) // rows that come from the checkpoint; the others are zero
 	real := x[:have*t.cols]
-	gather(real, s)
+	rearrange(real, s)
 	s.buffer.release()
 	if t.flags&AddOne != 0 {
 		for i := range real {
@@ -33,14 +33,14 @@ func (f *fetcher) Fetch(s strip) ([]float32, error) {
 	return x, nil
 }
 
-// gather fills dst [rows, cols] with the strip's values in the tensor's order.
-func gather(dst []float32, s strip) {
+// rearrange fills dst [rows, cols] with the strip's values in the tensor's order.
+func rearrange(dst []float32, s strip) {
 	d, raw := s.job.tensor.DType, s.buffer.raw[:s.span.bytes]
-	if s.span.plain {
+	if s.span.contiguous {
 		tensor.ToFloat32(dst, raw[s.from*s.span.target.cols*d.Size():], d)
 		return
 	}
-	s.span.move.Rows(dst, raw, d, s.from, s.from+len(dst)/s.span.target.cols)
+	s.span.gather.Rows(dst, raw, d, s.from, s.from+len(dst)/s.span.target.cols)
 }
 
 // writer stores strips in their file.
@@ -49,7 +49,7 @@ type writer struct {
 	bytes []byte
 }
 
-// Store encodes the values and writes them to their place.
+// Store encodes x, the values of the strip s, and writes them to their place in the file.
 func (w *writer) Store(s strip, x []float32) error {
 	t := s.span.target
 	b := strips.Room(&w.bytes, int(t.blockBytes(s.to-s.from)))
@@ -70,8 +70,8 @@ func (s strip) valueError(v float32, row, col int) error {
 	t := s.span.target
 	row += s.from
 	at := s.span.first + row*t.cols + col
-	if !s.span.plain {
-		at = s.span.first + s.span.move.RowAt[row] + s.span.move.ColAt[col]
+	if !s.span.contiguous {
+		at = s.span.first + s.span.gather.RowAt[row] + s.span.gather.ColAt[col]
 	}
 	wrong := strips.NotFinite
 	if !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {

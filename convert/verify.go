@@ -1,7 +1,7 @@
 package convert
 
-// This file: the question whether the readers of the files will accept them, asked before anything
-// is written. No reader's answer depends on the tensors' data.
+// This file: the check that the readers of the files will accept them, made before anything is
+// written. No reader's answer depends on the tensors' data.
 
 import (
 	"fmt"

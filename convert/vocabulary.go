@@ -18,8 +18,8 @@ func vocabulary(m *sentencepiece.Model, want int) ([]sentencepiece.Piece, error)
 	}
 	if len(m.Pieces) != want {
 		return nil,
-			fmt.Errorf(
-				"convert: the tokenizer does not belong to the checkpoint: it has %d pieces with the %d location and segment pieces, the checkpoint %d",
+			fmt.Errorf("convert: the tokenizer does not belong to the checkpoint: it has %d pieces with the %d "+
+				"location and segment pieces, the checkpoint %d",
 				len(m.Pieces), paligemma.Locations+paligemma.SegmentCodes, want)
 	}
 	for _, special := range []struct{ id, kind int32 }{

@@ -61,7 +61,7 @@ func (a *Asker) answer(ctx context.Context, q Question) (Record, error) {
 	}
 	r.SetAnswer(out)
 	out.Timings.Vision = took
-	t := tasks.NewTimings(out.Timings, 0)
+	t := tasks.NewTimings(out.Timings, 0, 0)
 	r.Timings = Timings{Vision: t.Vision, Prefill: t.Prefill, Decode: t.Decode, PrefillTokens: t.PrefillTokens}
 	if took > 0 {
 		r.Timings.Images = 1

@@ -26,10 +26,10 @@ const (
 	maxCap     = 1e7
 )
 
-// leastLayers is 2 for gemma2: its layers with and without a window have a cache each, and
+// minLayers is 2 for gemma2: its layers with and without a window have a cache each, and
 // llama.cpp aborts if one of the two has no layer (llama-graph.cpp,
 // llm_graph_input_attn_kv_iswa::set_input).
-var leastLayers = map[string]uint32{paligemma.Gemma: 1, paligemma.Gemma2: 2}
+var minLayers = map[string]uint32{paligemma.Gemma: 1, paligemma.Gemma2: 2}
 
 // Model is what a checked file says about its model.
 type Model struct {
@@ -126,7 +126,7 @@ func rules(arch string) []gguf.Rule {
 
 		{Key: KeyContextLength.Of(arch), Check: size(maxContext)},
 		{Key: KeyEmbeddingLength.Of(arch), Check: size(maxWidth)},
-		{Key: KeyBlockCount.Of(arch), Check: gguf.Between(leastLayers[arch], maxLayers)},
+		{Key: KeyBlockCount.Of(arch), Check: gguf.Between(minLayers[arch], maxLayers)},
 		{Key: KeyFeedForwardLength.Of(arch), Check: size(maxWidth)},
 		{Key: KeyHeadCount.Of(arch), Check: size(maxHeads)},
 		{Key: KeyHeadCountKV.Of(arch), Check: size(maxHeads)},
@@ -138,7 +138,7 @@ func rules(arch string) []gguf.Rule {
 		{Key: KeyVocabSize.Of(arch), Optional: true, Check: size(maxVocab)},
 
 		{Key: KeyTokenizerModel, Check: gguf.Equal(TokenizerModelName)},
-		// others switch on attributes that this vocabulary has not
+		// others switch on attributes that this vocabulary does not have
 		{Key: KeyTokenizerPre, Optional: true, Check: gguf.Equal(TokenizerPreName)},
 		{Key: KeyTokens, Check: gguf.Is[[]string]},
 		{Key: KeyScores, Check: gguf.Is[[]float32]},

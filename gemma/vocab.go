@@ -23,9 +23,9 @@ func BytePiece(b byte) string { return fmt.Sprintf("<0x%02X>", b) }
 // last.
 func (m *Model) checkVocabulary(f *gguf.File) error {
 	v := m.VocabSize
-	const least = 4 + 256 + paligemma.Locations + paligemma.SegmentCodes
-	if v < least || v > maxVocab {
-		return fmt.Errorf("%s: %d pieces, want %d to %d", KeyTokens, v, least, maxVocab)
+	const minPieces = 4 + 256 + paligemma.Locations + paligemma.SegmentCodes
+	if v < minPieces || v > maxVocab {
+		return fmt.Errorf("%s: %d pieces, want %d to %d", KeyTokens, v, minPieces, maxVocab)
 	}
 	if len(m.Scores) != v {
 		return fmt.Errorf("%s: %d, want %d as there are pieces", KeyScores, len(m.Scores), v)
@@ -96,8 +96,8 @@ func (m *Model) checkExtraPieces() error {
 			want = paligemma.LocPiece(i)
 		}
 		if p, t := m.Pieces[at+i], m.Types[at+i]; p != want || t != paligemma.PieceUserDefined {
-			return fmt.Errorf(
-				"piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary ends with %d locations and %d segment codes",
+			return fmt.Errorf("piece %d: have %.40q of type %d, want %q of type %d: a PaliGemma's vocabulary "+
+				"ends with %d locations and %d segment codes",
 				at+i, p, t, want, paligemma.PieceUserDefined, paligemma.Locations, paligemma.SegmentCodes)
 		}
 	}

@@ -72,11 +72,11 @@ func unexpected(err error) error {
 func (d *decoder) u32(what string) uint32 { return le.Uint32(d.next(4, what)) }
 func (d *decoder) u64(what string) uint64 { return le.Uint64(d.next(8, what)) }
 
-// text reads a string of at most most bytes; what names it in errors.
-func (d *decoder) text(most int, what string) string {
+// text reads a string of at most maxLen bytes; what names it in errors.
+func (d *decoder) text(maxLen int, what string) string {
 	n := d.u64(what)
-	if n > uint64(most) {
-		d.fail("%s: string of %d bytes, want at most %d", what, n, most)
+	if n > uint64(maxLen) {
+		d.fail("%s: string of %d bytes, want at most %d", what, n, maxLen)
 	}
 	if n == 0 || !d.fits(n, 1, what) {
 		return ""
@@ -262,34 +262,34 @@ func (d *decoder) array(key string) any {
 	}
 	switch t {
 	case typeUint8:
-		return elements(d, n, func() uint8 { return d.next(1, key)[0] })
+		return readElements(d, n, func() uint8 { return d.next(1, key)[0] })
 	case typeInt8:
-		return elements(d, n, func() int8 { return int8(d.next(1, key)[0]) })
+		return readElements(d, n, func() int8 { return int8(d.next(1, key)[0]) })
 	case typeUint16:
-		return elements(d, n, func() uint16 { return le.Uint16(d.next(2, key)) })
+		return readElements(d, n, func() uint16 { return le.Uint16(d.next(2, key)) })
 	case typeInt16:
-		return elements(d, n, func() int16 { return int16(le.Uint16(d.next(2, key))) })
+		return readElements(d, n, func() int16 { return int16(le.Uint16(d.next(2, key))) })
 	case typeUint32:
-		return elements(d, n, func() uint32 { return d.u32(key) })
+		return readElements(d, n, func() uint32 { return d.u32(key) })
 	case typeInt32:
-		return elements(d, n, func() int32 { return int32(d.u32(key)) })
+		return readElements(d, n, func() int32 { return int32(d.u32(key)) })
 	case typeFloat32:
-		return elements(d, n, func() float32 { return math.Float32frombits(d.u32(key)) })
+		return readElements(d, n, func() float32 { return math.Float32frombits(d.u32(key)) })
 	case typeBool:
-		return elements(d, n, func() bool { return d.bool(key) })
+		return readElements(d, n, func() bool { return d.bool(key) })
 	case typeString:
-		return elements(d, n, func() string { return d.str(key) })
+		return readElements(d, n, func() string { return d.str(key) })
 	case typeUint64:
-		return elements(d, n, func() uint64 { return d.u64(key) })
+		return readElements(d, n, func() uint64 { return d.u64(key) })
 	case typeInt64:
-		return elements(d, n, func() int64 { return int64(d.u64(key)) })
+		return readElements(d, n, func() int64 { return int64(d.u64(key)) })
 	default:
-		return elements(d, n, func() float64 { return math.Float64frombits(d.u64(key)) })
+		return readElements(d, n, func() float64 { return math.Float64frombits(d.u64(key)) })
 	}
 }
 
-// elements reads n elements with read; they have been found to fit into the file.
-func elements[T any](d *decoder, n uint64, read func() T) []T {
+// readElements reads n elements with read; they have been found to fit into the file.
+func readElements[T any](d *decoder, n uint64, read func() T) []T {
 	out := make([]T, n)
 	for i := range out {
 		if out[i] = read(); d.err != nil {

@@ -26,11 +26,13 @@
 //	              u32     element type (Type)
 //	              u64     offset of the data from the beginning of the data section
 //	              zeros up to the next multiple of the alignment
-//	              the data section: each tensor's bytes, then zeros up to the next multiple of the alignment
+//	              the data section: each tensor's bytes, then zeros up to the next multiple
+//	              of the alignment
 //
 // The alignment is 32, or the value of general.alignment (u32).
 //
-//	Value types: 0 u8  1 i8  2 u16  3 i16  4 u32  5 i32  6 f32  7 bool (one byte, 0 or 1)  8 string  9 array  10 u64  11 i64  12 f64
+//	Value types: 0 u8  1 i8  2 u16  3 i16  4 u32  5 i32  6 f32  7 bool (one byte, 0 or 1)
+//	             8 string  9 array  10 u64  11 i64  12 f64
 //
 // # What is refused
 //

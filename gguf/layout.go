@@ -81,7 +81,7 @@ func (l *Layout) File() (*File, error) { return Read(zeroFilled(l.Header), l.Siz
 // zeroFilled is an endless file that begins with these bytes; the rest is zeros.
 type zeroFilled []byte
 
-// ReadAt fills p; it never fails.
+// ReadAt fills p from offset at; it never fails.
 func (z zeroFilled) ReadAt(p []byte, at int64) (int, error) {
 	n := 0
 	if at < int64(len(z)) {

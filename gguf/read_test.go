@@ -68,7 +68,7 @@ func checkAllocated(t testing.TB, got int64, size int) {
 	}
 }
 
-func TestAttacks(t *testing.T) {
+func TestBadFiles(t *testing.T) {
 	cases, seen := badfiles.GGUF(), map[string]bool{}
 	if len(cases) < 60 {
 		t.Fatalf("%d bad files, want at least 60", len(cases))

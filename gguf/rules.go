@@ -43,21 +43,22 @@ func pad(n, alignment int64) int64 { return (n + alignment - 1) &^ (alignment - 
 
 // clip quotes s, a text from a file, for an error, cut to a length that fits a line.
 func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return fmt.Sprintf("%q... (%d bytes)", s[:most], len(s))
+	const limit = 64
+	if len(s) > limit {
+		return fmt.Sprintf("%q... (%d bytes)", s[:limit], len(s))
 	}
 	return fmt.Sprintf("%q", s)
 }
 
-// checkName checks s, a key or a tensor's name: 1 to most bytes of printable ASCII without blanks.
-// A C string ends at a NUL and a Go string does not, so that a name with one would be two names.
-func checkName(s string, most int) error {
+// checkName checks s, a key or a tensor's name: 1 to maxLen bytes of printable ASCII without
+// blanks. A C string ends at a NUL and a Go string does not, so that a name with one would be two
+// names.
+func checkName(s string, maxLen int) error {
 	switch {
 	case s == "":
 		return fmt.Errorf("empty name")
-	case len(s) > most:
-		return fmt.Errorf("name of %d bytes, want at most %d", len(s), most)
+	case len(s) > maxLen:
+		return fmt.Errorf("name of %d bytes, want at most %d", len(s), maxLen)
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return fmt.Errorf("name %s, want printable ASCII", clip(s))
 	}
@@ -76,13 +77,13 @@ func checkTensor(t Tensor) error {
 		return fmt.Errorf("%s: %d dimensions, want 1 to %d", t.Name, len(t.Shape), maxDims)
 	}
 	// elements: no type has more than 8 bytes for one, so that sizes in bytes cannot overflow
-	const most = math.MaxInt64 / 8
+	const limit = math.MaxInt64 / 8
 	n := int64(1)
 	for _, s := range t.Shape {
 		if s < 1 || s > maxDim {
 			return fmt.Errorf("%s: shape %v, want every dimension from 1 to %d", t.Name, t.Shape, maxDim)
 		}
-		if int64(s) > most/n {
+		if int64(s) > limit/n {
 			return fmt.Errorf("%s: shape %v has too many elements", t.Name, t.Shape)
 		}
 		n *= int64(s)

@@ -101,7 +101,7 @@ func Between[T cmp.Ordered](low, high T) func(any) error {
 	}
 }
 
-// Equal accepts one value of type T.
+// Equal accepts the value want of type T.
 func Equal[T any](want T) func(any) error {
 	return func(value any) error {
 		if err := Is[T](value); err != nil {

@@ -5,7 +5,7 @@ package npz
 //
 // The layout is PKWARE's APPNOTE.TXT 4.3; offsets in bytes, little endian. archive/zip is not used
 // for reading: it reads more than the declared number of entries, has no limits, hides where
-// members lie, and lets a member whose CRC is recorded as 0 pass unchecked.
+// members lie, and does not check a member whose CRC is recorded as 0.
 //
 //	[local header, name, extra, data] ... [directory] [zip64 end 56] [zip64 locator 20] [end 22]
 
@@ -94,12 +94,12 @@ func readDirectory(r io.ReaderAt, size int64) ([]*member, error) {
 	if len(dir) != 0 {
 		return nil, fmt.Errorf("zip directory: %d bytes after its %d members", len(dir), count)
 	}
-	return members, place(r, members, at)
+	return members, locateData(r, members, at)
 }
 
-// place finds the data of each of members, after its local header, and checks that no two members
-// share a byte and none reaches into the directory.
-func place(r io.ReaderAt, members []*member, directory int64) error {
+// locateData finds the data of each of members, after its local header, and checks that no two
+// members share a byte and none reaches into the directory.
+func locateData(r io.ReaderAt, members []*member, directory int64) error {
 	slices.SortFunc(members, func(a, b *member) int { return cmp.Compare(a.local, b.local) })
 	var end int64
 	var name []byte

@@ -208,15 +208,15 @@ func (p *literal) shape() ([]int, error) {
 			return nil, p.wrong("a comma after the first axis")
 		}
 	}
-	if _, err := elements(shape); err != nil {
+	if _, err := elementCount(shape); err != nil {
 		return nil, fmt.Errorf("array header: %w", err)
 	}
 	return shape, nil
 }
 
-// elements returns the number of elements of shape. Axes of length 0 count as 1 for the bound, as
-// in NumPy.
-func elements(shape []int) (int, error) {
+// elementCount returns the number of elements of shape. Axes of length 0 count as 1 for the bound,
+// as in NumPy.
+func elementCount(shape []int) (int, error) {
 	if len(shape) > maxDims {
 		return 0, fmt.Errorf("%d axes, want at most %d", len(shape), maxDims)
 	}
@@ -235,7 +235,7 @@ func elements(shape []int) (int, error) {
 // order: space for the first axis to grow to 21 digits, then spaces up to a multiple of 64 bytes,
 // of which NumPy writes 64 where none are needed (_write_array_header, _wrap_header).
 func formatHeader(d tensor.DType, shape []int) ([]byte, error) {
-	if _, err := elements(shape); err != nil {
+	if _, err := elementCount(shape); err != nil {
 		return nil, err
 	}
 	descr := ""

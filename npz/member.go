@@ -99,7 +99,7 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 		return tensor.Tensor{}, err
 	}
 	t := tensor.Tensor{Name: m.name[:len(m.name)-len(".npy")], DType: head.dtype, Shape: head.shape}
-	if t.Bytes() != m.size-int64(start) { // elements bounded the product
+	if t.Bytes() != m.size-int64(start) { // elementCount bounded the product
 		return t, fmt.Errorf("%d bytes of elements, want %d x %d for shape %v", m.size-int64(start), t.Len(),
 			t.DType.Size(), t.Shape)
 	}

@@ -1,7 +1,8 @@
 // Package npz reads NumPy's archives of arrays (.npz) as streams, and writes them.
 //
 //	x.npz  =  zip file of members  params/img/embedding/kernel.npy ...   stored, or deflated
-//	member =  "\x93NUMPY", version, header length, {'descr': '<f4', 'fortran_order': False, 'shape': (14, 14, 3, 1152), }, elements
+//	member =  "\x93NUMPY", version, header length,
+//	          {'descr': '<f4', 'fortran_order': False, 'shape': (14, 14, 3, 1152), }, elements
 //
 // Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it:
 // code that reads the arrays, each a tensor.Tensor.

@@ -365,8 +365,8 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-// TestAttacks opens and reads every bad file.
-func TestAttacks(t *testing.T) {
+// TestBadFiles opens and reads every bad file.
+func TestBadFiles(t *testing.T) {
 	cases := badfiles.NPZ()
 	if len(cases) < 50 {
 		t.Errorf("%d cases, want at least 50", len(cases))
@@ -474,7 +474,7 @@ func TestEveryTruncation(t *testing.T) {
 
 // TestEveryBitFlip asks that a damaged file gives an error or the right numbers, never wrong ones.
 // Names and shapes have no checksum in the directory, but a shape is inside its member's, and
-// convert knows every name.
+// a checkpoint with an unknown name is refused later.
 func TestEveryBitFlip(t *testing.T) {
 	for name, data := range small(t) {
 		want, err := read(data)

@@ -46,17 +46,17 @@ func openParts(paths []string) (*joined, error) {
 func openPart(path string) (*part, error) {
 	info, err := os.Stat(path) // before opening: a FIFO would wait for its writer
 	if err != nil {
-		return nil, plain(path, err)
+		return nil, withoutOp(path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is %s, want a file", path, kind(info.Mode()))
+		return nil, fmt.Errorf("%s is %s, want a file", path, typeName(info.Mode()))
 	}
 	if info.Size() == 0 {
 		return nil, fmt.Errorf("%s is empty", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, plain(path, err)
+		return nil, withoutOp(path, err)
 	}
 	opened, err := f.Stat()
 	if err == nil && !os.SameFile(info, opened) {
@@ -64,13 +64,13 @@ func openPart(path string) (*part, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, plain(path, err)
+		return nil, withoutOp(path, err)
 	}
 	return &part{f: f, size: opened.Size(), modified: opened.ModTime()}, nil
 }
 
-// plain returns an error of the operating system in the form "FILE: no such file or directory".
-func plain(path string, err error) error {
+// withoutOp returns an error of the operating system in the form "FILE: no such file or directory".
+func withoutOp(path string, err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		err = p.Err
@@ -78,7 +78,7 @@ func plain(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-func kind(m fs.FileMode) string {
+func typeName(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
 		return "a folder"

@@ -25,7 +25,8 @@ type Writer struct {
 // NewWriter writes an archive to w. Close ends it, and does not close w.
 func NewWriter(w io.Writer) *Writer { return &Writer{zip: zip.NewWriter(w), names: map[string]bool{}} }
 
-// Add writes the array called name. r must hold exactly its bytes, in C order, little endian.
+// Add writes the array called name, of the element type d and this shape. r must hold exactly its
+// bytes, in C order, little endian.
 func (w *Writer) Add(name string, d tensor.DType, shape []int, r io.Reader) error {
 	if w.err == nil {
 		if err := w.add(name+".npy", d, shape, r); err != nil {
@@ -63,12 +64,12 @@ func (w *Writer) add(member string, d tensor.DType, shape []int, r io.Reader) er
 	return err
 }
 
-// AddFloat32s writes v as the array called name, of 32-bit floats.
+// AddFloat32s writes v as the array called name of this shape, of 32-bit floats.
 func (w *Writer) AddFloat32s(name string, shape []int, v []float32) error {
 	return w.Add(name, tensor.F32, shape, &words{n: len(v), bits: func(i int) uint32 { return math.Float32bits(v[i]) }})
 }
 
-// AddInt32s writes v as the array called name, of 32-bit integers.
+// AddInt32s writes v as the array called name of this shape, of 32-bit integers.
 func (w *Writer) AddInt32s(name string, shape []int, v []int32) error {
 	return w.Add(name, tensor.I32, shape, &words{n: len(v), bits: func(i int) uint32 { return uint32(v[i]) }})
 }

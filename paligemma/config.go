@@ -1,8 +1,6 @@
 package paligemma
 
-// This file: the sizes of a checkpoint, and the published checkpoints that have them. Before it: a
-// checkpoint's shapes (package convert) or a GGUF's keys (packages gemma and mmproj). After it:
-// file names, graphs.
+// This file: the sizes of a checkpoint, and the published checkpoints that have them.
 
 import "fmt"
 
@@ -42,7 +40,8 @@ func (c VisionConfig) Tokens() int {
 }
 
 // So400m returns the sizes of the encoder that all published checkpoints have, SigLIP So400m/14,
-// for images of this side and the decoder's width (big_vision models/vit.py, decode_variant).
+// for images of side pixels and a decoder of width projection (big_vision models/vit.py,
+// decode_variant).
 func So400m(side, projection int) VisionConfig {
 	return VisionConfig{ImageSize: side, PatchSize: 14, EmbeddingLength: 1152, FeedForwardLength: 4304, BlockCount: 27,
 		HeadCount: 16, ProjectionDim: projection}
@@ -86,8 +85,9 @@ func find(variants []Variant, key string) (Variant, bool) {
 	return Variant{}, false
 }
 
-// Lookup returns the published variant with exactly these sizes. For any other it returns false and
-// a variant without a key: the family's name, and a size label made from the number of parameters.
+// Lookup returns the published variant whose decoder has exactly the sizes text. For any other it
+// returns false and a variant without a key: the family's name, and a size label made from the
+// number of parameters.
 func Lookup(text TextConfig, parameters int64) (Variant, bool) {
 	for _, v := range Variants {
 		if v.Text == text {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each key names one variant, whatever is before it in the list.
+// Each key names one variant, whatever precedes it in the list.
 func TestFind(t *testing.T) {
 	for _, c := range []struct{ key, name, label string }{
 		{"3b", "PaliGemma", "3B"},

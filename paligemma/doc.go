@@ -1,8 +1,8 @@
-// Package pali holds the words of the PaliGemma models: the sizes of a checkpoint, the published
-// variants, the special pieces of the vocabulary and the order of a prompt. It reads and writes
-// nothing.
+// Package paligemma says what the PaliGemma models have in common: the sizes of a checkpoint, the
+// published variants, the special pieces of the vocabulary and the order of a prompt. It reads and
+// writes nothing.
 //
-// Everything else in this module is built from these words: package convert turns a checkpoint into
+// Everything else in this module is built on it: package convert turns a checkpoint into
 // two GGUF files, package runner turns an image and a prompt into text.
 //
 // # Axis letters
@@ -15,5 +15,5 @@
 //	E projection (the decoder's D)             x, y, c: image column, row, channel
 //
 // Shapes are in NumPy order (last axis fastest) everywhere but in package gguf's file format, in
-// bindings/ggml and in mmproj/siglip, where ggml's reversed "ne" order is spoken.
+// bindings/ggml and in mmproj/siglip, where ggml's reversed "ne" order is used.
 package paligemma

@@ -5,7 +5,7 @@ package paligemma
 
 import "fmt"
 
-// Architectures of the files beside the text file, whose architecture is the decoder's.
+// Architectures of the files other than the text file, whose architecture is the decoder's.
 const (
 	VisionArchitecture = "clip" // llama.cpp's word for any vision (mmproj) file
 	MaskArchitecture   = "paligemma-masks"
@@ -42,8 +42,7 @@ func (e FileKindError) Error() string {
 	return fmt.Sprintf("this is the %s file, want the %s file", e.Have, e.Want)
 }
 
-// CheckPair fails unless the projector of the vision encoder gives embeddings of the decoder's
-// width.
+// CheckPair fails unless the projector of vision gives embeddings of the width of the decoder text.
 func CheckPair(text TextConfig, vision VisionConfig) error {
 	if vision.ProjectionDim != text.EmbeddingLength {
 		return fmt.Errorf("the projector gives rows of %d, the decoder takes rows of %d", vision.ProjectionDim,

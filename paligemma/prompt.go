@@ -1,7 +1,6 @@
 package paligemma
 
-// This file: the special tokens and the order of a prompt. Before it: text turned into tokens by
-// the vocabulary. After it: runner, which sends the tokens behind the image.
+// This file: the special tokens and the order of a prompt.
 
 import "fmt"
 
@@ -23,8 +22,8 @@ const (
 	SegmentCodes = 128  // <seg000> .. <seg127>
 )
 
-// Location returns which location a token is, in a vocabulary of so many tokens, and false for any
-// other token.
+// Location returns which location token is, given the number of tokens of the vocabulary, and false
+// for any other token.
 func Location(token int32, vocabulary int) (int, bool) {
 	first := vocabulary - Locations - SegmentCodes
 	i := int(token) - first

@@ -252,7 +252,7 @@ var naive = map[gguf.Type]struct {
 	gguf.IQ4_XS: {7, 32, false}, gguf.Q3_K: {3, 16, false},
 }
 
-// The loss of a row of normal values is no larger than that of naive rounding in as many bits.
+// The loss of a row of normal values is at most that of naive rounding in as many bits.
 func TestNearness(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	row := make([]float32, 1<<16)
@@ -290,7 +290,7 @@ func TestNearness(t *testing.T) {
 }
 
 // Rows at the ends of what floats can be: every type, and with weights, gives finite values that
-// are no further from the row than zeros are.
+// are at most as far from the row as zeros are.
 func TestExtremes(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	weights := map[string][]float32{"none": nil, "zeros": make([]float32, 256), "some": make([]float32, 256),

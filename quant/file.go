@@ -27,7 +27,7 @@ type Source struct {
 	ffnWidth int // of the vision MLP; 0 in a text file
 }
 
-// Open opens a text file or an mmproj file and checks it as a run does. It reads no tensors.
+// Open opens the text file or mmproj file at path and checks it as a run does. It reads no tensors.
 func Open(path string) (*Source, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -70,20 +70,20 @@ type Options struct {
 	// read so far and in all.
 	Progress func(done, total int64)
 
-	fs atomicfile.FS // nil: the real one; tests let it fail
+	fs atomicfile.FS // nil: the real one; tests make it fail
 }
 
-// Result says what was made.
+// Result says what Quantize made.
 type Result struct {
 	Bytes, SourceBytes       int64
 	Types                    map[gguf.Type]int // how many tensors are stored in each type
 	FFNWidth, PaddedFFNWidth int               // of the vision MLP in the source and in the file; 0 in a text file
 }
 
-// Quantize writes the file at path, with the types that p chooses. The file appears under its name
-// when it is complete; on any error, and when ctx ends, it does not; nor where the source changed
-// meanwhile. The same input gives the same bytes, those that package convert makes of the
-// checkpoint if the source is F32.
+// Quantize writes the file at path, with the types that p chooses, as o says. The file appears
+// under its name when it is complete; on any error, and when ctx ends, it does not; nor where the
+// source changed meanwhile. The same input gives the same bytes, those that package convert makes
+// of the checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
 	if same(s.path, path) {
 		return nil, fmt.Errorf("%s is the file to be read; write to another", path)
@@ -115,7 +115,7 @@ func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) 
 	return r, set.Commit()
 }
 
-// Measure returns what Quantize would, of any source, and writes nothing.
+// Measure returns what Quantize would return with p, of any source, and writes nothing.
 func (s *Source) Measure(p *Plan) (*Result, error) {
 	_, r, err := s.measure(p)
 	return r, err

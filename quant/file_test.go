@@ -86,7 +86,7 @@ func quantized(t testing.TB, in, name string, o Options) (path string, r *Result
 	r, err = src.Quantize(context.Background(), path, plan(t, name, src.Vision), o)
 	if err != nil {
 		if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
-			t.Errorf("%v was left behind", left)
+			t.Errorf("%v was left", left)
 		}
 	}
 	return path, r, err
@@ -331,7 +331,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// What is no model, or is the file that is written, is refused.
+// What is not a model, or is the file that is written, is refused.
 func TestOpenRefuses(t *testing.T) {
 	f32 := tiny(t, paligemma.Gemma).converted(t, "f32")
 	text := read(t, f32[0])

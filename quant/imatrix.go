@@ -12,12 +12,14 @@ package quant
 //	general.type          "imatrix"
 //	imatrix.datasets      names of what was asked, strings
 //	imatrix.chunk_count   u32: questions here, runs of text there
-//	imatrix.chunk_size    u32: positions in one of them; here, since questions differ, the mean, rounded up
-//	NAME.in_sum2  [cols]  F32: for each column of the matrix NAME, the sum of the squares of what it was multiplied with
+//	imatrix.chunk_size    u32: positions in one of them; here, since questions differ, the mean,
+//	                      rounded up
+//	NAME.in_sum2  [cols]  F32: for each column of the matrix NAME, the sum of the squares of what
+//	                      it was multiplied with
 //	NAME.counts   [1]     F32: the number of rows summed
 //
 // One file holds both halves of a PaliGemma: no name is in both. llama.cpp's NAME.in_sum is not
-// written, and not looked at.
+// written, and ignored where it is read.
 
 import (
 	"cmp"
@@ -46,7 +48,7 @@ const (
 	countsSuffix  = ".counts"
 )
 
-// Imatrix is what calibration saw of a model. Its zero value saw nothing. Weights is safe for
+// Imatrix is what calibration saw of a model. Its zero value has seen nothing. Weights is safe for
 // concurrent use, the rest is not.
 type Imatrix struct {
 	Name     string // of the file it was read from
@@ -55,7 +57,7 @@ type Imatrix struct {
 	Squares  []ggml.SumSquares // ordered by name
 }
 
-// Add adds sums of some matrices. It fails where a matrix has another width than before.
+// Add adds the sums all of some matrices. It fails where a matrix has another width than before.
 func (m *Imatrix) Add(all []ggml.SumSquares) error {
 	for _, s := range all {
 		at, known := m.find(s.Name)
@@ -75,7 +77,7 @@ func (m *Imatrix) Add(all []ggml.SumSquares) error {
 	return nil
 }
 
-// Merge adds what another calibration of the same model saw.
+// Merge adds o, what another calibration of the same model saw.
 func (m *Imatrix) Merge(o *Imatrix) error {
 	m.Datasets, m.Chunks = append(m.Datasets, o.Datasets...), m.Chunks+o.Chunks
 	return m.Add(o.Squares)
@@ -87,25 +89,25 @@ func (m *Imatrix) find(name string) (at int, known bool) {
 		func(s ggml.SumSquares, name string) int { return cmp.Compare(s.Name, name) })
 }
 
-// chunkSize returns the mean number of positions of a question, rounded up: of the matrix that saw
-// most.
+// chunkSize returns the mean number of positions of a question, rounded up: of the matrix with the
+// largest number of rows.
 func (m *Imatrix) chunkSize() int64 {
-	most := int64(1)
+	maxRows := int64(1)
 	for _, s := range m.Squares {
-		most = max(most, s.Rows)
+		maxRows = max(maxRows, s.Rows)
 	}
 	chunks := int64(max(m.Chunks, 1))
-	return (most + chunks - 1) / chunks
+	return (maxRows + chunks - 1) / chunks
 }
 
 // floor is the least weight of a column, as a share of the mean of its matrix. A column that saw
-// nothing but zeros has no weight, and where a block has none at all, its best scale would be any.
+// nothing but zeros has no weight, and a block without weights would have no best scale.
 const floor = 1e-6
 
-// Weights returns the weights of a matrix's columns: the mean squares of what they were multiplied
-// with, each at least a small share of their mean. It fails where the matrix was not seen, or had
-// another width. The vision MLP's second matrix may be padded with columns (mmproj.PaddedWidth),
-// which meet zeros only.
+// Weights returns the weights of the columns of the matrix name, which has cols of them: the mean
+// squares of what they were multiplied with, each at least a small share of their mean. It fails
+// where the matrix was not seen, or had another width. The vision MLP's second matrix may be padded
+// with columns (mmproj.PaddedWidth), which meet zeros only.
 func (m *Imatrix) Weights(name string, cols int) ([]float32, error) {
 	at, known := m.find(name)
 	if !known || m.Squares[at].Rows == 0 {
@@ -144,8 +146,8 @@ func columnWeights(sums []float64, rows int64, cols int) []float32 {
 	return out
 }
 
-// Bytes returns the file. The element type is F32, or F64, which llama.cpp does not read, to keep
-// the sums exactly. The keys in more follow the others.
+// Bytes returns the file with sums of the element type t: F32, or F64, which llama.cpp does not
+// read, to keep the sums exactly. The keys in more follow the others.
 func (m *Imatrix) Bytes(t gguf.Type, more ...gguf.KV) ([]byte, error) {
 	if len(m.Squares) == 0 {
 		return nil, errors.New("imatrix: no matrix was seen")
@@ -183,7 +185,7 @@ func (m *Imatrix) Bytes(t gguf.Type, more ...gguf.KV) ([]byte, error) {
 	return b, nil
 }
 
-// OpenImatrix reads a file.
+// OpenImatrix reads the importance matrix in the file at path.
 func OpenImatrix(path string) (*Imatrix, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -198,8 +200,8 @@ func OpenImatrix(path string) (*Imatrix, error) {
 	return m, nil
 }
 
-// ReadImatrix reads an opened file. Every sum is a number, none is negative, and each belongs to a
-// count.
+// ReadImatrix reads the importance matrix in the opened file f. It fails unless every sum is a
+// number that is not negative and has its count.
 func ReadImatrix(f *gguf.File) (*Imatrix, error) {
 	if kind, _ := f.Lookup(keyType); kind != typeImatrix {
 		return nil, errors.New("this is not an importance matrix: its " + keyType + ` is not "` + typeImatrix + `"`)

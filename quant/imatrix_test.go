@@ -34,7 +34,7 @@ func seen(r *rand.Rand) []ggml.SumSquares {
 	return out
 }
 
-// calibrated makes an importance matrix of so many questions.
+// calibrated makes an importance matrix of the given number of questions.
 func calibrated(t testing.TB, seed uint64, questions int) *Imatrix {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -1,6 +1,6 @@
 package quant
 
-// This file: how far values are from those they stand for.
+// This file: how far values are from those that they stand for.
 
 import "math"
 
@@ -40,7 +40,7 @@ func (l *Loss) Add(a, b []float32) {
 	}
 }
 
-// Merge adds what another has seen.
+// Merge adds what o has seen.
 func (l *Loss) Merge(o Loss) {
 	l.Count += o.Count
 	l.Unequal += o.Unequal

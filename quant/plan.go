@@ -46,11 +46,11 @@ func Names() []string {
 	return append(names, "int8", "int4")
 }
 
-// NewPlan finds a recipe by its name, in any case. int8 and int4 may mean another one for the
-// mmproj file than for the text file.
+// NewPlan finds the recipe called name, in any case. int8 and int4 may mean another recipe for the
+// mmproj file (vision) than for the text file.
 func NewPlan(name string, vision bool) (*Plan, error) {
 	want := strings.ToLower(name)
-	if w, ok := words[want]; ok {
+	if w, ok := aliases[want]; ok {
 		if want = w.text; vision {
 			want = w.vision
 		}
@@ -62,9 +62,9 @@ func NewPlan(name string, vision bool) (*Plan, error) {
 	return &Plan{Recipe: Recipes[i]}, nil
 }
 
-// Override reads "REGEX=TYPE" and gives the matrices in whose names REGEX is found that type. Of
-// several overrides of a matrix the last counts. It fails on a pattern that is found in the name of
-// no matrix that a PaliGemma can have.
+// Override reads s, "REGEX=TYPE", and gives the matrices in whose names REGEX is found that type.
+// Of several overrides of a matrix the last counts. It fails on a pattern that is not found in the
+// name of any matrix that a PaliGemma can have.
 func (p *Plan) Override(s string) error {
 	pattern, name, ok := cutLast(s, "=")
 	if !ok {
@@ -139,9 +139,8 @@ func (p *Plan) Blocks() bool {
 		func(o override) bool { return o.typ.Blocked() })
 }
 
-// Choose sets the type of every tensor of a file, whose names and shapes are given. It fails where
-// the importance matrix knows nothing of a matrix that is to be rounded by it, or is another
-// model's.
+// Choose sets the types of tensors, all those of a file, whose names and shapes are given. It fails
+// where the importance matrix lacks a matrix that is to be rounded by it, or is another model's.
 func (p *Plan) Choose(tensors []gguf.Tensor) error {
 	p.Fallbacks, p.weights = map[[2]gguf.Type]int{}, map[string][]float32{}
 	of := layer{gqaRatio: gqaRatio(tensors), weighted: p.Imatrix != nil}

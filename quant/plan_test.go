@@ -168,8 +168,8 @@ func TestFileTypes(t *testing.T) {
 		}
 		source += fmt.Sprintf("_Static_assert(%s%s == %d, %q);\n", prefix, strings.ToUpper(r.Name), r.FileType, r.Name)
 	}
-	if said, err := abitest.Syntax(t, source); err != nil {
-		t.Errorf("%v\n%s", err, said)
+	if output, err := abitest.Syntax(t, source); err != nil {
+		t.Errorf("%v\n%s", err, output)
 	}
 	if _, err := abitest.Syntax(t, source+"_Static_assert(LLAMA_FTYPE_MOSTLY_Q6_K == 17, \"\");"); err == nil {
 		t.Error("a wrong number compiles")
@@ -187,7 +187,7 @@ func TestNewPlan(t *testing.T) {
 			}
 		}
 	}
-	if len(Names()) != len(words)+16 {
+	if len(Names()) != len(aliases)+16 {
 		t.Errorf("names: %v", Names())
 	}
 	for _, name := range []string{"", "q9", "q4_k", "int2"} {
@@ -227,7 +227,7 @@ func TestChanges(t *testing.T) {
 		{"q4_k_m", []func(*Plan){override("ffn_down=Q8_0")}, "blk.0.ffn_down.weight", gguf.Q8_0},
 		{"q4_k_m", []func(*Plan){override("ffn_down=q8_0"), override(`blk\.0\.=bf16`)}, "blk.0.ffn_down.weight",
 			gguf.BF16},
-		// 1152 is no multiple of 256
+		// 1152 is not a multiple of 256
 		{"q4_k_m", []func(*Plan){override("v.blk=q6_k")}, "v.blk.3.attn_q.weight", gguf.Q8_0},
 		{"q4_k_m", []func(*Plan){override(".=q4_0")}, "blk.0.attn_norm.weight", gguf.F32},
 		{"q4_k_m", []func(*Plan){override(".=q4_0")}, mmproj.PositionEmbd, gguf.F32},

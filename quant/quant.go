@@ -1,7 +1,7 @@
 // Package quant turns floats into ggml's blocks and back, and decides which tensor of a file gets
 // which type.
 //
-//	"q4_k_m" ──recipe.go──▶ a type for each kind of tensor and layer ──plan.go──▶ the tensors of a file, with their types
+//	"q4_k_m" ──recipe.go──▶ a type for each kind of tensor and layer ──plan.go──▶ a file's types
 //	floats ──quant.go──▶ ggml's blocks, or the value that they cannot hold
 //
 // Before it: rows of 32-bit floats from package convert. After it: the bytes of a GGUF tensor. Both
@@ -53,7 +53,7 @@ func (p *Plan) Encode(t gguf.Tensor, dst []byte, src []float32) (overflow int, e
 	return Encode(t.Type, dst, src, t.Shape[len(t.Shape)-1], p.weights[t.Name])
 }
 
-// Encode writes src, rows of cols floats, to dst in a type that a matrix can have (F32 to Q3_K).
+// Encode writes src, rows of cols floats, to dst in t, a type that a matrix can have (F32 to Q3_K).
 // weights is nil, or the importance of each column: block types round so that the weighted squares
 // of the errors are least; a block whose weights are all 0 is treated as unweighted. overflow is
 // the position of the first value that is not a number, or too large for the type, and -1 if there

@@ -58,7 +58,7 @@ func TestDecode(t *testing.T) {
 
 // A value that is not finite, or that the type turns into an infinity, is found, and nothing is
 // written.
-func TestUnfit(t *testing.T) {
+func TestOverflow(t *testing.T) {
 	for _, typ := range matrixTypes {
 		for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), limit(typ, false),
 			-limit(typ, false)} {

@@ -10,7 +10,8 @@ package quant
 //	Value       attn_v of both halves
 //	Output      attn_output of the decoder, attn_out of the encoder
 //	Down        ffn_down of both halves
-//	Matrix      attn_q, attn_k, ffn_gate and ffn_up; and the three above in layers that the recipe does not take out
+//	Matrix      attn_q, attn_k, ffn_gate and ffn_up; and the three above in layers that the recipe
+//	            does not take out
 //
 // Which layers get more bits is as in llama.cpp (src/llama-quant.cpp, llama_tensor_get_type), so
 // that a name means here what it means there. Two columns are our own: llama.cpp has Q6_K for a
@@ -72,15 +73,15 @@ var Recipes = []Recipe{
 		Down:   []rule{{sixteenth, gguf.Q5_K}, {every, gguf.Q4_K}}},
 }
 
-// words are the recipes that we recommend on processors, for the text file and for the mmproj file.
-// They are to change when docs/quality.md has the figures.
-var words = map[string]struct{ text, vision string }{
+// aliases are the recipes that we recommend on processors, for the text file and for the mmproj
+// file. They are to change when docs/quality.md has the figures.
+var aliases = map[string]struct{ text, vision string }{
 	"int8": {"q8_0", "q8_0"},
 	"int4": {"q4_0", "q4_0"},
 }
 
 // fallback gives the type that is taken instead where the blocks of 256 do not divide a row: the
-// nearest with blocks of 32 that is no worse. Where those do not divide it either, it is F16.
+// nearest with blocks of 32 that is not worse. Where those do not divide it either, it is F16.
 var fallback = map[gguf.Type]gguf.Type{
 	gguf.Q6_K: gguf.Q8_0, gguf.Q5_K: gguf.Q5_1, gguf.Q4_K: gguf.Q5_0, gguf.IQ4_XS: gguf.IQ4_NL, gguf.Q3_K: gguf.IQ4_NL,
 }

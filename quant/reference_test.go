@@ -63,8 +63,8 @@ func TestLikeLlamaCpp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if have != string(want) {
-		t.Errorf(
-			"other blocks than llama.cpp's (a build with -ffp-contract=off, as make has it, gives the same):\nhave\n%s\nwant\n%s", have, want)
+		t.Errorf("other blocks than llama.cpp's (a build with -ffp-contract=off, as make has it, gives the "+
+			"same):\nhave\n%s\nwant\n%s", have, want)
 	}
 }
 

@@ -92,7 +92,7 @@ type worker struct {
 	values  []float32
 }
 
-// Fetch reads, widens, checks and pads one strip.
+// Fetch reads, widens, checks and pads the strip s.
 func (w *worker) Fetch(s strip) ([]float32, error) {
 	x, err := w.fetch(s)
 	if err != nil {
@@ -122,7 +122,8 @@ func (w *worker) fetch(s strip) ([]float32, error) {
 	return values, nil
 }
 
-// Store encodes the values and writes them to their place; bytes that stay as they are are copied.
+// Store encodes x, the values of the strip s, and writes them to their place; bytes that do not
+// change are copied.
 func (w *worker) Store(s strip, x []float32) error {
 	b, err := w.raw, error(nil)
 	if !s.copied() {

@@ -15,22 +15,22 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// BeamDecoder is a decoder that can follow several answers to one prefix at once: the beams. After
-// Prefill there is beam 0 alone. Search needs one.
+// BeamDecoder is a decoder that can continue one prefix with several answers at once, the beams.
+// After Prefill there is beam 0 alone. Search needs a BeamDecoder.
 type BeamDecoder interface {
 	Decoder
-	// Reorder makes beam i continue what beam parents[i] has been, for each i.
+	// Reorder makes beam i a copy of what was beam parents[i], for each i.
 	Reorder(parents []int) error
-	// StepBatch adds tokens[i] to beam i, for each beam, and returns the logits [V] that follow
-	// each.
+	// StepBatch appends tokens[i] to beam i, for each i, and returns the logits [V] that follow it
+	// in row i.
 	StepBatch(tokens []int32) ([][]float32, error)
 }
 
-// MaxBeams is how many beams a search can follow.
+// MaxBeams is the maximum number of beams of a search.
 const MaxBeams = 16
 
-// Search answers a request with the most probable answer that a search with that many beams, 2 to
-// MaxBeams, finds. q.Sampling and q.Constraint say nothing here. It needs a BeamDecoder.
+// Search answers q with the most probable answer that a beam search finds; beams is its width, 2 to
+// MaxBeams. q.Sampling and q.Constraint are ignored. r.Decoder must be a BeamDecoder.
 func (r *Runner) Search(ctx context.Context, q Request, beams int) (*Result, error) {
 	if beams < 2 || beams > MaxBeams {
 		return nil, invalidValue("beams", beams, fmt.Sprintf("2 to %d", MaxBeams))
@@ -80,11 +80,11 @@ type candidateStep struct {
 	score float64
 }
 
-// best follows the most probable answers. Each round first scores every beam as if it ended here,
-// and keeps the best finished one; then each beam is extended by its width+1 most probable tokens
-// other than the end, and the best of all these are the next beams. Scores are sums of
-// log-probabilities; there is no length penalty. The search ends when no beam is as probable as the
-// best finished one, or with MaxTokens.
+// best runs the search from the logits [V] that follow the prefix. Each round first scores every
+// beam as if it ended here, and keeps the best finished one; then each beam is extended by its
+// width+1 most probable tokens other than the end, and the best of all these are the next beams.
+// Scores are sums of log-probabilities; no length penalty applies. The search ends when every beam
+// is less probable than the best finished one, or after MaxTokens.
 func (s *search) best(ctx context.Context, logits []float32) (best beam, err error) {
 	live := []beam{{logits: logits}}
 	best.score = math.Inf(-1)
@@ -113,8 +113,8 @@ func (s *search) best(ctx context.Context, logits []float32) (best beam, err err
 // logp is the log-probability of a token after the beam.
 func (b beam) logp(token int32) float64 { return float64(b.logits[token]) - b.norm }
 
-// expand returns the n best extensions, the best first; of equal ones the earlier beam's first, and
-// then the smaller token.
+// expand returns the n best extensions of the beams live, the best first; of equal ones the earlier
+// beam's first, and then the smaller token.
 func expand(live []beam, n int) []candidateStep {
 	var all []candidateStep
 	for i, b := range live {
@@ -128,7 +128,7 @@ func expand(live []beam, n int) []candidateStep {
 	return all[:min(n, len(all))]
 }
 
-// largest returns the places of the n largest logits, the largest first, of equal ones the first.
+// largest returns the indices of the n largest logits, the largest first, of equal ones the first.
 func largest(logits []float32, n int) []int32 {
 	var best []int32
 	for i, v := range logits {
@@ -145,7 +145,7 @@ func largest(logits []float32, n int) []int32 {
 	return best
 }
 
-// advance makes the beams that the candidates say, with their logits.
+// advance returns the beams that extend those of live by the candidates next, with their logits.
 func (s *search) advance(live []beam, next []candidateStep) ([]beam, error) {
 	parents, tokens := make([]int, len(next)), make([]int32, len(next))
 	for i, c := range next {
@@ -165,7 +165,7 @@ func (s *search) advance(live []beam, next []candidateStep) ([]beam, error) {
 	return out, nil
 }
 
-// extend adds a token to a beam's list.
+// extend returns b's list of steps with token at its end.
 func (s *search) extend(b beam, token int32) *link {
 	l := &link{before: b.last, step: s.step(b.logits, b.norm, token, s.request.TopLogprobs)}
 	if s.request.Trace {

@@ -1,6 +1,6 @@
 package runner
 
-// This file: a request, the limits of what it may ask, and the errors that say no.
+// This file: a request, the limits of what it may ask, and the errors of those that exceed them.
 
 import (
 	"errors"
@@ -23,12 +23,12 @@ type Request struct {
 	Trace       bool // keep the logits in the result
 }
 
-// Constraint gives an answer a form. tasks.Grammar is one.
+// Constraint restricts which tokens an answer may consist of. tasks.Grammar is one.
 type Constraint interface {
-	// Mask sets the logits [V] of all tokens that may not come next to minus infinity, and leaves
-	// one at least. left is how many tokens may still come, this one included.
+	// Mask sets the logits [V] of all tokens that may not come next to minus infinity; at least one
+	// token may. left is the number of tokens that may still come, this one included.
 	Mask(logits []float32, left int)
-	// Accept says which token was chosen.
+	// Accept advances the constraint by token, which was chosen.
 	Accept(token int32)
 }
 
@@ -69,7 +69,7 @@ func (s Sampling) Validate() error {
 	return nil
 }
 
-// check is Validate, and that there are embeddings of whole images.
+// check is Validate, and checks that the embeddings are those of one or more whole images.
 func (q Request) check(c paligemma.VisionConfig) error {
 	if len(q.Embeddings) == 0 {
 		return InvalidRequestError{errors.New("no image")}
@@ -87,7 +87,7 @@ type InvalidRequestError struct{ Err error }
 func (e InvalidRequestError) Error() string { return e.Err.Error() }
 func (e InvalidRequestError) Unwrap() error { return e.Err }
 
-// InvalidRequestf makes an InvalidRequestError of a text.
+// InvalidRequestf returns an InvalidRequestError whose text is that of fmt.Errorf.
 func InvalidRequestf(format string, args ...any) error {
 	return InvalidRequestError{fmt.Errorf(format, args...)}
 }

@@ -5,9 +5,9 @@
 // their probabilities. It works on two small interfaces; runner/llamacpp implements them.
 //
 //	pixels [3,S,S] ──Encode──▶ embeddings [n*T,E] ──┐
-//	                                prompt ─────────┴▶ Generate, Steps   tokens are sampled
-//	                                                   Score             they are given
-//	                                                   Search            the most probable are searched for
+//	                                prompt ─────────┴▶ Generate, Steps  sampled tokens
+//	                                                   Score            given tokens
+//	                                                   Search           beam search
 //
 // # The prefix
 //
@@ -51,11 +51,11 @@ type Encoder interface {
 type Decoder interface {
 	// Tokenize turns text into tokens. It adds none and reads no control piece in the text.
 	Tokenize(text string) ([]int32, error)
-	// Prefill forgets the last request, lets the image embeddings [n*T,E] and the tokens after them
-	// attend to each other fully, and returns the logits [V] of the last token. maxNewTokens is how
-	// many tokens may follow.
+	// Prefill discards the last request and computes a prefix: the image embeddings [n*T,E] and
+	// then tokens, all of which attend to each other. It returns the logits [V] that follow the
+	// last token, and reserves maxNewTokens positions for the calls of Step.
 	Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error)
-	// Step adds one token, which attends to everything before it, and returns the logits [V] that
+	// Step appends token, which attends to everything before it, and returns the logits [V] that
 	// follow it.
 	Step(token int32) ([]float32, error)
 	// Interrupt makes the running call and the following ones return an error soon, until Resume.
@@ -101,13 +101,13 @@ type Timings struct {
 	PrefillTokens, DecodeTokens int
 }
 
-// Add adds the times and tokens of another answer.
+// Add adds the times and token counts of o, another answer's.
 func (t *Timings) Add(o Timings) {
 	t.Vision, t.Prefill, t.Decode = t.Vision+o.Vision, t.Prefill+o.Prefill, t.Decode+o.Decode
 	t.PrefillTokens, t.DecodeTokens = t.PrefillTokens+o.PrefillTokens, t.DecodeTokens+o.DecodeTokens
 }
 
-// Generate answers a request with tokens that q.Sampling and q.Constraint choose, until EOS or
+// Generate answers q with tokens that q.Sampling and q.Constraint choose, until EOS or
 // q.MaxTokens. each, if it is not nil, is called with every step as it comes; an error from it ends
 // the answer. When ctx ends, the result so far is returned with ctx's error.
 func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
@@ -121,7 +121,7 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 	})
 }
 
-// errStopped ends an answer whose steps nobody wants any more.
+// errStopped ends an answer whose iteration was stopped.
 var errStopped = errors.New("runner: the iteration was stopped")
 
 // Steps is Generate as an iterator over the steps. An error comes last, with an empty step. The
@@ -140,9 +140,9 @@ func (r *Runner) Steps(ctx context.Context, q Request) iter.Seq2[Step, error] {
 	}
 }
 
-// Score gives the model the tokens of an answer, whatever it would choose itself (teacher forcing),
-// and returns them with their probabilities. q.MaxTokens, q.Sampling and q.Constraint say nothing
-// here.
+// Score gives the model the tokens forced as the answer to q, whatever it would choose itself
+// (teacher forcing), and returns them with their probabilities. q.MaxTokens, q.Sampling and
+// q.Constraint are ignored.
 func (r *Runner) Score(ctx context.Context, q Request, forced []int32) (*Result, error) {
 	q.MaxTokens, q.Sampling = len(forced), Sampling{}
 	next := func(logits []float32, n int) (token int32, last bool, err error) {
@@ -156,13 +156,13 @@ func (r *Runner) Score(ctx context.Context, q Request, forced []int32) (*Result,
 	})
 }
 
-// TokenizeAnswer returns the tokens of a text as the model would give it: with EOS at the end.
+// TokenizeAnswer returns the tokens of text as an answer of the model: with EOS at the end.
 func (r *Runner) TokenizeAnswer(text string) ([]int32, error) {
 	tokens, err := r.Decoder.Tokenize(text)
 	return append(tokens, paligemma.EOS), err
 }
 
-// run checks a request, prefills its prefix with room for maxNewTokens tokens, and calls answer
+// run checks q, prefills its prefix with room for maxNewTokens tokens, and calls answer
 // with the logits [V] that follow the prefix. answer fills in the result.
 func (r *Runner) run(ctx context.Context, q Request, maxNewTokens int,
 	answer func(out *Result, logits []float32) error) (*Result, error) {
@@ -188,8 +188,8 @@ func (r *Runner) run(ctx context.Context, q Request, maxNewTokens int,
 	return out, err
 }
 
-// watch lets the end of ctx interrupt the decoder until the function that it returns is called.
-// That one waits for an interruption that is under way: it would hit the next request.
+// watch makes the end of ctx interrupt the decoder until end is called. end waits for an
+// interruption that is under way, which would otherwise hit the next request.
 func (r *Runner) watch(ctx context.Context) (end func()) {
 	r.Decoder.Resume()
 	done := make(chan struct{})
@@ -229,8 +229,8 @@ func (r *Runner) prefill(q Request, out *Result, maxNewTokens int) ([]float32, e
 	return logits, nil
 }
 
-// decode makes an answer step by step. next chooses token n from the logits [V] before it, and says
-// whether it is the last.
+// decode generates an answer step by step. next chooses token n from the logits [V] that precede
+// it, and says whether it is the last.
 func (r *Runner) decode(ctx context.Context, q Request, out *Result, logits []float32,
 	next func(logits []float32, n int) (token int32, last bool, err error), each func(Step) error) error {
 	text := r.Vocabulary.Decoder()

@@ -19,7 +19,7 @@ import (
 type scripted struct {
 	t            *testing.T
 	answer       []int32
-	given        []int32 // what is stepped through, if it is not answer
+	forced       []int32 // what is stepped through, if it is not answer
 	at           int
 	prefix       []int32
 	embeddings   int
@@ -63,8 +63,8 @@ func (s *scripted) Prefill(embeddings []float32, tokens []int32, maxNewTokens in
 
 func (s *scripted) Step(token int32) ([]float32, error) {
 	want := s.answer
-	if s.given != nil {
-		want = s.given
+	if s.forced != nil {
+		want = s.forced
 	}
 	if token != want[s.at-1] {
 		s.t.Errorf("step %d with %d, want %d", s.at, token, want[s.at-1])
@@ -132,7 +132,7 @@ func TestGenerate(t *testing.T) {
 }
 
 // The interruption of a request that ended does not reach the next one.
-func TestEndedRequestLeavesTheNextAlone(t *testing.T) {
+func TestInterruptionIsNotCarriedOver(t *testing.T) {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	for i := range 500 {
@@ -195,14 +195,14 @@ func TestImageCache(t *testing.T) {
 // A forced answer is stepped through whatever the model would choose, EOS within it too, and its
 // probabilities are those of its tokens.
 func TestScore(t *testing.T) {
-	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, given: []int32{'a', paligemma.EOS, 'b', paligemma.EOS}}
+	s := &scripted{t: t, answer: []int32{'x', 'y', 'z', 'w'}, forced: []int32{'a', paligemma.EOS, 'b', paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
 	q := request(1)
-	out, err := r.Score(context.Background(), q, s.given)
+	out, err := r.Score(context.Background(), q, s.forced)
 	if err != nil || out.Text != "ab" || out.Timings.PrefillTokens != 2*4+5 || s.maxNewTokens != 4 {
 		t.Fatalf("%v: %+v, room for %d tokens", err, out, s.maxNewTokens)
 	}
-	if d := cmp.Diff(s.given, out.Tokens); d != "" {
+	if d := cmp.Diff(s.forced, out.Tokens); d != "" {
 		t.Errorf("tokens (-want +got)\n%s", d)
 	}
 	want := -math.Log(math.Exp(5) + 199)
@@ -228,13 +228,13 @@ func TestScore(t *testing.T) {
 func TestSteps(t *testing.T) {
 	s := &scripted{t: t, answer: []int32{'a', 'b', 'c', paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
-	read := func(ctx context.Context, most int) (text string, err error) {
+	read := func(ctx context.Context, length int) (text string, err error) {
 		s.at = 0
 		for step, err := range r.Steps(ctx, request(10)) {
 			if err != nil {
 				return text, err
 			}
-			if text += step.Text; len(text) == most {
+			if text += step.Text; len(text) == length {
 				break
 			}
 		}

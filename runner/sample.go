@@ -32,12 +32,12 @@ type Sampler struct {
 	masked []float32 // logits under a constraint
 }
 
-// NewSampler starts a stream of draws: the same seed gives the same draws.
+// NewSampler starts a stream of draws by s: the same seed gives the same draws.
 func NewSampler(s Sampling) *Sampler {
 	return &Sampler{Sampling: s, random: rand.New(rand.NewPCG(s.Seed, 0))}
 }
 
-// Choose returns a token. logits must hold at least one finite number and no NaN.
+// Choose draws a token. logits must hold at least one finite number and no NaN.
 func (s *Sampler) Choose(logits []float32) int32 {
 	if s.Temperature == 0 {
 		return argmax(logits)
@@ -143,8 +143,8 @@ func LogSumExp(logits []float32) (float64, error) {
 	return largest + math.Log(sum), nil
 }
 
-// NearBins is how many bins away a location still counts as the same: 8 of 1,023 are 0.8 % of a
-// side. Of 0, 2, 4, 8, 16 and 32 it ranks the demo's boxes best.
+// NearBins is the distance in bins up to which a location counts as the same: 8 of 1,023 are 0.8 %
+// of a side. Of 0, 2, 4, 8, 16 and 32 it ranks the demo's boxes best.
 const NearBins = 8
 
 // binProb is a token's Step.BinProb: the sum of the probabilities of the locations around it.

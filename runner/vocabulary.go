@@ -16,8 +16,8 @@ type Vocabulary struct {
 	bytes []string // what each token adds to the text
 }
 
-// NewVocabulary takes the pieces and their types (paligemma.PieceNormal and so on), in the order of
-// the tokens.
+// NewVocabulary returns the vocabulary of pieces, in the order of the tokens, with their types
+// (paligemma.PieceNormal and so on).
 func NewVocabulary(pieces []string, types []int32) *Vocabulary {
 	v := &Vocabulary{bytes: make([]string, len(pieces))}
 	for i, p := range pieces {
@@ -39,17 +39,17 @@ func NewVocabulary(pieces []string, types []int32) *Vocabulary {
 // Len returns the number of tokens.
 func (v *Vocabulary) Len() int { return len(v.bytes) }
 
-// Bytes returns what one token adds to the text, which may be a part of a character.
+// Bytes returns what token adds to a text, which may be a part of a character.
 func (v *Vocabulary) Bytes(token int32) string { return v.bytes[token] }
 
-// Text returns the text of one token alone. A byte that is not a character on its own becomes
+// Text returns the text of token alone. A byte that is not a character on its own becomes
 // U+FFFD.
 func (v *Vocabulary) Text(token int32) string {
 	d := v.Decoder()
 	return d.Add(token) + d.Flush()
 }
 
-// Decoder starts a text.
+// Decoder returns a decoder of one text.
 func (v *Vocabulary) Decoder() *TextDecoder { return &TextDecoder{v: v} }
 
 // TextDecoder joins tokens to text and gives out whole characters as soon as they are complete.
@@ -58,8 +58,8 @@ type TextDecoder struct {
 	held []byte // the beginning of a character
 }
 
-// Add returns the text that is complete with this token. Bytes that cannot begin a character become
-// U+FFFD, one each.
+// Add appends token and returns the characters that are complete with it. Bytes that cannot begin a
+// character become U+FFFD, one each.
 func (d *TextDecoder) Add(token int32) string {
 	if token < 0 || int(token) >= len(d.v.bytes) {
 		return ""

@@ -46,8 +46,8 @@ func (a *Access) checkOrigin(r *http.Request) *failure {
 	return nil
 }
 
-// allowedHost tells whether a Host header names this server: localhost, a loopback address, a name
-// of Access.Hosts; if other machines can reach it any address, which no name server can have
+// allowedHost reports whether a Host header names this server: localhost, a loopback address, a
+// name of Access.Hosts; if other machines can reach it any address, which no name server can have
 // pointed here.
 func (a *Access) allowedHost(host string) bool {
 	name, port, err := net.SplitHostPort(host)
@@ -67,7 +67,7 @@ func (a *Access) allowedHost(host string) bool {
 	return name == "localhost" || slices.Contains(a.Hosts, name)
 }
 
-// allowedOrigin tells whether a page of this origin may ask: there is none, it is the server's own,
+// allowedOrigin reports whether a page of origin may ask: origin is empty, the server's own (host),
 // or one of Access.Origins.
 func (a *Access) allowedOrigin(origin, host string) bool {
 	if origin == "" || slices.Contains(a.Origins, origin) {
@@ -98,7 +98,7 @@ func (a *Access) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 	return true
 }
 
-// authorized tells whether a request shows the key. /health needs none, nor does the page, which
+// authorized reports whether a request shows the key. /health needs none, nor does the page, which
 // asks for the key.
 func (a *Access) authorized(r *http.Request) bool {
 	if a.Key == "" || r.URL.Path == "/health" || isPage(r) {

@@ -34,7 +34,7 @@ type bodies struct {
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && c != "identity" {
 		return nil, nil, failuref(http.StatusUnsupportedMediaType, "encoding",
-			"a body that is not compressed is wanted")
+			"want a body that is not compressed")
 	}
 	in := &deadlineReader{Reader: http.MaxBytesReader(w, r.Body, b.max), bodies: b,
 		control: http.NewResponseController(w), end: time.Now().Add(bodyTimeout)}
@@ -46,7 +46,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done
 		var large *http.MaxBytesError
 		var f *failure
 		if !errors.As(err, &large) && !errors.As(err, &f) {
-			err = failuref(http.StatusRequestTimeout, "body", "the body did not come, or not in time")
+			err = failuref(http.StatusRequestTimeout, "body", "the body did not arrive in time")
 		}
 		return nil, nil, err
 	}

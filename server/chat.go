@@ -9,7 +9,7 @@ package server
 //	                several parts of text are joined by a space
 //	the images      those of the last message that has any, the last one or an earlier one
 //	other messages  are not seen by the model
-//	system          messages and tools are refused: nothing would heed them
+//	system          messages and tools are refused: the model would ignore them
 
 import (
 	"context"

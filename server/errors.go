@@ -1,6 +1,6 @@
 package server
 
-// This file: errors as HTTP says them: a status and a text without paths, prompts or names.
+// This file: errors as HTTP responses: a status and a text without paths, prompts or names.
 // asFailure is the only place that turns an error of another package into a status.
 
 import (
@@ -29,7 +29,7 @@ func failuref(status int, code, format string, args ...any) *failure {
 	return &failure{status: status, code: code, text: fmt.Sprintf(format, args...)}
 }
 
-// invalid is the failure of a request that is not right.
+// invalid is the failure of an invalid request.
 func invalid(format string, args ...any) *failure {
 	return failuref(http.StatusBadRequest, "invalid_request", format, args...)
 }
@@ -39,7 +39,7 @@ func unsupported(format string, args ...any) *failure {
 	return failuref(http.StatusBadRequest, "unsupported", format, args...)
 }
 
-// refusal is something that a client may ask for and that cannot be had.
+// refusal is something that a client may ask for and that is not supported.
 type refusal struct {
 	asked bool
 	what  string
@@ -55,10 +55,10 @@ func refuse(all ...refusal) error {
 	return nil
 }
 
-// statusClientGone is the status in the log if the client went away: nobody reads the answer.
+// statusClientGone is the status in the log if the client went away before the answer.
 const statusClientGone = 499
 
-// asFailure returns the failure that err is, or that it comes to for a client.
+// asFailure returns err if it is a failure, and otherwise the failure that a client gets for it.
 func asFailure(err error) *failure {
 	var (
 		f       *failure
@@ -97,7 +97,7 @@ func asFailure(err error) *failure {
 	return failuref(http.StatusInternalServerError, "internal", "something went wrong")
 }
 
-// unavailable is a failure that is over by itself, after about retry if that is not 0.
+// unavailable is a temporary failure. retry is after how long to try again; 0: not known.
 func unavailable(code, text string, retry time.Duration) *failure {
 	return &failure{http.StatusServiceUnavailable, code, text, retry}
 }
@@ -127,7 +127,7 @@ func (f *failure) json() errorJSON {
 // ollamaJSON is the body of an error on Ollama's routes.
 func (f *failure) ollamaJSON() map[string]string { return map[string]string{"error": f.text} }
 
-// setHeader says when to try again.
+// setHeader sets Retry-After, if it is known when to try again.
 func (f *failure) setHeader(h http.Header) {
 	if f.retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((f.retry+time.Second-1)/time.Second)))

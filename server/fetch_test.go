@@ -46,16 +46,16 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 	if len(targets) != 40 {
 		t.Fatalf("%d addresses", len(targets))
 	}
-	told := map[string]bool{}
+	bodies := map[string]bool{}
 	for _, target := range targets {
 		g := s.post("/v1/caption", object{"image": target})
 		if g.status != 400 {
 			t.Errorf("%s: %+v", target, g)
 		}
-		told[g.body] = true
+		bodies[g.body] = true
 	}
-	if len(told) != 1 {
-		t.Errorf("errors tell addresses apart: %v", told)
+	if len(bodies) != 1 {
+		t.Errorf("errors differ by address: %v", bodies)
 	}
 	for _, other := range []string{"file:///etc/passwd", "gopher://127.0.0.1/", "ftp://example.org/a.png",
 		"data:text/html,x", "javascript:1", "unix:/run/x"} {
@@ -72,7 +72,7 @@ func TestAddressesThatArePublic(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/a.png":
-			w.Write(plain(colour(5)))
+			w.Write(solidPNG(colour(5)))
 		case "/text":
 			w.Write([]byte("hello"))
 		case "/large":

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// guard lets a request through to next if its Host, Origin and key are right. It sets the headers
+// guard passes a request on to next if its Host, Origin and key are right. It sets the headers
 // that every answer has, and counts and logs all requests.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func orDash(pattern string) string {
 	return pattern
 }
 
-// dispatch calls the route of a request. If there is none the error has the form of all others.
+// dispatch calls the route of a request. If none matches the error has the form of all others.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := s.mux.Handler(r); pattern != "" {
 		s.mux.ServeHTTP(w, r)
@@ -73,7 +73,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", other.header.Get("Allow"))
 		fail(w, failuref(http.StatusMethodNotAllowed, "method", "this route takes %s", other.header.Get("Allow")))
 	default:
-		fail(w, failuref(http.StatusNotFound, "no_route", "there is no such route: GET /openapi.json lists them"))
+		fail(w, failuref(http.StatusNotFound, "no_route", "no such route: GET /openapi.json lists all"))
 	}
 }
 

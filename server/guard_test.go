@@ -12,7 +12,7 @@ import (
 )
 
 // raw sends a request as it stands and returns the answer's status and header: net/http's client
-// would mend a Host that is not right.
+// would correct an invalid Host.
 func (s *running) raw(request string) (status int, header http.Header) {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -192,7 +192,7 @@ func TestKey(t *testing.T) {
 }
 
 // Forty names of files are names of no model, on every route that takes a name; nothing of a file
-// is told.
+// is sent.
 func TestTraversal(t *testing.T) {
 	s := serve(t)
 	names := []string{
@@ -214,7 +214,7 @@ func TestTraversal(t *testing.T) {
 			s.post("/api/show", object{"model": name}),
 			s.post("/api/generate", object{"model": name, "prompt": "ocr", "images": []string{b64(1)}}),
 			s.post("/v1/caption", object{"model": name, "image": uri(1)}),
-			s.post("/v1/chat/completions", object{"model": name, "messages": []object{said("ocr", 1)}}),
+			s.post("/v1/chat/completions", object{"model": name, "messages": []object{userMessage("ocr", 1)}}),
 		} {
 			if g.status != 404 || strings.Contains(g.body, "root:") || !strings.Contains(g.body, "no such model") {
 				t.Errorf("%q: %+v", name, g)
@@ -234,8 +234,8 @@ func TestTraversal(t *testing.T) {
 	}
 }
 
-// Nothing that is told in passing holds a path, a prompt, a name or an address of a client.
-func TestNothingIsToldInPassing(t *testing.T) {
+// Errors, log and metrics hold no path, prompt, name or client address.
+func TestNothingPrivateIsReported(t *testing.T) {
 	var log strings.Builder
 	s := serve(t, func(o *Options) { o.Log = &log })
 	s.upload("/v1/ask", 1, "question", "what is my sister's password?")
@@ -247,7 +247,7 @@ func TestNothingIsToldInPassing(t *testing.T) {
 		s.get("/api/ps").body
 	for _, word := range []string{"sister", "password", "secret", "127.0.0.1", "/tmp", "/home", "go-build"} {
 		if strings.Contains(all, word) {
-			t.Errorf("%q is told:\n%s", word, all)
+			t.Errorf("%q is reported:\n%s", word, all)
 		}
 	}
 	if n := strings.Count(log.String(), "\n"); n < 5 {

@@ -23,7 +23,7 @@ import (
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// TestMain lets the test binary be the worker.
+// TestMain makes the test binary the worker when it is started as one.
 func TestMain(m *testing.M) { workertest.TestMain(m) }
 
 // toy is a model whose worker is this test binary.
@@ -65,8 +65,8 @@ func colour(n int) color.RGBA {
 	return color.RGBA{uint8(n * 37), uint8(n*101 + 7), uint8(n >> 3), 0xff}
 }
 
-// plain is an image of one colour.
-func plain(c color.RGBA) []byte {
+// solidPNG is an image of one colour.
+func solidPNG(c color.RGBA) []byte {
 	p := image.NewRGBA(image.Rect(0, 0, 40, 30))
 	for i := 0; i < len(p.Pix); i += 4 {
 		p.Pix[i], p.Pix[i+1], p.Pix[i+2], p.Pix[i+3] = c.R, c.G, c.B, 0xff
@@ -170,7 +170,7 @@ func (s *running) post(path string, v any) got {
 // upload sends a form with the n-th image.
 func (s *running) upload(path string, n int, fields ...string) got {
 	s.t.Helper()
-	body, kind := form(plain(colour(n)), fields...)
+	body, kind := form(solidPNG(colour(n)), fields...)
 	g, err := s.send(context.Background(), "POST", path, body, "Content-Type", kind)
 	if err != nil {
 		s.t.Fatal(err)

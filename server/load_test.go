@@ -17,10 +17,10 @@ import (
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// patiently asks until the queue has room, and counts how often it had none.
-func (s *running) patiently(n int, prompt string, refused *atomic.Int64) (got, error) {
+// askWithRetry asks until the queue has room, and counts how often it had none.
+func (s *running) askWithRetry(n int, prompt string, refused *atomic.Int64) (got, error) {
 	for {
-		body, kind := form(plain(colour(n)), "prompt", prompt)
+		body, kind := form(solidPNG(colour(n)), "prompt", prompt)
 		g, err := s.send(context.Background(), "POST", "/v1/run", body,
 			"Content-Type", kind, "User-Agent", fmt.Sprint("client ", n))
 		if err != nil || g.code() != "queue_full" {
@@ -45,7 +45,7 @@ func TestLoad(t *testing.T) {
 			wg.Go(func() {
 				for i := range 5 {
 					prompt := fmt.Sprintf("question %d of %d", i, n)
-					g, err := s.patiently(n, prompt, &refused)
+					g, err := s.askWithRetry(n, prompt, &refused)
 					if err != nil || g.status != 200 || !strings.Contains(g.body, answered(n, prompt)+`"`) {
 						wrong.Add(1)
 						t.Logf("client %d: %v, %+v", n, err, g)
@@ -102,7 +102,7 @@ func (s *running) idle() {
 	s.t.Error("requests keep running")
 }
 
-// A client that goes away costs no worker and keeps nobody waiting: before its turn, while it
+// A client that goes away costs no worker and makes no other client wait: before its turn, while it
 // uploads, and in the middle of an answer.
 func TestClientsThatGo(t *testing.T) {
 	s := serve(t)
@@ -110,7 +110,7 @@ func TestClientsThatGo(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for i := range 30 {
 		ctx, cancel := context.WithCancel(t.Context())
-		body, kind := form(plain(colour(i)), "prompt", "slow 20 "+strings.Repeat("a", 400), "stream", "true")
+		body, kind := form(solidPNG(colour(i)), "prompt", "slow 20 "+strings.Repeat("a", 400), "stream", "true")
 		r, _ := http.NewRequestWithContext(ctx, "POST", s.url+"/v1/run", body)
 		r.Header.Set("Content-Type", kind)
 		resp, err := http.DefaultClient.Do(r)
@@ -121,7 +121,7 @@ func TestClientsThatGo(t *testing.T) {
 			t.Fatal(err)
 		}
 		waiting, stop := context.WithTimeout(t.Context(), 5*time.Millisecond) // after it in the queue
-		body, kind = form(plain(colour(i)), "prompt", "ocr")
+		body, kind = form(solidPNG(colour(i)), "prompt", "ocr")
 		if _, err := s.send(waiting, "POST", "/v1/run", body, "Content-Type", kind); err == nil {
 			t.Error("answered before its turn")
 		}
@@ -177,7 +177,7 @@ func TestFaultsUnderLoad(t *testing.T) {
 						default:
 						}
 						prompt, start := fmt.Sprintf("question %d of %d", i, n), time.Now()
-						g, err := s.patiently(n, prompt, new(atomic.Int64))
+						g, err := s.askWithRetry(n, prompt, new(atomic.Int64))
 						if err != nil || g.status != 200 || !strings.Contains(g.body, answered(n, prompt)+`"`) {
 							t.Errorf("client %d: %v, %+v", n, err, g)
 						}
@@ -206,8 +206,8 @@ func TestFaultsUnderLoad(t *testing.T) {
 	}
 }
 
-// 200 clients that send a byte now and then, and 50 that read none, keep nobody waiting and hold
-// little memory.
+// 200 clients that send a byte now and then, and 50 that read none, make no other client wait and
+// hold little memory.
 func TestSlowClients(t *testing.T) {
 	s := serve(t)
 	s.upload("/v1/caption", 0)
@@ -299,7 +299,7 @@ func TestSameAnswer(t *testing.T) {
 	for client := range 4 {
 		wg.Go(func() {
 			for range 250 {
-				g, err := s.patiently(7, "what?", new(atomic.Int64))
+				g, err := s.askWithRetry(7, "what?", new(atomic.Int64))
 				if err != nil || !strings.Contains(g.body, answered(7, "what?")) {
 					t.Errorf("client %d: %v, %+v", client, err, g)
 				}

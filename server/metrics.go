@@ -42,5 +42,5 @@ func (m *requestMetrics) write(e *engine.Exposition) {
 	for _, k := range slices.SortedFunc(maps.Keys(m.ended), byName) {
 		fmt.Fprintf(e, "pali_requests_total{route=%q,status=%q} %d\n", k[0], k[1], m.ended[k])
 	}
-	e.One("requests_running", "gauge", "Requests in hand.", m.running)
+	e.One("requests_running", "gauge", "Requests being served.", m.running)
 }

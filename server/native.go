@@ -182,7 +182,7 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// wantsPNG tells whether the image with its objects is wanted: Accept has image/png before
+// wantsPNG reports whether r wants the image with its objects: Accept has image/png before
 // application/json.
 func wantsPNG(r *http.Request, t *tasks.Task) (bool, error) {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
@@ -207,7 +207,8 @@ func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Ima
 	}
 	defer release()
 	var b bytes.Buffer
-	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects), imaging.PNG); err != nil {
+	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects),
+		imaging.PNG); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")

@@ -12,7 +12,7 @@ import (
 )
 
 func uri(n int) string {
-	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(plain(colour(n)))
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(solidPNG(colour(n)))
 }
 
 // Every task's prompt is the command line's, and JSON and forms say the same.
@@ -79,14 +79,14 @@ func TestDetect(t *testing.T) {
 	if len(a.Objects) != 1 || len(a.Objects[0].Seg) != 16 || a.Objects[0].Mask != nil {
 		t.Errorf("segment without a mask decoder: %+v", a)
 	}
-	body, kind := form(plain(colour(1)), "things", "cat")
+	body, kind := form(solidPNG(colour(1)), "things", "cat")
 	g, err := s.send(t.Context(), "POST", "/v1/detect", body,
 		"Content-Type", kind, "Accept", "image/png, application/json")
 	if err != nil || g.header.Get("Content-Type") != "image/png" {
 		t.Fatalf("%v: %+v", err, g)
 	}
 	drawn, err := png.Decode(strings.NewReader(g.body))
-	if err != nil || drawn.Bounds().Dx() != 40 || bytes.Equal([]byte(g.body), plain(colour(1))) {
+	if err != nil || drawn.Bounds().Dx() != 40 || bytes.Equal([]byte(g.body), solidPNG(colour(1))) {
 		t.Errorf("%v: %v", err, drawn.Bounds())
 	}
 }

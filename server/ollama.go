@@ -13,7 +13,8 @@ import (
 
 // notImplemented refuses the routes of what Pali does not do.
 func notImplemented(http.ResponseWriter, *http.Request) error {
-	return unsupported("Pali serves the models it was started with, and answers about images: this route is not for it")
+	return unsupported(
+		"Pali serves the models it was started with, and answers about images: this route is not supported")
 }
 
 // ollamaRoot answers with what programs expect that look for Ollama.
@@ -167,7 +168,7 @@ func (k *keepAlive) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// chat brings the request to the common form, or refuses it.
+// chat converts the request to the common form, or refuses it.
 func (q *ollamaRequest) chat(r *http.Request, messages []message) (*chat, error) {
 	o := q.Options
 	penalty := o.RepeatPenalty != nil && *o.RepeatPenalty != 1 || o.PresencePenalty != 0 || o.FrequencyPenalty != 0

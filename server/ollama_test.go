@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func b64(n int) string { return base64.StdEncoding.EncodeToString(plain(colour(n))) }
+func b64(n int) string { return base64.StdEncoding.EncodeToString(solidPNG(colour(n))) }
 
 // pieces reads a stream of JSON lines: the text they make, and the last of them.
 func pieces(t *testing.T, g got) (text string, last ollamaJSON) {
@@ -128,7 +128,7 @@ func TestKeepAlive(t *testing.T) {
 	if l := loaded(); len(l) != 0 {
 		t.Fatalf("%+v", l)
 	}
-	expect := func(path string, body object, reason string, least, most time.Duration) {
+	expect := func(path string, body object, reason string, minTime, maxTime time.Duration) {
 		t.Helper()
 		body["model"] = "toy"
 		var a ollamaJSON
@@ -136,15 +136,15 @@ func TestKeepAlive(t *testing.T) {
 			t.Errorf("%v: %+v", body, a)
 		}
 		for range 100 {
-			if most > 0 || len(loaded()) == 0 {
+			if maxTime > 0 || len(loaded()) == 0 {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 		switch l := loaded(); {
-		case most == 0 && len(l) != 0:
+		case maxTime == 0 && len(l) != 0:
 			t.Errorf("%v: %+v", body, l)
-		case most > 0 && (len(l) != 1 || time.Until(*l[0].Expires) < least || time.Until(*l[0].Expires) > most):
+		case maxTime > 0 && (len(l) != 1 || time.Until(*l[0].Expires) < minTime || time.Until(*l[0].Expires) > maxTime):
 			t.Errorf("%v: %+v", body, l)
 		}
 	}

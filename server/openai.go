@@ -80,7 +80,7 @@ type schemaRef struct {
 	Strict bool            `json:"strict"`
 }
 
-// isSet tells whether a field that may have any type was given a value that means something.
+// isSet reports whether a field that may have any type was given a value that means something.
 func isSet(raw json.RawMessage) bool {
 	switch string(bytes.TrimSpace(raw)) {
 	case "", "null", "[]", "{}", `""`:
@@ -89,7 +89,7 @@ func isSet(raw json.RawMessage) bool {
 	return true
 }
 
-// chat brings the request to the common form, or refuses it.
+// chat converts the request to the common form, or refuses it.
 func (q *chatRequest) chat(r *http.Request) (*chat, error) {
 	err := refuse(
 		refusal{q.N != nil && *q.N != 1, "n: one answer is given to a request"},
@@ -150,7 +150,7 @@ type contentPart struct {
 	ImageURL json.RawMessage `json:"image_url"` // {"url": ...}, or the text
 }
 
-// parse brings a message to the common form.
+// parse converts a message to the common form.
 func (m *chatMessage) parse() (message, error) {
 	out := message{role: m.Role}
 	var text string

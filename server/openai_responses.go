@@ -1,6 +1,6 @@
 package server
 
-// This file: OpenAI's responses, in the part that fits: one answer, stored nowhere.
+// This file: OpenAI's responses, in the part that fits: one answer, which is not stored.
 
 import (
 	"encoding/json"
@@ -39,16 +39,16 @@ type responseFormat struct {
 	schemaRef
 }
 
-// chat brings the request to the common form, or refuses it.
+// chat converts the request to the common form, or refuses it.
 func (q *responsesRequest) chat(r *http.Request) (*chat, error) {
 	err := refuse(
 		refusal{isSet(q.Instructions),
 			"instructions: PaliGemma takes none, they would be ignored; put everything into the input"},
 		refusal{isSet(q.Previous) || isSet(q.Conversation),
-			"previous_response_id and conversation: answers are kept nowhere; send the messages again"},
-		refusal{isSet(q.Prompt), "prompt: templates are kept nowhere"},
+			"previous_response_id and conversation: answers are not stored; send the messages again"},
+		refusal{isSet(q.Prompt), "prompt: templates are not stored"},
 		refusal{isSet(q.Tools), "tools: PaliGemma calls none"},
-		refusal{q.Background, "background: answers are kept nowhere"},
+		refusal{q.Background, "background: answers are not stored"},
 	)
 	if err != nil {
 		return nil, err
@@ -239,8 +239,8 @@ func (o *responseWriter) piece(text string, step *runner.Step) error {
 	return o.sendAll(event{"response.output_text.delta", fields})
 }
 
-// logprobs returns the log-probabilities of steps, none unless the client asked for them. nil is no
-// step.
+// logprobs returns the log-probabilities of steps, none unless the client asked for them. A nil
+// step is skipped.
 func (o *responseWriter) logprobs(steps ...*runner.Step) []logprobJSON {
 	all := []logprobJSON{}
 	for _, s := range steps {

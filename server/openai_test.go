@@ -11,8 +11,8 @@ import (
 
 type object = map[string]any
 
-// said is a user's message with a text and images.
-func said(text string, images ...int) object {
+// userMessage is a user's message with a text and images.
+func userMessage(text string, images ...int) object {
 	parts := []object{{"type": "text", "text": text}}
 	for _, n := range images {
 		parts = append(parts, object{"type": "image_url", "image_url": object{"url": uri(n)}})
@@ -65,14 +65,17 @@ func TestConversation(t *testing.T) {
 		messages []object
 		want     string
 	}{
-		{"an image and a prompt", []object{said("caption en", 1)}, answered(1, "caption en")},
-		{"two images", []object{said("caption en", 1, 2)},
+		{"an image and a prompt", []object{userMessage("caption en", 1)}, answered(1, "caption en")},
+		{"two images", []object{userMessage("caption en", 1, 2)},
 			answered(1, "")[:7] + answered(2, "caption en")},
-		{"the image of an earlier turn", []object{said("caption en", 1), model, said("ocr")}, answered(1, "ocr")},
-		{"the last turn's own image", []object{said("caption en", 1), model, said("ocr", 2)}, answered(2, "ocr")},
+		{"the image of an earlier turn", []object{userMessage("caption en", 1), model, userMessage("ocr")},
+			answered(1, "ocr")},
+		{"the last turn's own image", []object{userMessage("caption en", 1), model, userMessage("ocr", 2)},
+			answered(2, "ocr")},
 		{"several texts", []object{parts(a, b, object{"type": "image_url", "image_url": uri(1)})}, answered(1, "a b")},
-		{"an empty system message", []object{{"role": "system", "content": ""}, said("ocr", 1)}, answered(1, "ocr")},
-		{"exactly as it is", []object{said(untouched, 1)}, answered(1, untouched)},
+		{"an empty system message", []object{{"role": "system", "content": ""}, userMessage("ocr", 1)},
+			answered(1, "ocr")},
+		{"exactly as it is", []object{userMessage(untouched, 1)}, answered(1, untouched)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if have := text(t, s.chat(nil, c.messages...)); have != c.want {
@@ -85,7 +88,7 @@ func TestConversation(t *testing.T) {
 // What the model cannot do gets an error that says so.
 func TestChatRefused(t *testing.T) {
 	s := serve(t)
-	ocr := []object{said("ocr", 1)}
+	ocr := []object{userMessage("ocr", 1)}
 	user := func(content any) object { return object{"role": "user", "content": content} }
 	address := object{"type": "image_url", "image_url": object{"url": "http://127.0.0.1/"}}
 	for _, c := range []struct {
@@ -96,12 +99,13 @@ func TestChatRefused(t *testing.T) {
 		want     string
 	}{
 		{"no messages", nil, nil, 400, "no message"},
-		{"no image", nil, []object{said("hello")}, 400, "answers about images only"},
-		{"system", nil, []object{{"role": "system", "content": "Be brief."}, said("ocr", 1)}, 400, "system message"},
-		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, said("ocr", 1)},
+		{"no image", nil, []object{userMessage("hello")}, 400, "answers about images only"},
+		{"system", nil, []object{{"role": "system", "content": "Be brief."}, userMessage("ocr", 1)}, 400,
+			"system message"},
+		{"developer", nil, []object{{"role": "developer", "content": "Be brief."}, userMessage("ocr", 1)},
 			400, "developer message"},
-		{"tool's message", nil, []object{{"role": "tool", "content": "x"}, said("ocr", 1)}, 400, "role"},
-		{"the model last", nil, []object{said("ocr", 1), {"role": "assistant", "content": "x"}}, 400,
+		{"tool's message", nil, []object{{"role": "tool", "content": "x"}, userMessage("ocr", 1)}, 400, "role"},
+		{"the model last", nil, []object{userMessage("ocr", 1), {"role": "assistant", "content": "x"}}, 400,
 			"want the user's"},
 		{"audio", nil, []object{user([]object{{"type": "input_audio"}})}, 400, "neither text nor an image"},
 		{"content", nil, []object{user(3)}, 400, "content"},
@@ -116,9 +120,9 @@ func TestChatRefused(t *testing.T) {
 		{"top_logprobs", object{"top_logprobs": 3}, ocr, 400, "requires logprobs: true"},
 		{"format", object{"response_format": object{"type": "grammar"}}, ocr, 400, "response_format"},
 		{"too long", object{"max_tokens": 99999}, ocr, 400, "1 to 1024"},
-		{"JSON of a text", withJSON, []object{said("caption en", 1)}, 400, "detect cat"},
-		{"JSON of nothing", withJSON, []object{said("detect ", 1)}, 400, "detect cat"},
-		{"worker lost", nil, []object{said("fault kill", 1)}, 503, "worker_lost"},
+		{"JSON of a text", withJSON, []object{userMessage("caption en", 1)}, 400, "detect cat"},
+		{"JSON of nothing", withJSON, []object{userMessage("detect ", 1)}, 400, "detect cat"},
+		{"worker lost", nil, []object{userMessage("fault kill", 1)}, 503, "worker_lost"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := s.chat(c.fields, c.messages...)
@@ -132,7 +136,7 @@ func TestChatRefused(t *testing.T) {
 	}
 	ignored := object{"n": 1, "stop": nil, "tools": []object{}, "presence_penalty": 0, "user": "me", "store": false,
 		"max_completion_tokens": 50}
-	if have := text(t, s.chat(ignored, said("ocr", 1))); have != answered(1, "ocr") {
+	if have := text(t, s.chat(ignored, userMessage("ocr", 1))); have != answered(1, "ocr") {
 		t.Errorf("%q", have)
 	}
 }
@@ -157,7 +161,7 @@ func TestChatStream(t *testing.T) {
 	s := serve(t)
 	fields := object{"stream": true, "stream_options": object{"include_usage": true}, "logprobs": true,
 		"top_logprobs": 2}
-	g := s.chat(fields, said("what é", 1))
+	g := s.chat(fields, userMessage("what é", 1))
 	all := chunks(t, g)
 	have, tokens := "", 0
 	for i, data := range all[:len(all)-1] {
@@ -186,12 +190,12 @@ func TestChatStream(t *testing.T) {
 	if have != answered(1, "what é") || all[len(all)-1] != "[DONE]" || tokens != len([]rune(have)) {
 		t.Errorf("%q, %d tokens, %s", have, tokens, all[len(all)-1])
 	}
-	all = chunks(t, s.chat(object{"stream": true}, said("fault hang", 1)))
+	all = chunks(t, s.chat(object{"stream": true}, userMessage("fault hang", 1)))
 	if !strings.Contains(all[len(all)-1], "worker_lost") {
 		t.Errorf("%s", all)
 	}
 	var whole chatJSON
-	s.chat(object{"logprobs": true, "max_tokens": 4}, said("x", 1)).decode(t, &whole)
+	s.chat(object{"logprobs": true, "max_tokens": 4}, userMessage("x", 1)).decode(t, &whole)
 	if c := whole.Choices[0]; *c.Finish != "length" || len(c.Logprobs.Content) != 4 || len(c.Message.Content) != 4 {
 		t.Errorf("%+v", whole)
 	}
@@ -227,18 +231,18 @@ func TestSchemas(t *testing.T) {
 	} {
 		for _, strict := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, strict %v", c.name, strict), func(t *testing.T) {
-				if have := text(t, s.chat(withSchema(c.schema, strict), said("detect cat", 1))); have != c.want {
+				if have := text(t, s.chat(withSchema(c.schema, strict), userMessage("detect cat", 1))); have != c.want {
 					t.Errorf("%s\nwant\n%s", have, c.want)
 				}
 			})
 		}
 	}
-	have := text(t, s.chat(withJSON, said("detect cat", 1)))
+	have := text(t, s.chat(withJSON, userMessage("detect cat", 1)))
 	if !strings.HasPrefix(have, `{"objects":[{"label":"cat","loc":`) {
 		t.Errorf("json_object: %s", have)
 	}
 	stream := object{"stream": true, "response_format": object{"type": "json_object"}}
-	all := chunks(t, s.chat(stream, said("detect cat", 1)))
+	all := chunks(t, s.chat(stream, userMessage("detect cat", 1)))
 	if !strings.Contains(all[0], `\"label\":\"cat\"`) || len(all) != 3 {
 		t.Errorf("%s", all)
 	}
@@ -269,7 +273,7 @@ func TestSchemasRefused(t *testing.T) {
 			"not valid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := s.chat(withSchema(c.schema, false), said("detect cat", 1))
+			g := s.chat(withSchema(c.schema, false), userMessage("detect cat", 1))
 			refused := g.status == 400 || g.status == 500 && g.code() == "schema"
 			if !refused || !strings.Contains(g.body, c.want) {
 				t.Errorf("%d %s, want %q", g.status, g.body, c.want)
@@ -346,7 +350,7 @@ func TestResponsesRefused(t *testing.T) {
 	}{
 		{"answers about images", object{"input": "hello"}},
 		{"instructions", object{"input": input("ocr"), "instructions": "Be brief."}},
-		{"kept nowhere", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
+		{"answers are not stored", object{"input": input("ocr"), "previous_response_id": "resp_1"}},
 		{"templates", object{"input": input("ocr"), "prompt": object{"id": "x"}}},
 		{"tools", object{"input": input("ocr"), "tools": []object{{"type": "web_search"}}}},
 		{"background", object{"input": input("ocr"), "background": true}},

@@ -20,7 +20,8 @@ var pageFiles embed.FS
 // pagePolicy is the page's Content-Security-Policy. Trusted types: no text becomes markup or a
 // script.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 // pageTypes are the types of its files.
 var pageTypes = map[string]string{
@@ -30,7 +31,7 @@ var pageTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// wantsPage tells whether a browser asks for something to show: it accepts text/html.
+// wantsPage reports whether a browser asks for something to show: it accepts text/html.
 func wantsPage(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		if media, _, _ := mime.ParseMediaType(part); media == "text/html" {
@@ -40,7 +41,7 @@ func wantsPage(r *http.Request) bool {
 	return false
 }
 
-// isPage tells whether a request is for the page or one of its files.
+// isPage reports whether a request is for the page or one of its files.
 func isPage(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false

@@ -5,7 +5,6 @@ package server
 import (
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/server/engine"
@@ -19,7 +18,7 @@ type request struct {
 	form  *objectForm // nil: the answer is text
 }
 
-// canvas says where the boxes of an answer lie: in the request's only image.
+// canvas returns the canvas of the request's only image, whose bins are shares of divisor.
 func (q *request) canvas(divisor float64) tasks.Canvas {
 	img := q.Images[0]
 	return tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: divisor}
@@ -30,17 +29,13 @@ func newRequest(m *Model, client, prompt string) *request {
 		Resize: imageproc.Antialias}}
 }
 
-// clientOf tells clients apart for the queue: by address, program and web page.
+// clientOf returns what identifies the client of r in the queue: address, program and web page.
 func clientOf(r *http.Request) string {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	return host + "\x00" + r.Header.Get("User-Agent") + "\x00" + r.Header.Get("Origin")
 }
 
-// timingsOf returns the timings of a reply as the command line's --json has them.
+// timingsOf returns the timings of a reply in the form that the commands print them in.
 func timingsOf(r *engine.Reply) tasks.Timings {
-	t := tasks.NewTimings(r.Timings, r.Load)
-	t.Queue = milliseconds(r.Queued)
-	return t
+	return tasks.NewTimings(r.Timings, r.Queued, r.Load)
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -72,7 +72,7 @@ func encodeJSON(v any) []byte {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		f := failuref(http.StatusInternalServerError, "internal", "the answer has a number that JSON has not")
+		f := failuref(http.StatusInternalServerError, "internal", "the answer has a number that JSON cannot express")
 		return encodeJSON(f.json())
 	}
 	return b.Bytes()

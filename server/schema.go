@@ -36,7 +36,7 @@ var anyForm = &objectForm{list: "objects", fields: ownFields}
 // maxSchema is the largest schema in bytes.
 const maxSchema = 64 << 10
 
-// noRefs is a loader that lets a schema refer to nothing but itself.
+// noRefs is a loader that refuses all references of a schema to others.
 type noRefs struct{}
 
 func (noRefs) Load(string) (any, error) {

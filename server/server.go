@@ -4,16 +4,16 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
-//	serve.go                                           connections, until the server is stopped
-//	guard.go       access.go                           who may ask: Host, Origin, key
-//	routes.go                                          which handler answers: all routes are listed there
-//	body.go        handle.go                           the bounded body, and the request that it holds
-//	native.go      openai*.go  ollama*.go  chat.go     a protocol's request to the engine's, its answer to a body
-//	image.go       fetch.go                            the bytes of its images
-//	schema.go                                          answers as JSON of a client's schema
-//	errors.go      respond.go  stream.go               how answers and errors are written
-//	metrics.go     openapi.json                        what is reported about it all
-//	page.go        page/                               the page that a browser shows
+//	serve.go                                     connections, until the server is stopped
+//	guard.go    access.go                        who may ask: Host, Origin, key
+//	routes.go                                    which handler answers: the table of routes
+//	body.go     handle.go                        the bounded body, and the request that it holds
+//	native.go   openai*.go  ollama*.go  chat.go  from a protocol's request to the engine's
+//	image.go    fetch.go                         the bytes of its images
+//	schema.go                                    answers as JSON of a client's schema
+//	errors.go   respond.go  stream.go            how answers and errors are written
+//	metrics.go  openapi.json                     what is reported about it all
+//	page.go     page/                            the page that a browser shows
 package server
 
 import (

@@ -17,7 +17,8 @@ func TestZeroOptions(t *testing.T) {
 	if err := s.Load(t.Context()); !errors.Is(err, engine.ErrNoModel) {
 		t.Errorf("load: %v", err)
 	}
-	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/v1/caption", strings.NewReader(`{"image":"`+uri(1)+`"}`))
+	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/v1/caption",
+		strings.NewReader(`{"image":"`+uri(1)+`"}`))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)

@@ -54,7 +54,7 @@ func (c Canvas) XYXY(loc [4]int) [4]float64 {
 
 // Detections returns the objects of the answer r with scores, and with boxes and masks in pixels of
 // c, and in unparsed the parts of the answer that are not objects (ParseDetections). decoder may be
-// nil: then there are no masks.
+// nil: then objects get no masks.
 func Detections(r *runner.Result, c Canvas, decoder *masks.Decoder) (found []Detection, unparsed []string, err error) {
 	found, unparsed = ParseDetections(r.Text)
 	for i := range found {
@@ -126,17 +126,17 @@ func ParseDetections(answer string) (found []Detection, unparsed []string) {
 // parsePart reads what stands between two ";", which begins at byte from of the answer: mostly one
 // object.
 func parsePart(part string, from int) (found []Detection, unparsed []string) {
-	keep := func(text string) {
+	addUnparsed := func(text string) {
 		if text = strings.TrimSpace(text); text != "" {
 			unparsed = append(unparsed, text)
 		}
 	}
 	runs := numbers.FindAllStringIndex(part, -1)
 	if len(runs) == 0 {
-		keep(part)
+		addUnparsed(part)
 		return nil, unparsed
 	}
-	keep(part[:runs[0][0]])
+	addUnparsed(part[:runs[0][0]])
 	for i, run := range runs {
 		end := len(part)
 		if i+1 < len(runs) {
@@ -147,7 +147,7 @@ func parsePart(part string, from int) (found []Detection, unparsed []string) {
 			d.From, d.To = from+run[0], from+run[0]+len(raw)
 			found = append(found, d)
 		} else {
-			keep(raw)
+			addUnparsed(raw)
 		}
 	}
 	return found, unparsed

@@ -71,7 +71,7 @@ func TestParseDetections(t *testing.T) {
 		{box + " 12", labelled("12"), nil},
 		{box + " " + strings.Repeat("long ", 200) + "label", labelled(strings.Repeat("long ", 200) + "label"), nil},
 
-		// What parts objects.
+		// What separates objects.
 		{box + " cat;" + box + " dog", labelled("cat", "dog"), nil},
 		{box + " cat ;" + box + " dog", labelled("cat", "dog"), nil},
 		{box + " cat; " + box + " dog", labelled("cat", "dog"), nil},

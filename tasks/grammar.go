@@ -1,8 +1,8 @@
 package tasks
 
-// This file: the constraint of --strict, which lets a detection or a segmentation have no other
-// form than that of detection.go. Logits are masked, and nothing is rewritten: an answer that would
-// have had the form anyway stays the same.
+// This file: a constraint under which a detection or a segmentation can only have the form of
+// detection.go. Logits are masked, and nothing is rewritten: an answer that would have had the form
+// anyway stays the same.
 
 import (
 	"fmt"
@@ -51,9 +51,9 @@ type allowedLogit struct {
 }
 
 // NewGrammar returns the constraint for an answer of at most maxTokens tokens of v, whose objects
-// have these labels, none if there are none, and masks if masks is set. It fails on a label with a
-// byte that no token is, since there would be no way to end it, and if the answer cannot hold one
-// object.
+// have one of labels, or no label if labels is empty, and masks if masks is set. It fails on a
+// label with a byte for which v has no token, since it could not be completed, and if the answer
+// cannot hold one object.
 func NewGrammar(v *runner.Vocabulary, labels []string, masks bool, maxTokens int) (*Grammar, error) {
 	g, err := newGrammar(labels, masks, v.Len(), v.Bytes)
 	if err != nil {
@@ -98,8 +98,8 @@ func newGrammar(labels []string, masks bool, size int, bytes func(token int32) s
 	return g, nil
 }
 
-// MaxTokens returns the most tokens that a first object may take, with the end of the answer. An
-// answer that may not be as long is empty.
+// MaxTokens returns the maximum number of tokens of a first object, with the end of the answer. An
+// answer whose limit is lower is empty.
 func (g *Grammar) MaxTokens() int { return g.maxTokens }
 
 // Clone returns the same constraint for another answer. The two share no state.

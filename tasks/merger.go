@@ -24,7 +24,7 @@ type TileMerger struct {
 	found    []TileDetection
 }
 
-// Ask calls ask for each tile of rows, and adds its answers. If the prompt asks for boxes and there
+// Ask calls ask for each tile of rows and adds its answers. If the prompt asks for boxes and there
 // is more than one tile, the full image comes first. progress is called after each tile.
 func (m *TileMerger) Ask(rows [][]image.Rectangle, ask func(part image.Rectangle) (*runner.Result, error),
 	progress func(done, total int)) error {
@@ -80,8 +80,9 @@ func (m *TileMerger) add(part image.Rectangle, r *runner.Result) error {
 // Steps returns the tokens of all answers, one after the other.
 func (m *TileMerger) Steps() []runner.Step { return m.result.Steps }
 
-// Response makes one response of all answers, with the objects that score minScore or more. For
-// objects its text is the texts of the parts, a line each: their bins are those of different tiles.
+// Response returns one response made of all answers, with the objects that score minScore or more.
+// load is as in NewResponse. For objects its text is the texts of the parts, a line each: their
+// bins are those of different tiles.
 func (m *TileMerger) Response(minScore float64, load time.Duration) Response {
 	out := NewResponse(m.Prompt.Text, &m.result, load)
 	out.Tiles = m.tiles

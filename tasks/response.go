@@ -9,7 +9,7 @@ import (
 	"github.com/pali-gguf/pali/tasks/masks"
 )
 
-// Response is what a task prints with --json.
+// Response is the answer of a task as JSON.
 type Response struct {
 	Image    string      `json:"image,omitempty"`
 	Images   []string    `json:"images,omitempty"` // where there are several
@@ -52,13 +52,14 @@ type Timings struct {
 // NewResponse returns the response for the answer r to prompt, without objects and
 // log-probabilities. load is how long the request waited for the model.
 func NewResponse(prompt string, r *runner.Result, load time.Duration) Response {
-	return Response{Prompt: prompt, Text: r.Text, Tokens: r.Tokens, Timings: NewTimings(r.Timings, load)}
+	return Response{Prompt: prompt, Text: r.Text, Tokens: r.Tokens, Timings: NewTimings(r.Timings, 0, load)}
 }
 
-// NewTimings writes times in milliseconds.
-func NewTimings(t runner.Timings, load time.Duration) Timings {
+// NewTimings returns the times of an answer in milliseconds. queued is how long the request waited
+// in a server's queue, load how long it then waited for the model.
+func NewTimings(t runner.Timings, queued, load time.Duration) Timings {
 	return Timings{
-		Load: ms(load), Vision: ms(t.Vision), Prefill: ms(t.Prefill), Decode: ms(t.Decode),
+		Queue: ms(queued), Load: ms(load), Vision: ms(t.Vision), Prefill: ms(t.Prefill), Decode: ms(t.Decode),
 		PrefillTokens: t.PrefillTokens, DecodeTokens: t.DecodeTokens,
 	}
 }
@@ -78,7 +79,7 @@ func Logprobs(steps []runner.Step) (all []Logprob) {
 }
 
 // AddDetections sets the objects of the answer r that score minScore or more, and the parts of it
-// that are not objects. decoder may be nil: then there are no masks.
+// that are not objects. decoder may be nil: then objects get no masks.
 func (a *Response) AddDetections(r *runner.Result, c Canvas, minScore float64, decoder *masks.Decoder) error {
 	found, unparsed, err := Detections(r, c, decoder)
 	if err != nil {

@@ -1,7 +1,7 @@
 package tasks
 
-// This file: how sure the model was of an object, given the answer's tokens with their
-// probabilities and where in its text the object lies.
+// This file: the score of an object, from the answer's tokens with their probabilities and from
+// where in its text the object lies.
 //
 // With p(t) the probability of a token among all tokens at its place, after the prompt, the image
 // and the answer so far, and b_i the bin of corner i:
@@ -27,7 +27,7 @@ type Score struct {
 	Label float64 `json:"score_label"`
 }
 
-// ScoreObject scores the object at bytes [from,to) of the text that the steps' texts make.
+// ScoreObject scores the object at bytes [from,to) of the text that the texts of steps make.
 func ScoreObject(steps []runner.Step, from, to int) Score {
 	box, label, corners, at := 0.0, 0.0, 0, 0
 	for _, t := range steps {

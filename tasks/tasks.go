@@ -1,15 +1,15 @@
-// Package tasks knows what PaliGemma is asked and what it answers: prompts out; boxes and the codes
-// of masks in.
+// Package tasks knows what PaliGemma is asked and what it answers: it makes prompts, and reads
+// boxes and the codes of masks.
 //
 // Before it: the words of a command line, or of a request. After it: a prompt for package runner,
-// and of its result the objects with pixels in the image as a person sees it, as JSON.
+// and of its result the objects in pixels of the image as a person sees it, as JSON.
 //
 //	tasks.go      the table of tasks, and the prompts made of it
 //	detection.go  the objects of an answer: boxes, scores, masks
 //	score.go      how sure the model was of an object
 //	grammar.go    answers that cannot have another form
 //	tiles.go      large images in overlapping tiles; merger.go: the answers about them as one
-//	response.go   what a task prints with --json and a route answers
+//	response.go   an answer as JSON, for commands and routes
 package tasks
 
 import (
@@ -139,26 +139,27 @@ func Parse(text string) Prompt {
 	return p
 }
 
-// Caption asks for a short description in a language.
+// Caption asks for a short description in the language lang.
 func Caption(lang string) (Prompt, error) { return Find("caption").Prompt(lang, "") }
 
-// Describe asks for a longer one.
+// Describe asks for a longer description in the language lang.
 func Describe(lang string) (Prompt, error) { return Find("describe").Prompt(lang, "") }
 
-// Ask asks a question. The model answers in a few words, in English mostly, whatever the language
+// Ask asks question. The model answers in a few words, in English mostly, whatever the language
 // of the question.
 func Ask(lang, question string) (Prompt, error) { return Find("ask").Prompt(lang, question) }
 
 // OCR asks for all text in the image, line by line.
 func OCR() Prompt { return Prompt{Task: Find("ocr"), Text: "ocr"} }
 
-// Detect asks for the boxes of things. A label may itself be several, separated by ";".
+// Detect asks for the boxes of the objects with these labels. A label may itself be several,
+// separated by ";".
 func Detect(labels ...string) (Prompt, error) { return Find("detect").Prompt("", "", labels...) }
 
-// Segment asks for the boxes and masks of things.
+// Segment asks for the boxes and masks of the objects with these labels.
 func Segment(labels ...string) (Prompt, error) { return Find("segment").Prompt("", "", labels...) }
 
-// SplitLabels splits a text at ";" and returns the parts without the blanks around each and without
+// SplitLabels splits text at ";" and returns the parts without the blanks around each and without
 // empty ones.
 func SplitLabels(text string) (all []string) {
 	for part := range strings.SplitSeq(text, ";") {

@@ -39,8 +39,8 @@ func TestPrompts(t *testing.T) {
 	}
 }
 
-// Whatever the things: a prompt of them, from which they can be read again, or none where there are
-// none.
+// Whatever the labels: a prompt of them, from which they can be read again, or an error where there
+// are none.
 func FuzzDetect(f *testing.F) {
 	f.Add("cat ; red  dog", "person's hat")
 	f.Add(" ;;\u2003", "")

@@ -88,7 +88,7 @@ func LayTiles(width, height, side, modelSide int) ([][]image.Rectangle, error) {
 type TileDetection struct {
 	Detection
 	Part int  // which answer
-	Cut  bool // it reaches an edge of its tile: it may go on beyond
+	Cut  bool // it reaches an edge of its tile: it may continue beyond
 }
 
 // TouchesEdge reports whether a box, in pixels of the whole image, reaches an edge of its tile that
@@ -99,17 +99,17 @@ func TouchesEdge(xyxy [4]float64, tile image.Rectangle, width, height int) bool 
 		tile.Min.Y > 0 && xyxy[1] < float64(tile.Min.Y)+y || tile.Max.Y < height && xyxy[3] > float64(tile.Max.Y)-y
 }
 
-// Two boxes are of one object if their IoU is sameIoU or more, or if so much of the smaller one's
-// area lies in the other.
+// Two boxes are of one object if their IoU is sameIoU or more, or if a share of sameWithin or more
+// of the smaller one's area lies in the other.
 const (
 	sameIoU    = 0.5
 	sameWithin = 0.8
 )
 
-// MergeDetections returns which objects stay, by their places in all and in their order, when the
-// same object of several answers is counted once. Objects of one label and of different answers are
-// the same by the overlap of their boxes. Of these stays one that is not cut, before those that
-// are; of such, the one with the highest score.
+// MergeDetections returns the indices in all, ascending, of the objects that remain when an object
+// of several answers is counted once. Objects of one label and of different answers are
+// the same by the overlap of their boxes. Of these one remains: one that is not cut, if there is
+// one, and of several the one with the highest score.
 func MergeDetections(all []TileDetection) []int {
 	order := make([]int, len(all))
 	for i := range order {
@@ -139,9 +139,9 @@ func same(a, b [4]float64) bool {
 	return shared > 0 && (shared >= sameIoU*(size(a)+size(b)-shared) || shared >= sameWithin*min(size(a), size(b)))
 }
 
-// MergeText makes one text of those of tiles, row by row, in reading order. What two neighbours
-// both read, since they overlap, comes once. Texts of neighbours in a row that have as many lines
-// are put together line by line; others follow each other.
+// MergeText returns one text made of those of tiles, row by row, in reading order. What two
+// neighbours both read, since they overlap, comes once. Texts of neighbours in a row that have as
+// many lines are put together line by line; others follow each other.
 func MergeText(rows [][]string) string {
 	var lines []string
 	for _, row := range rows {

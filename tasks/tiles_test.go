@@ -84,7 +84,7 @@ func TestMergeText(t *testing.T) {
 		{[][]string{{"one\ntwo"}, {"two\nthree"}}, "one\ntwo\nthree"},
 		{[][]string{{"one\ntwo"}, {"one\ntwo"}}, "one\ntwo"},
 		{[][]string{{"one "}, {"", ""}, {" two", ""}}, "one\ntwo"},
-		// "be" alone is no overlap: a limit
+		// "be" alone is not an overlap: it is too short
 		{[][]string{{"to be", "be or"}, {"to be or", "or not"}}, "to be be or\nto be or or not"},
 	} {
 		if got := MergeText(c.rows); got != c.want {

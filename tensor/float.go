@@ -99,10 +99,10 @@ func IndexOverflow(x []float32, limit float32) int {
 	return -1
 }
 
-// FromBF16 widens a bfloat16, which is the upper half of a float32.
+// FromBF16 widens the bfloat16 h, which is the upper half of a float32.
 func FromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
-// ToBF16 rounds to the nearest bfloat16, ties to even. A NaN stays a (quiet) NaN.
+// ToBF16 rounds f to the nearest bfloat16, ties to even. A NaN stays a (quiet) NaN.
 func ToBF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	if b&0x7fffffff > 0x7f800000 {
@@ -111,7 +111,7 @@ func ToBF16(f float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// FromF16 widens an IEEE 754 half.
+// FromF16 widens the IEEE 754 half h.
 func FromF16(h uint16) float32 {
 	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
 	switch {
@@ -124,8 +124,8 @@ func FromF16(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// ToF16 rounds to the nearest IEEE 754 half, ties to even; beyond 65519 it gives an infinity. A NaN
-// stays a (quiet) NaN.
+// ToF16 rounds f to the nearest IEEE 754 half, ties to even; beyond 65519 it gives an infinity. A
+// NaN stays a (quiet) NaN.
 func ToF16(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign, mag := uint16(b>>16)&0x8000, b&0x7fffffff

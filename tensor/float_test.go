@@ -66,7 +66,7 @@ func TestEveryHalf(t *testing.T) {
 	}
 }
 
-// TestRounding tries, between every two neighbours, the middle and the floats beside it.
+// TestRounding tries, between every two neighbours, the middle and the floats next to it.
 func TestRounding(t *testing.T) {
 	for _, f := range formats {
 		infinity := uint16(1<<15 - 1<<f.fracBits)
@@ -77,7 +77,7 @@ func TestRounding(t *testing.T) {
 			}
 			middle := float32((low + high) / 2)
 			if float64(middle) != (low+high)/2 {
-				t.Fatalf("%v %04x: the middle is no float32", f.d, h)
+				t.Fatalf("%v %04x: the middle is not a float32", f.d, h)
 			}
 			even := h + h&1
 			for _, c := range []struct {
@@ -199,11 +199,11 @@ func TestF32Bits(t *testing.T) {
 	}
 }
 
-func BenchmarkWiden(b *testing.B) {
+func BenchmarkToFloat32(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { ToFloat32(v, raw, d) })
 }
 
-func BenchmarkNarrow(b *testing.B) {
+func BenchmarkFromFloat32(b *testing.B) {
 	benchmarkFloats(b, func(v []float32, raw []byte, d DType) { FromFloat32(raw, v, d) })
 }
 

@@ -17,8 +17,8 @@ type Pattern struct {
 	Right [][]string // one group for each axis of the result
 }
 
-// ParsePattern reads a pattern. It panics on a malformed one: patterns are written in this program,
-// not read from files.
+// ParsePattern reads the pattern s. It panics on a malformed one: patterns are written in this
+// program, not read from files.
 func ParsePattern(s string) Pattern {
 	left, right, ok := strings.Cut(s, "->")
 	if !ok {
@@ -69,8 +69,8 @@ type Gather struct {
 	RowAt, ColAt []int
 }
 
-// Move prepares the pattern for a source of the given shape.
-func (p Pattern) Move(shape []int) (Gather, error) {
+// Gather prepares p for a source of the given shape. It fails where shape does not fit the pattern.
+func (p Pattern) Gather(shape []int) (Gather, error) {
 	if len(shape) != len(p.Left) {
 		return Gather{}, fmt.Errorf("tensor: %d axes, want %d (%s)", len(shape), len(p.Left), strings.Join(p.Left, " "))
 	}

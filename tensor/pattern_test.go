@@ -100,7 +100,7 @@ func naive(a arrangement, src []float32) (shape []int, out []float32) {
 
 // rearrange is the code under test, all rows at once.
 func rearrange(t *rapid.T, pattern string, shape []int, src []byte, d DType) (Gather, []float32) {
-	m, err := ParsePattern(pattern).Move(shape)
+	m, err := ParsePattern(pattern).Gather(shape)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestConverterPatterns(t *testing.T) {
 		{"a b -> b a", []int{3, 0}, "[0 3] []"},
 		{"1 ->", []int{3}, "[] [1]"},
 	} {
-		m, err := ParsePattern(c.pattern).Move(c.shape)
+		m, err := ParsePattern(c.pattern).Gather(c.shape)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestConverterPatterns(t *testing.T) {
 	}
 }
 
-func TestMoveRefuses(t *testing.T) {
+func TestGatherRefuses(t *testing.T) {
 	for _, c := range []struct {
 		pattern string
 		shape   []int
@@ -226,7 +226,7 @@ func TestMoveRefuses(t *testing.T) {
 		{"2 a -> a", []int{2, 5}, "tensor: index 2 on an axis of 2"},
 		{"0 a -> a", []int{0, 5}, "tensor: index 0 on an axis of 0"},
 	} {
-		if _, err := ParsePattern(c.pattern).Move(c.shape); err == nil || err.Error() != c.want {
+		if _, err := ParsePattern(c.pattern).Gather(c.shape); err == nil || err.Error() != c.want {
 			t.Errorf("%s of %v: have %v, want %s", c.pattern, c.shape, err, c.want)
 		}
 	}
@@ -256,7 +256,7 @@ func BenchmarkRows(b *testing.B) {
 				for i := 1; i < len(raw); i += 2 {
 					raw[i] = raw[i]&0x83 | 0x38 // numbers near 1, not NaN
 				}
-				m, err := ParsePattern(pattern).Move([]int{2048, 16384})
+				m, err := ParsePattern(pattern).Gather([]int{2048, 16384})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -1,8 +1,8 @@
 // Package tensor is a named array in NumPy order whose bytes are read on demand.
 //
-// Before it: a reader of files, which makes tensors, as package npz. After it: code that reads them
-// piece by piece, converts their elements to 32-bit floats and rearranges their axes by a pattern
-// of letters.
+// Before it: a reader of files, which makes tensors, as package npz does. After it: code that reads
+// them piece by piece, converts their elements to 32-bit floats and rearranges their axes by a
+// pattern of letters.
 package tensor
 
 import (

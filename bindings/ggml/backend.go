@@ -125,7 +125,7 @@ func (d Device) CanRepack(b BufferType, t Type, ne []int) bool {
 	return d.Supports(product.MulMat(w, product.New(F32, ne[0], 1)))
 }
 
-// Supports calls ggml_backend_dev_supports_op for a node whose weights are allocated.
+// Supports calls ggml_backend_dev_supports_op for the node t, whose weights are allocated.
 func (d Device) Supports(t Tensor) bool { return bool(C.ggml_backend_dev_supports_op(d.p, t.p)) }
 
 // Buffer is memory that tensors live in.
@@ -162,9 +162,10 @@ type Scheduler struct {
 // MaxThreads is GGML_MAX_N_THREADS.
 const MaxThreads = 512
 
-// NewScheduler calls ggml_backend_dev_init for each device, then ggml_backend_sched_new for graphs
-// of at most nodes nodes. The processor must be the last device; it gets 1 to MaxThreads threads,
-// and stop ends a graph early there. NewScheduler fails where threads is out of range.
+// NewScheduler calls ggml_backend_dev_init for each of devices, then ggml_backend_sched_new for
+// graphs of at most nodes nodes. The processor must be the last device; it gets threads threads, 1
+// to MaxThreads, and stop ends a graph early there. NewScheduler fails where threads is out of
+// range.
 func NewScheduler(devices []Device, nodes, threads int, stop Stop) (*Scheduler, error) {
 	if threads < 1 || threads > MaxThreads {
 		return nil, fmt.Errorf("ggml: %d threads, want 1 to %d", threads, MaxThreads)
@@ -197,7 +198,8 @@ func (s *Scheduler) Alloc(g Graph) error {
 	return nil
 }
 
-// Compute calls ggml_backend_sched_graph_compute. It returns ErrStopped if the flag was raised.
+// Compute calls ggml_backend_sched_graph_compute for g. It returns ErrStopped if the flag was
+// raised.
 func (s *Scheduler) Compute(g Graph) error {
 	switch status := C.ggml_backend_sched_graph_compute(s.p, g.p); status {
 	case C.PALI_GGML_STATUS_SUCCESS:

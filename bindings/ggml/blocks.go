@@ -33,7 +33,7 @@ func Quantize(t Type, dst []byte, src []float32, cols int, weights []float32) {
 // src is too short. Safe for concurrent use.
 func Dequantize(t Type, dst []float32, src []byte) error {
 	if t >= TypeCount || t.BlockSize() == 0 {
-		return fmt.Errorf("ggml: there is no type %d", t)
+		return fmt.Errorf("ggml: type %d does not exist", t)
 	}
 	if len(dst)%t.BlockSize() != 0 || len(src) < len(dst)/t.BlockSize()*t.Size() {
 		return fmt.Errorf("ggml: %d bytes of %s are not %d elements", len(src), t.Name(), len(dst))

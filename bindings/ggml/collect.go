@@ -30,7 +30,7 @@ func NewCollector() *Collector {
 	return &Collector{(*C.struct_pali_collector)(C.calloc(1, C.sizeof_struct_pali_collector))}
 }
 
-// Pause(true) makes the collector ignore all graphs until Pause(false).
+// Pause makes the collector ignore all graphs from a call with paused set to one without.
 func (c *Collector) Pause(paused bool) { c.p.paused = C.bool(paused) }
 
 // Take returns the sums since the last call, in the order in which the weights were first met, and
@@ -70,8 +70,7 @@ func (c *Collector) Pointers() (callback, data unsafe.Pointer) {
 	return unsafe.Pointer(C.pali_collect), unsafe.Pointer(c.p)
 }
 
-// Watch calls ggml_backend_sched_set_eval_callback: the collector sees every graph that the
-// scheduler runs.
+// Watch calls ggml_backend_sched_set_eval_callback: c sees every graph that the scheduler runs.
 func (s *Scheduler) Watch(c *Collector) {
 	C.ggml_backend_sched_set_eval_callback(s.p, C.pali_eval_callback(C.pali_collect), unsafe.Pointer(c.p))
 }

@@ -45,7 +45,7 @@ func (c *Context) Free() {
 // Tensor is a node of a graph, or a weight.
 type Tensor struct{ p *C.struct_ggml_tensor }
 
-// New calls ggml_new_tensor. ne is in ggml's order.
+// New calls ggml_new_tensor for a tensor of type t and size ne, in ggml's order.
 func (c Context) New(t Type, ne ...int) Tensor {
 	var dims [4]C.int64_t
 	for i, n := range ne {
@@ -54,7 +54,7 @@ func (c Context) New(t Type, ne ...int) Tensor {
 	return Tensor{C.ggml_new_tensor(c.p, C.uint(t), C.int(len(ne)), &dims[0])}
 }
 
-// SetName calls ggml_set_name.
+// SetName calls ggml_set_name with name, and returns t.
 func (t Tensor) SetName(name string) Tensor {
 	return withCString(name, func(s *C.char) Tensor { return Tensor{C.ggml_set_name(t.p, s)} })
 }
@@ -103,12 +103,13 @@ func (c Context) Mul(a, b Tensor) Tensor { return Tensor{C.ggml_mul(c.p, a.p, b.
 // MulMat calls ggml_mul_mat: a [k,m], b [k,n] -> [m,n].
 func (c Context) MulMat(a, b Tensor) Tensor { return Tensor{C.ggml_mul_mat(c.p, a.p, b.p)} }
 
-// Norm calls ggml_norm: every row less its mean, over its standard deviation.
+// Norm calls ggml_norm: every row of a less its mean, over its standard deviation, to whose square
+// eps is added.
 func (c Context) Norm(a Tensor, eps float32) Tensor {
 	return Tensor{C.ggml_norm(c.p, a.p, C.float(eps))}
 }
 
-// Sqr calls ggml_sqr.
+// Sqr calls ggml_sqr: a * a, element by element.
 func (c Context) Sqr(a Tensor) Tensor { return Tensor{C.ggml_sqr(c.p, a.p)} }
 
 // ScaleBias calls ggml_scale_bias: s*a + b.
@@ -116,7 +117,7 @@ func (c Context) ScaleBias(a Tensor, s, b float32) Tensor {
 	return Tensor{C.ggml_scale_bias(c.p, a.p, C.float(s), C.float(b))}
 }
 
-// Sigmoid calls ggml_sigmoid.
+// Sigmoid calls ggml_sigmoid: 1 / (1 + e^-a), element by element.
 func (c Context) Sigmoid(a Tensor) Tensor { return Tensor{C.ggml_sigmoid(c.p, a.p)} }
 
 // SoftMax calls ggml_soft_max_ext without a mask: softmax of scale*a over every row.
@@ -137,12 +138,12 @@ func (c Context) Cont2D(a Tensor, ne0, ne1 int) Tensor {
 	return Tensor{C.ggml_cont_2d(c.p, a.p, C.int64_t(ne0), C.int64_t(ne1))}
 }
 
-// Reshape2D calls ggml_reshape_2d.
+// Reshape2D calls ggml_reshape_2d: a, contiguous, seen as ne0 x ne1.
 func (c Context) Reshape2D(a Tensor, ne0, ne1 int) Tensor {
 	return Tensor{C.ggml_reshape_2d(c.p, a.p, C.int64_t(ne0), C.int64_t(ne1))}
 }
 
-// Reshape3D calls ggml_reshape_3d.
+// Reshape3D calls ggml_reshape_3d: a, contiguous, seen as ne0 x ne1 x ne2.
 func (c Context) Reshape3D(a Tensor, ne0, ne1, ne2 int) Tensor {
 	return Tensor{C.ggml_reshape_3d(c.p, a.p, C.int64_t(ne0), C.int64_t(ne1), C.int64_t(ne2))}
 }
@@ -153,7 +154,7 @@ func (c Context) Rows(a Tensor, ne0, from, n int) Tensor {
 	return Tensor{C.ggml_view_2d(c.p, a.p, C.int64_t(ne0), C.int64_t(n), row, C.size_t(from)*row)}
 }
 
-// Concat calls ggml_concat along axis dim.
+// Concat calls ggml_concat: a, then b, along axis dim.
 func (c Context) Concat(a, b Tensor, dim int) Tensor {
 	return Tensor{C.ggml_concat(c.p, a.p, b.p, C.int(dim))}
 }
@@ -166,8 +167,8 @@ func (c Context) Custom(ne0, ne1 int, op, data unsafe.Pointer, args ...Tensor) T
 		&a[0], C.int(len(a)), C.pali_custom_op(op), C.PALI_GGML_N_TASKS_MAX, data)}
 }
 
-// CustomInplace calls ggml_custom_inplace: as Custom, but the node is x itself, and op overwrites
-// it.
+// CustomInplace calls ggml_custom_inplace: as Custom, with op, data and args, but the node is x
+// itself, and op overwrites it.
 func (c Context) CustomInplace(x Tensor, op, data unsafe.Pointer, args ...Tensor) Tensor {
 	a := pointers(args)
 	return Tensor{C.ggml_custom_inplace(c.p, x.p, &a[0], C.int(len(a)), C.pali_custom_op(op),
@@ -185,7 +186,7 @@ func pointers(tensors []Tensor) []*C.struct_ggml_tensor {
 // Graph is a list of nodes in the order in which they are computed. It lives in its context.
 type Graph struct{ p *C.struct_ggml_cgraph }
 
-// NewGraph calls ggml_new_graph_custom.
+// NewGraph calls ggml_new_graph_custom for a graph of at most nodes nodes.
 func (c Context) NewGraph(nodes int) Graph {
 	return Graph{C.ggml_new_graph_custom(c.p, C.size_t(nodes), false)}
 }

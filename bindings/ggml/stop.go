@@ -18,7 +18,7 @@ func NewStop() Stop {
 // Raise makes the running graph end early, and those that follow. Safe for concurrent use.
 func (s Stop) Raise() { s.set(1) }
 
-// Lower lets graphs run again. Safe for concurrent use.
+// Lower allows graphs to run again. Safe for concurrent use.
 func (s Stop) Lower() { s.set(0) }
 
 func (s Stop) set(value C.int) {

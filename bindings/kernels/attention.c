@@ -126,8 +126,8 @@ static void softmax(struct block b, int64_t n) {
 	}
 }
 
-/* Lets n queries attend to all keys of a head. q and out point to the head's columns of the first
- * query's row. */
+/* The attention of n queries to all keys of a head. q and out point to the head's columns of the
+ * first query's row. */
 static void attend(float *out, const float *q, const float *bias, float scale, const float *packed,
                    struct block b, int64_t n, int64_t tokens, int64_t width, int64_t dim) {
 	int64_t wide = ROUND_UP(dim, LANES);

@@ -10,7 +10,5 @@
 
 #define PALI_AVX512
 
-extern const struct pali_gemm_kernel pali_gemm_floats_avx512, pali_gemm_blocks_avx512, pali_gemv_avx512;
-
 #endif
 #endif

@@ -30,7 +30,8 @@ void pali_run_bias(struct ggml_tensor *dst, int thread, int threads, void *node)
 	(void)thread;
 	for (int64_t from; (from = pali_next_task(n) * ROWS_PER_TASK) < rows;) {
 		for (int64_t r = from; r < rows && r < from + ROWS_PER_TASK; r++) {
-			bias_row(y + r * width, bias, other == NULL ? NULL : (const float *)other->data + r * width, width, n->gelu);
+			const float *added = other == NULL ? NULL : (const float *)other->data + r * width;
+			bias_row(y + r * width, bias, added, width, n->gelu);
 		}
 	}
 	pali_tasks_done(n, threads);

@@ -19,7 +19,7 @@ struct pali_gemm {
 };
 
 struct pali_gemm_kernel {
-	/* Whether the kernel is for weights of this type at all. */
+	/* Whether the kernel is for weights of this type. */
 	bool (*has)(unsigned type);
 	/* Whether it computes this product, whose type it has; if so, plan sets g->height. */
 	bool (*plan)(struct pali_gemm *g, int threads);

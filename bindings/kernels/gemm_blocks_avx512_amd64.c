@@ -71,11 +71,13 @@ INLINE void pack_two(struct panel *to, unsigned type, const char *a, int64_t str
 			_mm512_storeu_si512(to->w[at * QUADS + j] + from * 4, v);
 			sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8((char)128), v);
 		}
-		_mm512_storeu_si512(to->less[at * QUADS / shared + i / shared] + from, _mm512_sub_epi32(_mm512_setzero_si512(), sum));
+		_mm512_storeu_si512(to->less[at * QUADS / shared + i / shared] + from,
+		                    _mm512_sub_epi32(_mm512_setzero_si512(), sum));
 	}
 }
 
-INLINE void pack(struct panel *to, unsigned type, const struct pali_gemm *p, int64_t row, int64_t group, int64_t groups) {
+INLINE void pack(struct panel *to, unsigned type, const struct pali_gemm *p, int64_t row, int64_t group,
+                 int64_t groups) {
 	int64_t stride = p->lda * bytes_of(type);
 	for (int half = 0; half < 2; half++, row += LANES) {
 		int64_t there = row < p->m ? row : p->m - 1; /* the last row fills up the panel, and is not stored */

@@ -31,7 +31,8 @@ INLINE void read_activation(struct activation *to, unsigned type, const char *b,
 		__m256i x = is_long(type) ? load_32(block + 4 + g % 8 * GROUP) : load_32(block + HALF);
 		_mm256_storeu_si256((__m256i *)(void *)(to->x + g * GROUP), x);
 		__m256i sum = _mm256_dpbusd_epi32(_mm256_setzero_si256(), offset, x);
-		_mm256_storeu_si256((__m256i *)(void *)(to->less + g * GROUP / 4), _mm256_sub_epi32(_mm256_setzero_si256(), sum));
+		_mm256_storeu_si256((__m256i *)(void *)(to->less + g * GROUP / 4),
+		                    _mm256_sub_epi32(_mm256_setzero_si256(), sum));
 		if (!is_long(type)) {
 			_mm256_storeu_ps(to->scale + g * LANES / 2, _mm256_set1_ps(from_half(block)));
 			continue;

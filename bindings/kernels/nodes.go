@@ -14,7 +14,7 @@ import (
 )
 
 // Nodes makes the nodes of one graph that our kernels compute, and holds what they need besides
-// their tensors. Free it after the scheduler.
+// their tensors. The nodes are made in the context c. Free it after the scheduler.
 type Nodes struct{ p *C.struct_pali_nodes }
 
 var errNoMemory = errors.New("kernels: no memory")
@@ -61,7 +61,8 @@ func (n *Nodes) next(room C.size_t) *C.struct_pali_node {
 	return p
 }
 
-// Norm is LayerNorm of x [W,T] with weight [W] and bias [W], in two passes over each row.
+// Norm is LayerNorm of x [W,T] with weight [W] and bias [W], in two passes over each row; eps is
+// added to the variance. The node is made in c.
 func (n *Nodes) Norm(c ggml.Context, x, weight, bias ggml.Tensor, eps float32) ggml.Tensor {
 	node := n.next(0)
 	node.number = C.float(eps)
@@ -86,8 +87,9 @@ func (n *Nodes) BiasAdd(c ggml.Context, x, bias, other ggml.Tensor) ggml.Tensor 
 	return c.CustomInplace(x, unsafe.Pointer(C.pali_run_bias), unsafe.Pointer(n.next(0)), bias, other)
 }
 
-// Attention is unmasked multi-head attention in 32-bit floats: q, k, v [W,T], each with its bias
-// [W], give [W,T]. Scores are multiplied by scale before their softmax.
+// Attention is unmasked multi-head attention of heads heads in 32-bit floats: q, k, v [W,T], with
+// their biases biasQ, biasK and biasV [W], give [W,T]. Scores are multiplied by scale before their
+// softmax.
 func (n *Nodes) Attention(c ggml.Context, q, biasQ, k, biasK, v, biasV ggml.Tensor, heads int,
 	scale float32) ggml.Tensor {
 	width, tokens := q.Size(0), q.Size(1)

@@ -21,7 +21,7 @@ struct pali_node {
 /* The nodes of one graph, and the scratch memory of the threads that run it. */
 struct pali_nodes {
 	int threads;
-	size_t room;   /* bytes of scratch for each thread: the most that a node needs */
+	size_t room;   /* bytes of scratch for each thread: the maximum over the nodes */
 	char *memory;  /* as allocated */
 	char *scratch; /* in memory, at a multiple of 64 */
 	int used, count;

@@ -1,4 +1,4 @@
-/* What an x86 processor computes at most. There are registers for twelve accumulators beside the
+/* What an x86 processor computes at most. There are registers for twelve accumulators besides the
  * factors: enough for two starts a cycle and a latency of six. */
 
 #define ACCUMULATORS 12

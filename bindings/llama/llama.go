@@ -1,7 +1,7 @@
 // Package llama is the part of llama.cpp that this program calls, in Go: model, vocabulary,
 // context, batch.
 //
-// It has no opinions: one Go method for one C function, whose prototype is in api.h. The library is
+// One Go method calls one C function, whose prototype is in api.h. The library is
 // compiled by cgo from the Go module github.com/ollama/ollama, imported here for that purpose
 // alone. The order of calls that makes PaliGemma's prefix attention is runner/llamacpp's.
 //
@@ -39,7 +39,7 @@ type ModelOptions struct {
 	GPULayers int              // layers on Devices
 	VocabOnly bool             // no weights
 	// Repack copies weights to the processor's own layout where it has one for them. The file is
-	// then read, not mapped: its pages would stay beside the copies.
+	// then read, not mapped: its pages would stay in memory besides the copies.
 	Repack bool
 }
 
@@ -49,8 +49,8 @@ type Model struct {
 	vocab *C.struct_llama_vocab
 }
 
-// Load calls llama_model_load_from_file. The file must have passed package gemma's Check: llama.cpp
-// ends the process on some bad files.
+// Load calls llama_model_load_from_file for the file at path with the parameters o. The file must
+// have been checked before: llama.cpp ends the process on some bad files.
 func Load(path string, o ModelOptions) (*Model, error) {
 	devices := (**C.struct_ggml_backend_device)(C.calloc(C.size_t(len(o.Devices)+1),
 		C.size_t(unsafe.Sizeof(uintptr(0)))))
@@ -113,7 +113,7 @@ func (m *Model) Tokenize(text string) ([]int32, error) {
 // ContextOptions are the fields of llama_context_params that this program sets.
 type ContextOptions struct {
 	Size            int    // positions
-	Batch           int    // most tokens in one Decode
+	Batch           int    // maximum of tokens in one Decode
 	Sequences       int    // that share the positions; 0 is 1
 	Threads         int    // of the processor
 	TypeK, TypeV    uint32 // ggml types of the KV cache
@@ -128,7 +128,7 @@ type Context struct {
 	v int
 }
 
-// NewContext calls llama_init_from_model (by way of glue.c).
+// NewContext calls llama_init_from_model (by way of glue.c) with the parameters o.
 func (m *Model) NewContext(o ContextOptions) (*Context, error) {
 	params := C.llama_context_default_params()
 	params.n_ctx, params.n_batch, params.n_ubatch = C.uint32_t(o.Size), C.uint32_t(o.Batch), C.uint32_t(o.Batch)
@@ -176,7 +176,8 @@ func (c *Context) Forget(sequence int) {
 	C.llama_memory_seq_rm(C.llama_get_memory(c.p), C.int32_t(sequence), -1, -1)
 }
 
-// SetCausal calls llama_set_causal_attn.
+// SetCausal calls llama_set_causal_attn: causal is whether a position attends only to itself and
+// those before it.
 func (c *Context) SetCausal(causal bool) { C.llama_set_causal_attn(c.p, C.bool(causal)) }
 
 // Logits calls llama_get_logits_ith and copies: the logits [V] of the i-th row of the last batch

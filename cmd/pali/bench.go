@@ -118,8 +118,8 @@ func printBench(w io.Writer, r *bench.Report) error {
 		p.line("%-12s %10.1f %10.1f %10.1f  %20s  %s", name, s.Median, s.Min, s.Max, rate, share)
 	}
 	p.line("%-12s %10.1f", "load", r.Load)
-	if r.Picture != nil {
-		row("image", *r.Picture, "pictures/s")
+	if r.Image != nil {
+		row("image", *r.Image, "pictures/s")
 	}
 	row("siglip", r.Vision, "pictures/s")
 	row("prefill", r.Prefill, "tokens/s")

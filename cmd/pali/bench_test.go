@@ -41,7 +41,7 @@ func TestBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.PrefillTokens != 2*64+8 || r.DecodeTokens != 4 || r.Vision.Min > r.Vision.Median ||
-		r.Vision.Median > r.Vision.Max || r.TextFile.Type != "F32" || r.Picture != nil {
+		r.Vision.Median > r.Vision.Max || r.TextFile.Type != "F32" || r.Image != nil {
 		t.Errorf("%+v", r)
 	}
 	if sum := 2*r.Vision.Median + r.Prefill.Median + r.Decode.Median; r.Total.Max < sum/2 {

@@ -150,7 +150,7 @@ func TestInspect(t *testing.T) {
 		t.Errorf("--json: %v: %+v", err, l)
 	}
 	for _, k := range l.Keys {
-		if long := k.Count != nil && *k.Count > inspect.MostElements; long != (k.Value == nil) {
+		if long := k.Count != nil && *k.Count > inspect.MaxElements; long != (k.Value == nil) {
 			t.Errorf("--json: %+v", k)
 		}
 	}
@@ -227,7 +227,7 @@ func TestDoctor(t *testing.T) {
 		want string
 	}{
 		{"cut.gguf", "cut short"}, {"words.txt", "words.txt"}, {"flipped.npz", "CRC-32"}, {"nothing", "no text GGUF"},
-		{"mixed", "no pair"}, {"cutmasks", "masks-demo.gguf"},
+		{"mixed", "not a pair"}, {"cutmasks", "masks-demo.gguf"},
 		{"nowhere", "no such file"}, {"/dev/null", "not a regular file"}, {"empty", "empty"},
 	} {
 		t.Run(c.path, func(t *testing.T) {

@@ -52,7 +52,7 @@ things lie in the file: two files that hold the same give the same text.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object; of an array of more than "+
-		strconv.Itoa(inspect.MostElements)+" elements, only their number")
+		strconv.Itoa(inspect.MaxElements)+" elements, only their number")
 	cmd.Flags().BoolVar(&diffable, "diffable", false,
 		"print keys and tensors with their sha256, and neither offsets nor names of files")
 	return cmd

@@ -219,7 +219,7 @@ type answerJSON struct {
 }
 
 func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) answerJSON {
-	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, load)}
+	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, 0, load)}
 	if f.logprobs > 0 {
 		a.Logprobs = tasks.Logprobs(r.Steps)
 	}

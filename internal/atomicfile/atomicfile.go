@@ -66,7 +66,7 @@ type Set struct {
 	force bool
 	files []*file
 	moved [][2]string // renames that Commit made: from, to; in order
-	keep  bool        // .partial files stay, not empty: they tell the next Begin what to repair
+	keep  bool        // .partial files stay, not empty: the next Begin repairs by them
 	done  bool
 }
 

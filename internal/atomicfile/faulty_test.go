@@ -14,7 +14,7 @@ import (
 )
 
 // Names of the pair, and its contents: the old ones are as long as the new ones, which is the
-// hardest case to tell apart.
+// hardest case to distinguish.
 var names = [2]string{"model.gguf", "mmproj-model.gguf"}
 
 func content(i int, letter byte) []byte { return bytes.Repeat([]byte{letter}, 1000*(i+1)) }

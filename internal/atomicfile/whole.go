@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// MayWrite tells, before the work whose result goes there is done, whether the file at path could
-// be written. force allows that it is there.
+// MayWrite returns an error if the file at path could not be written, to be called before the work
+// whose result it will hold. force allows that the file exists.
 func MayWrite(path string, force bool) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return err

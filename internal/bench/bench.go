@@ -1,9 +1,10 @@
-// Package bench measures how fast a model is on this machine, beside what the machine can do.
+// Package bench measures how fast a model is on this machine, and which share of the machine's
+// limits it reaches.
 //
-//	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each part ──▶ its share of the machine's limit
+//	rounds: image ──▶ siglip ──▶ prefill ──▶ decode, timed ──▶ Spread of each ──▶ share of a limit
 //
-// Before it: a loaded model. After it: a Report, printed by pali bench. This
-// file: the rounds; roofline.go: the shares.
+// Before it: a loaded model. After it: a Report, printed by pali bench.
+// This file: the rounds; roofline.go: the shares.
 package bench
 
 import (
@@ -28,7 +29,7 @@ type Options struct {
 
 // Report is what was measured.
 type Report struct {
-	Picture       *Spread `json:"picture,omitempty"` // one: read and resized, if it is a file
+	Image         *Spread `json:"picture,omitempty"` // one: read and resized, if it is a file
 	Vision        Spread  `json:"siglip"`            // of one image
 	Prefill       Spread  `json:"prefill"`
 	Decode        Spread  `json:"decode"`
@@ -47,7 +48,7 @@ type Report struct {
 	Machine        Machine `json:"machine"`
 }
 
-// Run measures a model. It ends early when ctx does.
+// Run measures model in rounds as o says. It ends early when ctx does.
 func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) {
 	stop := context.AfterFunc(ctx, model.Decoder.Interrupt)
 	defer stop()
@@ -71,7 +72,7 @@ func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) 
 	}
 	if o.Image != "" {
 		p := spreadOf(all[imagePart], 1)
-		r.Picture = &p
+		r.Image = &p
 	}
 	r.Vision, r.Prefill = spreadOf(all[visionPart], 1), spreadOf(all[prefillPart], float64(r.PrefillTokens))
 	r.Decode = spreadOf(all[decodePart], float64(o.Tokens-1)) // the prefill gives the first

@@ -35,7 +35,7 @@ func TestWork(t *testing.T) {
 	l := kernels.Limits{Int8: 1e6, BF16: 1e5, F32: 1e4}
 	w := workOf(f, l, table)
 	if want := 2 * (64*32/1e6 + 8*32/1e5 + 2*32/1e4); math.Abs(w.seconds-want) > 1e-12 ||
-		w.bytes != 64*34+2*32*4+8*32*2 || w.most != gguf.Q8_0 || w.limit != "int8 products" {
+		w.bytes != 64*34+2*32*4+8*32*2 || w.mainType != gguf.Q8_0 || w.limit != "int8 products" {
 		t.Errorf("%+v, want %v seconds", w, want)
 	}
 	if w := workOf(f, kernels.Limits{F32: 1e4}, table); w.seconds != 0 {

@@ -62,7 +62,7 @@ func (r *Report) AddFiles(files store.Files, cell gguf.Type) error {
 func (r *Report) addText(path string, f *gguf.File, l kernels.Limits) {
 	table, _ := f.Tensor(gemma.TokenEmbd)
 	w := workOf(f, l, table)
-	r.TextFile = File{path, f.Size, w.most.String()}
+	r.TextFile = File{path, f.Size, w.mainType.String()}
 	r.Prefill.setShare(w.seconds*float64(r.PrefillTokens), w.limit)
 	r.Decode.setShare(float64((w.bytes+table.Bytes())*int64(r.DecodeTokens-1))/l.Read, "memory read")
 }
@@ -71,7 +71,7 @@ func (r *Report) addText(path string, f *gguf.File, l kernels.Limits) {
 func (r *Report) addVision(path string, f *gguf.File, l kernels.Limits, tokens, width int64) {
 	position, _ := f.Tensor(mmproj.PositionEmbd)
 	w := workOf(f, l, position)
-	r.VisionFile = File{path, f.Size, w.most.String()}
+	r.VisionFile = File{path, f.Size, w.mainType.String()}
 	if l.F32 > 0 { // attention: queries with keys, weights with values, in 32-bit floats
 		attention := 4 * float64(tokens*tokens) * float64(width)
 		r.Vision.setShare(w.seconds*float64(tokens)+attention/l.F32, w.limit)
@@ -80,10 +80,10 @@ func (r *Report) addVision(path string, f *gguf.File, l kernels.Limits, tokens, 
 
 // work is what one position costs in the matrices of a file.
 type work struct {
-	most    gguf.Type // the type of most of the bytes
-	limit   string    // what products with that type are compared with
-	seconds float64   // at the machine's rates, two operations for each element; 0 if one is not known
-	bytes   int64     // of the matrices
+	mainType gguf.Type // the type of most of the bytes
+	limit    string    // what products with that type are compared with
+	seconds  float64   // at the machine's rates, two operations for each element; 0 if one is not known
+	bytes    int64     // of the matrices
 }
 
 // workOf adds up the matrices of a file without its table.
@@ -98,11 +98,11 @@ func workOf(f *gguf.File, l kernels.Limits, table gguf.Tensor) work {
 		known = known && rate > 0
 		w.seconds += 2 * float64(t.Len()) / rate
 		w.bytes += t.Bytes()
-		if by[t.Type] += t.Bytes(); by[t.Type] > by[w.most] {
-			w.most = t.Type
+		if by[t.Type] += t.Bytes(); by[t.Type] > by[w.mainType] {
+			w.mainType = t.Type
 		}
 	}
-	if _, w.limit = rateOf(l, w.most); !known {
+	if _, w.limit = rateOf(l, w.mainType); !known {
 		w.seconds = 0
 	}
 	return w

@@ -47,5 +47,5 @@ func Convert(ctx context.Context, folder string) (*convert.Result, error) {
 	return convert.Run(ctx, src, vocabulary, convert.Options{Name: "demo", Text: plan, Vision: plan, OutDir: folder})
 }
 
-// Image returns the file of an embedded image.
+// Image returns the bytes of the embedded image file called name.
 func Image(name string) ([]byte, error) { return fs.ReadFile(demo.Files, "pictures/"+name) }

@@ -1,4 +1,4 @@
-// Package estimate tells how large the files of a model are in a type, and how much memory a
+// Package estimate calculates how large the files of a model are in a type, and how much memory a
 // request takes, before anything is converted or loaded.
 //
 //	a checkpoint, files of another type, or a published size ──▶ Model ──▶ Memory of a request
@@ -37,7 +37,7 @@ type Model struct {
 // Plans say how the two files are stored.
 type Plans struct{ Text, Vision *quant.Plan }
 
-// OfInfo returns a model as its files are.
+// OfInfo returns the model whose files m describes, as they are.
 func OfInfo(m store.Info) Model { return Model{m.Text, m.Vision, m.TextFile.Bytes, m.VisionFile.Bytes} }
 
 // IsCheckpoint reports whether a path is a file that begins as an .npz archive does.
@@ -56,9 +56,9 @@ func IsCheckpoint(path string) bool {
 	return err == nil && string(magic) == "PK"
 }
 
-// OfCheckpoint returns the model that package convert would make, exactly: of a checkpoint (.npz)
-// or its parts in order, its SentencePiece model, and the name that the files will have, "" for the
-// default.
+// OfCheckpoint returns the model that package convert would make as p says, exactly: paths are a
+// checkpoint (.npz) or its parts in order, tokenizer is its SentencePiece model, and name the name
+// that the files will have, "" for the default.
 func OfCheckpoint(paths []string, tokenizer, name string, p Plans) (Model, error) {
 	vocabulary, err := sentencepiece.Open(tokenizer)
 	if err != nil {
@@ -78,7 +78,7 @@ func OfCheckpoint(paths []string, tokenizer, name string, p Plans) (Model, error
 	return Model{r.Text, r.Vision, r.TextBytes, r.VisionBytes}, nil
 }
 
-// OfFiles returns the model that package quant would make of a pair, exactly.
+// OfFiles returns the model that package quant would make of the pair f as p says, exactly.
 func OfFiles(f store.Files, p Plans) (Model, error) {
 	text, err := requantized(f.Text, p.Text)
 	if err != nil {
@@ -140,7 +140,7 @@ const (
 	sizeVisionKeys = 1_152
 )
 
-// OfSize returns a published model, to a few hundred bytes.
+// OfSize returns the published model of this size in the types of p, to a few hundred bytes.
 func OfSize(size Size, p Plans) (m Model, err error) {
 	m.Text = size.Text
 	m.Vision = paligemma.So400m(size.Side, m.Text.EmbeddingLength)

@@ -7,7 +7,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Positions of a request beside its images, if nobody says: a prompt of up to 64 tokens, and the
+// Positions of a request besides its images, by default: a prompt of up to 64 tokens, and the
 // default limit of an answer.
 const (
 	PromptPositions = 64
@@ -33,7 +33,7 @@ func (m Model) Memory(cell gguf.Type, prefix, positions int) Memory {
 	return n
 }
 
-// OneImage returns the memory of a usual request about one image.
+// OneImage returns the memory of a usual request about one image, with a KV cache of type cell.
 func (m Model) OneImage(cell gguf.Type) Memory {
 	prefix := m.Vision.Tokens() + PromptPositions
 	return m.Memory(cell, prefix, prefix+AnswerPositions)
@@ -48,7 +48,7 @@ func kvBytes(c paligemma.TextConfig, cell gguf.Type, positions int) int64 {
 	return 2 * int64(c.BlockCount) * cell.RowBytes(c.HeadCountKV*c.KeyLength) * cells(positions)
 }
 
-// workBytes returns the memory beside weights and cache while a prefix is read, as the two graphs
+// workBytes returns the memory besides weights and cache while a prefix is read, as the two graphs
 // and their callers hold it (docs/performance.md compares it with measurements). The decoder's
 // graph is at its largest in the MLP of a layer or, with many positions, where the scores of all
 // heads are there.

@@ -30,7 +30,7 @@ type Disk struct {
 // Count returns the number of operations so far.
 func (d *Disk) Count() int64 { return d.count.Load() }
 
-// Full returns a disk on which operation number at fails half-way, because there is no space.
+// Full returns a disk on which operation number at fails half-way, because the disk is full.
 func Full(at int64) *Disk {
 	return &Disk{Fault: func(n int64, half func()) error {
 		if n != at {

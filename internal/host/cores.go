@@ -37,7 +37,7 @@ func linuxCores(devices fs.FS, allowed func(cpu int) bool) int {
 	for _, name := range lists {
 		var cpu int
 		n, _ := fmt.Sscanf(name, "system/cpu/cpu%d/", &cpu)
-		if n == 0 || !allowed(cpu) || fast != nil && !listed(string(fast), cpu) {
+		if n == 0 || !allowed(cpu) || fast != nil && !inList(string(fast), cpu) {
 			continue
 		}
 		list, err := fs.ReadFile(devices, name)
@@ -49,8 +49,8 @@ func linuxCores(devices fs.FS, allowed func(cpu int) bool) int {
 	return len(cores)
 }
 
-// listed reports whether a list like "0-3,8" holds a processor.
-func listed(list string, cpu int) bool {
+// inList reports whether a list like "0-3,8" holds a processor.
+func inList(list string, cpu int) bool {
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
 		var first, last int
 		switch n, _ := fmt.Sscanf(part, "%d-%d", &first, &last); {

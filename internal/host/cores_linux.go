@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fastCores counts the cores that this process may run on, 0 if the system does not tell.
+// fastCores counts the cores that this process may run on, 0 if the system does not say.
 func fastCores() int {
 	allowed := func(int) bool { return true }
 	var mask unix.CPUSet

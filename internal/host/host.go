@@ -1,4 +1,5 @@
-// Package host tells what this machine gives to a process: cores, and memory that is used and free.
+// Package host reports what this machine gives to a process: cores, and memory that is used and
+// free.
 //
 // This file: memory; cores.go, cores_SYSTEM.go: cores; peak_SYSTEM.go: the process's own memory.
 package host

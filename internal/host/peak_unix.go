@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// PeakMemory returns the most bytes that were resident at once, 0 if the system does not tell.
+// PeakMemory returns the largest number of bytes that were resident at once, 0 if the
+// system does not report it.
 func PeakMemory() int64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

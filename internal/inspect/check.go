@@ -1,6 +1,6 @@
 package inspect
 
-// This file: whether files are whole.
+// This file: whether files are complete.
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"github.com/pali-gguf/pali/internal/store"
 )
 
-// Check opens a text, vision or mask file or an .npz archive, checks it as before a run and reads
-// it to the end. Of a folder it checks the files of the model that it holds, and that they belong
-// together. It returns what it found, as "text file" or "pair with masks", with an error where that
-// is known. progress is called with the bytes of a file read so far and in all. Check ends when ctx
-// does.
+// Check opens the text, vision or mask file or the .npz archive at path, checks it as before a run
+// and reads it to the end. Of a folder it checks the files of the model that it holds, and that
+// they belong together. It returns what it found, as "text file" or "pair with masks", with an
+// error where that is known. progress is called with the bytes of a file read so far and in total.
+// Check ends when ctx does.
 func Check(ctx context.Context, path string, progress func(done, total int64)) (is string, err error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return checkPair(ctx, path, progress)
@@ -36,8 +36,8 @@ func Check(ctx context.Context, path string, progress func(done, total int64)) (
 	return is, errors.Join(l.Read(ctx, func(int) io.Writer { return io.Discard }, progress), l.Unchanged())
 }
 
-// checkPair checks both files of a folder, and that they belong together, and the mask file that
-// serves them if there is one.
+// checkPair checks both files of folder, that they belong together, and the mask file that fits
+// them if there is one.
 func checkPair(ctx context.Context, folder string, progress func(done, total int64)) (is string, err error) {
 	files, err := store.Find(folder, "", "")
 	if err != nil {
@@ -45,7 +45,7 @@ func checkPair(ctx context.Context, folder string, progress func(done, total int
 	}
 	paths := []string{files.Text, files.Vision}
 	is = "pair"
-	if files.Masks != "" { // of several that could serve, none does
+	if files.Masks != "" { // of several that fit, none is taken
 		paths, is = append(paths, files.Masks), "pair with masks"
 	}
 	for _, path := range paths {

@@ -12,7 +12,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Files are whole, cut, of another kind or not a pair.
+// Files are complete, cut, of another kind or not a pair.
 func TestCheck(t *testing.T) {
 	file := func(kvs []gguf.KV, tensors []gguf.Tensor) []byte {
 		t.Helper()

@@ -27,7 +27,7 @@ type KeyContent struct {
 	Key   string `json:"key"`
 	Type  string `json:"type"`
 	Count *int   `json:"count,omitempty"` // of an array's elements
-	Value any    `json:"value,omitempty"` // none for an array of more than MostElements
+	Value any    `json:"value,omitempty"` // none for an array of more than MaxElements
 }
 
 // TensorLayout is a tensor without its values.
@@ -48,7 +48,7 @@ func (l *Listing) Contents() Contents {
 		} else {
 			n := elements.Len()
 			k.Count = &n
-			if n <= MostElements {
+			if n <= MaxElements {
 				values := make([]any, n)
 				for i := range values {
 					values[i] = forJSON(elements.Index(i).Interface())

@@ -70,11 +70,11 @@ type comparison struct {
 	skipped      []Skipped
 }
 
-// Compare reads the values of both files, n strips at a time (threads; 0: one for each processor),
-// and says how they differ; A is the reference. Two GGUF files and two archives are compared by the
-// names of their tensors; a checkpoint with a GGUF file by what convert makes of it. Compare fails
-// where no tensor can be compared. progress, which may be nil, is called with the bytes of A read
-// so far and in all. Compare ends when ctx does.
+// Compare reads the values of a and b, threads strips at a time (0: one for each processor), and
+// returns how they differ; a is the reference. Two GGUF files and two archives are
+// compared by the names of their tensors; a checkpoint with a GGUF file by what convert makes of
+// it. Compare fails where no tensor can be compared. progress, which may be nil, is called with the
+// bytes of a read so far and in total. Compare ends when ctx does.
 func Compare(ctx context.Context, a, b *Listing, threads int, progress func(done, total int64)) (*Differences, error) {
 	c, err := newComparison(a, b)
 	if err != nil {
@@ -125,7 +125,7 @@ func newComparison(a, b *Listing) (*comparison, error) {
 	return c, nil
 }
 
-// tensors lists what of l can be compared with other: beside a GGUF file, an archive is a
+// tensors lists what of l can be compared with other: if other is a GGUF file, an archive is a
 // checkpoint, and one half of it is meant.
 func (c *comparison) tensors(l, other *Listing) ([]Tensor, error) {
 	if l.Archive == nil || other.Archive != nil {

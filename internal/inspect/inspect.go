@@ -43,9 +43,10 @@ type Tensor struct {
 	open func() (io.ReadCloser, error)
 }
 
-// Open opens a GGUF file or the pieces of an .npz archive. Which of the two it is, the first bytes
-// say; where they say neither, the name chooses who explains what is wrong. It fails with
-// ErrSeveral on several files that are no archive.
+// Open opens a GGUF file or the pieces of an .npz archive, in the order of paths. The first bytes
+// decide which of the two it is; where they are those of neither, the name decides which reader's
+// error is returned. It fails with ErrSeveral on several files that are not the pieces of one
+// archive.
 func Open(paths ...string) (*Listing, error) {
 	l := &Listing{Paths: paths}
 	for _, path := range paths {
@@ -185,7 +186,7 @@ type TypeTotal struct {
 	Bytes    int64  `json:"bytes"`
 }
 
-// Totals sums the tensors of each type, the most bytes first.
+// Totals sums the tensors of each type, the type with the largest number of bytes first.
 func (l *Listing) Totals() []TypeTotal {
 	var all []TypeTotal
 	for _, t := range l.Tensors {

@@ -3,7 +3,7 @@ package inspect
 // This file: the values of two files, read side by side.
 //
 //	.gguf with .gguf   strips of rows from both
-//	.npz  with .gguf   what convert makes of the archive's arrays, as they come, and the same rows of the GGUF file
+//	.npz  with .gguf   what convert makes of the arrays, and the same rows of the GGUF file
 //	.npz  with .npz    two streams
 
 import (
@@ -33,8 +33,8 @@ type pair struct {
 	parts map[int]quant.Loss // by the first row: merged in order, so that the sums do not depend on the threads
 }
 
-// add gathers the differences between rows of the two sides, cols values each, from row first on:
-// of as many rows as both have, and as far as both reach.
+// add gathers the differences between the rows a and b of the two sides, of colsA and colsB values,
+// from row first on: of as many rows as both have, and as far as both reach.
 func (p *pair) add(first int, a []float32, colsA int, b []float32, colsB int) {
 	var l quant.Loss
 	if colsA == colsB {
@@ -139,7 +139,7 @@ type comparer struct {
 	count        func(n int) // bytes of A
 }
 
-// Fetch reads the rows of A.
+// Fetch reads the rows of the strip s from A.
 func (c *comparer) Fetch(s strip) ([]float32, error) {
 	x, err := c.a.read(c.fileA.File, s.name, s.first, s.end-s.first)
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *comparer) Fetch(s strip) ([]float32, error) {
 	return x, nil
 }
 
-// Store reads the rows of B, and gathers the differences.
+// Store reads the rows of the strip s from B, and gathers their differences from x, those of A.
 func (c *comparer) Store(s strip, x []float32) error {
 	y, err := c.b.read(c.fileB.File, s.name, s.first, s.end-s.first)
 	if err != nil {

@@ -15,18 +15,18 @@ import (
 	"unicode"
 )
 
-// MostElements is how many elements of an array Contents and Diffable give; of a longer one only
+// MaxElements is how many elements of an array Contents and Diffable give; of a longer one only
 // the number or the sum.
-const MostElements = 16
+const MaxElements = 16
 
 // How much of a value is written.
 const (
-	fewElements = 6   // of an array, by ShortText
-	mostRunes   = 72  // of a string, by ShortText
-	mostBytes   = 256 // of a string that exactText writes whole
+	maxShortElements = 6   // of an array, by ShortText
+	maxShortRunes    = 72  // of a string, by ShortText
+	maxExactBytes    = 256 // of a string that exactText writes whole
 )
 
-// ValueType names a value's type: "uint32", "[2048]string".
+// ValueType names the type of the value v: "uint32", "[2048]string".
 func ValueType(v any) string {
 	if elements, ok := array(v); ok {
 		return fmt.Sprintf("[%d]%s", elements.Len(), elements.Type().Elem())
@@ -34,17 +34,17 @@ func ValueType(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// ShortText writes a value for people, the beginning of a long one.
+// ShortText formats the value v for people, and only the beginning of a long one.
 func ShortText(v any) string {
 	if elements, ok := array(v); ok {
-		return elementsText(elements, fewElements, ShortText)
+		return elementsText(elements, maxShortElements, ShortText)
 	}
 	s, ok := v.(string)
 	if !ok {
 		return fmt.Sprint(v)
 	}
-	if runes := []rune(s[:min(len(s), 4*mostRunes)]); len(runes) > mostRunes {
-		return strconv.Quote(string(runes[:mostRunes])) + fmt.Sprintf("... %d bytes", len(s))
+	if runes := []rune(s[:min(len(s), 4*maxShortRunes)]); len(runes) > maxShortRunes {
+		return strconv.Quote(string(runes[:maxShortRunes])) + fmt.Sprintf("... %d bytes", len(s))
 	}
 	return strconv.Quote(s)
 }
@@ -86,7 +86,7 @@ func exactText(v any) string {
 	sum := sha256.New()
 	switch v := v.(type) {
 	case string:
-		if len(v) <= mostBytes {
+		if len(v) <= maxExactBytes {
 			return strconv.Quote(v)
 		}
 		io.WriteString(sum, v)
@@ -102,8 +102,8 @@ func exactText(v any) string {
 		}
 		binary.Write(sum, binary.LittleEndian, v)
 	}
-	if elements, _ := array(v); elements.Len() <= MostElements {
-		return elementsText(elements, MostElements, exactText)
+	if elements, _ := array(v); elements.Len() <= MaxElements {
+		return elementsText(elements, MaxElements, exactText)
 	}
 	return fmt.Sprintf("sha256:%x", sum.Sum(nil))
 }

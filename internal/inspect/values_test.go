@@ -13,11 +13,11 @@ func TestTexts(t *testing.T) {
 		want  string
 	}{
 		{"\x1b]0;title\x07 a\nb", `"\x1b]0;title\a a\nb"`},
-		{strings.Repeat("x", 100), `"` + strings.Repeat("x", mostRunes) + `"... 100 bytes`},
+		{strings.Repeat("x", 100), `"` + strings.Repeat("x", maxShortRunes) + `"... 100 bytes`},
 		{float32(0.1), "0.1"},
 		{uint64(1) << 63, "9223372036854775808"},
 		{"\u202etxt.exe \xff", `"\u202etxt.exe \xff"`},
-		{strings.Repeat("é", mostRunes), `"` + strings.Repeat("é", mostRunes) + `"`},
+		{strings.Repeat("é", maxShortRunes), `"` + strings.Repeat("é", maxShortRunes) + `"`},
 	} {
 		t.Run(fmt.Sprint(c.value), func(t *testing.T) {
 			if have := ShortText(c.value); have != c.want {
@@ -42,7 +42,7 @@ func TestTexts(t *testing.T) {
 			}
 		})
 	}
-	long := make([]string, MostElements+1)
+	long := make([]string, MaxElements+1)
 	if a, b := exactText(long), exactText(append(long[1:], "x")); a == b || !strings.HasPrefix(a, "sha256:") {
 		t.Errorf("%s and %s", a, b)
 	}

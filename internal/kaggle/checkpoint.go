@@ -43,8 +43,8 @@ func (c Checkpoint) Local() ([]string, error) {
 	return inFolder(c.Folder, chosen), nil
 }
 
-// Remote returns the requests for the checkpoint's files, as Kaggle lists them now. A handle
-// without a version gets the newest.
+// Remote returns the requests for the checkpoint's files, as Kaggle lists them now, asking through
+// client. A handle without a version gets the newest.
 func (c *Checkpoint) Remote(ctx context.Context, client *Client) ([]Request, error) {
 	var err error
 	if c.Handle, err = client.Newest(ctx, c.Handle); err != nil {
@@ -96,29 +96,31 @@ func inFolder(folder string, names []string) []string {
 	return paths
 }
 
-// IsCheckpoint reports whether the name of a file is that of a checkpoint or of a part of one, not
-// of an archive.
+// IsCheckpoint reports whether path has the name of a checkpoint or of a part of one, not of an
+// archive.
 func IsCheckpoint(path string) bool { return strings.Contains(filepath.Base(path), ".npz") }
 
-// The mask decoder of every PaliGemma: its public address, and the most bytes that it may have.
+// The mask decoder of every PaliGemma: its public address, and the number of bytes that it may
+// have.
 const (
 	maskDecoder  = "https://storage.googleapis.com/big_vision/paligemma/vae-oid.npz"
 	maxMaskBytes = 64 << 20
 )
 
-// TokenizerIn returns the request for the tokenizer of every PaliGemma.
+// TokenizerIn returns the request for the tokenizer of every PaliGemma, to be fetched to folder.
 func TokenizerIn(folder string) Request {
-	return Request{Address: Tokenizer, Path: filepath.Join(folder, path.Base(Tokenizer)), Most: TokenizerBytes,
+	return Request{Address: Tokenizer, Path: filepath.Join(folder, path.Base(Tokenizer)), MaxBytes: TokenizerBytes,
 		SHA256: TokenizerSHA256}
 }
 
-// MaskDecoderIn returns the request for the mask decoder of every PaliGemma.
+// MaskDecoderIn returns the request for the mask decoder of every PaliGemma, to be fetched to
+// folder.
 func MaskDecoderIn(folder string) Request {
-	return Request{Address: maskDecoder, Path: filepath.Join(folder, path.Base(maskDecoder)), Most: maxMaskBytes}
+	return Request{Address: maskDecoder, Path: filepath.Join(folder, path.Base(maskDecoder)), MaxBytes: maxMaskBytes}
 }
 
-// ByHand reports whether an error is one that a person with a browser may not have: of credentials,
-// of the network, or a server's refusal.
+// ByHand reports whether err is one that a person with a browser may not meet: of credentials, of
+// the network, or a server's refusal.
 func ByHand(err error) bool {
 	var network NetworkError
 	var status StatusError

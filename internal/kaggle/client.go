@@ -21,7 +21,7 @@ import (
 	"github.com/pali-gguf/pali/internal/safedial"
 )
 
-// Bounds on what a server may do to us.
+// Bounds on what a server may send.
 const (
 	maxRedirects  = 5
 	maxHeader     = 64 << 10 // bytes
@@ -35,16 +35,16 @@ const (
 
 // Client asks Kaggle. Safe for concurrent use; each file that it fetches is locked.
 type Client struct {
-	Patience time.Duration // how long leastProgress bytes may take
-	Pause    time.Duration // before the second try; doubled each time
-	who      *Credentials
-	http     *http.Client
+	StallTimeout time.Duration // how long minProgress bytes may take
+	Pause        time.Duration // before the second try; doubled each time
+	who          *Credentials
+	http         *http.Client
 }
 
-// New returns a client that reaches servers through d. Roots are the certificates to trust, nil:
-// the system's. No proxy is used.
+// New returns a client that reaches servers through d with the credentials who, nil for none. roots
+// are the certificates to trust, nil: the system's. No proxy is used.
 func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
-	return &Client{Patience: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
+	return &Client{StallTimeout: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
 		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true,
 			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
@@ -62,7 +62,7 @@ func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
 	}}
 }
 
-// errRedirect is said of a redirect that is not followed.
+// errRedirect is the error for a redirect that is not followed.
 var errRedirect = errors.New("a redirect to something other than https, or one too many")
 
 // checkAddress accepts https on its own port, without a user.
@@ -73,8 +73,8 @@ func checkAddress(u *url.URL) error {
 	return nil
 }
 
-// get sends a request. The caller closes the body. An error does not tell the address: a signed one
-// is a secret.
+// get sends a request. The caller closes the body. An error does not contain the address: a signed
+// one is a secret.
 func (c *Client) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -144,7 +144,7 @@ func refusal(resp *http.Response) error {
 	return e
 }
 
-// Explain adds to a refusal what to do about it.
+// Explain adds to err, if it is a server's refusal, what to do about it.
 func (h Handle) Explain(err error) error {
 	var s StatusError
 	if !errors.As(err, &s) {
@@ -164,9 +164,9 @@ func (h Handle) Explain(err error) error {
 	return err
 }
 
-// passing tells whether an error may pass when the request is repeated: lost connections, and
-// statuses that say so.
-func passing(err error) bool {
+// isTemporary reports whether err may not occur again when the request is repeated: lost
+// connections, and statuses that say so.
+func isTemporary(err error) bool {
 	var s StatusError
 	if errors.As(err, &s) {
 		return s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout || s.Status >= 500
@@ -179,8 +179,8 @@ func passing(err error) bool {
 	return errors.As(err, &n) && !final
 }
 
-// retry calls once until it succeeds, fails for good, or has failed too often in a row. once tells
-// whether it came forward.
+// retry calls once until it succeeds, fails for good, or has failed too often in a row. once
+// returns whether it made progress.
 func (c *Client) retry(ctx context.Context, once func() (forward bool, err error)) error {
 	for failed := 0; ; {
 		forward, err := once()
@@ -189,7 +189,7 @@ func (c *Client) retry(ctx context.Context, once func() (forward bool, err error
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !passing(err):
+		case !isTemporary(err):
 			return err
 		case forward:
 			failed = 0
@@ -234,7 +234,7 @@ func (c *Client) reply(ctx context.Context, address string, into any) error {
 	})
 }
 
-// Newest returns the handle with its newest version, where it has none.
+// Newest returns h with its newest version, where it has none.
 func (c *Client) Newest(ctx context.Context, h Handle) (Handle, error) {
 	if h.Version > 0 {
 		return h, nil
@@ -250,8 +250,8 @@ func (c *Client) Newest(ctx context.Context, h Handle) (Handle, error) {
 	return h, nil
 }
 
-// Files lists the files of a version. Those in folders, and names that could mean something else in
-// a path, are left out.
+// Files lists the files of a version of h. Those in folders, and names that could mean something
+// else in a path, are left out.
 func (c *Client) Files(ctx context.Context, h Handle) ([]string, error) {
 	var names []string
 	token := ""

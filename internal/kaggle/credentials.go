@@ -1,6 +1,6 @@
 package kaggle
 
-// This file: who asks.
+// This file: the credentials of requests.
 
 import (
 	"encoding/json"
@@ -27,8 +27,8 @@ var ErrNoCredentials = errors.New("no credentials of Kaggle")
 const maxCredentials = 64 << 10
 
 // Find looks for credentials as Kaggle's own tools do: KAGGLE_API_TOKEN, KAGGLE_USERNAME with
-// KAGGLE_KEY, kaggle.json in KAGGLE_CONFIG_DIR or in ~/.kaggle. warning is a sentence about a file
-// that others can read.
+// KAGGLE_KEY, kaggle.json in KAGGLE_CONFIG_DIR or in .kaggle of the folder home. get returns an
+// environment variable. warning is a sentence about a file that others can read.
 func Find(get func(name string) string, home string) (c *Credentials, warning string, err error) {
 	user, key := strings.TrimSpace(get("KAGGLE_USERNAME")), strings.TrimSpace(get("KAGGLE_KEY"))
 	switch token := strings.TrimSpace(get("KAGGLE_API_TOKEN")); {
@@ -65,13 +65,13 @@ func read(path string) (c *Credentials, warning string, err error) {
 	var stored struct{ Username, Key string }
 	b, err := io.ReadAll(io.LimitReader(f, maxCredentials))
 	if err != nil || json.Unmarshal(b, &stored) != nil || stored.Username == "" || stored.Key == "" {
-		// no word of its content
+		// without its content, which is secret
 		return nil, "", fmt.Errorf(`%s: want {"username": "...", "key": "..."}, as Kaggle gives it`, path)
 	}
 	return &Credentials{User: stored.Username, Key: stored.Key}, warning, nil
 }
 
-// sign says in a request who asks.
+// sign adds the credentials to the request r.
 func (c *Credentials) sign(r *http.Request) {
 	switch {
 	case c == nil:

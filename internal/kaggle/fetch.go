@@ -1,6 +1,6 @@
 package kaggle
 
-// This file: one file, fetched whole or not at all, and resumed.
+// This file: one file, which appears when it is complete, and resumed.
 //
 // What has come lies in PATH.part, which is locked; PATH.part.json says of which file it is the
 // beginning. A server that gives the rest says so by 206 and the same ETag; any other answer starts
@@ -30,17 +30,17 @@ import (
 )
 
 const (
-	maxFile       = 120 << 30 // bytes: the 28B checkpoint in 32-bit floats has 110.6e9
-	leastProgress = 16 << 10  // bytes that Client.Patience must bring
-	worthwhile    = 1 << 20   // bytes after which failures are counted from 0 again
-	slack         = 1 << 20   // bytes of room asked for beyond the file
+	maxFile     = 120 << 30 // bytes: the 28B checkpoint in 32-bit floats has 110.6e9
+	minProgress = 16 << 10  // bytes that must come within Client.StallTimeout
+	worthwhile  = 1 << 20   // bytes after which failures are counted from 0 again
+	slack       = 1 << 20   // bytes of room asked for beyond the file
 )
 
 // Request is a file to fetch.
 type Request struct {
 	Address  string
 	Path     string
-	Most     int64                   // bytes; 0: maxFile
+	MaxBytes int64                   // bytes; 0: maxFile
 	SHA256   string                  // if it is known, in hex
 	Progress func(done, total int64) // bytes of this call, what lay in PATH.part not counted; may be nil
 }
@@ -66,8 +66,8 @@ type part struct {
 	done     bool
 }
 
-func (p *part) partial() string { return p.Path + ".part" }
-func (p *part) about() string   { return p.Path + ".part.json" }
+func (p *part) partial() string  { return p.Path + ".part" }
+func (p *part) notePath() string { return p.Path + ".part.json" }
 
 // FetchError is a file that did not come.
 type FetchError struct {
@@ -91,8 +91,8 @@ func (r Request) Exists() bool {
 	return err == nil
 }
 
-// Fetch fetches a file. After an error or a cancelled context what has come stays for the next
-// call, unless its sums are wrong. The error is a FetchError.
+// Fetch fetches the file of r. After an error or a cancelled context what has come stays for the
+// next call, unless its checksums are wrong. The error is a FetchError.
 func (c *Client) Fetch(ctx context.Context, r Request) error {
 	if err := c.fetch(ctx, r); err != nil {
 		_, missing := os.Stat((&part{Request: r}).partial())
@@ -110,7 +110,7 @@ func (c *Client) fetch(ctx context.Context, r Request) (err error) {
 	if p.Total == 0 || p.have < p.Total {
 		err = c.retry(ctx, func() (bool, error) {
 			before := p.have
-			err := c.rest(ctx, p)
+			err := c.download(ctx, p)
 			return p.have-before >= worthwhile, err
 		})
 		if err != nil {
@@ -123,8 +123,8 @@ func (c *Client) fetch(ctx context.Context, r Request) (err error) {
 // begin locks the .part, and sums up what is in it if it is the beginning of this file.
 func begin(ctx context.Context, r Request) (*part, error) {
 	p := &part{Request: r}
-	if p.Most == 0 {
-		p.Most = maxFile
+	if p.MaxBytes == 0 {
+		p.MaxBytes = maxFile
 	}
 	if _, err := os.Lstat(p.Path); err == nil {
 		return nil, fmt.Errorf("%s is there already", p.Path)
@@ -137,7 +137,7 @@ func begin(ctx context.Context, r Request) (*part, error) {
 	}
 	info, err := os.Stat(p.partial())
 	if err == nil {
-		err = p.continued(ctx, info.Size())
+		err = p.resume(ctx, info.Size())
 	}
 	if err != nil {
 		p.file.Close()
@@ -147,12 +147,12 @@ func begin(ctx context.Context, r Request) (*part, error) {
 	return p, nil
 }
 
-// continued takes the size bytes that lie in the .part, or empties it.
-func (p *part) continued(ctx context.Context, size int64) error {
-	b, err := os.ReadFile(p.about())
+// resume takes the size bytes that lie in the .part, or empties it.
+func (p *part) resume(ctx context.Context, size int64) error {
+	b, err := os.ReadFile(p.notePath())
 	var was beginning
 	if size == 0 || err != nil || len(b) > 64<<10 || json.Unmarshal(b, &was) != nil || was.From != p.Address ||
-		!strong(was.ETag) || was.Total < size || was.Total > p.Most {
+		!isStrong(was.ETag) || was.Total < size || was.Total > p.MaxBytes {
 		return p.restart(beginning{})
 	}
 	p.reset()
@@ -171,8 +171,8 @@ func (p *part) continued(ctx context.Context, size int64) error {
 	return nil
 }
 
-// strong tells whether an ETag stands for the same bytes.
-func strong(tag string) bool { return len(tag) > 2 && len(tag) < 1024 && tag[0] == '"' }
+// isStrong reports whether the ETag tag identifies the bytes exactly.
+func isStrong(tag string) bool { return len(tag) > 2 && len(tag) < 1024 && tag[0] == '"' }
 
 func (p *part) reset() {
 	p.have, p.from = 0, 0
@@ -197,17 +197,17 @@ func (p *part) restart(b beginning) error {
 		return err
 	}
 	if b.Total == 0 {
-		return remove(p.about())
+		return remove(p.notePath())
 	}
 	text, err := json.Marshal(b)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(p.about(), text, 0o666)
+	return os.WriteFile(p.notePath(), text, 0o666)
 }
 
-// rest asks for what is missing, and writes what comes.
-func (c *Client) rest(ctx context.Context, p *part) error {
+// download requests the missing bytes of p and writes what comes.
+func (c *Client) download(ctx context.Context, p *part) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	header := http.Header{}
@@ -223,7 +223,7 @@ func (c *Client) rest(ctx context.Context, p *part) error {
 	if err := p.accept(resp); err != nil {
 		return err
 	}
-	late := time.AfterFunc(c.Patience, func() { cancel(errSlow) })
+	late := time.AfterFunc(c.StallTimeout, func() { cancel(errSlow) })
 	defer late.Stop()
 	buffer, reported := make([]byte, 256<<10), p.have
 	for p.have < p.Total {
@@ -235,22 +235,22 @@ func (c *Client) rest(ctx context.Context, p *part) error {
 		if p.Progress != nil {
 			p.Progress(p.have-p.from, p.Total-p.from)
 		}
-		if p.have-reported >= leastProgress {
+		if p.have-reported >= minProgress {
 			reported = p.have
-			late.Reset(c.Patience)
+			late.Reset(c.StallTimeout)
 		}
 		if err != nil && p.have < p.Total {
-			return broken(ctx, err)
+			return bodyError(ctx, err)
 		}
 	}
 	return nil
 }
 
-// errSlow is said of a server that brings too little.
-var errSlow = fmt.Errorf("less than %d kB came in a while", leastProgress>>10)
+// errSlow is the error for a server that sends too little.
+var errSlow = fmt.Errorf("less than %d kB came in a while", minProgress>>10)
 
-// broken says why a body ended early.
-func broken(ctx context.Context, err error) error {
+// bodyError returns why a body ended early with err.
+func bodyError(ctx context.Context, err error) error {
 	switch {
 	case context.Cause(ctx) == errSlow:
 		return NetworkError{errSlow}
@@ -263,7 +263,7 @@ func broken(ctx context.Context, err error) error {
 // accept makes of an answer's head what the body will be: the rest, or the whole file.
 func (p *part) accept(resp *http.Response) error {
 	now := beginning{From: p.Address, ETag: resp.Header.Get("ETag"), Total: resp.ContentLength}
-	now.MD5, now.CRC32C = sums(resp.Header)
+	now.MD5, now.CRC32C = parseSums(resp.Header)
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && p.have > 0:
@@ -271,9 +271,9 @@ func (p *part) accept(resp *http.Response) error {
 			now.Total == p.Total-p.have && same(now, p.beginning) {
 			return nil
 		}
-		return p.again(errors.New("the server sent another part than it was asked for"))
+		return p.retryWhole(errors.New("the server sent another part than it was asked for"))
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && p.have > 0:
-		return p.again(errors.New("the server does not have the rest of the file"))
+		return p.retryWhole(errors.New("the server does not have the rest of the file"))
 	case resp.StatusCode != http.StatusOK:
 		return refusal(resp)
 	case strings.EqualFold(kind, "text/html"):
@@ -282,26 +282,29 @@ func (p *part) accept(resp *http.Response) error {
 		return errors.New("the server sent the file encoded")
 	case now.Total < 1:
 		return errors.New("the server does not say how long the file is")
-	case now.Total > p.Most:
-		return fmt.Errorf("the file has %d bytes, want at most %d", now.Total, p.Most)
+	case now.Total > p.MaxBytes:
+		return fmt.Errorf("the file has %d bytes, want at most %d", now.Total, p.MaxBytes)
 	}
 	if err := p.restart(now); err != nil {
 		return err
 	}
-	return p.room()
+	return p.checkSpace()
 }
 
-// again empties the .part; the next try asks for the whole file.
-func (p *part) again(why error) error { return errors.Join(NetworkError{why}, p.restart(beginning{})) }
+// retryWhole empties the .part; the next try asks for the whole file.
+func (p *part) retryWhole(why error) error {
+	return errors.Join(NetworkError{why}, p.restart(beginning{}))
+}
 
-// same tells whether two heads are of the same bytes, as far as both say.
+// same reports whether a and b describe the same bytes, as far as both say.
 func same(a, b beginning) bool {
 	agree := func(x, y string) bool { return x == "" || y == "" || x == y }
 	return agree(a.ETag, b.ETag) && agree(a.MD5, b.MD5) && agree(a.CRC32C, b.CRC32C)
 }
 
-// sums reads Google's storage's header x-goog-hash: crc32c=BASE64,md5=BASE64, in one line or two.
-func sums(h http.Header) (md5, crc32c string) {
+// parseSums reads the header of Google's storage x-goog-hash: crc32c=BASE64,md5=BASE64, in one line
+// or two.
+func parseSums(h http.Header) (md5, crc32c string) {
 	for _, line := range h.Values("X-Goog-Hash") {
 		for _, one := range strings.Split(line, ",") {
 			switch name, value, _ := strings.Cut(strings.TrimSpace(one), "="); name {
@@ -315,8 +318,8 @@ func sums(h http.Header) (md5, crc32c string) {
 	return md5, crc32c
 }
 
-// room compares the file's size with the free space of its folder.
-func (p *part) room() error {
+// checkSpace compares the file's size with the free space of its folder.
+func (p *part) checkSpace() error {
 	free, err := atomicfile.Real.Free(filepath.Dir(p.Path))
 	if err != nil {
 		return err
@@ -344,14 +347,14 @@ func (p *part) commit() error {
 		return err
 	}
 	p.done = true
-	return errors.Join(atomicfile.Real.SyncDir(filepath.Dir(p.Path)), remove(p.about()))
+	return errors.Join(atomicfile.Real.SyncDir(filepath.Dir(p.Path)), remove(p.notePath()))
 }
 
 // close removes a .part that holds nothing.
 func (p *part) close() error {
 	var err error
 	if !p.done && p.have == 0 {
-		err = errors.Join(remove(p.partial()), remove(p.about()))
+		err = errors.Join(remove(p.partial()), remove(p.notePath()))
 	}
 	return errors.Join(err, p.file.Close())
 }

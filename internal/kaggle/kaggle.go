@@ -1,8 +1,11 @@
 // Package kaggle fetches files of models from Kaggle, as its own tool kagglehub asks for them.
 //
-//	GET /api/v1/models/OWNER/MODEL/FRAMEWORK/VARIATION/get                    {"versionNumber": 1}
-//	GET /api/v1/models/.../VARIATION/VERSION/files?page_size=25               {"files": [{"name": "x.npz"}], "nextPageToken": ""}
-//	GET /api/v1/models/.../VARIATION/VERSION/download/FILE                    302 to a signed address of Google's storage
+//	GET /api/v1/models/OWNER/MODEL/FRAMEWORK/VARIATION/get
+//	    {"versionNumber": 1}
+//	GET /api/v1/models/.../VARIATION/VERSION/files?page_size=25
+//	    {"files": [{"name": "x.npz"}], "nextPageToken": ""}
+//	GET /api/v1/models/.../VARIATION/VERSION/download/FILE
+//	    302 to a signed address of Google's storage
 //
 // Before it: a handle, and credentials. After it: whole files under their names, which npz.Open
 // reads. This file: handles, and what a variation's files are for; credentials.go; client.go:
@@ -43,7 +46,7 @@ type Handle struct {
 // otherwise.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
-// IsName tells whether a text is a file's name as Kaggle's, and no path.
+// IsName reports whether s is a file's name as Kaggle has them: without a folder.
 func IsName(s string) bool { return word.MatchString(s) }
 
 // ParseHandle reads OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], also as the address of its page, or
@@ -65,8 +68,8 @@ func ParseHandle(s string) (Handle, error) {
 			parts = []string{"google", "paligemma", "jax", text}
 		}
 	}
-	bad := fmt.Errorf(
-		"%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
+	bad := fmt.Errorf("%.100q is not a model of Kaggle: want paligemma-3b-mix-224, paligemma2-3b-mix-448, or "+
+		"OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]", s)
 	if len(parts) != 4 && len(parts) != 5 || slices.ContainsFunc(parts,
 		func(p string) bool { return !word.MatchString(p) }) {
 		return Handle{}, bad
@@ -82,7 +85,7 @@ func ParseHandle(s string) (Handle, error) {
 	return h, nil
 }
 
-// String is the handle as Kaggle writes it.
+// String returns the handle as Kaggle writes it.
 func (h Handle) String() string {
 	s := strings.Join([]string{h.Owner, h.Model, h.Framework, h.Variation}, "/")
 	if h.Version > 0 {
@@ -91,12 +94,13 @@ func (h Handle) String() string {
 	return s
 }
 
-// Page is where a person sees the variation and its files; Licence is where the model's licence is
-// accepted.
-func (h Handle) Page() string    { h.Version = 0; return "https://" + Host + "/models/" + h.String() }
+// Page returns the address where a person sees the variation and its files.
+func (h Handle) Page() string { h.Version = 0; return "https://" + Host + "/models/" + h.String() }
+
+// Licence returns the address where a person accepts the model's licence.
 func (h Handle) Licence() string { return "https://" + Host + "/models/" + h.Owner + "/" + h.Model }
 
-// Address is where a file of the variation is downloaded. The handle has a version.
+// Address returns where file, one of the variation's, is downloaded. The handle has a version.
 func (h Handle) Address(file string) string { return h.api() + "/download/" + file }
 
 func (h Handle) api() string { return "https://" + Host + "/api/v1/models/" + h.String() }
@@ -139,9 +143,9 @@ func Choose(files []string, floats bool) ([]string, error) {
 		}
 	}
 	parts := whole[best]
-	slices.SortFunc(parts, func(a, b string) int { return number(a) - number(b) })
+	slices.SortFunc(parts, func(a, b string) int { return pieceNumber(a) - pieceNumber(b) })
 	for i, p := range parts {
-		if len(parts) > 1 && number(p) != number(parts[0])+i {
+		if len(parts) > 1 && pieceNumber(p) != pieceNumber(parts[0])+i {
 			return nil, fmt.Errorf("a piece is missing before %s", p)
 		}
 	}
@@ -161,8 +165,8 @@ func rank(name string, floats bool) int {
 	return 2
 }
 
-// number is a piece's number; 0 for a file that is none.
-func number(name string) int {
+// pieceNumber returns the number of the piece with this name; 0 for a file that is not a piece.
+func pieceNumber(name string) int {
 	m := pieces.FindStringSubmatch(name)
 	if m == nil {
 		return 0

@@ -33,19 +33,19 @@ func noise(n int) []byte {
 	return b
 }
 
-// place is a stand-in with a file of 3 MB, a client of it, and the path to fetch the file to.
-func place(t *testing.T) (s *kaggletest.Server, c *Client, path string, want []byte) {
+// setUp starts a stand-in with a file of 3 MB, a client of it, and the path to fetch the file to.
+func setUp(t *testing.T) (s *kaggletest.Server, c *Client, path string, want []byte) {
 	t.Helper()
 	s = kaggletest.Start(t)
 	want = noise(3_000_000)
 	s.Files["a.npz"] = want
 	c = New(&Credentials{User: kaggletest.User, Key: kaggletest.Key}, kaggletest.Dialer(s.Address()),
 		kaggletest.Trust(s.Roots))
-	c.Pause, c.Patience = time.Millisecond, time.Second
+	c.Pause, c.StallTimeout = time.Millisecond, time.Second
 	return s, c, filepath.Join(t.TempDir(), "a.npz"), want
 }
 
-// stored tells whether a file is there whole, and alone.
+// stored reports whether a file is there, complete and alone.
 func stored(t *testing.T, path string, want []byte) {
 	t.Helper()
 	have, err := os.ReadFile(path)
@@ -53,7 +53,7 @@ func stored(t *testing.T, path string, want []byte) {
 		t.Errorf("%v, %d bytes, want %d", err, len(have), len(want))
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
-		t.Errorf("beside it: %v", entries)
+		t.Errorf("next to it: %v", entries)
 	}
 }
 
@@ -74,7 +74,7 @@ func breaks(w http.ResponseWriter, b []byte, n int) {
 }
 
 func TestFetch(t *testing.T) {
-	s, c, path, want := place(t)
+	s, c, path, want := setUp(t)
 	var done, total int64
 	err := c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path, Progress: func(d, of int64) {
 		done,
@@ -93,9 +93,9 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// A connection that breaks is made anew within the call, and the rest is asked for.
+// A connection that breaks is made again within the call, and the rest is asked for.
 func TestFetchBroken(t *testing.T) {
-	s, c, path, want := place(t)
+	s, c, path, want := setUp(t)
 	var n atomic.Int64
 	storage(s, func(w http.ResponseWriter, r *http.Request) bool {
 		if n.Add(1) == 1 {
@@ -113,7 +113,7 @@ func TestFetchBroken(t *testing.T) {
 }
 
 // A cancelled fetch leaves its part, and the next call takes it; what it cannot trust it fetches
-// anew.
+// again.
 func TestFetchResumes(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -143,7 +143,7 @@ func TestFetchResumes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
-				s, client, path, want := place(t)
+				s, client, path, want := setUp(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				storage(s, func(w http.ResponseWriter, r *http.Request) bool {
 					kaggletest.Head(w, want)
@@ -198,8 +198,8 @@ func whole(s *kaggletest.Server, b []byte, status int) {
 	})
 }
 
-// What goes wrong is said in a sentence that does not tell the signed address, leaves no file, and
-// no part where nothing has come.
+// What goes wrong is said in a sentence that does not contain the signed address, leaves no file,
+// and no part where nothing has come.
 func TestFetchFails(t *testing.T) {
 	answers := func(status int, message string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool { kaggletest.Refuse(w, status, message); return true }
@@ -272,8 +272,8 @@ func TestFetchFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				s, client, path, _ := place(t)
-				client.Patience = 50 * time.Millisecond
+				s, client, path, _ := setUp(t)
+				client.StallTimeout = 50 * time.Millisecond
 				storage(s, c.answer)
 				err := handle.Explain(client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}))
 				if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") ||
@@ -311,7 +311,7 @@ func trickle(w http.ResponseWriter, r *http.Request, b []byte) {
 
 // Two runs do not write the same file.
 func TestFetchLocked(t *testing.T) {
-	_, c, path, _ := place(t)
+	_, c, path, _ := setUp(t)
 	p, err := begin(t.Context(), Request{Address: base + "a.npz", Path: path})
 	if err != nil {
 		t.Fatal(err)
@@ -326,7 +326,7 @@ func TestFetchLocked(t *testing.T) {
 // The API's answers: a version, and the names on several pages; names that are paths are left out;
 // nonsense is refused.
 func TestAPI(t *testing.T) {
-	s, c, _, _ := place(t)
+	s, c, _, _ := setUp(t)
 	for _, name := range []string{"b.npz", "../c.npz", "d/e.npz", "f g", ".h", "z.md"} {
 		s.Files[name] = []byte("x")
 	}
@@ -567,9 +567,9 @@ func TestUnpackHostile(t *testing.T) {
 	}
 }
 
-// The note beside a part holds no secret.
+// The note next to a part holds no secret.
 func TestNote(t *testing.T) {
-	s, c, path, want := place(t)
+	s, c, path, want := setUp(t)
 	storage(s, func(w http.ResponseWriter, r *http.Request) bool { breaks(w, want, 1000); return true })
 	c.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path})
 	b, err := os.ReadFile(path + ".part.json")

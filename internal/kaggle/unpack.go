@@ -22,7 +22,7 @@ const (
 	maxBlocks  = maxFile + 1<<30 // bytes of an archive, unpacked
 )
 
-// IsArchive tells by its first bytes whether a file is a .tar or gzip's.
+// IsArchive reports, by its first bytes, whether file is a .tar or gzip's.
 func IsArchive(file string) (bool, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -55,7 +55,7 @@ func Unpack(ctx context.Context, archive, folder string) (paths []string, err er
 			paths, err = nil, fmt.Errorf("%s: %w", archive, err)
 		}
 	}()
-	in, err := unzipped(f)
+	in, err := decompressed(f)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +87,8 @@ func Unpack(ctx context.Context, archive, folder string) (paths []string, err er
 	return paths, fmt.Errorf("more than %d entries", maxEntries)
 }
 
-// unzipped returns what gzip packed, or the file as it is.
-func unzipped(f *os.File) (io.Reader, error) {
+// decompressed returns what gzip packed, or the file as it is.
+func decompressed(f *os.File) (io.Reader, error) {
 	head := make([]byte, 2)
 	if _, err := f.ReadAt(head, 0); err == nil && string(head) == "\x1f\x8b" {
 		return gzip.NewReader(f)
@@ -116,7 +116,7 @@ func entry(h *tar.Header) (string, error) {
 	return name, nil
 }
 
-// write writes a file of size bytes, whole or not at all.
+// write writes the file target of size bytes, which appears when it is complete.
 func write(target string, from io.Reader, size int64) error {
 	set, err := atomicfile.Begin([]atomicfile.Target{{Path: target, Size: size}}, atomicfile.Options{})
 	if err != nil {

@@ -18,12 +18,12 @@ type Bar struct {
 	bar      *mpb.Bar
 }
 
-// Bytes shows a bar over bytes on w.
+// Bytes shows a bar called name over bytes on w.
 func Bytes(w io.Writer, name string) *Bar {
 	return newBar(w, name, decor.CountersKiloByte("% .1f / % .1f"), decor.AverageSpeed(decor.SizeB1000(0), "% .1f "))
 }
 
-// Count shows a bar over items on w.
+// Count shows a bar called name over items on w.
 func Count(w io.Writer, name string) *Bar {
 	return newBar(w, name, decor.CountersNoUnit("%d / %d"), decor.AverageSpeed(0, "%.1f/s "))
 }
@@ -62,5 +62,5 @@ func (b *Bar) Close() {
 	}
 }
 
-// Milliseconds returns a duration in milliseconds, to the microsecond.
+// Milliseconds returns d in milliseconds, to the microsecond.
 func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Where there is no terminal a bar writes nothing, but lines go through.
+// Without a terminal a bar writes nothing, but lines go through.
 func TestSilent(t *testing.T) {
 	for _, c := range []struct {
 		name string

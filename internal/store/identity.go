@@ -1,6 +1,6 @@
 package store
 
-// This file: what tells runs apart.
+// This file: what distinguishes runs.
 
 import (
 	"crypto/sha256"
@@ -12,7 +12,7 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// Identity is a hash of all that the answers of a run depend on: a stopped run goes on only where
+// Identity is a hash of all that the answers of a run depend on: a stopped run continues only where
 // it is the same. Write adds bytes to it; the methods that read files keep their first error for
 // Text.
 type Identity struct {
@@ -20,7 +20,7 @@ type Identity struct {
 	err  error
 }
 
-// NewIdentity begins an identity with the values of a run's options.
+// NewIdentity begins an identity with options, the values of a run's options.
 func NewIdentity(options ...any) *Identity {
 	id := &Identity{hash: sha256.New()}
 	fmt.Fprintln(id, options...)
@@ -37,13 +37,14 @@ func (id *Identity) Contents(path string) {
 		defer f.Close()
 		_, err = io.Copy(id, f)
 	}
-	id.keep(err)
+	id.setError(err)
 }
 
-// Models adds what tells GGUF files apart: their keys, and the beginning of each tensor.
+// Models adds what distinguishes the GGUF files at paths: their keys, and the beginning of each
+// tensor.
 func (id *Identity) Models(paths ...string) {
 	for _, path := range paths {
-		id.keep(WithFile(path, func(f *gguf.File) error {
+		id.setError(WithFile(path, func(f *gguf.File) error {
 			fmt.Fprintln(id, f.Size, f.KVs)
 			for _, t := range f.Tensors {
 				fmt.Fprintln(id, t)
@@ -56,7 +57,7 @@ func (id *Identity) Models(paths ...string) {
 	}
 }
 
-// OptionalModels is Models for files that a run may do without; "" is none.
+// OptionalModels adds those of paths that are not "" as Models does, and which they are.
 func (id *Identity) OptionalModels(paths ...string) {
 	for _, path := range paths {
 		if fmt.Fprintln(id, path != ""); path != "" {
@@ -65,7 +66,7 @@ func (id *Identity) OptionalModels(paths ...string) {
 	}
 }
 
-func (id *Identity) keep(err error) {
+func (id *Identity) setError(err error) {
 	if id.err == nil {
 		id.err = err
 	}

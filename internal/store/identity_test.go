@@ -12,7 +12,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Files are told apart by their keys and by the beginning of each tensor.
+// Files are distinguished by their keys and by the beginning of each tensor.
 func TestIdentityOfModels(t *testing.T) {
 	folder := models(t)
 	identity := func(names ...string) string {

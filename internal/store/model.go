@@ -30,8 +30,8 @@ type FileInfo struct {
 	Parameters int64  // elements of all tensors
 }
 
-// Read checks the text file and the vision file as before a run. Where one is refused, the Info
-// holds what was read before that.
+// Read checks the text file and the vision file of f as before a run. Where one is refused, the
+// Info holds what was read before that.
 func Read(f Files) (m Info, err error) {
 	if err = m.readText(f.Text); err == nil {
 		err = m.readVision(f.Vision)
@@ -61,12 +61,13 @@ func (m *Info) readVision(path string) error {
 // CheckPair fails unless the two files belong together.
 func (m Info) CheckPair() error {
 	if err := paligemma.CheckPair(m.Text, m.Vision); err != nil {
-		return fmt.Errorf("%s and %s are no pair: %w", m.TextFile.Path, m.VisionFile.Path, err)
+		return fmt.Errorf("%s and %s are not a pair: %w", m.TextFile.Path, m.VisionFile.Path, err)
 	}
 	return nil
 }
 
-// CheckPair checks both files as before a run, and that they belong together.
+// CheckPair checks the text file and the vision file of f as before a run, and that they belong
+// together.
 func CheckPair(f Files) error {
 	m, err := Read(f)
 	if err != nil {
@@ -75,15 +76,15 @@ func CheckPair(f Files) error {
 	return m.CheckPair()
 }
 
-// ReadVision checks a vision file and returns its sizes.
+// ReadVision checks the vision file at path and returns its sizes.
 func ReadVision(path string) (paligemma.VisionConfig, error) {
 	var m Info
 	err := m.readVision(path)
 	return m.Vision, err
 }
 
-// Check checks an opened file as what its architecture says it is; any other than a vision or a
-// mask file as a text file.
+// Check checks the opened file f as the kind that its architecture names; any other than a vision
+// or a mask file as a text file.
 func Check(f *gguf.File) (kind paligemma.FileKind, err error) {
 	architecture, _ := gguf.Get[string](f, gemma.KeyArchitecture)
 	switch kind = paligemma.KindOf(architecture); kind {
@@ -114,14 +115,14 @@ func WithFile(path string, read func(*gguf.File) error) error {
 func describeFile(path string, f *gguf.File) FileInfo {
 	d := FileInfo{Path: path, Bytes: f.Size}
 	counts := map[gguf.Type]int64{}
-	var most gguf.Type
+	var mainType gguf.Type
 	for _, t := range f.Tensors {
 		d.Parameters += t.Len()
-		if counts[t.Type] += t.Len(); counts[t.Type] > counts[most] {
-			most = t.Type
+		if counts[t.Type] += t.Len(); counts[t.Type] > counts[mainType] {
+			mainType = t.Type
 		}
 	}
-	d.Type = most.String()
+	d.Type = mainType.String()
 	return d
 }
 
@@ -164,8 +165,8 @@ func Describe(text string) Model {
 	return m
 }
 
-// own lists a model's files, the text file first, without those that other models beside it use
-// too.
+// own lists a model's files, the text file first, without those that other models in its folder
+// use too.
 func (m Model) own() ([]string, error) {
 	others, err := List(filepath.Dir(m.Text))
 	if err != nil {
@@ -187,7 +188,7 @@ func (m Model) own() ([]string, error) {
 }
 
 // Removable returns the files of a model in folder that can be removed, the text file first: it has
-// a name as Named takes it, is a whole pair, and no other model beside it uses them.
+// a name as Named takes it, is a whole pair, and no other model in its folder uses them.
 func Removable(folder, name string) ([]string, error) {
 	text, err := Named(folder, name)
 	if err != nil {

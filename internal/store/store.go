@@ -1,7 +1,7 @@
-// Package store finds the files that make a model, by path or by name, and tells what they say
+// Package store finds the files that make a model, by path or by name, and reads what they say
 // about it. No weights are read.
 //
-//	path, folder or name ──▶ NAME-TYPE.gguf ──▶ mmproj-NAME-*.gguf and masks-NAME.gguf beside it ──▶ sizes
+//	path, folder or name ──▶ NAME-TYPE.gguf ──▶ mmproj-NAME-*.gguf, masks-NAME.gguf ──▶ sizes
 //
 // Before it: what a person calls a model. After it: runner/llamacpp and tasks/masks, which load the
 // files. This file: the files of one model; folder.go: the user's folder of models; model.go: what

@@ -1,7 +1,7 @@
-// Package strips is the engine under everything that goes through whole tensors: a conversion, a
-// quantization, a comparison.
+// Package strips processes whole tensors in parallel, for a conversion, a quantization or a
+// comparison.
 //
-//	cut ──strips of about 1 MiB──▶ workers, each with memory of its own: Fetch ──▶ values ──▶ Store
+//	cut ──strips of about 1 MiB──▶ workers, each with its own memory: Fetch ──▶ values ──▶ Store
 //
 // One goroutine cuts tensors into strips of rows, in order; workers do them, in any order. Where
 // the strips lie depends on the shapes alone, so that nothing that is computed depends on the
@@ -97,7 +97,7 @@ func Rows(n, width, tile int) iter.Seq2[int, int] {
 }
 
 // Progress returns a function that counts n more bytes as done and calls report, which may be nil,
-// with the bytes done so far and in all. It is safe for concurrent use; report is called by one
+// with the bytes done so far and total. It is safe for concurrent use; report is called by one
 // goroutine at a time.
 func Progress(total int64, report func(done, total int64)) func(n int) {
 	if report == nil {

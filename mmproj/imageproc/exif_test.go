@@ -42,9 +42,9 @@ var orders = []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian}
 func TestPillowOrientation(t *testing.T) {
 	want := decoded(t, "testdata/pillow/upright.png")
 	for n := 1; n <= 8; n++ {
-		most, _ := difference(t, decoded(t, fmt.Sprintf("testdata/pillow/exif-%d.jpg", n)), want)
-		if most > 3 {
-			t.Errorf("orientation %d: differs by %d levels, want at most 3", n, most)
+		maxDiff, _ := difference(t, decoded(t, fmt.Sprintf("testdata/pillow/exif-%d.jpg", n)), want)
+		if maxDiff > 3 {
+			t.Errorf("orientation %d: differs by %d levels, want at most 3", n, maxDiff)
 		}
 	}
 }

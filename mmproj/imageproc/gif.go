@@ -113,7 +113,7 @@ type gifReader struct {
 	short bool
 }
 
-// take returns the next n bytes, or zeros where there are no more.
+// take returns the next n bytes, or zeros after the end.
 func (r *gifReader) take(n int) []byte {
 	if r.short = r.short || len(r.data)-r.at < n; r.short {
 		return make([]byte, n)

@@ -1,6 +1,7 @@
 // Package imageproc opens images and turns them into the pixels that the vision encoder takes.
 //
-//	path or bytes ──Open, Decode──▶ Image, upright RGB ──Preprocess──▶ [3,side,side], values from -1 to 1
+//	path or bytes ──Open, Decode──▶ Image, upright RGB
+//	              ──Preprocess──▶ pixels [3,side,side], values from -1 to 1
 //
 // Before it: a path, or bytes of unknown origin. After it: the vision graph (mmproj/siglip), which
 // encodes the pixels.
@@ -62,7 +63,7 @@ type LimitError struct {
 
 func (e LimitError) Error() string { return e.text }
 
-// Unwrap returns the error as packages give it that know nothing of images.
+// Unwrap returns the error in the form of packages that know nothing of images.
 func (e LimitError) Unwrap() error {
 	return paligemma.LimitError{What: string(e.Limit), Have: e.Have, Max: e.Max}
 }
@@ -71,7 +72,7 @@ func limitErrorf(l Limit, have, limit int64, format string, args ...any) error {
 	return LimitError{l, have, limit, fmt.Sprintf(format, args...)}
 }
 
-// DefaultLimits lets through any photo of a current phone or camera.
+// DefaultLimits admits any photo of a current phone or camera.
 var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
 
 // Open reads the image file at path, within l. Only regular files are opened, and no more than

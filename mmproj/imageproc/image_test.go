@@ -59,7 +59,7 @@ func TestAttacks(t *testing.T) {
 			if took > time.Second {
 				t.Errorf("took %v", took)
 			}
-			if have, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+4*len(c.Data)); have > most {
+			if have, limit := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+4*len(c.Data)); have > limit {
 				t.Errorf("allocated %d bytes for a file of %d", have, len(c.Data))
 			}
 		})
@@ -77,7 +77,7 @@ func decoded(t *testing.T, name string) *Image {
 }
 
 // difference returns the largest and the mean difference of two images' samples.
-func difference(t *testing.T, a, b *Image) (most int, mean float64) {
+func difference(t *testing.T, a, b *Image) (maxDiff int, mean float64) {
 	t.Helper()
 	if a.Width != b.Width || a.Height != b.Height || len(a.Pix) != len(b.Pix) || len(a.Pix) != 3*a.Width*a.Height {
 		t.Fatalf("have %dx%d, want %dx%d", a.Width, a.Height, b.Width, b.Height)
@@ -85,9 +85,9 @@ func difference(t *testing.T, a, b *Image) (most int, mean float64) {
 	sum := 0
 	for i := range a.Pix {
 		d := max(int(a.Pix[i])-int(b.Pix[i]), int(b.Pix[i])-int(a.Pix[i]))
-		most, sum = max(most, d), sum+d
+		maxDiff, sum = max(maxDiff, d), sum+d
 	}
-	return most, float64(sum) / float64(len(a.Pix))
+	return maxDiff, float64(sum) / float64(len(a.Pix))
 }
 
 // TestDecodePillow compares decoded pixels with Pillow's: equal but for JPEG, whose inverse
@@ -100,14 +100,15 @@ func TestDecodePillow(t *testing.T) {
 	}
 	for _, golden := range goldens {
 		name := strings.TrimSuffix(golden, ".png")
-		most, mean := difference(t, decoded(t, name), decoded(t, golden))
-		wantMost, wantMean := 0, 0.0
+		maxDiff, mean := difference(t, decoded(t, name), decoded(t, golden))
+		wantMax, wantMean := 0, 0.0
 		if filepath.Ext(name) == ".jpg" {
-			wantMost, wantMean = 9, 1.5
+			wantMax, wantMean = 9, 1.5
 		}
-		t.Logf("%s: max %d, mean %.4f", filepath.Base(name), most, mean)
-		if most > wantMost || mean > wantMean {
-			t.Errorf("%s: differs by %d, %.4f on average, want at most %d, %.4f", name, most, mean, wantMost, wantMean)
+		t.Logf("%s: max %d, mean %.4f", filepath.Base(name), maxDiff, mean)
+		if maxDiff > wantMax || mean > wantMean {
+			t.Errorf("%s: differs by %d, %.4f on average, want at most %d, %.4f", name, maxDiff, mean, wantMax,
+				wantMean)
 		}
 	}
 }

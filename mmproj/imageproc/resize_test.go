@@ -95,8 +95,8 @@ func TestPillowBicubic(t *testing.T) {
 		for _, side := range []int{24, 56} {
 			want := decoded(t, fmt.Sprintf("testdata/pillow/bicubic-%d-%s", side, name))
 			if have := levels(Preprocess(p, side, Bicubic), side); !slices.Equal(have.Pix, want.Pix) {
-				most, mean := difference(t, have, want)
-				t.Errorf("%s to %d: differs by %d, %.4f on average", name, side, most, mean)
+				maxDiff, mean := difference(t, have, want)
+				t.Errorf("%s to %d: differs by %d, %.4f on average", name, side, maxDiff, mean)
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func takeFrames(ctx context.Context, tool, path string, frames []int, l Limits) 
 		"-frames:v", fmt.Sprint(len(frames)), "-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe")
 }
 
-// readPPMs reads images in PPM format from out, one for each of frames, until there are no more.
+// readPPMs reads images in PPM format from out, one for each of frames, until out ends.
 func readPPMs(out *bufio.Reader, frames []int, l Limits) (map[int]*Image, error) {
 	images, pixels := map[int]*Image{}, int64(0)
 	for _, frame := range frames {

@@ -1,6 +1,6 @@
 package siglip
 
-// This file: how long one picture takes. The tiny checkpoint always; full-size files where
+// This file: how long one image takes. The tiny checkpoint always; full-size files where
 // PALI_BENCH_MMPROJ names them:
 //
 //	PALI_BENCH_MMPROJ=mmproj-3b-448-Q8_0.gguf,mmproj-3b-448-F16.gguf go test -run '^$' -bench Encode ./mmproj/siglip

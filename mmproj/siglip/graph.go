@@ -96,7 +96,7 @@ func (g network) linearGELU(x ggml.Tensor, l linear) ggml.Tensor {
 	return g.gelu(g.linear(x, l))
 }
 
-// attention lets every patch attend to every patch, without a mask: x [W,T] -> [W,T], before the
+// attention is that of every patch to every patch, without a mask: x [W,T] -> [W,T], before the
 // layer's output matrix.
 func (g network) attention(b block, x ggml.Tensor) ggml.Tensor {
 	heads := g.config.HeadCount

@@ -18,7 +18,7 @@ import (
 	"github.com/pali-gguf/pali/mmproj"
 )
 
-// embeddings encodes a picture of noise.
+// embeddings encodes an image of noise.
 func embeddings(t testing.TB, f *gguf.File, o Options) []float32 {
 	t.Helper()
 	c, err := mmproj.Check(f)
@@ -60,7 +60,7 @@ func TestKernelsAgainstOperations(t *testing.T) {
 		t.Run(fmt.Sprint(c.typ), func(t *testing.T) {
 			for _, checkpoint := range []string{"tiny-gemma.npz", "tiny-gemma2.npz"} {
 				f := visionFile(t, checkpoint, c.typ)
-				want := embeddings(t, f, Options{Threads: 2, plain: true})
+				want := embeddings(t, f, Options{Threads: 2, ggmlOnly: true})
 				for threads := 1; threads <= 2; threads++ {
 					compare(t, fmt.Sprintf("%v, %s, %d threads", c.typ, checkpoint, threads),
 						embeddings(t, f, Options{Threads: threads}), want, c.bound)

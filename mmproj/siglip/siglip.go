@@ -27,7 +27,7 @@ type Options struct {
 	Stop    ggml.Stop       // ends a running Encode
 	Collect *ggml.Collector // gets the inputs of every weight, if not nil; the processor must be the only device
 
-	plain bool // a processor uses ggml's operations instead of our kernels: tests compare both
+	ggmlOnly bool // a processor uses ggml's operations instead of our kernels: tests compare both
 }
 
 // Encoder is a loaded vision model. It is not safe for concurrent use.
@@ -44,7 +44,8 @@ type Encoder struct {
 	stages  map[string]ggml.Tensor
 }
 
-// Load reads an mmproj file that has passed mmproj.Check and prepares its graph.
+// Load reads the mmproj file f, which has passed mmproj.Check with the sizes c, and prepares its
+// graph to run as o says.
 func Load(f *gguf.File, c paligemma.VisionConfig, o Options) (*Encoder, error) {
 	return load(f, c, o, false)
 }
@@ -70,7 +71,7 @@ func load(f *gguf.File, c paligemma.VisionConfig, o Options, watch bool) (*Encod
 	if o.Collect != nil {
 		e.schedule.Watch(o.Collect)
 	}
-	if o.Devices[0].Type() == ggml.CPU && !o.plain {
+	if o.Devices[0].Type() == ggml.CPU && !o.ggmlOnly {
 		if e.nodes, err = kernels.NewNodes(nodes, o.Threads); err != nil {
 			e.Close()
 			return nil, err

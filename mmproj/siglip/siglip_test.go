@@ -105,10 +105,10 @@ func TestStages(t *testing.T) {
 				}
 				for _, s := range append(stages, "encoded") {
 					have := e.stages[s].Float32s()
-					compare(t, fmt.Sprintf("picture %d, %s", i, s), have,
+					compare(t, fmt.Sprintf("image %d, %s", i, s), have,
 						array(t, want, s)[i*len(have):(i+1)*len(have)], 1e-4)
 				}
-				compare(t, fmt.Sprintf("picture %d, image_embeddings", i), got,
+				compare(t, fmt.Sprintf("image %d, image_embeddings", i), got,
 					array(t, want, "image_embeddings")[i*len(got):(i+1)*len(got)], 1e-4)
 			}
 		})

@@ -39,7 +39,7 @@ func BenchmarkStep(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
 
-// benchSubject opens the demo and makes a prefix: a picture's rows and a prompt.
+// benchSubject opens the demo and makes a prefix: an image's embeddings and a prompt.
 func benchSubject(b *testing.B) (m *Model, rows []float32, prompt []int32) {
 	text, vision := converted(b, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"),
 		gguf.F32, gguf.F32)

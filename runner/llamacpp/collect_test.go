@@ -142,8 +142,8 @@ func attend(q, k, v rows, sees func(from, to int) bool) rows {
 	return out
 }
 
-// beside puts matrices of as many rows beside each other.
-func beside(all []rows) rows {
+// joinColumns puts matrices of as many rows next to each other.
+func joinColumns(all []rows) rows {
 	out := make(rows, len(all[0]))
 	for t := range out {
 		for _, a := range all {
@@ -176,7 +176,7 @@ func (r restated) patches(pixels []float32) (x rows, kernel []float32) {
 	return x, kernel
 }
 
-// vision returns the image embeddings [T,E] of one picture.
+// vision returns the image embeddings [T,E] of one image.
 func (r restated) vision(pixels []float32) rows {
 	x, kernel := r.patches(pixels)
 	r.see(x, "v.patch_embd.weight")
@@ -211,7 +211,7 @@ func (r restated) vision(pixels []float32) rows {
 			heads = append(heads, attend(cut(qkv["query"]), cut(qkv["key"]), cut(qkv["value"]),
 				func(int, int) bool { return true }))
 		}
-		mixed := beside(heads)
+		mixed := joinColumns(heads)
 		r.see(mixed, at("attn_out"))
 		x = plus(x, times(mixed, of(attention+"out/kernel"), of(attention+"out/bias")))
 		h = norm(x, of("LayerNorm_1/scale"), of("LayerNorm_1/bias"))
@@ -268,7 +268,7 @@ func (r restated) text(images rows, prefix, answer []int32, layers, heads int) r
 		for n := range heads {
 			all = append(all, attend(rotate(times(h, q[n*len(q)/heads:(n+1)*len(q)/heads], nil)), k, v, sees))
 		}
-		mixed := beside(all)
+		mixed := joinColumns(all)
 		r.see(mixed, at("attn_output"))
 		x = plus(x, times(mixed, of("attn/attn_vec_einsum/w"), nil))
 		h = norm(x, of("pre_ffw_norm/scale"), nil)

@@ -20,7 +20,8 @@ type shape struct{ prefix, total int }
 
 // Prefill puts the image embeddings [n*T,E] and the tokens' rows of the token table into one
 // embedding batch, decodes it with causal attention off, and returns the logits [V] of the last
-// row. It keeps the context for the next call if that fits into it.
+// row. It makes room for maxNewTokens more positions, and keeps the context for the next call if
+// that fits into it.
 func (m *Model) Prefill(embeddings []float32, tokens []int32, maxNewTokens int) ([]float32, error) {
 	return m.prefill(embeddings, tokens, maxNewTokens, false)
 }
@@ -34,7 +35,7 @@ func (m *Model) prefill(embeddings []float32, tokens []int32, maxNewTokens int, 
 		limit := runner.LimitError{What: "positions of images and prompt", Have: int64(prefix), Max: int64(trained - 1)}
 		return nil, runner.InvalidRequestf("%w, as this model was trained with %d, the answer included", limit, trained)
 	}
-	if err := m.makeRoom(shape{prefix, prefix + maxNewTokens}); err != nil {
+	if err := m.ensureContext(shape{prefix, prefix + maxNewTokens}); err != nil {
 		return nil, err
 	}
 	batch := llama.NewBatch(prefix, d)
@@ -71,19 +72,19 @@ func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 		return llama.ErrStopped
 	}
 	if err := m.context.Decode(b, n, first, sequence); err != nil {
-		return said(err)
+		return withLog(err)
 	}
 	return nil
 }
 
-// makeRoom makes a context with at least the wanted positions, whose batch holds the whole prefix,
-// unless there is one.
-func (m *Model) makeRoom(want shape) error {
+// ensureContext makes a context with at least the wanted positions, whose batch holds the whole
+// prefix, unless there is one.
+func (m *Model) ensureContext(want shape) error {
 	if m.context != nil && want.prefix <= m.room.prefix && want.total <= m.context.Size() {
 		return nil
 	}
-	if most := m.options.MaxContext; most > 0 && want.total > most {
-		limit := runner.LimitError{What: "positions", Have: int64(want.total), Max: int64(most)}
+	if bound := m.options.MaxContext; bound > 0 && want.total > bound {
+		limit := runner.LimitError{What: "positions", Have: int64(want.total), Max: int64(bound)}
 		return runner.InvalidRequestf("images and prompt take %d positions, with the answer %w", want.prefix, limit)
 	}
 	if m.context != nil {
@@ -104,7 +105,7 @@ func (m *Model) makeRoom(want shape) error {
 	var err error
 	m.context, err = m.model.NewContext(o)
 	if err != nil {
-		return said(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err))
+		return withLog(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err))
 	}
 	m.room = want
 	return nil

@@ -25,8 +25,8 @@ type demoRow struct {
 // choose the other token.
 const noise = 0.05
 
-// demoShare asks every question and returns the shares of equal answers for lossless pictures and
-// for JPEGs, whose decoders differ a little. It fails on a lossless picture's answer that differs
+// demoShare asks every question and returns the shares of equal answers for lossless images and
+// for JPEGs, whose decoders differ a little. It fails on a lossless image's answer that differs
 // where the two best logits were further apart than slack.
 func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg float64) {
 	t.Helper()
@@ -50,7 +50,7 @@ func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg f
 			equal[kind]++
 			continue
 		}
-		if lead := leadWhereTheyPart(got, row.Answer); kind == 0 && lead > slack {
+		if lead := leadAtDivergence(got, row.Answer); kind == 0 && lead > slack {
 			t.Errorf("%s %q: have %q, want %q; the best logit led by %.3f", row.Image, row.Prefix, got.Text, row.Answer,
 				lead)
 		}
@@ -58,9 +58,9 @@ func demoShare(t *testing.T, text, vision gguf.Type, slack float64) (png, jpeg f
 	return equal[0] / all[0], equal[1] / all[1]
 }
 
-// leadWhereTheyPart returns how far the best logit led at the first step whose text is not the
+// leadAtDivergence returns how far the best logit led at the first step whose text is not the
 // wanted answer's.
-func leadWhereTheyPart(r *runner.Result, want string) float64 {
+func leadAtDivergence(r *runner.Result, want string) float64 {
 	text := ""
 	for _, s := range r.Steps {
 		text += s.Text

@@ -16,8 +16,8 @@ import (
 // DeviceNames are what Options.Device can be.
 var DeviceNames = []string{"auto", "cpu", "cuda", "metal", "vulkan"}
 
-// LibraryFolder returns the folder beside the program where ggml's shared libraries for GPUs are
-// looked for: ../lib/pali from bin/pali.
+// LibraryFolder returns the folder, relative to the program, where ggml's shared libraries for GPUs
+// are looked for: ../lib/pali from bin/pali.
 func LibraryFolder() string {
 	exe, err := os.Executable()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // What keeps a GPU library from serving is said: it is missing, or the system's loader refuses it.
 func TestLibraryFaults(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "libggml-vulkan.so"), []byte("this is no library\n"),
+	if err := os.WriteFile(filepath.Join(folder, "libggml-vulkan.so"), []byte("not a library\n"),
 		0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/pali-gguf/pali/gguf"
 )
 
-// TestMain lets the test binary be the child: it runs the pairs of files it is given, saying which
+// TestMain makes the test binary the child: it runs the pairs of files it is given, saying which
 // it begins.
 func TestMain(m *testing.M) {
 	if list := os.Getenv("PALI_HOSTILE_PAIRS"); list != "" {
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// live is a whole life of a model: load, encode, prefill, two steps, close. An error is as good as
-// an answer.
+// live is a complete life of a model: load, encode, prefill, two steps, close. An error is as good
+// as an answer.
 func live(text, vision string) error {
 	m, err := Open(text, vision, Options{Threads: 1, KV: "f16", Device: "cpu", MaxContext: 4096})
 	if err != nil {
@@ -96,7 +96,7 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 			"tokenizer.model"), gguf.Q8_0, gguf.Q8_0)
 		r := rand.New(rand.NewPCG(11, uint64(len(checkpoint))))
 		for i := 0; i < mutants; i += 50 {
-			accepted += killing(t, r, folder, text, vision)
+			accepted += runMutants(t, r, folder, text, vision)
 		}
 	}
 	t.Logf("%d mutants, %d accepted", 2*mutants, accepted)
@@ -105,9 +105,9 @@ func TestMutatedFilesNeverKill(t *testing.T) {
 	}
 }
 
-// killing makes 50 mutants, half of the text file and half of the vision file, and gives them to a
-// child. It returns how many ran.
-func killing(t *testing.T, r *rand.Rand, folder, text, vision string) (accepted int) {
+// runMutants makes 50 mutants, half of the text file and half of the vision file, and gives them to
+// a child. It returns how many ran.
+func runMutants(t *testing.T, r *rand.Rand, folder, text, vision string) (accepted int) {
 	t.Helper()
 	var pairs []string
 	for i := range 50 {

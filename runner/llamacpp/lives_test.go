@@ -52,7 +52,7 @@ func TestLives(t *testing.T) {
 }
 
 // resident returns the process's bytes of memory, without Go's garbage; 0 on systems that do not
-// tell. Leaks are looked for in what is left, so pointers in garbage must be gone too.
+// report it. Leaks are looked for in what is left, so pointers in garbage must be gone too.
 func resident(t *testing.T) int {
 	t.Helper()
 	debug.FreeOSMemory()

@@ -31,7 +31,7 @@ type Options struct {
 	OffloadLayers int
 	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
 	MaxContext int
-	Beams      int // most beams of a search; 0 and 1: it cannot search
+	Beams      int // the largest number of beams of a search; 0 and 1: it cannot search
 	// Collect gets the inputs of every matrix of both halves, if not nil. The device must be the
 	// processor.
 	Collect *ggml.Collector
@@ -79,7 +79,7 @@ type Model struct {
 	step      *llama.Batch
 }
 
-// Open checks and loads a text file and its mmproj file.
+// Open checks and loads the text file at text and its mmproj file at projector, to run as o says.
 func Open(text, projector string, o Options) (*Model, error) {
 	llama.Init(ggml.LogCallback())
 	filled, err := o.settings()
@@ -121,7 +121,7 @@ func (m *Model) open(text, projector string) error {
 	options.Repack = repacks(m.text, devices[0])
 	decoder, err := llama.Load(text, options)
 	if err != nil {
-		return said(fmt.Errorf("%s: %w", text, err))
+		return withLog(fmt.Errorf("%s: %w", text, err))
 	}
 	m.tokenizer = newTokenizer(decoder, m.config)
 	m.encoder, err = siglip.Load(vision, m.vision,
@@ -171,7 +171,7 @@ func (m *Model) check(text, projector string) (*gguf.File, error) {
 	if m.vision, err = mmproj.Check(vision); err != nil {
 		err = fmt.Errorf("%s: %w", projector, err)
 	} else if err = paligemma.CheckPair(m.config.TextConfig, m.vision); err != nil {
-		err = fmt.Errorf("%s and %s are no pair: %w", text, projector, err)
+		err = fmt.Errorf("%s and %s are not a pair: %w", text, projector, err)
 	}
 	if err != nil {
 		vision.Close()
@@ -230,8 +230,8 @@ func (m *Model) Encode(pixels []float32) ([]float32, error) {
 	return m.encoder.Encode(pixels)
 }
 
-// said takes the library's log and adds it to err, if there is any.
-func said(err error) error { return ggml.WithLog(err) }
+// withLog takes the library's log and adds it to err, if there is any.
+func withLog(err error) error { return ggml.WithLog(err) }
 
 // checkKV refuses a cache type that the heads of this model cannot have.
 func (m *Model) checkKV() error {

@@ -61,7 +61,7 @@ func TestTokenizer(t *testing.T) {
 				llama.Init(ggml.LogCallback())
 				m, err := llama.Load(c.text, llama.ModelOptions{VocabOnly: true})
 				if err != nil {
-					t.Fatal(said(err))
+					t.Fatal(withLog(err))
 				}
 				defer m.Close()
 				f, err := gguf.Open(c.text)

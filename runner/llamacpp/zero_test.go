@@ -23,7 +23,7 @@ func TestZeroOptions(t *testing.T) {
 	if o := zero.options; o.Threads < 1 || o.KV != gguf.F16 || o.Device != "auto" {
 		t.Errorf("%d threads, KV cache of %v, device %q", o.Threads, o.KV, o.Device)
 	}
-	if zero.Runner() == nil || zero.Runner() != zero.Runner() {
+	if first := zero.Runner(); first == nil || zero.Runner() != first {
 		t.Error("Runner makes another one at each call")
 	}
 	chosen := opened(t, text, vision, 1, gguf.F16)

@@ -1,6 +1,6 @@
 package main
 
-// This file: journals to figures. Before it: measure.go. After it: page.go and plot.go.
+// This file: journals to figures.
 
 import (
 	"bufio"
@@ -70,8 +70,8 @@ type results struct {
 	counts []int                // of metrics: how many each is over
 	sizes  map[string]estimated // by type
 
-	questions          string // the file
-	spread, spreadMost float64
+	questions         string // the file
+	spread, spreadMax float64
 }
 
 // get returns a pair's figures.
@@ -101,7 +101,7 @@ func (m *measurement) figures() (*results, error) {
 		}
 		r.byPair[p] = f
 	}
-	if r.spread, r.spreadMost, err = m.spread(); err != nil {
+	if r.spread, r.spreadMax, err = m.columnSpread(); err != nil {
 		return nil, err
 	}
 	for _, x := range metrics {

@@ -2,11 +2,12 @@
 // its two plots.
 //
 //	demo.npz ──pali convert──▶ f32 pair ──pali imatrix──▶ what matters
-//	              f32 pair ──pali quantize──▶ both files in every type ──pali eval --against f32──▶ a journal for each pair
+//	              f32 pair ──pali quantize──▶ both files in every type
+//	              pairs ──pali eval --against f32──▶ a journal for each pair
 //	              journals ──figures.go──▶ scores, losses, divergence ──page.go, plot.go──▶ docs
 //
 // It calls the program as a user does. The importance matrix is of the demo's own images
-// (testdata/demo), the scores are on others (testdata/quality). A stopped run goes on with
+// (testdata/demo), the scores are on others (testdata/quality). A stopped run continues with
 // --resume.
 package main
 

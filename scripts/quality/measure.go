@@ -1,7 +1,6 @@
 package main
 
-// This file: the models in every type, and their answers. Before it: the demo checkpoint. After it:
-// a journal for each pair, for figures.go.
+// This file: the models in every type, and their answers.
 
 import (
 	"bytes"
@@ -207,10 +206,10 @@ func (m *measurement) flatten() error {
 	return os.WriteFile(m.weights(flat), out, 0o600)
 }
 
-// spread tells how much a matrix's columns differ: the mean square of what meets the most important
-// tenth of them begins, over that where the least important tenth ends. It returns the median over
-// all matrices of the text file, and the largest.
-func (m *measurement) spread() (median, most float64, err error) {
+// columnSpread returns how much a matrix's columns differ: the mean square of what meets the most
+// important tenth of them begins, over that where the least important tenth ends. It returns the
+// median over all matrices of the text file, and the largest.
+func (m *measurement) columnSpread() (median, largest float64, err error) {
 	matrix, err := quant.OpenImatrix(m.weights(calibrated))
 	if err != nil {
 		return 0, 0, err

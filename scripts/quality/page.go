@@ -1,6 +1,6 @@
 package main
 
-// This file: docs/quality.md. Before it: figures.go and plot.go. After it: the reader.
+// This file: docs/quality.md.
 
 import (
 	"errors"
@@ -33,14 +33,16 @@ func (r *results) page(out io.Writer) error {
 	var w strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&w, format+"\n", args...) }
 	p("# What each type costs\n")
-	p(
-		"Written by `make quality QUESTIONS=%s`, on the demo checkpoint. No published checkpoint was measured: they are behind a licence.\n", filepath.ToSlash(r.questions))
+	p("Written by `make quality QUESTIONS=%s`, on the demo checkpoint. No published checkpoint was measured: "+
+		"they require a licence to be accepted.\n", filepath.ToSlash(r.questions))
 	r.advice(p)
 	p("![Divergence from f32, by size](quality-divergence.png)\n")
 	p("![Score lost against f32, by size](quality-score.png)\n")
 	r.scoreTable(p, "The text file", "The mmproj file is f32.", true)
 	r.scoreTable(p, "The mmproj file",
-		"The text file is f32. Rows of 128 and of 352, which the demo's encoder has, are no multiple of 256: q6_k, q5_k, q4_k, iq4_xs and q3_k are\nreplaced by the nearest type of blocks of 32 there, and so are those of a published encoder with rows of 1152.", false)
+		"The text file is f32. Rows of 128 and of 352, which the demo's encoder has, are not multiples of 256: "+
+			"q6_k, q5_k, q4_k, iq4_xs and q3_k are\nreplaced by the nearest type of blocks of 32 there, and so are "+
+			"those of a published encoder with rows of 1152.", false)
 	r.pairTable(p)
 	r.tokenTable(p)
 	r.weightedTable(p)
@@ -56,8 +58,8 @@ type say func(format string, args ...any)
 func (r *results) advice(p say) {
 	int8 := r.get(word("int8", false), word("int8", true))
 	int4 := r.get(word("int4", false), word("int8", true))
-	p(
-		"**Take `int8` for both files, and where memory is short `int4` for the text file with `int8` for the mmproj file.**\n")
+	p("**Take `int8` for both files, and where memory is short `int4` for the text file with `int8` for the " +
+		"mmproj file.**\n")
 	for _, x := range []struct {
 		name string
 		figure
@@ -68,8 +70,8 @@ func (r *results) advice(p say) {
 		if loss > x.limit {
 			verdict = fmt.Sprintf("more than the %.1f points that are asked of it", x.limit)
 		}
-		p(
-			"- `%s` (%v with %v, %.0f %% of the bytes of f32): the largest loss of any score is %s points (%s), %s; over all questions %s ± %.2f points. Divergence %s nats.",
+		p("- `%s` (%v with %v, %.0f %% of the bytes of f32): the largest loss of any score is %s points (%s), "+
+			"%s; over all questions %s ± %.2f points. Divergence %s nats.",
 			x.name, x.Text, x.Vision, 100*float64(x.textBytes+x.visionBytes)/float64(r.exact.textBytes+
 				r.exact.visionBytes),
 			points(loss), metric, verdict, points(x.losses[len(x.losses)-1]), x.noise, small(x.Against.KLMean))
@@ -124,8 +126,8 @@ func timeOf(text bool) string {
 
 // pairTable shows the divergence of pairs.
 func (r *results) pairTable(p say) {
-	p(
-		"## Both files\n\nMean divergence in nats, and the largest loss of any score in points; text types down, mmproj types across.\n")
+	p("## Both files\n\nMean divergence in nats, and the largest loss of any score in points; text types down, " +
+		"mmproj types across.\n")
 	header, line := "| |", "|---|"
 	for _, v := range pairedVision() {
 		header, line = header+" "+v+" |", line+"---|"
@@ -145,11 +147,11 @@ func (r *results) pairTable(p say) {
 
 // weightedTable shows what an importance matrix brings.
 func (r *results) weightedTable(p say) {
-	p(
-		"## With an importance matrix\n\n`pali imatrix` on the 200 questions of testdata/demo, then `pali quantize --imatrix`. Mean divergence in nats, and the share that is left;")
+	p("## With an importance matrix\n\n`pali imatrix` on the 200 questions of testdata/demo, then `pali " +
+		"quantize --imatrix`. Mean divergence in nats, and the share that is left;")
 	p("flat is the share left with a matrix in which all columns weigh the same.\n")
-	p(
-		"| type | text file | with imatrix | left | flat | mmproj file | with imatrix | left |\n|---|---|---|---|---|---|---|---|")
+	p("| type | text file | with imatrix | left | flat | mmproj file | with imatrix | left " +
+		"|\n|---|---|---|---|---|---|---|---|")
 	exact := half{Type: reference}
 	mean := func(text, vision half) float64 { return r.byPair[pair{text, vision}].Against.KLMean }
 	for _, t := range types() {
@@ -165,21 +167,21 @@ func (r *results) weightedTable(p say) {
 	left := func(t, weights string) float64 {
 		return 100 * mean(half{Type: t, Weights: weights}, exact) / mean(half{Type: t}, exact)
 	}
-	p(
-		"\nA matrix of importance can help where columns differ in it. In the demo's text file the mean square of what meets a column has a 90th percentile of %.1f times the 10th", r.spread)
-	p(
-		"(median over the matrices; %.0f times where they differ most). The flat matrix knows nothing of columns: with it q4_0 keeps %.0f %% of its divergence and q4_k_m %.0f %%, with the",
-		r.spreadMost, left("q4_0", flat), left("q4_k_m", flat))
-	p(
-		"calibrated one %.0f %% and %.0f %%. So what these two gain here is the search for better scales that llama.cpp's encoders make whenever they are given a matrix. Models of",
+	p("\nA matrix of importance can help where columns differ in it. In the demo's text file the mean square "+
+		"of what meets a column has a 90th percentile of %.1f times the 10th", r.spread)
+	p("(median over the matrices; %.0f times where they differ most). The flat matrix knows nothing of "+
+		"columns: with it q4_0 keeps %.0f %% of its divergence and q4_k_m %.0f %%, with the",
+		r.spreadMax, left("q4_0", flat), left("q4_k_m", flat))
+	p("calibrated one %.0f %% and %.0f %%. So what these two gain here is the search for better scales that "+
+		"llama.cpp's encoders make whenever they are given a matrix. Models of",
 		left("q4_0", calibrated), left("q4_k_m", calibrated))
 	p("billions of parameters have columns that stand out more; what a matrix brings them was not measured.\n")
 }
 
 // tokenTable shows what the type of the token table costs.
 func (r *results) tokenTable(p say) {
-	p(
-		"## The token table\n\nIt is the input embedding, the locations' among it, and the classifier. Text file's MB, and mean divergence in nats; text types down, types of the table across.\n")
+	p("## The token table\n\nIt is the input embedding, the locations' among it, and the classifier. Text " +
+		"file's MB, and mean divergence in nats; text types down, types of the table across.\n")
 	header, line := "| |", "|---|"
 	for _, t := range tables {
 		header, line = header+" "+t+" |", line+"---|"
@@ -203,18 +205,18 @@ func (r *results) method(p say) {
 	for i, x := range metrics[:len(metrics)-1] {
 		over = append(over, fmt.Sprintf("%s over %d", x.name, r.counts[i]))
 	}
-	p(
-		"%d questions about images that neither the training nor the importance matrix saw, asked by `pali eval`, one thread each, greedy. Scores are in percent: %s.",
+	p("%d questions about images that neither the training nor the importance matrix saw, asked by `pali "+
+		"eval`, one thread each, greedy. Scores are in percent: %s.",
 		r.exact.Questions, strings.Join(over, ", "))
-	p(
-		"One answer of %d is %.2f points. \"all\" is the mean of all questions' own scores, \"lost\" what it lacks of that of f32, with the standard error of the difference.",
+	p("One answer of %d is %.2f points. \"all\" is the mean of all questions' own scores, \"lost\" what it "+
+		"lacks of that of f32, with the standard error of the difference.",
 		r.counts[0], 100/float64(r.counts[0]))
-	p(
-		"The divergence is Kullback and Leibler's, at each position of the answer that the model in f32 gives. \"3B\" is the size that `pali estimate` gives for a PaliGemma 3B of 224 pixels.")
-	p(
-		"\nA model as small as the demo has little to spare in each weight, and its matrices are narrow: what a type costs here is no forecast of what it costs a 3B, and")
-	p(
-		"times are those of the calls around very small products. How fast the types are on matrices of a 3B is in [performance.md](performance.md).")
+	p("The divergence is Kullback and Leibler's, at each position of the answer that the model in f32 gives. " +
+		"\"3B\" is the size that `pali estimate` gives for a PaliGemma 3B of 224 pixels.")
+	p("\nA model as small as the demo has little to spare in each weight, and its matrices are narrow: what a " +
+		"type costs here does not say what it costs a 3B, and")
+	p("times are those of the calls around very small products. How fast the types are on matrices of a 3B is " +
+		"in [performance.md](performance.md).")
 }
 
 // points writes a difference, and no zero with a sign.

@@ -1,6 +1,6 @@
 package main
 
-// This file: the two plots. Before it: figures.go. After it: page.go, which shows them.
+// This file: the two plots.
 
 import (
 	"cmp"

@@ -98,7 +98,7 @@ func page(ranks []ranking) []byte {
 	fmt.Fprintf(&b, `# What scores are worth
 
 Written by `+"`make scores`"+`, on the demo checkpoint in f32 and the detections of testdata/quality: %d questions, %d true boxes. The model gave %d boxes in %d answers,
-of which %d have more than one box. No published checkpoint was measured: they are behind a licence.
+of which %d have more than one box. No published checkpoint was measured: they require a licence to be accepted.
 
 A box's score is defined in [tasks/score.go](../tasks/score.go). Average precision with boxes ranked by it, over all labels together, and with boxes ranked by
 their places in the answer, the first ones first, which is what there is without probabilities; the last line is COCO's mean over labels and IoUs.
@@ -121,7 +121,8 @@ their places in the answer, the first ones first, which is what there is without
 
 func drawCurves(path string, ranks []ranking) error {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = "Detections of the demo checkpoint at IoU 0.5 (thick) and 0.75 (thin)", "recall", "precision"
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = "Detections of the demo checkpoint at IoU 0.5 (thick) and "+
+		"0.75 (thin)", "recall", "precision"
 	p.Y.Min, p.Y.Max, p.X.Min, p.X.Max = 0.5, 1, 0, 1
 	p.Legend.Left, p.Legend.Padding = true, vg.Points(2)
 	p.Add(plotter.NewGrid())

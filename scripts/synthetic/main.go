@@ -1,5 +1,5 @@
 // Command synthetic writes a full-size PaliGemma checkpoint with random weights, in Kaggle's
-// layout, for measuring: nobody needs real weights to time a conversion.
+// layout, for measuring: timing a conversion takes no real weights.
 //
 //	go -C scripts run ./synthetic -o 3b.npz --tokenizer tokenizer.model
 //
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 
 // write writes PATH.partial and gives it its name when it is complete.
 func write(ctx context.Context, path string, forms []tinymodel.Form, d tensor.DType, seed uint64, force bool,
-	tell func(done, total int64)) error {
+	report func(done, total int64)) error {
 	var size counter
 	if err := archive(&size, forms, d, func(tinymodel.Form) io.Reader { return untouched{} }); err != nil {
 		return err
@@ -91,7 +91,7 @@ func write(ctx context.Context, path string, forms []tinymodel.Form, d tensor.DT
 		return reader(func(p []byte) (int, error) {
 			n := v.fill(p)
 			done += int64(n)
-			tell(done, int64(size))
+			report(done, int64(size))
 			return n, ctx.Err()
 		})
 	})

@@ -124,11 +124,11 @@ func TestSeed(t *testing.T) {
 		files[i] = data
 	}
 	if !bytes.Equal(files[0], files[1]) || bytes.Equal(files[0], files[2]) || len(files[0]) != len(files[2]) {
-		t.Error("want the first two files alike, and the third other and as long")
+		t.Error("want the first two files equal, and the third different and as long")
 	}
 }
 
-// An array longer than the block goes on with the block's start, at whatever boundary the reads
+// An array longer than the block continues with the block's start, at whatever boundary the reads
 // fall, and rows do not repeat.
 func TestLongArray(t *testing.T) {
 	f := tinymodel.Form{Name: "llm/embedder/input_embedding", Shape: []int{1200, 2048}}

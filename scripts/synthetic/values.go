@@ -1,7 +1,6 @@
 package main
 
-// This file: an array's numbers. Before it: main.go, which asks for them chunk by chunk. After it:
-// the bytes of a member.
+// This file: an array's numbers.
 
 import (
 	"hash/fnv"
@@ -14,7 +13,7 @@ import (
 )
 
 // blockLength is how many numbers are drawn for an array; a larger one repeats them. It is odd, so
-// that every row of a matrix starts elsewhere in the block and no two neighbouring rows are alike.
+// that every row of a matrix starts elsewhere in the block and no two neighbouring rows are equal.
 const blockLength = 1<<20 + 7
 
 // inputs lists, for each weight, the axes over which an output is summed: their product is the

@@ -57,7 +57,7 @@ func (c *cache) get(k cacheKey) *encoded {
 	return at.Value.(*encoded)
 }
 
-// put adds an entry, and drops others if there is no room. One that is larger than the whole cache
+// put adds an entry, and drops others if the cache is full. One that is larger than the whole cache
 // is not added.
 func (c *cache) put(e *encoded) {
 	c.mu.Lock()

@@ -135,7 +135,7 @@ func (e *Engine) run(ctx context.Context, r *Request, each func(runner.Step) err
 	return reply, nil
 }
 
-// Load loads a model that nobody asks yet. Its worker stays for keepAlive, for ever if that is
+// Load loads a model before its first request. Its worker stays for keepAlive, for ever if that is
 // negative.
 func (e *Engine) Load(ctx context.Context, m *Model, keepAlive time.Duration) error {
 	w, _, err := e.pool.get(ctx, m)
@@ -155,7 +155,7 @@ func (e *Engine) Unload(m *Model) { e.pool.drop(m) }
 func (e *Engine) Loaded() map[*Model]time.Time { return e.pool.list() }
 
 // Decode decodes an image as for a request. Where it succeeds the caller calls release when the
-// image is no longer needed: until then it counts among those that are decoded at a time.
+// image may be freed: until then it takes one of the slots for decoding.
 func (e *Engine) Decode(ctx context.Context, data []byte) (img *imageproc.Image, release func(), err error) {
 	return e.images.decode(ctx, data)
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// TestMain lets the test binary be the worker.
+// TestMain makes the test binary the worker when it is started as one.
 func TestMain(m *testing.M) { workertest.TestMain(m) }
 
 // toy is a model whose worker is this test binary.
@@ -36,7 +36,7 @@ func newEngine(t *testing.T, change func(o *Options)) *Engine {
 	return e
 }
 
-// grey is an image of one colour, red, green and blue alike.
+// grey is an image of one colour, with equal red, green and blue.
 func grey(level uint8) *Image {
 	img := image.NewGray(image.Rect(0, 0, 40, 30))
 	for i := range img.Pix {

@@ -49,7 +49,7 @@ func (p *imageProcessor) prepare(ctx context.Context, m *Model, img *Image, how 
 }
 
 // decode decodes an image when a slot is free. Where it succeeds the caller calls release when the
-// image is no longer needed: that frees the slot.
+// image may be freed: that frees the slot.
 func (p *imageProcessor) decode(ctx context.Context, data []byte) (img *imageproc.Image, release func(), err error) {
 	select {
 	case p.slots <- struct{}{}:

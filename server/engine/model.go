@@ -13,7 +13,7 @@ import (
 
 // Model is a model that can be asked.
 type Model struct {
-	Name   string // tells it apart from other models in the cache of embeddings
+	Name   string // distinguishes it from other models in the cache of embeddings
 	Vision paligemma.VisionConfig
 	Memory int64 // bytes that a worker takes
 

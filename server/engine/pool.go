@@ -187,7 +187,7 @@ func (p *pool) expire(l *loaded) {
 	}
 }
 
-// remove removes a worker from the list and tells whether it was there.
+// remove removes a worker from the list and reports whether it was there.
 func (p *pool) remove(l *loaded) bool {
 	for i, x := range p.all {
 		if x == l {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// queue admits a bounded number of requests, has slots for some of them and lets the others wait,
+// queue admits a bounded number of requests, has slots for some of them and makes the others wait,
 // round-robin by client: one that sends a hundred requests keeps another waiting for one of them at
 // most. Safe for concurrent use.
 type queue struct {
@@ -101,7 +101,7 @@ func (q *queue) addTicket(client string) chan struct{} {
 }
 
 // passOn gives a slot to the first ticket of the next client, who then becomes the last; or frees
-// it if nobody waits.
+// it if none waits.
 func (q *queue) passOn() {
 	if len(q.clients) == 0 {
 		q.free++
@@ -116,7 +116,7 @@ func (q *queue) passOn() {
 	}
 }
 
-// removeTicket removes a ticket and tells whether it was still waiting.
+// removeTicket removes a ticket and reports whether it was still waiting.
 func (q *queue) removeTicket(client string, ticket chan struct{}) bool {
 	for i, c := range q.clients {
 		at := slices.Index(c.tickets, ticket)

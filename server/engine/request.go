@@ -34,7 +34,7 @@ type Reply struct {
 	Queued, Load time.Duration // spent waiting for a slot, and for a worker with the model loaded
 }
 
-// Ends tells whether a step is the model's own end of an answer: one without it was cut short.
+// Ends reports whether s is the model's own end of an answer: one without it was cut short.
 func Ends(s runner.Step) bool { return s.Token == paligemma.EOS }
 
 // check refuses what cannot be asked. maxTokens is the longest answer that may be asked for.

@@ -225,7 +225,7 @@ async function askOne(result, q, signal) {
 
 /**
  * @param {unknown} e
- * @returns {string} why there is no answer
+ * @returns {string} the reason for a missing answer
  */
 function reason(e) {
   if (e instanceof RequestError) return e.message;

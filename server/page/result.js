@@ -145,7 +145,7 @@ export class Result {
     this.speed();
   }
 
-  /** @param {string} message that tells why the answer is missing */
+  /** @param {string} message the reason for the missing answer */
   fail(message) {
     const p = find(this.element, ".text", HTMLElement);
     this.setText(p.textContent ?? "", false);

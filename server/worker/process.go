@@ -19,14 +19,14 @@ type Command struct {
 	Path   string
 	Args   []string
 	Env    []string      // nil: this process's
-	Stderr io.Writer     // nil: nowhere
+	Stderr io.Writer     // nil: discarded
 	Load   time.Duration // how long loading may take
 	Stall  time.Duration // how long a request may show no progress
 }
 
 // Causes of a Fault.
 const (
-	Crash    = "crash"   // it ended: a fault, an abort, or somebody killed it
+	Crash    = "crash"   // it ended: a fault, an abort, or it was killed
 	Hang     = "hang"    // no progress in Command.Stall
 	Protocol = "garbage" // it broke the protocol
 	Load     = "load"    // the model could not be loaded

@@ -19,8 +19,8 @@ import (
 // Model is what a worker runs.
 type Model struct {
 	*runner.Runner
-	// Progress returns a number that changes while operations are computed. nil: there is no
-	// heartbeat.
+	// Progress returns a number that changes while operations are computed. nil: the
+	// worker sends no heartbeat.
 	Progress func() int
 }
 

@@ -3,8 +3,8 @@
 //
 // Before it: pixels, or image embeddings, and a prompt (package server/engine). After it:
 // runner.Runner in the worker process, and its tokens back. The package holds both sides and no C:
-// Start and Process.Generate are the server's, Serve is the worker's. Each side takes what it reads
-// for hostile.
+// Start and Process.Generate are the server's, Serve is the worker's. Each side treats what it
+// reads as hostile.
 //
 // # The connection
 //
@@ -16,7 +16,7 @@
 //	4       1     kind: a letter of the table
 //	5       3     0
 //	8       4     H, bytes of the head, little-endian; at most 1 MiB
-//	12      4     F, floats of the body, little-endian; at most as many as all images of a request have
+//	12      4     F, floats of the body, little-endian; at most those of runner.MaxImages images
 //	16      H     head: JSON
 //	16+H    4F    body: 32-bit floats, little-endian
 //
@@ -24,13 +24,13 @@
 //
 //	kind  from    head         body
 //	r     worker  Ready                    once, when the model is loaded
-//	a     server  Request      images      each [3,S,S] pixels, or [T,E] embeddings if Request.Encoded says so
+//	a     server  Request      images      each pixels [3,S,S], or [T,E] if Request.Encoded
 //	x     server                           cancel the request
-//	i     worker               [T,E]       the embeddings of an image that came as pixels, in order
+//	i     worker               [T,E]       the embeddings of an image of pixels, in order
 //	s     worker  runner.Step              a token of the answer
 //	b     worker                           heartbeat: progress since the last frame
 //	d     worker  Done                     the end of the answer
-//	f     worker  Failed                   the request failed, the worker lives; before Ready: the model cannot be loaded
+//	f     worker  Failed                   the request failed; before Ready: loading did
 package worker
 
 import (
@@ -81,7 +81,7 @@ type Done struct {
 	Timings      runner.Timings
 }
 
-// Failed says why there is no answer.
+// Failed says why a request failed.
 type Failed struct {
 	Text    string
 	Refused bool // the request is at fault

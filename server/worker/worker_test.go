@@ -17,7 +17,7 @@ import (
 	"github.com/pali-gguf/pali/server/worker/workertest"
 )
 
-// TestMain lets the test binary be the worker.
+// TestMain makes the test binary the worker when it is started as one.
 func TestMain(m *testing.M) { workertest.TestMain(m) }
 
 func start(t *testing.T, c worker.Command) *worker.Process {
@@ -30,8 +30,8 @@ func start(t *testing.T, c worker.Command) *worker.Process {
 	return p
 }
 
-// plain returns an image of one colour, 0 to 255 each.
-func plain(r, g, b float64) *worker.Image {
+// solid returns an image of one colour, 0 to 255 each.
+func solid(r, g, b float64) *worker.Image {
 	side := workertest.Vision.ImageSize
 	p := &worker.Image{}
 	for _, v := range []float64{r, g, b} {
@@ -49,7 +49,7 @@ func TestGenerate(t *testing.T) {
 	if p.Ready.Vision != workertest.Vision || p.Ready.Vocabulary != 260+1024+128 {
 		t.Errorf("%+v", p.Ready)
 	}
-	red, blue := plain(255, 0, 0), plain(0, 0, 255)
+	red, blue := solid(255, 0, 0), solid(0, 0, 255)
 	var streamed strings.Builder
 	q := worker.Request{Prompt: "what é", MaxTokens: 100, TopLogprobs: 2}
 	each := func(s runner.Step) error { streamed.WriteString(s.Text); return nil }
@@ -107,7 +107,7 @@ func TestGenerateFails(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.timeout)
 			defer cancel()
 			start := time.Now()
-			if _, err := p.Generate(ctx, c.request, []*worker.Image{plain(1, 2, 3)}, c.each); err == nil ||
+			if _, err := p.Generate(ctx, c.request, []*worker.Image{solid(1, 2, 3)}, c.each); err == nil ||
 				!c.failed(err) {
 				t.Error(err)
 			}
@@ -115,7 +115,7 @@ func TestGenerateFails(t *testing.T) {
 				t.Error(took)
 			}
 			hi := worker.Request{Prompt: "hi", MaxTokens: 50}
-			r, err := p.Generate(t.Context(), hi, []*worker.Image{plain(1, 2, 3)}, ignore)
+			r, err := p.Generate(t.Context(), hi, []*worker.Image{solid(1, 2, 3)}, ignore)
 			if err != nil || r.Text != "010203 hi" {
 				t.Fatalf("the next: %v", err)
 			}
@@ -141,7 +141,7 @@ func TestFaults(t *testing.T) {
 			}
 			start := time.Now()
 			q := worker.Request{Prompt: "fault " + c.fault, MaxTokens: 50}
-			_, err = p.Generate(t.Context(), q, []*worker.Image{plain(1, 2, 3)}, ignore)
+			_, err = p.Generate(t.Context(), q, []*worker.Image{solid(1, 2, 3)}, ignore)
 			var f *worker.Fault
 			if !errors.As(err, &f) || f.Cause != c.cause {
 				t.Errorf("%v, want cause %s", err, c.cause)
@@ -158,7 +158,7 @@ func TestFaults(t *testing.T) {
 func TestSlowIsNoHang(t *testing.T) {
 	p := start(t, workertest.Command(2*time.Second))
 	q := worker.Request{Prompt: "slow 300 " + strings.Repeat("a", 8), MaxTokens: 12}
-	r, err := p.Generate(t.Context(), q, []*worker.Image{plain(1, 2, 3)}, ignore)
+	r, err := p.Generate(t.Context(), q, []*worker.Image{solid(1, 2, 3)}, ignore)
 	if err != nil || len(r.Tokens) != 12 {
 		t.Errorf("%v: %+v", err, r)
 	}

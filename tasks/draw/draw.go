@@ -3,7 +3,7 @@
 // Before it: objects with pixels (package tasks) and the image as a person sees it. After it: an
 // image to be written as PNG.
 //
-// A label has the same colour in every image, one of seven that colour-blind people can tell apart
+// A label has the same colour in every image, one of seven that colour-blind people can distinguish
 // (Okabe and Ito, Color Universal Design, 2008). Lines are edged in black and white, and text
 // stands on a plate of the label's colour, so that both are legible on any background. Sizes grow
 // with the image.
@@ -140,7 +140,7 @@ func ring(p *image.RGBA, r image.Rectangle, n int, c color.RGBA) {
 	fill(inner.Max.X, inner.Min.Y, r.Max.X, inner.Max.Y)
 }
 
-// plate writes a label on a plate of its colour: above the box, or in it where there is no room,
+// plate writes a label on a plate of its colour: above the box, or in it if it does not fit there,
 // and always within the image if it fits there.
 func plate(p *image.RGBA, text *writer, o tasks.Detection, line int) {
 	label := o.Label

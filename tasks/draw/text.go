@@ -115,7 +115,7 @@ func (w *writer) advance(r rune) int {
 	return 8 * w.scale
 }
 
-// vectorAdvance tells whether DejaVu has a character, and how wide it is.
+// vectorAdvance returns how wide the character r is in DejaVu, and whether DejaVu has it.
 func (w *writer) vectorAdvance(r rune) (int, bool) {
 	if i, err := vector().GlyphIndex(nil, r); err != nil || i == 0 {
 		return 0, false

@@ -8,7 +8,8 @@
 // evaluators/proj/paligemma/transfers/segmentation.py.
 //
 //	16 codes -> rows of the code book [4,4,C] -> conv 1x1, ReLU [4,4,128] -> 2 residual blocks
-//	-> 4 transposed convs 4x4 of stride 2, ReLU: [8,8,128], [16,16,64], [32,32,32], [64,64,16] -> conv 1x1 [64,64,1]; above 0 is the object
+//	-> 4 transposed convs 4x4 of stride 2, ReLU: [8,8,128], [16,16,64], [32,32,32], [64,64,16]
+//	-> conv 1x1 [64,64,1]; above 0 is the object
 package masks
 
 import (
@@ -21,7 +22,7 @@ import (
 	"github.com/pali-gguf/pali/tensor"
 )
 
-// What a mask file is called in it, and the name of its first tensor.
+// The architecture that a mask file names, and the name of its first tensor.
 const (
 	Architecture = paligemma.MaskArchitecture
 	CodeBook     = "codebook.weight"

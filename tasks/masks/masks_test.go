@@ -99,7 +99,7 @@ func TestDecode(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.typ), func(t *testing.T) {
 			d := decoder(t, c.typ)
-			most, flips := 0.0, 0
+			maxDiff, flips := 0.0, 0
 			for i := range len(codes) / 16 {
 				got, err := d.Decode(codes[16*i:][:16])
 				if err != nil {
@@ -107,15 +107,15 @@ func TestDecode(t *testing.T) {
 				}
 				for j, v := range got {
 					w := want[i*64*64+j]
-					most = max(most, math.Abs(float64(v-w)))
+					maxDiff = max(maxDiff, math.Abs(float64(v-w)))
 					if v > 0 != (w > 0) {
 						flips++
 					}
 				}
 			}
-			t.Logf("%v: largest difference %.2e, %d of %d signs differ", c.typ, most, flips, len(want))
-			if most > c.bound || c.typ == gguf.F32 && flips > 0 {
-				t.Errorf("%v: largest difference %.2e, bound %.0e; %d signs differ", c.typ, most, c.bound, flips)
+			t.Logf("%v: largest difference %.2e, %d of %d signs differ", c.typ, maxDiff, flips, len(want))
+			if maxDiff > c.bound || c.typ == gguf.F32 && flips > 0 {
+				t.Errorf("%v: largest difference %.2e, bound %.0e; %d signs differ", c.typ, maxDiff, c.bound, flips)
 			}
 		})
 	}

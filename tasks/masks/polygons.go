@@ -36,8 +36,8 @@ var directions = [4]struct{ step, right, left Point }{
 	{Point{0, -1}, Point{0, -1}, Point{-1, -1}}, // up
 }
 
-// walk goes once around an outline, from the corner start to the right. top is told of the pixel
-// below each rightward edge.
+// walk goes once around an outline, from the corner start to the right. top is called with the
+// pixel below each rightward edge.
 func walk(start Point, in func(x, y int) bool, top func(x, y int)) (outline []Point) {
 	at, d := start, 0
 	for {

@@ -121,7 +121,7 @@ func parseCounts(text string, pixels int) (counts []int, err error) {
 			}
 			c := int(text[at]) - '0'
 			if c < 0 || c > 0x3f || shift > 30 {
-				return nil, fmt.Errorf("character %d is none of theirs", at)
+				return nil, fmt.Errorf("character %d is outside \"0\" to \"o\"", at)
 			}
 			x |= c & 0x1f << shift
 			more = c&0x20 != 0

@@ -177,7 +177,7 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(b)))
 }
 
-// Head sets the headers that storage sends with the file b.
+// Head sets the headers on w that storage sends with the file b.
 func Head(w http.ResponseWriter, b []byte) {
 	sum := md5.Sum(b)
 	crc := binary.BigEndian.AppendUint32(nil, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
@@ -187,7 +187,7 @@ func Head(w http.ResponseWriter, b []byte) {
 	w.Header().Add("X-Goog-Hash", "md5="+base64.StdEncoding.EncodeToString(sum[:]))
 }
 
-// Refuse answers with status and message as Kaggle does.
+// Refuse answers on w with status and message as Kaggle does.
 func Refuse(w http.ResponseWriter, status int, message string) {
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(map[string]any{"code": status, "message": message})

@@ -4,7 +4,8 @@
 // Before it: a file whose size has been checked (package imageproc). After it: RGB, still as the
 // camera held it (imageproc applies EXIF's orientation).
 //
-//	bytes ──jpeg.go, frame.go──▶ segments ──huffman.go, scan.go, progressive.go──▶ coefficients of 8 x 8 blocks
+//	bytes ──jpeg.go, frame.go──▶ segments
+//	      ──huffman.go, scan.go, progressive.go──▶ coefficients of 8 x 8 blocks
 //	      ──idct.go (smooth.go)──▶ planes of samples ──upsample.go, colour.go──▶ RGB
 //
 // It reads what ITU T.81 calls baseline, extended sequential and progressive, Huffman coded, 8

@@ -8,8 +8,8 @@
 // "detect THING" it is one object whose bins come from that colour. These prompts ask for more:
 //
 //	"slow MS TEXT"     each token takes MS milliseconds
-//	"fault NAME"       after two tokens the process ends (abort, segv, kill, exit, panic), is stopped
-//	                   (stop), hangs (hang) or breaks the protocol (garbage, partial)
+//	"fault NAME"       after two tokens the process ends (abort, segv, kill, exit, panic), is
+//	                   stopped (stop), hangs (hang) or breaks the protocol (garbage, partial)
 //	"empty"            an empty answer
 //	"fail"             the model fails; "refuse": the request is refused
 package workertest

@@ -48,7 +48,7 @@ func wellFormed(text, prompt string) (objects int, ok bool) {
 	return len(boxes), len(unparsed) == 0 && strings.Count(text, " ; ") == max(len(boxes)-1, 0)
 }
 
-func TestStrictOnRandomWeights(t *testing.T) {
+func TestGrammarOnRandomWeights(t *testing.T) {
 	for _, name := range []string{"tiny-gemma", "tiny-gemma2"} {
 		text, vision := converted(t, filepath.Join(casesFolder, name+".npz"), filepath.Join(casesFolder,
 			"tokenizer.model"), gguf.F32, gguf.F32)
@@ -74,7 +74,7 @@ func TestStrictOnRandomWeights(t *testing.T) {
 	}
 }
 
-func TestStrictLeavesGoodAnswersAlone(t *testing.T) {
+func TestGrammarKeepsGoodAnswers(t *testing.T) {
 	text, vision := converted(t, filepath.Join(demoFolder, "demo.npz"), filepath.Join(demoFolder, "tokenizer.model"),
 		gguf.F32, gguf.F32)
 	m := opened(t, text, vision, 1, gguf.F16)

@@ -23,7 +23,7 @@ func newDoctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [FILE|FOLDER...]",
-		Short: "Tells what this program and this machine can do, and whether files are whole",
+		Short: "Reports what this program and this machine can do, and whether files are complete",
 		Long: `Reports what this program was built for, which devices it finds, and, for each text, mmproj or mask GGUF,
 .npz checkpoint or folder with a pair, whether it is complete: opened, checked as before a run, and read to the end.
 Exits with 1 if one is not.`,

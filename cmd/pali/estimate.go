@@ -29,7 +29,7 @@ func newEstimate() *cobra.Command {
 	var f estimateFlags
 	cmd := &cobra.Command{
 		Use:   "estimate MODEL|SIZE TYPE",
-		Short: "Tells what a model needs in a type: disk, memory, and whether it fits here",
+		Short: "Reports what a model needs in a type: disk, memory, and whether it fits here",
 		Long: `Reports what a model would need in a type, before anything is converted or loaded: the bytes of its two
 files, the memory of a run, and whether that fits into the free memory of this machine. MODEL is a text GGUF, or the
 folder that holds it and its mmproj file, or a checkpoint (.npz, or all its parts in order) with its tokenizer; SIZE is

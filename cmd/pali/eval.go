@@ -33,7 +33,7 @@ func newEval() *cobra.Command {
 	var f evalFlags
 	cmd := &cobra.Command{
 		Use:   "eval -m MODEL --questions QUESTIONS.jsonl",
-		Short: "Asks a model questions whose answers are known, and scores what it says",
+		Short: "Asks a model questions whose answers are known, and scores its answers",
 		Long: `Asks a model questions about images and scores the answers. A question is a line {"image": "000.png",
 "prefix": "caption en", "suffix": "a red circle"}; a suffix may be a list of true answers. Answers are greedy.
 

@@ -4,6 +4,7 @@ package pali
 
 import (
 	"fmt"
+	"image"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
@@ -44,14 +45,20 @@ type Options struct {
 const DefaultMaxTokens = 256
 
 func (o Options) validate() error {
-	if !(o.MinScore >= 0 && o.MinScore <= 1) {
-		return InvalidRequestError{Err: runner.ValueError{Field: "min_score", Value: o.MinScore, Want: "0 to 1"}}
+	refuse := func(field string, value any, want string, args ...any) error {
+		return InvalidRequestError{Err: runner.ValueError{Field: field, Value: value, Want: fmt.Sprintf(want, args...)}}
 	}
-	if o.MaxTokens < 0 || o.MaxTokens > runner.MaxAnswerTokens {
-		return InvalidRequestError{Err: runner.ValueError{Field: "max_tokens", Value: o.MaxTokens,
-			Want: fmt.Sprintf("0 to %d", runner.MaxAnswerTokens)}}
-	}
-	if _, err := imageproc.ParseResize(string(o.resize())); err != nil {
+	_, err := imageproc.ParseResize(string(o.resize()))
+	switch {
+	case !(o.MinScore >= 0 && o.MinScore <= 1):
+		return refuse("min_score", o.MinScore, "0 to 1")
+	case o.MaxTokens < 0 || o.MaxTokens > runner.MaxAnswerTokens:
+		return refuse("max_tokens", o.MaxTokens, "0 to %d", runner.MaxAnswerTokens)
+	case o.MaxContext < 0:
+		return refuse("max_context", o.MaxContext, "0 or more")
+	case o.Beams < 0 || o.Beams > runner.MaxBeams:
+		return refuse("beams", o.Beams, "0 to %d", runner.MaxBeams)
+	case err != nil:
 		return InvalidRequestError{Err: err}
 	}
 	return nil
@@ -137,3 +144,7 @@ func OpenImage(path string) (*Image, error) { return imageproc.Open(path, imagep
 
 // DecodeImage is OpenImage for the bytes of a file.
 func DecodeImage(data []byte) (*Image, error) { return imageproc.Decode(data, imageproc.DefaultLimits) }
+
+// FromImage copies an image of the standard library, without its alpha. A JPEG that image/jpeg has
+// decoded differs slightly from what OpenImage makes of it, which is what the model was trained on.
+func FromImage(m image.Image) *Image { return imageproc.FromImage(m) }

@@ -167,6 +167,10 @@ func (m *Model) Run(ctx context.Context, q Request, each func(Step) error) (*Res
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	if q.Beams > 1 && q.Beams > m.options.Beams {
+		return nil, InvalidRequestError{Err: LimitError{What: "beams", Have: int64(q.Beams),
+			Max: int64(m.options.Beams)}}
+	}
 	end, err := m.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -223,8 +227,8 @@ func (m *Model) encode(ctx context.Context, images []*Image) (all []float32, too
 	}
 	start := time.Now()
 	for _, img := range images {
-		if img == nil {
-			return nil, 0, runner.InvalidRequestf("an image is nil")
+		if img == nil || img.Width < 1 || img.Height < 1 || len(img.Pix) != 3*img.Width*img.Height {
+			return nil, 0, runner.InvalidRequestf("not an image: want Width x Height pixels of 3 bytes")
 		}
 		one, _, err := m.backend.Runner().Encode(ctx, m.Pixels(img))
 		if err != nil {

@@ -5,7 +5,9 @@ package pali_test
 import (
 	"context"
 	"errors"
+	"image/png"
 	"math"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -67,6 +69,12 @@ func TestRefused(t *testing.T) {
 		{"no label", func() error { _, err := m.Detect(ctx, img); return err }, false},
 		{"no label of a mask", func() error { _, err := m.Segment(ctx, img, ";"); return err }, false},
 		{"nil image", func() error { _, err := m.Caption(ctx, nil, "en"); return err }, false},
+		{"no pixels", func() error { _, err := m.Detect(ctx, &pali.Image{Width: 9, Height: 9}, "cat"); return err },
+			false},
+		{"three beams", run(pali.Request{Prompt: "ocr", Images: images[:1], Beams: 3}), true},
+		{"200 beams", func() error { _, err := pali.Open(models, pali.Options{Beams: 200}); return err }, false},
+		{"less than no context", func() error { _, err := pali.Open(models, pali.Options{MaxContext: -1}); return err },
+			false},
 		{"no image", run(pali.Request{Prompt: "ocr"}), false},
 		{"half an embedding", run(pali.Request{Prompt: "ocr", Embeddings: make([]float32, 7)}), false},
 		{"negative length", run(pali.Request{Prompt: "ocr", Images: images[:1], MaxTokens: -1}), false},
@@ -117,6 +125,24 @@ func TestZeroOptions(t *testing.T) {
 		if _, err := convert.Run(t.Context(), src, &sentencepiece.Model{}, o); err == nil {
 			t.Errorf("%+v: converted", o)
 		}
+	}
+}
+
+// An image of the standard library has the pixels of the file that it was decoded from.
+func TestFromImage(t *testing.T) {
+	f, err := os.Open(photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	decoded, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := pali.OpenImage(photo)
+	if have := pali.FromImage(decoded); err != nil || have.Width != want.Width || !slices.Equal(have.Pix, want.Pix) {
+		t.Errorf("%v: %d x %d, other pixels than those of %d x %d", err, have.Width, have.Height, want.Width,
+			want.Height)
 	}
 }
 

@@ -63,6 +63,9 @@ func (p *Image) nrgba(y0, y1 int) *image.NRGBA {
 	return m
 }
 
+// FromImage returns m without its alpha, as a copy.
+func FromImage(m image.Image) *Image { return fromNRGBA(imaging.Clone(m)) }
+
 // fromNRGBA converts an opaque image.
 func fromNRGBA(m *image.NRGBA) *Image {
 	p := &Image{Width: m.Rect.Dx(), Height: m.Rect.Dy(), Pix: make([]uint8, 3*m.Rect.Dx()*m.Rect.Dy())}

@@ -4,8 +4,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +46,7 @@ func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*lab
 		return nil, err
 	}
 	l.side = vision.ImageSize
-	if err := l.openMasks(cmd); err != nil {
+	if err := l.openMasks(cmd.ErrOrStderr()); err != nil {
 		return nil, err
 	}
 	id := store.NewIdentity(f.resize, f.maxTokens, f.strict, f.kv, f.device, f.gpuLayers)
@@ -58,29 +60,15 @@ func (f *labelFlags) labelling(cmd *cobra.Command, prompts []tasks.Prompt) (*lab
 	return l, err
 }
 
-// openMasks loads the mask decoder. Without one there are boxes only, which is said if masks are
-// asked for, and no formats of masks.
-func (l *labelling) openMasks(cmd *cobra.Command) error {
-	path, err := l.flags.maskFile(l.flags.masks)
-	if err != nil {
-		return err
+// openMasks loads the mask decoder, which some formats need and the prompts of some tasks want.
+func (l *labelling) openMasks(stderr io.Writer) (err error) {
+	needs := ""
+	if i := slices.IndexFunc(l.flags.formats, dataset.NeedsMasks); i >= 0 {
+		needs = "--format " + l.flags.formats[i]
 	}
-	if path != "" {
-		l.decoder, err = masks.Open(path)
-		return err
-	}
-	for _, name := range l.flags.formats {
-		if dataset.NeedsMasks(name) {
-			return usagef(`--format %s: no mask file beside the model ("pali convert --masks" makes one)`, name)
-		}
-	}
-	for _, p := range l.prompts {
-		if p.Masks() {
-			fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+noMasks)
-			break
-		}
-	}
-	return nil
+	l.decoder, err = l.flags.modelFlags.openMasks(stderr, l.flags.masks, needs, slices.ContainsFunc(l.prompts,
+		tasks.Prompt.Masks))
+	return err
 }
 
 // badImage is an image that is left out.

@@ -3,6 +3,7 @@ package main
 // This file: from -m to a loaded model.
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -15,7 +16,9 @@ import (
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/host"
+	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
+	"github.com/pali-gguf/pali/tasks/masks"
 )
 
 // modelHelp explains -m.
@@ -113,4 +116,28 @@ func writeSlow(stderr io.Writer) {
 		fmt.Fprintln(stderr,
 			"pali: this program was built without this processor's vector instructions and is many times slower than it could be: build it with make")
 	}
+}
+
+// openMasks loads the mask file given, or the one beside the model. Without one it fails if needs,
+// the flag that asks for masks, is not "", and returns nil otherwise, which it reports if masks are
+// wanted.
+func (m *modelFlags) openMasks(stderr io.Writer, given, needs string, wanted bool) (*masks.Decoder, error) {
+	if given != "" {
+		return masks.Open(given)
+	}
+	if m.model == "" { // open reports it
+		return nil, nil
+	}
+	files, err := store.Find(m.model, m.mmproj, "")
+	switch {
+	case err != nil || files.MasksErr != nil:
+		return nil, cmp.Or(err, files.MasksErr)
+	case files.Masks != "":
+		return masks.Open(files.Masks)
+	case needs != "":
+		return nil, usagef(`%s: no mask file beside the model ("pali convert --masks" makes one)`, needs)
+	case wanted:
+		fmt.Fprintln(stderr, `pali: no mask file beside the model: boxes only ("pali convert --masks" makes one)`)
+	}
+	return nil, nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali"
-	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -194,7 +193,11 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	}
 	var decoder *masks.Decoder
 	if prompt.Masks() {
-		if decoder, err = f.openMasks(cmd); err != nil {
+		needs := ""
+		if f.maskPNG != "" {
+			needs = "--mask-png " + f.maskPNG
+		}
+		if decoder, err = f.openMasks(cmd.ErrOrStderr(), f.masks, needs, true); err != nil {
 			return err
 		}
 	}
@@ -254,37 +257,6 @@ func (f *taskFlags) draw(p *imageproc.Image, objects []tasks.Detection) error {
 		return err
 	}
 	return writePNG(f.maskPNG, alone)
-}
-
-// maskFile returns the mask file that is given, or the one beside the model; "" where there is
-// none.
-func (m *modelFlags) maskFile(given string) (string, error) {
-	if given != "" || m.model == "" { // without a model open says so
-		return given, nil
-	}
-	files, err := store.Find(m.model, m.mmproj, "")
-	if err != nil {
-		return "", err
-	}
-	return files.Masks, files.MasksErr
-}
-
-// noMasks is printed without a mask file.
-const noMasks = `no mask file beside the model: boxes only ("pali convert --masks" makes one)`
-
-// openMasks finds and loads the mask decoder; nil where there is none, which is said.
-func (f *taskFlags) openMasks(cmd *cobra.Command) (*masks.Decoder, error) {
-	path, err := f.maskFile(f.masks)
-	switch {
-	case err != nil || path == "" && f.model == "":
-		return nil, err
-	case path == "" && f.maskPNG != "":
-		return nil, usagef(`--mask-png %s: no mask file beside the model ("pali convert --masks" makes one)`, f.maskPNG)
-	case path == "":
-		fmt.Fprintln(cmd.ErrOrStderr(), "pali: "+noMasks)
-		return nil, nil
-	}
-	return masks.Open(path)
 }
 
 // print reads an answer that is complete, draws it and prints it.

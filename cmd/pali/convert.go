@@ -15,8 +15,8 @@ import (
 	"github.com/pali-gguf/pali/convert"
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/checkpoint"
 	"github.com/pali-gguf/pali/internal/progress"
-	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/quant"
 )
 
@@ -88,10 +88,10 @@ func (f *convertFlags) run(cmd *cobra.Command, paths []string) error {
 	if !ok {
 		return usagef("--masks-type %s: want f32 or f16", f.maskType)
 	}
-	var masks *npz.Archive
+	var masks checkpoint.File
 	if f.masks != "" {
 		var err error
-		if masks, err = npz.Open(f.masks); err != nil {
+		if masks, err = checkpoint.Open(f.masks); err != nil {
 			return err
 		}
 		defer masks.Close()
@@ -103,7 +103,7 @@ func (f *convertFlags) run(cmd *cobra.Command, paths []string) error {
 }
 
 // convertMasks makes the mask file alone.
-func (f *convertFlags) convertMasks(cmd *cobra.Command, masks *npz.Archive, typ gguf.Type) error {
+func (f *convertFlags) convertMasks(cmd *cobra.Command, masks convert.Source, typ gguf.Type) error {
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (f *convertFlags) plans() (text, vision *quant.Plan, err error) {
 }
 
 // convertPair makes the text file and the mmproj file, and the mask file unless masks is nil.
-func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *npz.Archive, maskType gguf.Type) error {
+func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks convert.Source, maskType gguf.Type) error {
 	text, vision, err := f.plans()
 	if err != nil {
 		return err
@@ -140,22 +140,20 @@ func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks *np
 	if err != nil {
 		return err
 	}
-	archive, err := npz.Open(paths...)
+	src, err := checkpoint.Open(paths...)
 	if err != nil {
 		return err
 	}
-	defer archive.Close()
+	defer src.Close()
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
 		return err
 	}
 	bar := progress.Bytes(cmd.ErrOrStderr(), "convert")
 	start := time.Now()
-	o := convert.Options{Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads,
-		MaskType: maskType, Progress: bar.Set}
-	if masks != nil {
-		o.Masks = masks
-	}
-	r, err := convert.Run(cmd.Context(), archive, vocabulary, o)
+	r, err := convert.Run(cmd.Context(), src, vocabulary, convert.Options{
+		Name: f.name, Text: text, Vision: vision, OutDir: f.output, Force: f.force, Threads: f.threads,
+		Masks: masks, MaskType: maskType, Progress: bar.Set,
+	})
 	bar.Close()
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/internal/checkpoint"
 	"github.com/pali-gguf/pali/internal/estimate"
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/store"
@@ -114,10 +115,10 @@ func (f *estimateFlags) measure(paths []string, typ string) (m estimate.Model, e
 	if p.Vision, err = f.types.plan(f.vision, true); err != nil {
 		return m, err
 	}
-	switch checkpoint := estimate.IsCheckpoint(paths[0]); {
-	case checkpoint && f.tokenizer == "":
+	switch isCheckpoint := checkpoint.Format(paths[0]) != ""; {
+	case isCheckpoint && f.tokenizer == "":
 		return m, usagef("no tokenizer: give the checkpoint's SentencePiece model with --tokenizer")
-	case checkpoint:
+	case isCheckpoint:
 		return estimate.OfCheckpoint(paths, f.tokenizer, f.name, p)
 	case len(paths) > 1:
 		return m, usagef("%d files: want a model, a size, or the parts of one checkpoint, and then a type", len(paths))

@@ -9,8 +9,6 @@ package estimate
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,9 +18,9 @@ import (
 	"github.com/pali-gguf/pali/convert/sentencepiece"
 	"github.com/pali-gguf/pali/gemma"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/checkpoint"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj"
-	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/quant"
 )
@@ -40,24 +38,8 @@ type Plans struct{ Text, Vision *quant.Plan }
 // OfInfo returns the model whose files m describes, as they are.
 func OfInfo(m store.Info) Model { return Model{m.Text, m.Vision, m.TextFile.Bytes, m.VisionFile.Bytes} }
 
-// IsCheckpoint reports whether a path is a file that begins as an .npz archive does.
-func IsCheckpoint(path string) bool {
-	info, err := os.Stat(path) // before opening: opening a FIFO would wait for a writer
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	magic := make([]byte, 2)
-	_, err = io.ReadFull(f, magic)
-	return err == nil && string(magic) == "PK"
-}
-
 // OfCheckpoint returns the model that package convert would make as p says, exactly: paths are a
-// checkpoint (.npz) or its parts in order, tokenizer is its SentencePiece model, and name the name
+// checkpoint or its parts in order, tokenizer is its SentencePiece model, and name the name
 // that the files will have, "" for the default.
 func OfCheckpoint(paths []string, tokenizer, name string, p Plans) (Model, error) {
 	vocabulary, err := sentencepiece.Open(tokenizer)
@@ -67,11 +49,12 @@ func OfCheckpoint(paths []string, tokenizer, name string, p Plans) (Model, error
 	if name == "" {
 		name = convert.DefaultName(paths[0])
 	}
-	archive, err := npz.Open(paths...)
+	src, err := checkpoint.Open(paths...)
 	if err != nil {
 		return Model{}, err
 	}
-	r, err := convert.Measure(archive, vocabulary, convert.Options{Name: name, Text: p.Text, Vision: p.Vision})
+	defer src.Close()
+	r, err := convert.Measure(src, vocabulary, convert.Options{Name: name, Text: p.Text, Vision: p.Vision})
 	if err != nil {
 		return Model{}, err
 	}

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/npz"
+	"github.com/pali-gguf/pali/internal/checkpoint"
 )
 
 // ErrSeveral says that several files were given that are not the pieces of one archive.
@@ -29,8 +29,8 @@ type Listing struct {
 	Bytes   int64    // of the file, or of all pieces
 	Keys    []gguf.KV
 	Tensors []Tensor
-	File    *gguf.File   // nil for an archive
-	Archive *npz.Archive // nil for a GGUF file
+	File    *gguf.File      // nil for an archive
+	Archive checkpoint.File // nil for a GGUF file
 }
 
 // Tensor is a tensor of a file, or an array of an archive.
@@ -62,7 +62,7 @@ func Open(paths ...string) (*Listing, error) {
 	magic, err := readMagic(paths[0])
 	switch {
 	case err != nil:
-	case magic != gguf.Magic && (strings.HasPrefix(magic, "PK") || !strings.HasSuffix(paths[0], ".gguf")):
+	case magic != gguf.Magic && (checkpoint.Format(paths[0]) != "" || !strings.HasSuffix(paths[0], ".gguf")):
 		err = l.openArchive()
 	case len(paths) > 1:
 		err = fmt.Errorf("%d files: %w", len(paths), ErrSeveral)
@@ -89,11 +89,11 @@ func (l *Listing) openGGUF() error {
 }
 
 func (l *Listing) openArchive() error {
-	a, err := npz.Open(l.Paths...)
+	a, err := checkpoint.Open(l.Paths...)
 	if err != nil {
 		return err
 	}
-	l.Kind, l.Archive = "npz", a
+	l.Kind, l.Archive = checkpoint.Format(l.Paths[0]), a
 	for _, t := range a.Tensors() {
 		l.Tensors = append(l.Tensors, Tensor{t.Name, t.DType.String(), t.Shape, int64(t.Len()), t.Bytes(), t.Open})
 	}

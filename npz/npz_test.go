@@ -152,13 +152,11 @@ func TestRoundTrip(t *testing.T) {
 		{"deflated", deflate},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Run(c.name, func(t *testing.T) {
-				got, err := read(c.pack(t, sample()...))
-				if err != nil {
-					t.Fatal(err)
-				}
-				same(t, got, sample())
-			})
+			got, err := read(c.pack(t, sample()...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, got, sample())
 		})
 	}
 }
@@ -434,22 +432,20 @@ func TestManyMembers(t *testing.T) {
 		{"stored", zip.Store, badfiles.NPY("{'descr':'<f4','fortran_order':False,'shape':()}\n", 4)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Run(c.name, func(t *testing.T) {
-				var b bytes.Buffer
-				z := zip.NewWriter(&b)
-				for i := range maxMembers {
-					writeMember(t, z, c.method, fmt.Sprintf("%d.npy", i), c.data)
+			var b bytes.Buffer
+			z := zip.NewWriter(&b)
+			for i := range maxMembers {
+				writeMember(t, z, c.method, fmt.Sprintf("%d.npy", i), c.data)
+			}
+			z.Close()
+			checkAllocation(t, b.Bytes(), func() {
+				a, err := NewArchive(bytes.NewReader(b.Bytes()), int64(b.Len()))
+				if err != nil {
+					t.Fatal(err)
 				}
-				z.Close()
-				checkAllocation(t, b.Bytes(), func() {
-					a, err := NewArchive(bytes.NewReader(b.Bytes()), int64(b.Len()))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if n := len(a.Tensors()); n != maxMembers {
-						t.Errorf("%d tensors, want %d", n, maxMembers)
-					}
-				})
+				if n := len(a.Tensors()); n != maxMembers {
+					t.Errorf("%d tensors, want %d", n, maxMembers)
+				}
 			})
 		})
 	}

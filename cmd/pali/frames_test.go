@@ -268,8 +268,8 @@ func TestVideo(t *testing.T) {
 		t.Errorf("without ffmpeg: %+v", o)
 	}
 	waits := watch(film("endless.ts", "endless"), "-m", "d")
-	time.AfterFunc(500*time.Millisecond, func() { waits.Process.Signal(os.Interrupt) })
-	if o := run(t, waits); o.code != 130 || o.took > 5*time.Second {
+	interrupt := func(p *os.Process) { time.AfterFunc(500*time.Millisecond, func() { p.Signal(os.Interrupt) }) }
+	if o := runWith(t, waits, interrupt); o.code != 130 || o.took > 5*time.Second {
 		t.Errorf("interrupted: %+v", o)
 	}
 }

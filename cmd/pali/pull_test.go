@@ -45,9 +45,11 @@ func pulling(t *testing.T) (s *kaggletest.Server, folder string, pali func(args 
 		}
 		return b
 	}
-	s.Files["paligemma-3b-mix-224.f16.npz"] = read("demo.npz")
-	s.Files["README.md"] = []byte("about")
-	s.Public["/big_vision/paligemma/vae-oid.npz"] = read("masks.npz")
+	s.Change(func() {
+		s.Files["paligemma-3b-mix-224.f16.npz"] = read("demo.npz")
+		s.Files["README.md"] = []byte("about")
+		s.Public["/big_vision/paligemma/vae-oid.npz"] = read("masks.npz")
+	})
 	return s, folder, func(args ...string) *exec.Cmd {
 		cmd := program(folder, args...)
 		cmd.Env = append(cmd.Env, "PALI_TEST_KAGGLE="+s.Address(), "PALI_TEST_ROOTS="+string(s.Roots),
@@ -121,7 +123,7 @@ func TestPullInterrupted(t *testing.T) {
 	s, folder, pali := pulling(t)
 	content := s.Files["paligemma-3b-mix-224.f16.npz"]
 	half := len(content) / 2
-	s.Odd = func(w http.ResponseWriter, r *http.Request) bool {
+	odd := func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Host == "storage.googleapis.com" {
 			kaggletest.Head(w, content)
 			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
@@ -131,6 +133,7 @@ func TestPullInterrupted(t *testing.T) {
 		}
 		return r.Host == "storage.googleapis.com"
 	}
+	s.Change(func() { s.Odd = odd })
 	cmd := pali(pullArgs...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -150,7 +153,7 @@ func TestPullInterrupted(t *testing.T) {
 		"continues from there\npali: interrupted\n") || err != nil || info.Size() != int64(half) {
 		t.Fatalf("%v %s %v", cmd.ProcessState, stderr.String(), err)
 	}
-	s.Odd = nil
+	s.Change(func() { s.Odd = nil })
 	if o := run(t, pali(pullArgs...)); o.code != 0 || !strings.HasPrefix(o.stdout, pulled) {
 		t.Errorf("%+v", o)
 	}
@@ -227,7 +230,7 @@ func TestPullForms(t *testing.T) {
 		{"pieces", pieces},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s.Files = c.files
+			s.Change(func() { s.Files = c.files })
 			if o := run(t, pali(append(pullArgs, "--force")...)); o.code != 0 || !strings.HasPrefix(o.stdout, pulled) {
 				t.Errorf("%s: %+v", c.name, o)
 			}

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,14 +29,32 @@ type serving struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	url    string
-	log    *bytes.Buffer
+	log    *logBuffer
 	folder string
+}
+
+// logBuffer is a buffer that may be read while a program writes to it.
+type logBuffer struct {
+	lock sync.Mutex
+	b    bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.b.String()
 }
 
 // startServe starts the server on any port and waits until it has loaded the model.
 func startServe(t *testing.T, folder string, args ...string) *serving {
 	t.Helper()
-	s := &serving{t: t, log: &bytes.Buffer{}, folder: folder}
+	s := &serving{t: t, log: &logBuffer{}, folder: folder}
 	s.cmd = program(folder, append([]string{"serve", "-m", "d", "-t", "1", "--listen", "127.0.0.1:0", "--json"},
 		args...)...)
 	s.cmd.Stderr = s.log

@@ -142,43 +142,41 @@ func TestFetchResumes(t *testing.T) {
 		}, true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Run(c.name, func(t *testing.T) {
-				s, client, path, want := setUp(t)
-				ctx, cancel := context.WithCancel(t.Context())
-				storage(s, func(w http.ResponseWriter, r *http.Request) bool {
-					kaggletest.Head(w, want)
-					w.Header().Set("Content-Length", fmt.Sprint(len(want)))
-					w.Write(want[:2_000_000])
-					w.(http.Flusher).Flush()
-					<-r.Context().Done()
-					return true
-				})
-				progress := func(done, _ int64) {
-					if done == 2_000_000 {
-						cancel()
-					}
-				}
-				if err := client.Fetch(ctx, Request{Address: base + "a.npz", Path: path,
-					Progress: progress}); !errors.Is(err, context.Canceled) {
-					t.Fatal(err)
-				}
-				if info, err := os.Stat(path + ".part"); err != nil || info.Size() != 2_000_000 {
-					t.Fatalf("%v %v", info, err)
-				}
-				s.Odd = nil
-				before := len(s.Seen())
-				c.between(path, s, want)
-				var total int64
-				if err := client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path,
-					Progress: func(_, of int64) { total = of }}); err != nil {
-					t.Fatal(err)
-				}
-				stored(t, path, want)
-				if ranged := strings.HasSuffix(s.Seen()[before], " bytes=2000000-"); ranged != c.ranged ||
-					(total == 3_000_000) != c.from0 {
-					t.Errorf("asked %q, %d bytes came", s.Seen()[before:], total)
-				}
+			s, client, path, want := setUp(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			storage(s, func(w http.ResponseWriter, r *http.Request) bool {
+				kaggletest.Head(w, want)
+				w.Header().Set("Content-Length", fmt.Sprint(len(want)))
+				w.Write(want[:2_000_000])
+				w.(http.Flusher).Flush()
+				<-r.Context().Done()
+				return true
 			})
+			progress := func(done, _ int64) {
+				if done == 2_000_000 {
+					cancel()
+				}
+			}
+			if err := client.Fetch(ctx, Request{Address: base + "a.npz", Path: path,
+				Progress: progress}); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(path + ".part"); err != nil || info.Size() != 2_000_000 {
+				t.Fatalf("%v %v", info, err)
+			}
+			s.Odd = nil
+			before := len(s.Seen())
+			c.between(path, s, want)
+			var total int64
+			if err := client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path,
+				Progress: func(_, of int64) { total = of }}); err != nil {
+				t.Fatal(err)
+			}
+			stored(t, path, want)
+			if ranged := strings.HasSuffix(s.Seen()[before], " bytes=2000000-"); ranged != c.ranged ||
+				(total == 3_000_000) != c.from0 {
+				t.Errorf("asked %q, %d bytes came", s.Seen()[before:], total)
+			}
 		})
 	}
 }
@@ -270,30 +268,28 @@ func TestFetchFails(t *testing.T) {
 		}, "header", 5, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
-				s, client, path, _ := setUp(t)
-				client.StallTimeout = 50 * time.Millisecond
-				storage(s, c.answer)
-				err := handle.Explain(client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}))
-				if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") ||
-					strings.Contains(err.Error(), kaggletest.Key) || strings.ContainsAny(err.Error(), "\n\x1b") {
-					t.Errorf("%v, want %q", err, c.want)
+			t.Parallel()
+			s, client, path, _ := setUp(t)
+			client.StallTimeout = 50 * time.Millisecond
+			storage(s, c.answer)
+			err := handle.Explain(client.Fetch(t.Context(), Request{Address: base + "a.npz", Path: path}))
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") ||
+				strings.Contains(err.Error(), kaggletest.Key) || strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			requests := 0
+			for _, r := range s.Seen() {
+				if strings.HasPrefix(r, "storage.googleapis.com") {
+					requests++
 				}
-				requests := 0
-				for _, r := range s.Seen() {
-					if strings.HasPrefix(r, "storage.googleapis.com") {
-						requests++
-					}
-					if strings.HasPrefix(r, "inside") {
-						t.Error(r)
-					}
+				if strings.HasPrefix(r, "inside") {
+					t.Error(r)
 				}
-				if entries, _ := os.ReadDir(filepath.Dir(path)); requests != c.requests ||
-					(len(entries) > 0) != c.kept {
-					t.Errorf("%d requests, left: %v", requests, entries)
-				}
-			})
+			}
+			if entries, _ := os.ReadDir(filepath.Dir(path)); requests != c.requests ||
+				(len(entries) > 0) != c.kept {
+				t.Errorf("%d requests, left: %v", requests, entries)
+			}
 		})
 	}
 }

@@ -57,37 +57,35 @@ func TestTokenizer(t *testing.T) {
 		{"gemma", gemmaVocabulary(t)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Run(c.name, func(t *testing.T) {
-				llama.Init(ggml.LogCallback())
-				m, err := llama.Load(c.text, llama.ModelOptions{VocabOnly: true})
+			llama.Init(ggml.LogCallback())
+			m, err := llama.Load(c.text, llama.ModelOptions{VocabOnly: true})
+			if err != nil {
+				t.Fatal(withLog(err))
+			}
+			defer m.Close()
+			f, err := gguf.Open(c.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			config, err := gemma.Check(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokenizer := newTokenizer(m, config)
+			lines := readJSONL[tokenLine](t, filepath.Join("../../testdata/reference/tokenizer", c.name+".jsonl"))
+			different := 0
+			for _, l := range lines {
+				got, err := tokenizer.Tokenize(l.Text)
 				if err != nil {
-					t.Fatal(withLog(err))
+					t.Errorf("%q: %v", l.Text, err)
 				}
-				defer m.Close()
-				f, err := gguf.Open(c.text)
-				if err != nil {
-					t.Fatal(err)
+				if !slices.Equal(got, l.IDs) {
+					different++
+					t.Errorf("%q: %v, want %v", l.Text, got, l.IDs)
 				}
-				defer f.Close()
-				config, err := gemma.Check(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tokenizer := newTokenizer(m, config)
-				lines := readJSONL[tokenLine](t, filepath.Join("../../testdata/reference/tokenizer", c.name+".jsonl"))
-				different := 0
-				for _, l := range lines {
-					got, err := tokenizer.Tokenize(l.Text)
-					if err != nil {
-						t.Errorf("%q: %v", l.Text, err)
-					}
-					if !slices.Equal(got, l.IDs) {
-						different++
-						t.Errorf("%q: %v, want %v", l.Text, got, l.IDs)
-					}
-				}
-				t.Logf("%d lines, %d different", len(lines), different)
-			})
+			}
+			t.Logf("%d lines, %d different", len(lines), different)
 		})
 	}
 }

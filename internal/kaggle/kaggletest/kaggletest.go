@@ -46,9 +46,18 @@ type Server struct {
 	Roots  []byte                                            // certificate, PEM
 	Odd    func(w http.ResponseWriter, r *http.Request) bool // called first; it has answered if it returns true
 
-	web  *httptest.Server
-	lock sync.Mutex
-	seen []string
+	web   *httptest.Server
+	state sync.RWMutex // held for reading while a request is answered
+	lock  sync.Mutex   // of seen
+	seen  []string
+}
+
+// Change calls change, which may set the fields of s, while no request is answered. A test whose
+// requests come from another process sets them so.
+func (s *Server) Change(change func()) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	change()
 }
 
 // Start starts a stand-in, which is closed at the end of the test.
@@ -113,6 +122,8 @@ func Dialer(address string) *safedial.Dialer {
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.state.RLock()
+	defer s.state.RUnlock()
 	s.lock.Lock()
 	_, _, signed := r.BasicAuth()
 	s.seen = append(s.seen, fmt.Sprintf("%s%s signed=%v %s", r.Host, r.URL.Path, signed, r.Header.Get("Range")))

@@ -139,23 +139,15 @@ func (m *Model) Segment(ctx context.Context, img *Image, labels ...string) ([]De
 // Generate answers q token by token. An error comes last, with an empty step. Leaving the loop ends
 // the answer. The model is in use until then: another call inside the loop would wait forever.
 func (m *Model) Generate(ctx context.Context, q Request) iter.Seq2[Step, error] {
-	return func(yield func(Step, error) bool) {
-		stopped := errors.New("the loop was left")
-		_, err := m.Run(ctx, q, func(s Step) error {
-			if !yield(s, nil) {
-				return stopped
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			yield(Step{}, err)
-		}
-	}
+	return runner.Iterate(func(each func(Step) error) error {
+		_, err := m.Run(ctx, q, each)
+		return err
+	})
 }
 
-// Run answers q and returns the whole answer with its timings. each, if it is
-// not nil, is called with every token as it comes (in a beam search, when the search has ended); an
-// error from it ends the answer. When ctx ends, the answer so far is returned with ctx's error.
+// Run answers q and returns the whole answer with its timings. each, if it is not nil, is called with
+// every token as it comes (in a beam search, when the search has ended); an error from it ends the
+// answer. When ctx ends, the answer so far is returned with ctx's error.
 func (m *Model) Run(ctx context.Context, q Request, each func(Step) error) (*Result, error) {
 	if q.MaxTokens == 0 {
 		q.MaxTokens = DefaultMaxTokens
@@ -305,10 +297,8 @@ func (m *Model) openMasks() (*masks.Decoder, error) {
 	case m.files.MasksErr != nil:
 		return nil, m.files.MasksErr
 	case m.files.Masks == "":
-		return nil,
-			fmt.Errorf(
-				"pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz) for masks, or use Detect",
-				m.files.Text)
+		return nil, fmt.Errorf("pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz), or use Detect",
+			m.files.Text)
 	}
 	return masks.Open(m.files.Masks)
 }

@@ -5,7 +5,7 @@
 // their probabilities. It works on two small interfaces; runner/llamacpp implements them.
 //
 //	pixels [3,S,S] ──Encode──▶ embeddings [n*T,E] ──┐
-//	                                prompt ─────────┴▶ Generate, Steps  sampled tokens
+//	                                prompt ─────────┴▶ Generate         sampled tokens
 //	                                                   Score            given tokens
 //	                                                   Search           beam search
 //
@@ -124,11 +124,11 @@ func (r *Runner) Generate(ctx context.Context, q Request, each func(Step) error)
 // errStopped ends an answer whose iteration was stopped.
 var errStopped = errors.New("runner: the iteration was stopped")
 
-// Steps is Generate as an iterator over the steps. An error comes last, with an empty step. The
-// answer ends where the iteration is stopped.
-func (r *Runner) Steps(ctx context.Context, q Request) iter.Seq2[Step, error] {
+// Iterate returns the steps that run gives to each, as an iterator. An error of run comes last, with
+// an empty step. Where the iteration is stopped, each returns an error, by which run ends the answer.
+func Iterate(run func(each func(Step) error) error) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
-		_, err := r.Generate(ctx, q, func(s Step) error {
+		err := run(func(s Step) error {
 			if !yield(s, nil) {
 				return errStopped
 			}

@@ -225,12 +225,16 @@ func TestScore(t *testing.T) {
 	}
 }
 
-func TestSteps(t *testing.T) {
+func TestIterate(t *testing.T) {
 	s := &scripted{t: t, answer: []int32{'a', 'b', 'c', paligemma.EOS}}
 	r := &Runner{s, s, pieces()}
 	read := func(ctx context.Context, length int) (text string, err error) {
 		s.at = 0
-		for step, err := range r.Steps(ctx, request(10)) {
+		generate := func(each func(Step) error) error {
+			_, err := r.Generate(ctx, request(10), each)
+			return err
+		}
+		for step, err := range Iterate(generate) {
 			if err != nil {
 				return text, err
 			}

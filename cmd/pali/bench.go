@@ -14,6 +14,7 @@ import (
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 type benchFlags struct {
@@ -93,7 +94,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	r.Load, r.Threads, r.KV = progress.Milliseconds(load), f.threads, f.kv
 	r.PeakBytes = host.PeakMemory() // before the limits, which need memory of their own
-	if err := r.AddFiles(files, kvTypes[f.kv]); err != nil {
+	if err := r.AddFiles(files, llamacpp.KVTypes[f.kv]); err != nil {
 		return err
 	}
 	if f.asJSON {

@@ -14,6 +14,7 @@ import (
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 )
 
 type estimateFlags struct {
@@ -77,7 +78,7 @@ func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) erro
 	if f.vision == "" {
 		f.vision = typ
 	}
-	cell, ok := kvTypes[f.kv]
+	cell, ok := llamacpp.KVTypes[f.kv]
 	switch {
 	case !ok:
 		return usagef("--kv %s: want f16, f32 or q8_0", f.kv)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
-	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -71,11 +70,8 @@ func (m *modelFlags) open(stderr io.Writer) (*pali.Model, error) {
 	return pali.Open(m.model, options)
 }
 
-// kvTypes are the types that a KV cache can have.
-var kvTypes = map[string]gguf.Type{"f16": gguf.F16, "f32": gguf.F32, "q8_0": gguf.Q8_0}
-
 func (m *modelFlags) options() (o pali.Options, err error) {
-	_, ok := kvTypes[m.kv]
+	_, ok := llamacpp.KVTypes[m.kv]
 	if m.threads == 0 {
 		m.threads = host.Threads()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pali-gguf/pali/internal/estimate"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/server"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/server/worker"
@@ -44,7 +45,7 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if m.Masks, err = openMasks(files); err != nil {
 		return nil, err
 	}
-	return m, describe(m, info, kvTypes[options.KV])
+	return m, describe(m, info, llamacpp.KVTypes[options.KV])
 }
 
 // command returns how the model's worker is started: this program, with the same settings and

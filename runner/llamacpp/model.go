@@ -6,6 +6,7 @@
 package llamacpp
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"strings"
@@ -37,8 +38,8 @@ type Options struct {
 	Collect *ggml.Collector
 }
 
-// kvTypes are the types that a KV cache can have.
-var kvTypes = map[string]gguf.Type{"": gguf.F16, "f16": gguf.F16, "f32": gguf.F32, "q8_0": gguf.Q8_0}
+// KVTypes are the types that a KV cache can have, by their names in Options.KV.
+var KVTypes = map[string]gguf.Type{"f16": gguf.F16, "f32": gguf.F32, "q8_0": gguf.Q8_0}
 
 // settings are Options with their defaults filled in.
 type settings struct {
@@ -47,7 +48,7 @@ type settings struct {
 }
 
 func (o Options) settings() (settings, error) {
-	kv, ok := kvTypes[strings.ToLower(o.KV)]
+	kv, ok := KVTypes[strings.ToLower(cmp.Or(o.KV, "f16"))]
 	if !ok {
 		return settings{}, fmt.Errorf("no KV cache of type %q: it can be f16, f32 or q8_0", o.KV)
 	}

@@ -177,8 +177,8 @@ func decode(data []byte, l Limits) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.exif != nil {
-		p = upright(p, exifOrientation(f.exif(data)))
+	if f.metadata != nil {
+		p = upright(p, f.metadata(data).orientation())
 	}
 	return p, nil
 }
@@ -219,25 +219,25 @@ func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
 
 // format is one image file format.
 type format struct {
-	name   string
-	magic  string                 // first bytes, as for hasMagic
-	sure   func(head []byte) bool // whether head, which has the magic, is of this format; nil: it is
-	config func(data []byte) (image.Config, error)
-	decode func(data []byte, c image.Config) (*Image, error)
-	exif   func(data []byte) []byte         // the TIFF structure with the orientation, nil if there is none
-	check  func([]byte, image.Config) error // what the decoder itself does not check soon enough
+	name     string
+	magic    string                 // first bytes, as for hasMagic
+	sure     func(head []byte) bool // whether head, which has the magic, is of this format; nil: it is
+	config   func(data []byte) (image.Config, error)
+	decode   func(data []byte, c image.Config) (*Image, error)
+	check    func([]byte, image.Config) error // what the decoder itself does not check soon enough
+	metadata func(data []byte) metadata       // with the orientation; nil: the format has none
 }
 
 var formats = []format{
-	{name: "JPEG", magic: "\xff\xd8\xff", config: configJPEG, decode: decodeJPEG, exif: jpeg.EXIF},
+	{name: "JPEG", magic: "\xff\xd8\xff", config: configJPEG, decode: decodeJPEG, metadata: jpegMetadata},
 	{name: "PNG", magic: "\x89PNG\r\n\x1a\n", config: headerOf(png.DecodeConfig), decode: pixelsOf(png.Decode),
-		exif: pngEXIF, check: checkPNG},
+		metadata: pngMetadata, check: checkPNG},
 	{name: "GIF", magic: "GIF87a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
 	{name: "GIF", magic: "GIF89a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
 	{name: "BMP", magic: "BM", sure: isBMP, config: headerOf(bmp.DecodeConfig), decode: pixelsOf(bmp.Decode),
 		check: checkBMP},
 	{name: "WebP", magic: "RIFF????WEBP", config: headerOf(webp.DecodeConfig), decode: pixelsOf(webp.Decode),
-		exif: webpEXIF, check: checkWebP},
+		metadata: webpMetadata, check: checkWebP},
 }
 
 // headerOf and pixelsOf turn functions of the libraries into those of a format.

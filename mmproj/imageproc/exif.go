@@ -40,19 +40,13 @@ func pngMetadata(data []byte) (m metadata) {
 
 // webpMetadata finds a WebP's, in chunks of their own.
 func webpMetadata(data []byte) (m metadata) {
-	for at := 12; len(data)-at >= 8; {
-		size := int64(binary.LittleEndian.Uint32(data[at+4:]))
-		if size > int64(len(data)-at-8) {
-			return m
-		}
-		body := data[at+8:][:size]
-		switch string(data[at : at+4]) {
+	for kind, body := range webpChunks(data) {
+		switch kind {
 		case "EXIF":
 			m.exif = body
 		case "XMP ":
 			m.xmp = body
 		}
-		at += 8 + int(size+size&1)
 	}
 	return m
 }

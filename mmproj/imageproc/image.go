@@ -28,7 +28,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Image is a decoded image, upright, without alpha.
+// Image is a decoded image, upright, on white where it was transparent.
 type Image struct {
 	Width, Height int     // pixels
 	Pix           []uint8 // [Height,Width,3], RGB
@@ -105,10 +105,10 @@ func decodeRead(path string, data []byte, err error, l Limits) (*Image, error) {
 // bytes.
 //
 // It follows TensorFlow's decode_image, which made the images the model was trained on, to the bit:
-// grey is repeated, 16-bit samples keep their high byte, alpha is dropped without compositing,
-// colour profiles are ignored. Three things differ on purpose, since people expect boxes and
-// answers about the image as they see it: the EXIF orientation is applied, the first frame of a GIF
-// lies at its place on the whole canvas, and a BMP's palette gives its colours.
+// grey is repeated, 16-bit samples keep their high byte, colour profiles are ignored. Four things
+// differ on purpose, since people expect boxes and answers about the image as they see it: the EXIF
+// orientation is applied, transparency shows white (TensorFlow drops alpha), the first frame of a
+// GIF lies at its place on the whole canvas, and a BMP's palette gives its colours.
 //
 // An image beyond l is a LimitError, before any pixel is decoded.
 func Decode(data []byte, l Limits) (*Image, error) {
@@ -251,7 +251,11 @@ func pixelsOf(decode func(io.Reader) (image.Image, error)) func([]byte, image.Co
 		if err != nil {
 			return nil, err
 		}
-		return toRGB(m, c)
+		p, err := toRGB(m, c)
+		if err == nil && hasAlpha(data, m) {
+			p.coverWhite(m)
+		}
+		return p, err
 	}
 }
 

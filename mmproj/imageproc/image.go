@@ -12,6 +12,7 @@ package imageproc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -141,7 +142,7 @@ func readError(err error) error {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &size):
-		return fmt.Errorf("image: %w", limitErrorf(LimitBytes, size.Have, size.Max, "%v", size))
+		return fmt.Errorf("image: %w", limitErrorf(LimitBytes, cmp.Or(size.Have, size.Max+1), size.Max, "%v", size))
 	case errors.As(err, &kind):
 		return fmt.Errorf("image: %w, want an image file", err)
 	}

@@ -2,7 +2,8 @@
 // which its comment names and whose prototype is in api.h.
 //
 // The exceptions are C callbacks that must not enter Go, each with a type here: the log (TakeLog),
-// the flag that stops a graph (Stop), and the sums of what weights are multiplied with (Collector).
+// the flag that stops a graph (Stop), the sums of what weights are multiplied with (Collector), and
+// the signal of a page that is gone (ExplainLostPages).
 // Kernels of our own are in bindings/kernels. The library itself is compiled by cgo from the Go
 // module github.com/ollama/ollama, imported here for that purpose alone. Sizes are in ggml's order
 // ("ne", fastest axis first).

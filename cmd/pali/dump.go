@@ -7,28 +7,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"time"
 
 	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/npz"
 )
 
-// dump is an .npz under way: PATH.partial until it is complete.
+// dump is an .npz to be written.
 type dump struct {
 	path   string
-	f      *os.File
 	vision time.Duration // took encode
 }
 
-// beginDump makes PATH.partial before any work is done, so that a folder that is not there or
-// cannot be written to is known at once.
+// beginDump checks that path can be written before any work is done.
 func beginDump(path string) (*dump, error) {
-	f, err := os.Create(path + ".partial")
-	if err != nil {
+	if err := atomicfile.MayWrite(path, true); err != nil {
 		return nil, fmt.Errorf("--dump: %w", err)
 	}
-	return &dump{path: path, f: f}, nil
+	return &dump{path: path}, nil
 }
 
 // encode encodes the images of q before it is asked, so that their embeddings are there to be
@@ -41,25 +39,10 @@ func (d *dump) encode(ctx context.Context, m *pali.Model, q *pali.Request) (err 
 }
 
 // write writes pixels f32 [n,3,S,S], image_embeddings f32 [n*T,E], prefix_tokens i32 [P], tokens
-// i32 [G] and logits f32 [G,V], and gives the file its name.
+// i32 [G] and logits f32 [G,V].
 func (d *dump) write(m *pali.Model, q pali.Request, r *pali.Result) error {
 	r.Timings.Vision = d.vision
-	err := errors.Join(dumpArrays(npz.NewWriter(d.f), m, q, r), d.f.Sync(), d.f.Close())
-	if err == nil {
-		err = os.Rename(d.f.Name(), d.path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", d.path, err)
-	}
-	return nil
-}
-
-// end removes what is left of a dump that was not written. A nil dump has nothing to remove.
-func (d *dump) end() {
-	if d != nil {
-		d.f.Close()
-		os.Remove(d.f.Name())
-	}
+	return atomicfile.Write(d.path, true, func(w io.Writer) error { return dumpArrays(npz.NewWriter(w), m, q, r) })
 }
 
 func dumpArrays(w *npz.Writer, m *pali.Model, q pali.Request, r *pali.Result) error {

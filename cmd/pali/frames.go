@@ -1,14 +1,16 @@
 package main
 
-// This file: the flags that choose frames of a moving image.
+// This file: which images are meant: those of -i, and frames of moving ones.
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/pflag"
 
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
@@ -53,7 +55,7 @@ func (f *frameFlags) checkFrames(images []string) error {
 func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Limits) (all []*imageproc.Image,
 	err error) {
 	if !f.moving {
-		p, err := imageproc.Open(path, l)
+		p, err := imageproc.OpenStream(ctx, path, l)
 		return []*imageproc.Image{p}, err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() && f.frames == 0 {
@@ -62,4 +64,28 @@ func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Li
 	}
 	all, f.chosen, err = imageproc.OpenFrames(ctx, path, imageproc.FrameChoice{Count: f.frames, Stride: f.stride}, l)
 	return all, err
+}
+
+// nameImages finds the files that -i means, and after them those of args.
+func (f *runFlags) nameImages(args ...string) (err error) {
+	for _, a := range args {
+		if path, err := input.Resolve(a); err == nil && !input.IsStdin(path) && !input.Exists(path) {
+			return usagef("%q: no such file, and nothing else than images is given here", a)
+		}
+	}
+	if f.images, err = input.ResolveAll(append(f.images, args...)); err != nil {
+		return usagef("image: %w", err)
+	}
+	return nil
+}
+
+// refuseImages refuses arguments, which are words, that are image files.
+func refuseImages(args []string) error {
+	for _, a := range args {
+		path, err := input.Resolve(a)
+		if errors.As(err, new(input.AddressError)) || imageproc.IsImageFile(path) {
+			return usagef("%s: an image: give it with -i", a)
+		}
+	}
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -25,6 +26,8 @@ func main() { os.Exit(Main()) }
 
 // Main runs the program with the process's arguments and returns its exit code.
 func Main() int {
+	ggml.ExplainLostPages("pali: a model's file was cut or replaced while it was in use, or its disk cannot be read: " +
+		"nothing more can be answered from it; start again when the file is whole")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once

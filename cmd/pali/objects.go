@@ -3,15 +3,15 @@ package main
 // This file: an answer's objects as text and as images.
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"image"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/disintegration/imaging"
 
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -33,19 +33,11 @@ func printObjects(w io.Writer, objects []tasks.Detection) error {
 // maskForms are the images that --mask-png can be.
 const maskForms = "palette or grey"
 
-// writePNG writes an image. PATH.partial gets the name when it is complete.
+// writePNG writes an image.
 func writePNG(path string, p image.Image) error {
-	f, err := os.Create(path + ".partial")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(imaging.Encode(f, p, imaging.PNG), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	var b bytes.Buffer
+	if err := imaging.Encode(&b, p, imaging.PNG); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return nil
+	return atomicfile.WriteFile(path, b.Bytes(), true)
 }

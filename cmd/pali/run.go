@@ -57,6 +57,9 @@ The answer streams to standard output. Decoding is greedy unless --temperature i
 
 // onePrompt accepts one argument.
 func onePrompt(_ *cobra.Command, args []string) error {
+	if err := refuseImages(args); err != nil {
+		return err
+	}
 	switch len(args) {
 	case 0:
 		return errors.New("no prompt")
@@ -70,7 +73,7 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
 	fs.StringArrayVarP(&f.images, "image", "i", nil,
-		"image: JPEG, PNG, WebP, BMP or GIF; several -i are several images of one prompt")
+		"image: JPEG, PNG, WebP, BMP or GIF, or - for standard input; several -i are several images of one prompt")
 	fs.IntVar(&f.maxTokens, "max-tokens", 256, "longest answer in tokens")
 	fs.Float64Var(&f.sampling.Temperature, "temperature", 0, "sampling temperature (0: greedy, always the same answer)")
 	fs.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most probable tokens (0: all)")
@@ -140,6 +143,9 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q pali.Request, 
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
+	if err := f.nameImages(); err != nil {
+		return err
+	}
 	q, err := f.request(cmd.Context(), prompt)
 	if err != nil {
 		return err
@@ -149,7 +155,6 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 		if d, err = beginDump(f.dump); err != nil {
 			return err
 		}
-		defer d.end()
 	}
 	start := time.Now()
 	model, err := f.open(cmd.ErrOrStderr())

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -71,12 +72,18 @@ alone: with a palette, where pixels of the n-th object that has a mask have the 
 func newTask(t *tasks.Task) *cobra.Command {
 	f := &taskFlags{}
 	cmd := &cobra.Command{
-		Use: t.Name + " -m MODEL -i IMAGE", Short: t.Short, Long: t.Short + "." + taskHelp(t), Args: cobra.NoArgs,
+		Use: t.Name + " -m MODEL -i IMAGE", Short: t.Short, Long: t.Short + "." + taskHelp(t), Args: cobra.ArbitraryArgs,
 		Example: "  " + cmp.Or(taskExamples[t.Name], "pali "+t.Name+" -m models -i photo.jpg"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			question := ""
-			if t.Question {
+			question, images := "", []string{}
+			switch {
+			case t.Question:
 				question = args[0]
+			case !t.Labels: // nothing else can be meant
+				images, args = args, nil
+			}
+			if err := cmp.Or(f.nameImages(images...), refuseImages(args)); err != nil {
+				return err
 			}
 			prompt, err := t.Prompt(f.lang, question, args...)
 			if err != nil {
@@ -164,7 +171,8 @@ func (f *taskFlags) check(t *tasks.Task) error {
 	return f.checkPNG("--mask-png", f.maskPNG)
 }
 
-// checkPNG refuses a path that is not a PNG's, or that of the image that is asked about.
+// checkPNG refuses a path that is not a PNG's, that of the image that is asked about, or one that
+// cannot be written.
 func (f *taskFlags) checkPNG(flag, path string) error {
 	if path == "" {
 		return nil
@@ -179,7 +187,7 @@ func (f *taskFlags) checkPNG(flag, path string) error {
 			return usagef("%s %s: this is the image that is asked about", flag, path)
 		}
 	}
-	return nil
+	return atomicfile.MayWrite(path, true)
 }
 
 // run answers a task. Text streams as pali run's does; objects come when they are complete.

@@ -51,13 +51,11 @@ type KindError struct {
 	Mode fs.FileMode
 }
 
-func (e KindError) Error() string {
-	return fmt.Sprintf("%s: is %s, not a regular file", e.Path, kindName(e.Mode))
-}
+func (e KindError) Error() string { return fmt.Sprintf("%s: is %s, want a file", e.Path, e.Kind()) }
 
-// kindName names what a file of this mode is, with an article.
-func kindName(mode fs.FileMode) string {
-	switch {
+// Kind names what was found, with an article.
+func (e KindError) Kind() string {
+	switch mode := e.Mode; {
 	case mode.IsDir():
 		return "a folder"
 	case mode&fs.ModeNamedPipe != 0:

@@ -50,11 +50,11 @@ var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 // Resolve returns the path of the file that a user named: name itself, if a file has it or nothing
 // else is found. An address with file: is its path; any other is an AddressError.
 func Resolve(name string) (string, error) {
-	if name == Stdin || exists(name) {
+	if name == Stdin || Exists(name) {
 		return name, nil
 	}
 	if bare := unquote(name); bare != name && bare != "" {
-		if path, err := Resolve(bare); err != nil || exists(path) {
+		if path, err := Resolve(bare); err != nil || Exists(path) {
 			return path, err
 		}
 	}
@@ -67,14 +67,15 @@ func Resolve(name string) (string, error) {
 		return "", AddressError{strings.ToValidUTF8(name[:min(len(name), maxNamed)], "")}
 	}
 	for _, path := range readings(name) {
-		if exists(path) {
+		if Exists(path) {
 			return path, nil
 		}
 	}
 	return name, nil
 }
 
-func exists(path string) bool {
+// Exists reports whether something is at path, if only a link.
+func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }

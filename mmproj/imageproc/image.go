@@ -144,7 +144,7 @@ func readError(err error) error {
 	case errors.As(err, &size):
 		return fmt.Errorf("image: %w", limitErrorf(LimitBytes, cmp.Or(size.Have, size.Max+1), size.Max, "%v", size))
 	case errors.As(err, &kind):
-		return fmt.Errorf("image: %w, want an image file", err)
+		return fmt.Errorf("image: %s: is %s, want an image file", kind.Path, kind.Kind())
 	}
 	return fmt.Errorf("image: %w", err)
 }

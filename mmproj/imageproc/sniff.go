@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // SniffLen is the number of first bytes that suffice for Sniff.
@@ -31,6 +33,17 @@ func IsImage(name string) bool {
 		}
 	}
 	return otherNamed(name).kind == stillImage
+}
+
+// IsImageFile reports whether a regular file is at path and is an image, whether or not Decode reads
+// it.
+func IsImageFile(path string) bool {
+	head, err := input.ReadHead(path, SniffLen)
+	if err != nil {
+		return false
+	}
+	name, _ := Sniff(head)
+	return IsImage(name)
 }
 
 // sniff returns the format of head if Decode reads it, else nil.

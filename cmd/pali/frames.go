@@ -4,9 +4,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -66,26 +66,17 @@ func (f *frameFlags) openImages(ctx context.Context, path string, l imageproc.Li
 	return all, err
 }
 
-// nameImages finds the files that -i means, and after them those of args.
-func (f *runFlags) nameImages(args ...string) (err error) {
-	for _, a := range args {
-		if path, err := input.Resolve(a); err == nil && !input.IsStdin(path) && !input.Exists(path) {
-			return usagef("%q: no such file, and nothing else than images is given here", a)
-		}
+// nameImages finds the files that -i and more, the arguments of a command that takes nothing else,
+// mean. It refuses images among words.
+func (f *runFlags) nameImages(more, words []string) (err error) {
+	if a := imageproc.ImageAmong(words); a != "" {
+		return usagef("%s: an image: give it with -i", a)
 	}
-	if f.images, err = input.ResolveAll(append(f.images, args...)); err != nil {
+	if f.images, err = input.ResolveAll(append(f.images, more...)); err != nil {
 		return usagef("image: %w", err)
 	}
-	return nil
-}
-
-// refuseImages refuses arguments, which are words, that are image files.
-func refuseImages(args []string) error {
-	for _, a := range args {
-		path, err := input.Resolve(a)
-		if errors.As(err, new(input.AddressError)) || imageproc.IsImageFile(path) {
-			return usagef("%s: an image: give it with -i", a)
-		}
+	if i := slices.IndexFunc(f.images[len(f.images)-len(more):], input.Missing); i >= 0 {
+		return usagef("%q: no such file, and nothing else than images is given here", more[i])
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/npz"
 )
 
@@ -36,7 +37,7 @@ func film(t *testing.T, folder string, n int) {
 		draw.Draw(m, m.Rect, p, image.Pt(80, 80), draw.Src)
 		g.Image, g.Delay = append(g.Image, m), append(g.Delay, 5)
 		// 5, 8, 11: the order of numbers
-		if err := writePNG(filepath.Join(folder, "film", fmt.Sprintf("%d.png", 5+3*i)), m); err != nil {
+		if err := atomicfile.WritePNG(filepath.Join(folder, "film", fmt.Sprintf("%d.png", 5+3*i)), m); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,17 +1,12 @@
 package main
 
-// This file: an answer's objects as text and as images.
+// This file: an answer's objects as text.
 
 import (
-	"bytes"
 	"fmt"
-	"image"
 	"io"
 	"strings"
 
-	"github.com/disintegration/imaging"
-
-	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -32,12 +27,3 @@ func printObjects(w io.Writer, objects []tasks.Detection) error {
 
 // maskForms are the images that --mask-png can be.
 const maskForms = "palette or grey"
-
-// writePNG writes an image.
-func writePNG(path string, p image.Image) error {
-	var b bytes.Buffer
-	if err := imaging.Encode(&b, p, imaging.PNG); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return atomicfile.WriteFile(path, b.Bytes(), true)
-}

@@ -57,8 +57,8 @@ The answer streams to standard output. Decoding is greedy unless --temperature i
 
 // onePrompt accepts one argument.
 func onePrompt(_ *cobra.Command, args []string) error {
-	if err := refuseImages(args); err != nil {
-		return err
+	if a := imageproc.ImageAmong(args); a != "" {
+		return fmt.Errorf("%s: an image: give it with -i", a)
 	}
 	switch len(args) {
 	case 0:
@@ -143,7 +143,7 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q pali.Request, 
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
-	if err := f.nameImages(); err != nil {
+	if err := f.nameImages(nil, nil); err != nil {
 		return err
 	}
 	q, err := f.request(cmd.Context(), prompt)

@@ -6,8 +6,8 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 
 	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -82,7 +83,7 @@ func newTask(t *tasks.Task) *cobra.Command {
 			case !t.Labels: // nothing else can be meant
 				images, args = args, nil
 			}
-			if err := cmp.Or(f.nameImages(images...), refuseImages(args)); err != nil {
+			if err := f.nameImages(images, args); err != nil {
 				return err
 			}
 			prompt, err := t.Prompt(f.lang, question, args...)
@@ -180,12 +181,8 @@ func (f *taskFlags) checkPNG(flag, path string) error {
 	if !strings.HasSuffix(strings.ToLower(path), ".png") {
 		return usagef("%s %s: want a name that ends with .png", flag, path)
 	}
-	for _, picture := range f.images {
-		in, err := os.Stat(picture)
-		out, err2 := os.Stat(path)
-		if err == nil && err2 == nil && os.SameFile(in, out) {
-			return usagef("%s %s: this is the image that is asked about", flag, path)
-		}
+	if slices.ContainsFunc(f.images, func(name string) bool { return input.SameFile(name, path) }) {
+		return usagef("%s %s: this is the image that is asked about", flag, path)
 	}
 	return atomicfile.MayWrite(path, true)
 }
@@ -253,7 +250,7 @@ func (f *taskFlags) canvas(p *imageproc.Image) tasks.Canvas {
 // draw writes the images that are asked for.
 func (f *taskFlags) draw(p *imageproc.Image, objects []tasks.Detection) error {
 	if f.output != "" {
-		if err := writePNG(f.output, draw.Objects(p.Pix, p.Width, p.Height, objects)); err != nil {
+		if err := atomicfile.WritePNG(f.output, draw.Objects(p.Pix, p.Width, p.Height, objects)); err != nil {
 			return err
 		}
 	}
@@ -264,7 +261,7 @@ func (f *taskFlags) draw(p *imageproc.Image, objects []tasks.Detection) error {
 	if err != nil {
 		return err
 	}
-	return writePNG(f.maskPNG, alone)
+	return atomicfile.WritePNG(f.maskPNG, alone)
 }
 
 // print reads an answer that is complete, draws it and prints it.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -37,7 +38,7 @@ func placed(t *testing.T, path string, width, height int, pictures map[image.Poi
 	for at, p := range pictures {
 		draw.Draw(canvas, p.Bounds().Add(at), p, image.Point{}, draw.Src)
 	}
-	if err := writePNG(path, canvas); err != nil {
+	if err := atomicfile.WritePNG(path, canvas); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,8 +3,11 @@ package atomicfile
 // This file: a single file whose bytes are in memory, or can be made twice.
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -34,6 +37,16 @@ func WriteFile(path string, b []byte, force bool) error {
 		return errors.Join(err, set.Abort())
 	}
 	return set.Commit()
+}
+
+// WritePNG writes m as a PNG to the file at path, which appears when it is complete, in the place of
+// one that is there.
+func WritePNG(path string, m image.Image) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return WriteFile(path, b.Bytes(), true)
 }
 
 // Write writes what write gives, at least a byte, to the file at path, which appears when it is

@@ -50,11 +50,11 @@ var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 // Resolve returns the path of the file that a user named: name itself, if a file has it or nothing
 // else is found. An address with file: is its path; any other is an AddressError.
 func Resolve(name string) (string, error) {
-	if name == Stdin || Exists(name) {
+	if name == Stdin || exists(name) {
 		return name, nil
 	}
 	if bare := unquote(name); bare != name && bare != "" {
-		if path, err := Resolve(bare); err != nil || Exists(path) {
+		if path, err := Resolve(bare); err != nil || exists(path) {
 			return path, err
 		}
 	}
@@ -63,21 +63,30 @@ func Resolve(name string) (string, error) {
 		if path, ok := fromFileURL(name); ok {
 			return path, nil
 		}
-	case begin == "data:", begin != "" && strings.HasPrefix(name[len(begin):], "//"):
+	case strings.HasPrefix(name, "data:image/"), begin != "" && strings.HasPrefix(name[len(begin):], "//"):
 		return "", AddressError{strings.ToValidUTF8(name[:min(len(name), maxNamed)], "")}
 	}
 	for _, path := range readings(name) {
-		if Exists(path) {
+		if exists(path) {
 			return path, nil
 		}
 	}
 	return name, nil
 }
 
-// Exists reports whether something is at path, if only a link.
-func Exists(path string) bool {
+func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// Missing reports whether path leads nowhere: to no file, and not to the standard input.
+func Missing(path string) bool { return !IsStdin(path) && !exists(path) }
+
+// SameFile reports whether both paths lead to the same file.
+func SameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(one, other)
 }
 
 // unquote returns name without blanks, line ends and a pair of quotes around it.

@@ -35,15 +35,21 @@ func IsImage(name string) bool {
 	return otherNamed(name).kind == stillImage
 }
 
-// IsImageFile reports whether a regular file is at path and is an image, whether or not Decode reads
-// it.
-func IsImageFile(path string) bool {
-	head, err := input.ReadHead(path, SniffLen)
-	if err != nil {
-		return false
+// ImageAmong returns the first of words that names an image file, whether or not Decode reads it, or
+// is an address; "" if there is none.
+func ImageAmong(words []string) string {
+	for _, word := range words {
+		path, err := input.Resolve(word)
+		if err != nil {
+			return word
+		}
+		if head, err := input.ReadHead(path, SniffLen); err == nil {
+			if name, _ := Sniff(head); IsImage(name) {
+				return word
+			}
+		}
 	}
-	name, _ := Sniff(head)
-	return IsImage(name)
+	return ""
 }
 
 // sniff returns the format of head if Decode reads it, else nil.

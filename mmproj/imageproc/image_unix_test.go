@@ -32,7 +32,7 @@ func TestOpenImageSpecial(t *testing.T) {
 	for _, c := range []struct {
 		path string
 		want string
-	}{{fifo, "not a regular file"}, {"/dev/zero", "not a regular file"},
+	}{{fifo, "is a pipe (FIFO)"}, {"/dev/zero", "is a device"},
 		{loop, "symbolic links"}} {
 		t.Run(c.path, func(t *testing.T) {
 			if _, err := Open(c.path, DefaultLimits); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -17,6 +17,9 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if format, readable := Sniff(data); readable && !IsImage(format) {
+			t.Fatalf("%q is read and no image", format)
+		}
 		p, err := Decode(data, limits)
 		if (p == nil) != (err != nil) {
 			t.Fatalf("have image %v and error %v", p, err)

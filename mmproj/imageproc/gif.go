@@ -61,7 +61,7 @@ func parseGIF(data []byte) (*gifFile, error) {
 	r := gifReader{data: data}
 	screen := r.take(13)
 	if r.short || !hasMagic(screen, "GIF8?a") {
-		return nil, errors.New("not a GIF")
+		return nil, errNoGIF(data)
 	}
 	r.skipColours(screen[10])
 	g := &gifFile{head: data[:r.at], width: int(binary.LittleEndian.Uint16(screen[6:])),
@@ -104,6 +104,14 @@ func parseGIF(data []byte) (*gifFile, error) {
 			return nil, errGIFEnd
 		}
 	}
+}
+
+// errNoGIF says what data is, which is no GIF.
+func errNoGIF(data []byte) error {
+	if f := sniff(data); f != nil {
+		return fmt.Errorf("a %s image, not a GIF: it has no frames", f.name)
+	}
+	return errUnreadable(data[:min(len(data), SniffLen)])
 }
 
 // gifReader reads a GIF's bytes from at on. short says that they ended too early.

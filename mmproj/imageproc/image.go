@@ -212,6 +212,9 @@ func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("file ends too early")
 	}
+	if errors.Is(err, bmp.ErrUnsupported) {
+		err = errors.New("a kind that is not read here (of 16 bits, compressed, or OS/2's): convert it to PNG")
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: cannot be decoded: %w", name, err)
 	}

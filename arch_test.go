@@ -78,7 +78,7 @@ var allowed = map[string][]string{
 	"internal/host":       {},
 	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},
-	"internal/kaggle":     {"internal/atomicfile", "internal/safedial"},
+	"internal/kaggle":     {"internal/atomicfile", "internal/input", "internal/safedial"},
 	"internal/progress":   {"internal/terminal"},
 	"internal/safedial":   {},
 	"internal/strips":     {},

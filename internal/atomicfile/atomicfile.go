@@ -111,6 +111,9 @@ func (s *Set) lock() error {
 				return err
 			}
 		}
+		if info, err := s.fs.Stat(f.partial); err == nil && linked(info) {
+			return fmt.Errorf("%s is a hard link to another file", f.partial)
+		}
 		opened, err := s.fs.OpenLocked(f.partial)
 		if errors.Is(err, ErrLocked) {
 			return fmt.Errorf("another run is writing %s", f.Path)

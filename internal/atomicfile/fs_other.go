@@ -28,3 +28,6 @@ func (osFS) SyncDir(dir string) error {
 
 // allocated returns 0: removing a file is taken to free nothing.
 func allocated(os.FileInfo) int64 { return 0 }
+
+// linked returns false: other names of a file are not known.
+func linked(os.FileInfo) bool { return false }

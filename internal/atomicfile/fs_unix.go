@@ -6,7 +6,6 @@ package atomicfile
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"syscall"
@@ -20,10 +19,6 @@ func openLocked(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o666)
 	if err != nil {
 		return nil, err
-	}
-	if info, err := f.Stat(); err == nil && linked(info) {
-		f.Close()
-		return nil, fmt.Errorf("%s is a hard link to another file", path)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()

@@ -47,3 +47,6 @@ func (osFS) SyncDir(string) error { return nil }
 
 // allocated returns 0: removing a file is taken to free nothing.
 func allocated(os.FileInfo) int64 { return 0 }
+
+// linked returns false: other names of a file are not known.
+func linked(os.FileInfo) bool { return false }

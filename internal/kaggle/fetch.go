@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 const (
@@ -149,9 +150,9 @@ func begin(ctx context.Context, r Request) (*part, error) {
 
 // resume takes the size bytes that lie in the .part, or empties it.
 func (p *part) resume(ctx context.Context, size int64) error {
-	b, err := os.ReadFile(p.notePath())
+	b, err := input.ReadFile(p.notePath(), 64<<10)
 	var was beginning
-	if size == 0 || err != nil || len(b) > 64<<10 || json.Unmarshal(b, &was) != nil || was.From != p.Address ||
+	if size == 0 || err != nil || json.Unmarshal(b, &was) != nil || was.From != p.Address ||
 		!isStrong(was.ETag) || was.Total < size || was.Total > p.MaxBytes {
 		return p.restart(beginning{})
 	}
@@ -203,7 +204,7 @@ func (p *part) restart(b beginning) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(p.notePath(), text, 0o666)
+	return atomicfile.WriteFile(p.notePath(), text, true)
 }
 
 // download requests the missing bytes of p and writes what comes.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"image"
+	"image/draw"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pali-gguf/pali/internal/atomicfile"
 )
 
 const photoCaption = "a yellow circle and a purple triangle on a white background\n"
@@ -26,11 +31,11 @@ func makeFIFO(t *testing.T, folder, name string) string {
 // TestImageNames gives an image in the ways in which people give one.
 func TestImageNames(t *testing.T) {
 	folder := workplace(t)
-	image, err := os.ReadFile(filepath.Join(folder, photo))
+	data, err := os.ReadFile(filepath.Join(folder, photo))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "my photo.dat"), image, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "my photo.dat"), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	fifo := makeFIFO(t, folder, "fifo")
@@ -52,10 +57,10 @@ func TestImageNames(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := program(folder, append(c.args, "-m", "d", "-t", "1")...)
-			cmd.Stdin = bytes.NewReader(image)
+			cmd.Stdin = bytes.NewReader(data)
 			o := runWith(t, cmd, func(*os.Process) {
 				if c.name == "FIFO" {
-					go os.WriteFile(fifo, image, 0)
+					go os.WriteFile(fifo, data, 0)
 				}
 			})
 			if o.code != 0 || o.stdout != photoCaption || o.stderr != "" {
@@ -64,7 +69,7 @@ func TestImageNames(t *testing.T) {
 		})
 	}
 	cmd := program(folder, "detect", "circle", "-i", "-", "-m", "d", "-t", "1", "-o", "boxes.png")
-	cmd.Stdin = bytes.NewReader(image)
+	cmd.Stdin = bytes.NewReader(data)
 	if o := run(t, cmd); o.code != 0 || !strings.HasPrefix(o.stdout, "circle ") {
 		t.Errorf("detect: %+v", o)
 	}
@@ -199,5 +204,41 @@ func TestOutputIsNotDiverted(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestTransparent cuts the upper part out of an image, with black below: it has the boxes of the
+// image on a white page.
+func TestTransparent(t *testing.T) {
+	folder := workplace(t)
+	f, err := os.Open(filepath.Join(folder, photo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	whole, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flat, cut := image.NewNRGBA(whole.Bounds()), image.NewNRGBA(whole.Bounds())
+	draw.Draw(cut, cut.Rect, whole, image.Point{}, draw.Src)
+	for i := range 4 * cut.Rect.Dx() * cut.Rect.Dy() / 4 {
+		cut.Pix[i] = 0
+	}
+	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(flat, flat.Rect, cut, image.Point{}, draw.Over)
+	var found []string
+	for name, m := range map[string]image.Image{"flat.png": flat, "cutout.png": cut} {
+		if err := atomicfile.WritePNG(filepath.Join(folder, name), m); err != nil {
+			t.Fatal(err)
+		}
+		o := run(t, program(folder, "detect", "circle", "-m", "d", "-t", "1", "-i", name))
+		if o.code != 0 {
+			t.Fatalf("%s: %+v", name, o)
+		}
+		found = append(found, o.stdout)
+	}
+	if found[0] != found[1] || found[0] == "" {
+		t.Errorf("%q on white, %q transparent", found[0], found[1])
 	}
 }

@@ -143,8 +143,15 @@ func app1(header string, body []byte) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(body)+2)), body...)
 }
 
-// TestOrientationPlaces finds every orientation wherever JPEG, PNG and WebP files may have it.
-func TestOrientationPlaces(t *testing.T) {
+// orientedFile makes files with an orientation at one place.
+type orientedFile struct {
+	name  string
+	plain []byte                          // without an orientation
+	file  func(data []byte, n int) []byte // with the EXIF data, or XMP with orientation n
+}
+
+// orientedFiles returns files with their orientations wherever JPEG, PNG and WebP may have them.
+func orientedFiles(t *testing.T) []orientedFile {
 	jpg, png, wp := fileOf(t, "decode-444.jpg"), fileOf(t, "tiny.png"), fileOf(t, "decode-lossy.webp")
 	inJPEG := func(at int, segments ...[]byte) []byte {
 		return slices.Concat(jpg[:at], slices.Concat(segments...), jpg[at:])
@@ -152,11 +159,7 @@ func TestOrientationPlaces(t *testing.T) {
 	afterJFIF := 4 + int(binary.BigEndian.Uint16(jpg[4:])) - 2 + 2
 	beforeScan := bytes.Index(jpg, []byte{0xff, 0xda})
 	const xmpHeader, xmpKey = "http://ns.adobe.com/xap/1.0/\x00", "XML:com.adobe.xmp\x00\x00\x00\x00\x00"
-	for _, c := range []struct {
-		name  string
-		plain []byte // without an orientation
-		file  func(data []byte, n int) []byte
-	}{
+	return []orientedFile{
 		{"JPEG", jpg, func(data []byte, _ int) []byte { return inJPEG(2, app1(exifHeader, data)) }},
 		{"JPEG, after JFIF", jpg, func(data []byte, _ int) []byte { return inJPEG(afterJFIF, app1(exifHeader, data)) }},
 		{"JPEG, after the frame header", jpg, func(data []byte, _ int) []byte {
@@ -191,7 +194,12 @@ func TestOrientationPlaces(t *testing.T) {
 			return extendedWebP(t, wp, "EXIF", append([]byte(exifHeader), data...))
 		}},
 		{"WebP, XMP alone", wp, func(_ []byte, n int) []byte { return extendedWebP(t, wp, "XMP ", xmp(n, false)) }},
-	} {
+	}
+}
+
+// TestOrientationPlaces finds every orientation at each of these places.
+func TestOrientationPlaces(t *testing.T) {
+	for _, c := range orientedFiles(t) {
 		t.Run(c.name, func(t *testing.T) {
 			plain, err := Decode(c.plain, DefaultLimits)
 			if err != nil {

@@ -222,9 +222,7 @@ func TestTransparent(t *testing.T) {
 	}
 	flat, cut := image.NewNRGBA(whole.Bounds()), image.NewNRGBA(whole.Bounds())
 	draw.Draw(cut, cut.Rect, whole, image.Point{}, draw.Src)
-	for i := range 4 * cut.Rect.Dx() * cut.Rect.Dy() / 4 {
-		cut.Pix[i] = 0
-	}
+	clear(cut.Pix[:len(cut.Pix)/4])
 	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
 	draw.Draw(flat, flat.Rect, cut, image.Point{}, draw.Over)
 	var found []string

@@ -66,7 +66,7 @@ func checkName(name string) error {
 		strings.ContainsFunc(name, func(r rune) bool {
 			return r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r)
 		}) {
-		return fmt.Errorf(`convert: the model's name %.80q: want 1 to %d bytes that a file's name can have, without `+
+		return fmt.Errorf(`convert: name %.80q: want 1 to %d bytes that a file name can have, without `+
 			`/ \ : * ? " < > | and without a dot in front`, name, maxName)
 	}
 	return nil

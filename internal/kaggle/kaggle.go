@@ -9,7 +9,7 @@
 //
 // Before it: a handle, and credentials. After it: whole files under their names, which npz.Open
 // reads. This file: handles, and what a variation's files are for; credentials.go; client.go:
-// requests, and what a refusal means; checkpoint.go: the files of a checkpoint; fetch.go: one file,
+// requests, and what a refusal means; proxy.go; checkpoint.go: the files of a checkpoint; fetch.go: one file,
 // resumed; unpack.go: the .npz files of an archive.
 //
 // The protocol is that of kagglehub (clients.py, http_resolver.py). It has not been tried against

@@ -40,7 +40,7 @@ func setUp(t *testing.T) (s *kaggletest.Server, c *Client, path string, want []b
 	want = noise(3_000_000)
 	s.Files["a.npz"] = want
 	c = New(&Credentials{User: kaggletest.User, Key: kaggletest.Key}, kaggletest.Dialer(s.Address()),
-		kaggletest.Trust(s.Roots))
+		kaggletest.Trust(s.Roots), Proxy{})
 	c.Pause, c.StallTimeout = time.Millisecond, time.Second
 	return s, c, filepath.Join(t.TempDir(), "a.npz"), want
 }

@@ -79,6 +79,7 @@ var allowed = map[string][]string{
 	"internal/host":       {},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/kaggle":     {"internal/atomicfile", "internal/safedial"},
+	"internal/numbers":    {},
 	"internal/progress":   {"internal/terminal"},
 	"internal/safedial":   {},
 	"internal/strips":     {},

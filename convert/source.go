@@ -3,6 +3,7 @@ package convert
 // This file: which arrays of a source are the checkpoint, and whether they are all there.
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -96,6 +97,9 @@ func recognise(keys map[string]bool) (*checkpoint, error) {
 				}
 			}
 		}
+	}
+	if keys[maskBook] {
+		return nil, errors.New("convert: this is the mask decoder's checkpoint (vae-oid.npz), not a PaliGemma checkpoint")
 	}
 	return nil, fmt.Errorf("convert: not a PaliGemma checkpoint: none of its %d arrays is below %s", len(keys),
 		strings.Join(roots, " or "))

@@ -352,7 +352,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"masks", read(t, masks), "a mask file"},
 		{"cut", text[:len(text)-100], "cut short"},
-		{"words", []byte("words"), "not a GGUF file"},
+		{"words", []byte("words"), "is a text file: want a GGUF file"},
 		{"other", bytes.Replace(text, []byte("\x05\x00\x00\x00\x00\x00\x00\x00gemma"),
 			[]byte("\x05\x00\x00\x00\x00\x00\x00\x00llama"), 1), "not a PaliGemma"},
 		{"more", append(bytes.Clone(text), 1), "after the last tensor"},

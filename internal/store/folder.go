@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // Bounds of the search for models.
@@ -47,6 +48,9 @@ func List(folder string) ([]string, error) {
 	var look func(folder string, depth int) error
 	look = func(folder string, depth int) error {
 		entries, err := os.ReadDir(folder)
+		if errors.Is(err, syscall.ENOTDIR) {
+			return fmt.Errorf("the folder of models, %s, is a file: PALI_MODELS must name a folder", folder)
+		}
 		if err != nil {
 			return err
 		}
@@ -101,6 +105,9 @@ func Named(folder, name string) (string, error) {
 	all, err := List(folder)
 	if err != nil {
 		return "", err
+	}
+	if strings.Trim(name, " /.") == "" {
+		return "", fmt.Errorf("%q is not the name of a model", name)
 	}
 	wanted := strings.ToLower(strings.TrimSuffix(strings.TrimRight(strings.TrimSpace(name), "/"), ".gguf"))
 	for _, matches := range []func(have string) bool{

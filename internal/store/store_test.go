@@ -134,6 +134,9 @@ func TestNamed(t *testing.T) {
 		{"hidden", "no model of that name"},
 		{" A-2 ", "A-2-F16.gguf"},
 		{"pub/", "no model of that name"},
+		{"", `"" is not the name of a model`},
+		{".", `"." is not the name of a model`},
+		{" / ", `" / " is not the name of a model`},
 		{"b-3-q8_0/", "pub/b/B-3-Q8_0.gguf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -150,5 +153,9 @@ func TestNamed(t *testing.T) {
 	}
 	if all, err := List(filepath.Join(folder, "nothing")); len(all) != 0 || err != nil {
 		t.Errorf("a folder that does not exist: %v %v", all, err)
+	}
+	file := filepath.Join(folder, "A-F16.gguf")
+	if _, err := List(file); err == nil || !strings.Contains(err.Error(), file+", is a file: PALI_MODELS must name a folder") {
+		t.Errorf("a file: %v", err)
 	}
 }

@@ -178,3 +178,19 @@ func TestNamesDiffer(t *testing.T) {
 		names = append(names, k.is)
 	}
 }
+
+// FuzzOf names whatever it is given in one line, and never both as what is wanted and as another.
+func FuzzOf(f *testing.F) {
+	for _, head := range []string{"", "GGUF", local("a/b.npz", "x") + local("c.npy", ""), "\x1f\x8b\x08", "{\"a\":1}",
+		"<pad>\t0\n", "\x82\xa6params", "\x08\x08\x12\x07pytorch"} {
+		f.Add([]byte(head), uint8(0), "a.npz")
+	}
+	f.Fuzz(func(t *testing.T, head []byte, want uint8, path string) {
+		if len(head) > HeadBytes || strings.ContainsAny(path, "\n\r") {
+			return
+		}
+		if err := Of(path, head, int64(len(head)), Want(want%3)); err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q", err)
+		}
+	})
+}

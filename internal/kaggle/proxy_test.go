@@ -143,7 +143,7 @@ func TestProxyRefuses(t *testing.T) {
 			"reached: connect: connection refused (tried 5 times)", 0},
 		{"no such name", "", "http://me:secret@nowhere.invalid:80", 0, "", "the proxy http://nowhere.invalid:80 of " +
 			"HTTPS_PROXY cannot be reached: ", 0},
-		{"scheme", "", "ftp://me:secret@proxy:21", 0, "", `HTTPS_PROXY: a proxy by "ftp": want one of http, https, socks5`, 0},
+		{"scheme", "", "ftp://me:secret@proxy:21", 0, "", `HTTPS_PROXY: a proxy by "ftp": want one of http, https, socks`, 0},
 		{"no host", "", "http://", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 		{"password with a slash", "", "http://me:sec/ret@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 		{"password with a percent sign", "", "http://me:secret%zz@proxy:80", 0, "", "HTTPS_PROXY is not the address of", 0},

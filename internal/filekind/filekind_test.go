@@ -145,6 +145,7 @@ func TestAt(t *testing.T) {
 			"is a folder with a LoRA adapter: " + converted},
 		{"Orbax", []string{"_CHECKPOINT_METADATA", "manifest.ocdbt"}, Checkpoint, "is a folder with an Orbax checkpoint"},
 		{"PyTorch", []string{"pytorch_model.bin"}, Checkpoint, "is a folder with a Hugging Face model: "},
+		{"unpacked", []string{"params"}, Checkpoint, "is a folder that an .npz was unpacked to: " + kaggle},
 		{"TensorFlow", []string{"saved_model.pb"}, Checkpoint, "is a folder with a TensorFlow model: "},
 		{"tokenizer", []string{"tokenizer.model", "tokenizer.json"}, Tokenizer,
 			"is a folder: give the file in it, tokenizer.model"},

@@ -125,6 +125,7 @@ func folderKind(pick func(endings ...string) []string) string {
 		{"a folder with an Orbax checkpoint", []string{"_checkpoint_metadata", "manifest.ocdbt", "_metadata"}},
 		{"a folder with a TensorFlow model", []string{"saved_model.pb", ".ckpt.index"}},
 		{"a folder with checkpoints (.npz), not GGUF files", []string{".npz"}},
+		{"a folder that an .npz was unpacked to", []string{".npy", "params"}},
 		{"a folder with the settings of a Hugging Face model", []string{"config.json"}},
 	} {
 		if len(pick(k.names...)) > 0 {

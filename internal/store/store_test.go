@@ -106,7 +106,7 @@ func TestFindOther(t *testing.T) {
 		{"a/x.npz", `is a checkpoint (.npz): "pali convert" makes the GGUF files of it`},
 		{"b", "is a folder with a Hugging Face model (safetensors): want a GGUF file"},
 		{"b/model.safetensors", "is a safetensors file, as Hugging Face has them: want a GGUF file"},
-		{"b/config.json", "is the settings of a Hugging Face model (JSON): want a GGUF file"},
+		{"b/config.json", "is the settings file of a Hugging Face model (JSON): want a GGUF file"},
 		{"c", "is a folder with a LoRA adapter: want a GGUF file"},
 		{"d", "is a folder with an Orbax checkpoint: want a GGUF file"},
 		{"e/pointer.gguf", "is a Git LFS pointer, not the file itself: run git lfs pull"},

@@ -72,7 +72,8 @@ func TestEveryAxis(t *testing.T) {
 	}
 }
 
-// free are the axes that no other array has and that may be 1: the image tokens, the key/value heads.
+// free are the axes that no other array has and that may be 1: the image tokens, and the key/value
+// heads.
 var free = map[string]int{"img/pos_embedding": 1, "llm/layers/attn/kv_einsum/w": 2}
 
 func eachAlone(t *testing.T, all []tinymodel.Array, length int) {

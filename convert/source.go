@@ -134,8 +134,8 @@ func commonFolder(keys map[string]bool) string {
 	return common
 }
 
-// newCheckpoint finds in keys what schema s leaves open. outer is the part of prefix that s does not
-// name.
+// newCheckpoint finds in keys what schema s leaves open. outer is the part of prefix that s does
+// not name.
 func newCheckpoint(s *Schema, outer, prefix string, keys map[string]bool) (*checkpoint, error) {
 	c := &checkpoint{schema: s, outer: outer, prefix: prefix, renamed: map[string]string{}}
 	c.text, c.vision = &half{Half: &s.Text, sizes: map[string]int{}}, &half{Half: &s.Vision, sizes: map[string]int{}}

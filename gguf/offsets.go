@@ -60,7 +60,8 @@ func (f *File) zeros(from, to int64) error {
 		return nil
 	}
 	if to > f.Size {
-		return fmt.Errorf("cut short: padding goes past the end of the file (%d bytes): copy or download it again", f.Size)
+		return fmt.Errorf("cut short: padding goes past the end of the file (%d bytes): copy or download it again",
+			f.Size)
 	}
 	p := make([]byte, to-from)
 	if _, err := f.r.ReadAt(p, from); err != nil && err != io.EOF {

@@ -217,8 +217,8 @@ func toC(raw []byte, shape []int, size int) []byte {
 	return out
 }
 
-// swapped returns a function that opens what open does, with the bytes of each element of size bytes
-// in reverse.
+// swapped returns a function that opens what open does, with the bytes of each element of size
+// bytes in reverse.
 func swapped(open func() (io.ReadCloser, error), size int) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
 		r, err := open()

@@ -58,11 +58,13 @@ func FindProxy(get func(name string) string) Proxy {
 	}
 	u, err := url.Parse(value)
 	switch {
-	case err != nil || u.Hostname() == "" || u.Opaque != "": // without the value, which may hold a password
-		p.err = settingErrorf("%s is not the address of a proxy: want http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, "+
-			"with a character such as @ # / %% of the password written as %%40 %%23 %%2F %%25", p.variable)
+	case err != nil || u.Hostname() == "" || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "": // without the value, which may hold a password
+		p.err = settingErrorf("%s is not the address of a proxy: want http://HOST:PORT or "+
+			"http://USER:PASSWORD@HOST:PORT, with a character such as @ # / %% of the password written as %%40 %%23 %%2F %%25", p.variable)
 	case !slices.Contains(proxySchemes, u.Scheme):
-		p.err = settingErrorf("%s: a proxy by %.20q: want one of %s", p.variable, u.Scheme, strings.Join(proxySchemes, ", "))
+		p.err = settingErrorf("%s: a proxy by %.20q: want one of %s", p.variable, u.Scheme,
+			strings.Join(proxySchemes, ", "))
 	}
 	p.address = u
 	none := get("NO_PROXY")
@@ -172,8 +174,8 @@ func (p Proxy) explain(err error, host string) error {
 	case errors.As(err, &dial) && dial.Op == "socks connect":
 		return fmt.Errorf("%s cannot connect to %s: %w", p.name(), host, cause(dial))
 	case strings.Contains(err.Error(), "malformed HTTP"):
-		return settingErrorf("%s does not answer as a proxy by http does: is its address right, or is it one of https://?",
-			p.name())
+		return settingErrorf("%s does not answer as a proxy by http does: is its address right, or is it one of "+
+			"https://?", p.name())
 	}
 	return fmt.Errorf("%s, through %s: %w", host, p.name(), err)
 }
@@ -199,8 +201,8 @@ func (e proxyError) Error() string {
 	host, _, _ := strings.Cut(e.host, ":")
 	switch {
 	case e.status == http.StatusProxyAuthRequired && e.proxy.address.User == nil:
-		return fmt.Sprintf("%s wants a user and a password (%s): write them as %s://USER:PASSWORD@%s", e.proxy.name(), said,
-			e.proxy.address.Scheme, e.proxy.address.Host)
+		return fmt.Sprintf("%s wants a user and a password (%s): write them as %s://USER:PASSWORD@%s", e.proxy.name(),
+			said, e.proxy.address.Scheme, e.proxy.address.Host)
 	case e.status == http.StatusProxyAuthRequired:
 		return fmt.Sprintf("%s does not take the user and the password that are in it (%s)", e.proxy.name(), said)
 	case e.status/100 == 4:

@@ -147,6 +147,9 @@ func TestProxyRefuses(t *testing.T) {
 		{"no host", "", "http://", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 		{"password with a slash", "", "http://me:sec/ret@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 		{"password with a percent sign", "", "http://me:secret%zz@proxy:80", 0, "", "HTTPS_PROXY is not the address of", 0},
+		{"number with a slash", "", "http://secret:12/3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
+		{"number with a hash", "", "http://secret:12#3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
+		{"number with a mark", "", "http://secret:12?3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 		{"port", "", "http://me:secret@proxy:port", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,8 +27,8 @@ type Proxy struct {
 	cut             bool
 }
 
-// StartProxy starts a proxy in front of s that speaks scheme: http, https or socks5. It is closed at
-// the end of the test.
+// StartProxy starts a proxy in front of s that speaks scheme: http, https or socks5. It is closed
+// at the end of the test.
 func (s *Server) StartProxy(t testing.TB, scheme string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 	// From a checkpoint to files.
 	"convert/sentencepiece": {"paligemma", "internal/filekind"},
 	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
-		"internal/atomicfile", "internal/strips"},
+		"internal/atomicfile", "internal/filekind", "internal/strips"},
 
 	// From images and a prompt to an answer, its objects, its scores.
 	"runner":      {"paligemma"},

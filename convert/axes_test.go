@@ -298,6 +298,8 @@ func TestFolder(t *testing.T) {
 		{at("file"), "no folder " + at("file") + " to write to: " + at("file") + " is a file"},
 		{at("file/below"), "no folder " + at("file/below") + " to write to: " + at("file") + " is a file"},
 		{at("tofile"), at("tofile") + " is a file"},
+		{"~/models", "~/models is a path of which the shell did not replace the ~: write $HOME/models"},
+		{"s3://bucket/models", "convert: no folder s3://bucket/models to write to: it is an address"},
 		{at("nowhere"), at("nowhere") + " is a link to gone, which is not there"},
 	} {
 		t.Run(c.path, func(t *testing.T) {

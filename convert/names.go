@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // maxName bounds a model's name in bytes, so that with prefix, type and the suffix of a file being
@@ -77,6 +79,14 @@ func checkName(name string) error {
 func makeFolder(path string) error {
 	if path == "" {
 		return nil
+	}
+	if wrong := filekind.NoPath(path); wrong != nil {
+		if strings.Contains(path, "://") {
+			return fmt.Errorf("convert: no folder %s to write to: it is an address", path)
+		}
+		if _, err := os.Stat("~"); err != nil {
+			return wrong
+		}
 	}
 	err := os.MkdirAll(path, 0o777)
 	if err == nil {

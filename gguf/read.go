@@ -30,7 +30,9 @@ type File struct {
 func Open(path string) (*File, error) {
 	// Checked before it is opened: opening a named pipe would wait for its writer.
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
+	if err != nil {
+		err = cmp.Or(filekind.NoPath(path), err)
+	} else if !info.Mode().IsRegular() {
 		err = cmp.Or(filekind.At(path, filekind.GGUF), errors.New("not a regular file, want a GGUF file"))
 	}
 	if other := (filekind.Error{}); errors.As(err, &other) {

@@ -49,7 +49,7 @@ func openParts(paths []string) (*joined, error) {
 func openPart(path string) (*part, error) {
 	info, err := os.Stat(path) // before opening: a FIFO would wait for its writer
 	if err != nil {
-		return nil, withoutOp(path, err)
+		return nil, cmp.Or(filekind.NoPath(path), withoutOp(path, err))
 	}
 	if !info.Mode().IsRegular() || info.Size() == 0 {
 		return nil, cmp.Or(filekind.At(path, filekind.Checkpoint),

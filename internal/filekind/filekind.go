@@ -80,12 +80,12 @@ func (w Want) kind() string {
 	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer}[w]
 }
 
-// At is Of for the file at path. It returns an Error for a folder too, and nil for what it cannot
-// read: the reader of the file says why.
+// At is Of for the file at path. It returns an Error for a folder too, and for what is not there
+// because it is no path; and nil for what it cannot read: the reader of the file says why.
 func At(path string, want Want) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil
+		return NoPath(path)
 	}
 	if info.IsDir() {
 		return ofFolder(path, want)
@@ -99,6 +99,20 @@ func At(path string, want Want) error {
 	}
 	defer f.Close()
 	return OfReader(path, f, info.Size(), want)
+}
+
+// NoPath returns an Error if path is an address, or begins with a ~ that a shell would have
+// replaced, and nil otherwise.
+func NoPath(path string) error {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return Error{path, "a path of which the shell did not replace the ~", "write $HOME/" + rest}
+	}
+	if scheme, rest, ok := strings.Cut(path, "://"); ok && scheme == "file" {
+		return Error{path, "an address", "give the file's path, " + rest}
+	} else if ok && len(scheme) < 8 && !strings.ContainsAny(scheme, `/\.`) {
+		return Error{path, "an address", "download the file first, and give its path"}
+	}
+	return nil
 }
 
 // OfReader is Of for the size bytes of r.

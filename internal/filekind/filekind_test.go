@@ -162,7 +162,17 @@ func TestAt(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{os.DevNull, filepath.Join(t.TempDir(), "nothing")} {
+	for _, c := range []struct{ path, want string }{
+		{"~/models/x.npz", "is a path of which the shell did not replace the ~: write $HOME/models/x.npz"},
+		{"https://www.kaggle.com/models/x", "is an address: download the file first, and give its path"},
+		{"gs://bucket/x.npz", "is an address: download the file first, and give its path"},
+		{"file:///tmp/x.npz", "is an address: give the file's path, /tmp/x.npz"},
+	} {
+		if err := At(c.path, Tokenizer); err == nil || err.Error() != c.path+" "+c.want {
+			t.Errorf("have %v, want %q", err, c.want)
+		}
+	}
+	for _, path := range []string{os.DevNull, filepath.Join(t.TempDir(), "nothing"), "a.b://x", "~", "~x"} {
 		if err := At(path, GGUF); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}

@@ -54,7 +54,7 @@ func Open(paths ...string) (*Listing, error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: no such file", path)
+			return nil, cmp.Or(filekind.NoPath(path), fmt.Errorf("%s: no such file", path))
 		}
 		if !info.Mode().IsRegular() {
 			return nil, cmp.Or(filekind.At(path, filekind.GGUF),

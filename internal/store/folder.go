@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // Bounds of the search for models.
@@ -85,6 +87,9 @@ func Name(text string) string { return strings.TrimSuffix(filepath.Base(text), "
 func locate(model string) (string, error) {
 	if _, err := os.Stat(model); err == nil {
 		return model, nil
+	}
+	if err := filekind.NoPath(model); err != nil {
+		return "", err
 	}
 	folder, err := Folder()
 	if err != nil || !filepath.IsLocal(model) {

@@ -101,6 +101,11 @@ func TestFindOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, path := range []string{"~/models/x", "https://huggingface.co/x"} {
+		if _, err := Find(path, "", ""); err == nil || !strings.HasPrefix(err.Error(), path+" is a") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	for _, c := range []struct{ path, want string }{
 		{"a", `is a folder with checkpoints (.npz), not GGUF files: want a GGUF file ("pali convert" makes it`},
 		{"a/x.npz", `is a checkpoint (.npz): "pali convert" makes the GGUF files of it`},

@@ -134,6 +134,10 @@ func TestOtherArchives(t *testing.T) {
 	if want := "convert: not a PaliGemma checkpoint: none of its 1 arrays is below img/ or llm/"; got != want {
 		t.Errorf("have %q, want %q", got, want)
 	}
+	got = fails(t, archive(t, []tinymodel.Array{one(maskBook, tensor.F32)}), vocab(t), options(t, gguf.F32))
+	if want := "convert: this is the mask decoder's checkpoint (vae-oid.npz), not a PaliGemma checkpoint"; got != want {
+		t.Errorf("have %q, want %q", got, want)
+	}
 	got = fails(t, archive(t, []tinymodel.Array{one("params/img/head/bias", tensor.F32)}), vocab(t),
 		options(t, gguf.F32))
 	if !strings.Contains(got, "and 21 more") || strings.Count(got, "\n") != 11 {

@@ -20,6 +20,15 @@ func FuzzShapes(f *testing.F) {
 	f.Add([]byte{}, false, false)
 	f.Add([]byte{3, 0, 1, 7, 1, 0, 20, 2, 0, 25, 5, 9}, true, false)
 	f.Add([]byte{25, 4, 0, 26, 3, 2}, true, true)
+	for i, a := range tinymodel.Arrays(tinymodel.Options{}) { // each axis of none
+		for axis := range a.Shape {
+			what := 4
+			for what%len(a.Shape) != axis {
+				what++
+			}
+			f.Add([]byte{byte(i), byte(what), 0}, false, false)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte, gemma2, unstacked bool) {
 		o := tinymodel.Options{Unstacked: unstacked, Text: paligemma.TextConfig{Architecture: paligemma.Gemma,
 			EmbeddingLength: 3, BlockCount: 2, FeedForwardLength: 5,

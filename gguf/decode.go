@@ -39,7 +39,7 @@ func (d *decoder) fits(n uint64, size int, what string) bool {
 		if d.end < d.size {
 			d.fail("%s goes past %d bytes, the limit of everything before the data", what, d.end)
 		} else {
-			d.fail("cut short: %s goes past the end of the file (%d bytes)", what, d.size)
+			d.fail("cut short: %s goes past the end of the file (%d bytes): copy or download it again", what, d.size)
 		}
 		return false
 	}

@@ -42,8 +42,8 @@ func checkOffsets(f *File, end, alignment int64) error {
 			return fmt.Errorf("tensor %d: %s: %w", i, t.Name, err)
 		}
 		if t.Bytes() > f.Size-t.Offset {
-			return fmt.Errorf("cut short: tensor %d: %s: %d bytes at %d go past the end of the file (%d bytes)", i,
-				t.Name, t.Bytes(), t.Offset, f.Size)
+			return fmt.Errorf("cut short: tensor %d: %s: %d bytes at %d go past the end of the file (%d bytes): "+
+				"copy or download it again", i, t.Name, t.Bytes(), t.Offset, f.Size)
 		}
 		end = t.Offset + t.Bytes()
 	}
@@ -60,7 +60,8 @@ func (f *File) zeros(from, to int64) error {
 		return nil
 	}
 	if to > f.Size {
-		return fmt.Errorf("cut short: padding goes past the end of the file (%d bytes)", f.Size)
+		return fmt.Errorf("cut short: padding goes past the end of the file (%d bytes): copy or download it again",
+			f.Size)
 	}
 	p := make([]byte, to-from)
 	if _, err := f.r.ReadAt(p, from); err != nil && err != io.EOF {

@@ -352,7 +352,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"masks", read(t, masks), "a mask file"},
 		{"cut", text[:len(text)-100], "cut short"},
-		{"words", []byte("words"), "not a GGUF file"},
+		{"words", []byte("words"), "is a text file: want a GGUF file"},
 		{"other", bytes.Replace(text, []byte("\x05\x00\x00\x00\x00\x00\x00\x00gemma"),
 			[]byte("\x05\x00\x00\x00\x00\x00\x00\x00llama"), 1), "not a PaliGemma"},
 		{"more", append(bytes.Clone(text), 1), "after the last tensor"},
@@ -381,6 +381,23 @@ func TestOpenRefuses(t *testing.T) {
 		if _, err := src.Quantize(context.Background(), path, plan(t, "q8_0", false),
 			Options{Force: true}); err == nil || !strings.Contains(err.Error(), "is the file to be read") {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// A path that cannot be a file's is refused before anything is calculated.
+func TestNoFilePath(t *testing.T) {
+	src, err := Open(tiny(t, paligemma.Gemma).converted(t, "f32")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	folder := t.TempDir()
+	for _, path := range []string{"", folder, folder + "/", filepath.Join(folder, "new") + "/"} {
+		_, err := src.Quantize(context.Background(), path, plan(t, "q8_0", false),
+			Options{Force: true, Progress: func(_, _ int64) { t.Errorf("%q: it was begun", path) }})
+		if err == nil || !strings.Contains(err.Error(), "want the new file's path") {
+			t.Errorf("%q: %v", path, err)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/internal/numbers"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -101,8 +102,10 @@ func commands() []*cobra.Command {
 	return all
 }
 
-// strict makes the wrong arguments of a command, and of those below it, a usage error.
+// strict makes the wrong arguments of a command, and of those below it, a usage error, and its
+// numbers easier to write.
 func strict(c *cobra.Command) {
+	numbers.Flags(c.Flags())
 	if args := c.Args; args != nil {
 		c.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {

@@ -61,13 +61,17 @@ not. Sizes are of the text, mmproj and mask file together.`,
 // modelJSON is one model of pali list --json.
 type modelJSON struct {
 	store.Model
-	Error string `json:"error,omitempty"` // why it cannot be run
+	Error      string `json:"error,omitempty"`       // why it cannot be run
+	MasksError string `json:"masks_error,omitempty"` // why it runs without masks, though there is a mask file
 }
 
 func describeModel(text string) modelJSON {
 	m := modelJSON{Model: store.Describe(text)}
 	if m.Err != nil {
 		m.Error = withFlag(m.Err).Error()
+	}
+	if m.MasksErr != nil {
+		m.MasksError = m.MasksErr.Error()
 	}
 	return m
 }
@@ -81,7 +85,9 @@ func writeModels(out io.Writer, models []modelJSON) error {
 			continue
 		}
 		masks := ""
-		if m.Masks != "" {
+		if m.MasksError != "" {
+			masks = "no masks: " + forTerminal(m.MasksError)
+		} else if m.Masks != "" {
 			masks = "masks"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\tmmproj %s\t%d px\t%s\n", inspect.Plain(m.Name), bytesText(m.Bytes), m.Type,

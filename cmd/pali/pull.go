@@ -18,7 +18,9 @@ import (
 )
 
 // newKaggle makes the client; tests put one there that reaches their own server.
-var newKaggle = func(who *kaggle.Credentials) *kaggle.Client { return kaggle.New(who, safedial.NewDialer(), nil) }
+var newKaggle = func(who *kaggle.Credentials) *kaggle.Client {
+	return kaggle.New(who, safedial.NewDialer(), nil, kaggle.FindProxy(os.Getenv))
+}
 
 type pullFlags struct {
 	convertFlags
@@ -46,8 +48,9 @@ Kaggle needs an account: KAGGLE_USERNAME and KAGGLE_KEY, or KAGGLE_API_TOKEN, or
 KAGGLE_CONFIG_DIR. The licence is accepted once, in a browser. Files that were fetched by hand into the folder
 "downloads" of the folder of models are used without a network.
 
-A run that was stopped continues when it is started again. Sizes and checksums are checked. No proxy is used. It has
-been tested against a local imitation of Kaggle's protocol, not yet against Kaggle.`,
+A run that was stopped continues when it is started again. Sizes and checksums are checked. The proxy that HTTPS_PROXY
+or ALL_PROXY names (http, https or socks5) is used, but for the names in NO_PROXY. It has been tested against a local
+imitation of Kaggle's protocol, not yet against Kaggle.`,
 		Example: `  pali pull paligemma-3b-mix-224 -t q8_0
   pali pull google/paligemma-2/jax/paligemma2-3b-mix-448/1 -t int4 --mmproj-type int8 --with-masks`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -20,7 +20,8 @@ import (
 // useStandin makes pali pull reach the stand-in, whose certificate is in PALI_TEST_ROOTS.
 func useStandin(address string) {
 	newKaggle = func(who *kaggle.Credentials) *kaggle.Client {
-		c := kaggle.New(who, kaggletest.Dialer(address), kaggletest.Trust([]byte(os.Getenv("PALI_TEST_ROOTS"))))
+		c := kaggle.New(who, kaggletest.Dialer(address), kaggletest.Trust([]byte(os.Getenv("PALI_TEST_ROOTS"))),
+			kaggle.FindProxy(os.Getenv))
 		c.Pause = time.Millisecond
 		return c
 	}

@@ -125,9 +125,10 @@ func TestOpenRefuses(t *testing.T) {
 		want  string
 	}{
 		{"nothing", []string{filepath.Join(t.TempDir(), "none")}, "no such file"},
-		{"a folder", []string{t.TempDir()}, "not a regular file"},
-		{"words", []string{write(t, "x", []byte("words"))}, "not a zip file"},
-		{"words called GGUF", []string{write(t, "x.gguf", []byte("words"))}, "not a GGUF file"},
+		{"a folder", []string{t.TempDir()}, "is a folder: want a GGUF file"},
+		{"a device", []string{os.DevNull}, "not a regular file"},
+		{"words", []string{write(t, "x", []byte("words"))}, "is a text file: want the checkpoint"},
+		{"words called GGUF", []string{write(t, "x.gguf", []byte("words"))}, "is a text file: want a GGUF file"},
 		{"two files", []string{good, good}, "2 files: " + ErrSeveral.Error()},
 	} {
 		t.Run(c.name, func(t *testing.T) {

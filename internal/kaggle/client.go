@@ -41,14 +41,15 @@ type Client struct {
 	http         *http.Client
 }
 
-// New returns a client that reaches servers through d with the credentials who, nil for none. roots
-// are the certificates to trust, nil: the system's. No proxy is used.
-func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool) *Client {
+// New returns a client that reaches servers through d, or through the proxy p, with the credentials
+// who, nil for none. roots are the certificates to trust, nil: the system's.
+func New(who *Credentials, d *safedial.Dialer, roots *x509.CertPool, p Proxy) *Client {
+	direct := &http.Transport{DialContext: d.DialContext, DisableCompression: true,
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+		MaxResponseHeaderBytes: maxHeader}
 	return &Client{StallTimeout: 30 * time.Second, Pause: time.Second, who: who, http: &http.Client{
-		Transport: &http.Transport{DialContext: d.DialContext, DisableCompression: true,
-			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
-			MaxResponseHeaderBytes: maxHeader},
+		Transport: newTransport(p, direct),
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
 				return errRedirect
@@ -174,8 +175,10 @@ func isTemporary(err error) bool {
 	var n NetworkError
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
+	var refused proxyError
 	final := errors.As(err, &certificate) || errors.Is(err, safedial.ErrNotPublic) || errors.Is(err, errRedirect) ||
-		errors.As(err, &name) && name.IsNotFound
+		errors.As(err, &name) && name.IsNotFound || errors.Is(err, errProxied) ||
+		errors.As(err, &refused) && !refused.temporary() || errors.As(err, new(settingError))
 	return errors.As(err, &n) && !final
 }
 

@@ -3,6 +3,7 @@ package kaggle
 // This file: the credentials of requests.
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +65,7 @@ func read(path string) (c *Credentials, warning string, err error) {
 	defer f.Close()
 	var stored struct{ Username, Key string }
 	b, err := io.ReadAll(io.LimitReader(f, maxCredentials))
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // a byte-order mark
 	if err != nil || json.Unmarshal(b, &stored) != nil || stored.Username == "" || stored.Key == "" {
 		// without its content, which is secret
 		return nil, "", fmt.Errorf(`%s: want {"username": "...", "key": "..."}, as Kaggle gives it`, path)

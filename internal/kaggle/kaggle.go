@@ -9,7 +9,7 @@
 //
 // Before it: a handle, and credentials. After it: whole files under their names, which npz.Open
 // reads. This file: handles, and what a variation's files are for; credentials.go; client.go:
-// requests, and what a refusal means; checkpoint.go: the files of a checkpoint; fetch.go: one file,
+// requests, and what a refusal means; proxy.go; checkpoint.go: the files of a checkpoint; fetch.go: one file,
 // resumed; unpack.go: the .npz files of an archive.
 //
 // The protocol is that of kagglehub (clients.py, http_resolver.py). It has not been tried against
@@ -46,19 +46,30 @@ type Handle struct {
 // otherwise.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
+var (
+	modelPage = regexp.MustCompile(`^(https?://)?(www\.)?kaggle\.com/models/`)
+	pageWords = regexp.MustCompile(`/(frameworks|variations|versions)/`) // that a page's address may have besides
+)
+
 // IsName reports whether s is a file's name as Kaggle has them: without a folder.
 func IsName(s string) bool { return word.MatchString(s) }
 
 // ParseHandle reads OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION], also as the address of its page, or
-// a published variation's name alone:
+// a published variation's name alone, capitals or not:
 //
 //	paligemma-3b-mix-224             google/paligemma/jax/paligemma-3b-mix-224
 //	paligemma-3b-ft-docvqa-448       google/paligemma-ft/jax/paligemma-3b-ft-docvqa-448
 //	paligemma2-3b-mix-448            google/paligemma-2/jax/paligemma2-3b-mix-448
 func ParseHandle(s string) (Handle, error) {
-	text := strings.TrimSuffix(strings.TrimPrefix(s, "https://"+Host+"/models/"), "/")
+	text := strings.TrimSpace(s)
+	if page := modelPage.FindString(text); page != "" {
+		text, _, _ = strings.Cut(strings.TrimPrefix(text, page), "?")
+		text = pageWords.ReplaceAllString(text, "/")
+	}
+	text = strings.TrimRight(text, "/")
 	parts := strings.Split(text, "/")
 	if len(parts) == 1 {
+		text = strings.ToLower(text)
 		switch {
 		case strings.HasPrefix(text, "paligemma2-"):
 			parts = []string{"google", "paligemma-2", "jax", text}

@@ -40,7 +40,7 @@ func setUp(t *testing.T) (s *kaggletest.Server, c *Client, path string, want []b
 	want = noise(3_000_000)
 	s.Files["a.npz"] = want
 	c = New(&Credentials{User: kaggletest.User, Key: kaggletest.Key}, kaggletest.Dialer(s.Address()),
-		kaggletest.Trust(s.Roots))
+		kaggletest.Trust(s.Roots), Proxy{})
 	c.Pause, c.StallTimeout = time.Millisecond, time.Second
 	return s, c, filepath.Join(t.TempDir(), "a.npz"), want
 }
@@ -364,6 +364,11 @@ func TestParseHandle(t *testing.T) {
 		{"google/paligemma-2/jax/x/12", "google/paligemma-2/jax/x/12"},
 		{"https://www.kaggle.com/models/google/paligemma/jax/paligemma-3b-pt-224/",
 			"google/paligemma/jax/paligemma-3b-pt-224"},
+		{" PaliGemma-3B-mix-224/\n", "google/paligemma/jax/paligemma-3b-mix-224"},
+		{"google/paligemma/jax/paligemma-3b-pt-224//", "google/paligemma/jax/paligemma-3b-pt-224"},
+		{"kaggle.com/models/google/paligemma/jax/paligemma-3b-pt-224", "google/paligemma/jax/paligemma-3b-pt-224"},
+		{"https://www.kaggle.com/models/google/paligemma/frameworks/jax/variations/x/versions/2?select=x.npz",
+			"google/paligemma/jax/x/2"},
 	} {
 		t.Run(c.s, func(t *testing.T) {
 			if h, err := ParseHandle(c.s); err != nil || h.String() != c.want {
@@ -431,6 +436,7 @@ func TestFind(t *testing.T) {
 		good bool
 	}{
 		{`{"username":"u","key":"verysecret"}`, true},
+		{"\xef\xbb\xbf{\"username\":\"u\",\r\n\"key\":\"verysecret\"}\r\n", true},
 		{`{"username":"u"`, false},
 		{`{"key":"verysecret"}`, false},
 		{"", false},

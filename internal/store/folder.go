@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // Bounds of the search for models.
@@ -47,6 +50,9 @@ func List(folder string) ([]string, error) {
 	var look func(folder string, depth int) error
 	look = func(folder string, depth int) error {
 		entries, err := os.ReadDir(folder)
+		if errors.Is(err, syscall.ENOTDIR) {
+			return fmt.Errorf("the folder of models, %s, is a file: PALI_MODELS must name a folder", folder)
+		}
 		if err != nil {
 			return err
 		}
@@ -82,6 +88,9 @@ func locate(model string) (string, error) {
 	if _, err := os.Stat(model); err == nil {
 		return model, nil
 	}
+	if err := filekind.NoPath(model); err != nil {
+		return "", err
+	}
 	folder, err := Folder()
 	if err != nil || !filepath.IsLocal(model) {
 		return "", errors.New(model + ": no such file or folder")
@@ -102,7 +111,10 @@ func Named(folder, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	wanted := strings.ToLower(strings.TrimSuffix(name, ".gguf"))
+	if strings.Trim(name, " /.") == "" {
+		return "", fmt.Errorf("%q is not the name of a model", name)
+	}
+	wanted := strings.ToLower(strings.TrimSuffix(strings.TrimRight(strings.TrimSpace(name), "/"), ".gguf"))
 	for _, matches := range []func(have string) bool{
 		func(have string) bool { return have == wanted },
 		func(have string) bool { return strings.HasPrefix(have, wanted+"-") },

@@ -138,6 +138,7 @@ type Model struct {
 	Side       int    `json:"side,omitempty"` // of its images, in pixels
 	Parameters int64  `json:"parameters,omitempty"`
 	Err        error  `json:"-"` // why it cannot be run
+	MasksErr   error  `json:"-"` // why the mask file, with which it runs without masks, cannot be used
 }
 
 // Describe reads the files of the model with this text file. What is wrong with them is in Err.
@@ -160,6 +161,7 @@ func Describe(text string) Model {
 		if info, err := os.Stat(path); err == nil {
 			m.Masks = path
 			m.Bytes += info.Size()
+			m.MasksErr = WithFile(path, func(f *gguf.File) error { _, err := masks.Check(f); return err })
 		}
 	}
 	return m
@@ -198,10 +200,8 @@ func Removable(folder, name string) ([]string, error) {
 	if m.Err != nil {
 		return nil, fmt.Errorf("%s: not a whole pair, remove it by hand: %w", text, m.Err)
 	}
-	if m.Masks != "" {
-		if err := WithFile(m.Masks, func(f *gguf.File) error { _, err := Check(f); return err }); err != nil {
-			return nil, fmt.Errorf("%s: not a mask file, remove it by hand: %w", m.Masks, err)
-		}
+	if m.MasksErr != nil {
+		return nil, fmt.Errorf("%s: not a mask file, remove it by hand: %w", m.Masks, m.MasksErr)
 	}
 	paths, err := m.own()
 	if err != nil {

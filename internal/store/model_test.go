@@ -110,6 +110,10 @@ func TestRemovable(t *testing.T) {
 	if err := os.WriteFile(masks, []byte("not a mask file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if m := Describe(filepath.Join(folder, "a-X.gguf")); m.Err != nil || m.MasksErr == nil ||
+		!strings.Contains(m.MasksErr.Error(), masks+" is a text file") {
+		t.Errorf("a bad mask file: %+v", m)
+	}
 	if _, err := Removable(folder, "a"); err == nil || !strings.Contains(err.Error(),
 		"not a mask file, remove it by hand") {
 		t.Errorf("with another file for masks: %v", err)

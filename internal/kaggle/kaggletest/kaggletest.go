@@ -47,6 +47,7 @@ type Server struct {
 	Odd    func(w http.ResponseWriter, r *http.Request) bool // called first; it has answered if it returns true
 
 	web   *httptest.Server
+	own   tls.Certificate
 	state sync.RWMutex // held for reading while a request is answered
 	lock  sync.Mutex   // of seen
 	seen  []string
@@ -69,7 +70,7 @@ func Start(t testing.TB) *Server {
 	}
 	about := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"www.kaggle.com", "storage.googleapis.com", "inside.example"}, IsCA: true,
+		DNSNames: []string{"www.kaggle.com", "storage.googleapis.com", "inside.example", "localhost"}, IsCA: true,
 		BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, about, about, &key.PublicKey, key)
 	if err != nil {
@@ -79,7 +80,8 @@ func Start(t testing.TB) *Server {
 		Roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.web.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.web.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	s.own = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	s.web.TLS = &tls.Config{Certificates: []tls.Certificate{s.own}}
 	s.web.StartTLS()
 	t.Cleanup(func() { s.web.CloseClientConnections(); s.web.Close() })
 	return s

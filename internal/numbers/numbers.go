@@ -1,0 +1,111 @@
+// Package numbers reads the numbers that a person writes on a command line: whole ones also as
+// "224.0", "1e3" or "1_000", and bytes also as "32MiB" or "4GB".
+//
+// Before it: a text. After it: a number, or an error that says what a number looks like.
+package numbers
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// units are those of bytes, in small letters. "M" alone is not one: it is a million for some, and
+// 1,048,576 for others.
+var units = []struct {
+	name string
+	of   float64
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"bytes", 1}, {"b", 1},
+}
+
+// Whole reads a whole number.
+func Whole(text string) (int64, error) {
+	text = strings.TrimSpace(text)
+	if n, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return n, nil
+	}
+	v, err := float(text)
+	if err != nil || v != math.Trunc(v) || math.Abs(v) >= 1<<53 {
+		return 0, fmt.Errorf("want a whole number, as 4")
+	}
+	return int64(v), nil
+}
+
+// Bytes reads a number of bytes, with a unit or without.
+func Bytes(text string) (int64, error) {
+	number, of := strings.ToLower(strings.TrimSpace(text)), 1.0
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, of = rest, u.of
+			break
+		}
+	}
+	if of == 1 {
+		if n, err := Whole(number); err == nil {
+			return n, nil
+		}
+	}
+	v, err := float(strings.TrimSpace(number))
+	if v = math.Round(v * of); err != nil || of == 1 || math.Abs(v) >= 1<<62 {
+		return 0, fmt.Errorf("want a number of bytes, as 33554432, 32MiB or 32MB")
+	}
+	return int64(v), nil
+}
+
+// float reads a finite decimal number, also with _ between digits.
+func float(text string) (float64, error) {
+	if strings.Contains(text, "_") {
+		if !grouped(text) {
+			return 0, strconv.ErrSyntax
+		}
+		text = strings.ReplaceAll(text, "_", "")
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		err = strconv.ErrRange
+	}
+	return v, err
+}
+
+// grouped reports whether every _ of text stands between digits.
+func grouped(text string) bool {
+	digit := func(i int) bool { return i >= 0 && i < len(text) && text[i] >= '0' && text[i] <= '9' }
+	for i := range len(text) {
+		if text[i] == '_' && !(digit(i-1) && digit(i+1)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Flags makes the whole numbers among flags, and those of bytes, which say so in their usage, take
+// what Whole and Bytes read.
+func Flags(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		switch kind, bytes := f.Value.Type(), strings.Contains(f.Usage, "bytes"); {
+		case bytes && (kind == "int" || kind == "int64" || kind == "float64"):
+			f.Value = value{f.Value, Bytes}
+		case kind == "int" || kind == "int64":
+			f.Value = value{f.Value, Whole}
+		}
+	})
+}
+
+// value is a flag's value that read reads.
+type value struct {
+	pflag.Value
+	read func(text string) (int64, error)
+}
+
+func (v value) Set(text string) error {
+	n, err := v.read(text)
+	if err != nil {
+		return err
+	}
+	return v.Value.Set(strconv.FormatInt(n, 10))
+}

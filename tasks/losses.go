@@ -170,12 +170,21 @@ func (l *Losses) unaskedLabels() (all []string) {
 	return all
 }
 
-// named names some of n things.
+// maxNameBytes is the longest text of an answer that a sentence shows, in bytes.
+const maxNameBytes = 120
+
+// named names some of n things, each on one line.
 func named(n int, some []string) string {
 	if len(some) == 0 {
 		return ""
 	}
-	text := ": " + strings.Join(some, ", ")
+	text, before := "", ": "
+	for _, s := range some {
+		if s = strings.Join(strings.Fields(s), " "); len(s) > maxNameBytes {
+			s = strings.ToValidUTF8(s[:maxNameBytes], "") + "..."
+		}
+		text, before = text+before+s, ", "
+	}
 	if more := n - len(some); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

@@ -75,6 +75,7 @@ var allowed = map[string][]string{
 
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
+	"internal/flags":      {},
 	"internal/host":       {},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/kaggle":     {"internal/atomicfile", "internal/safedial"},

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -85,8 +84,8 @@ type Result struct {
 // source changed meanwhile. The same input gives the same bytes, those that package convert makes
 // of the checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
-	if same(s.path, path) {
-		return nil, fmt.Errorf("%s is the file to be read; write to another", path)
+	if err := atomicfile.NotInput(path, s.path); err != nil {
+		return nil, err
 	}
 	layout, r, err := s.measure(p)
 	if err != nil {
@@ -135,16 +134,6 @@ func (s *Source) measure(p *Plan) (*gguf.Layout, *Result, error) {
 		r.Types[t.Type]++
 	}
 	return layout, r, nil
-}
-
-// same reports whether two paths lead to one file.
-func same(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }
 
 // layOut lays the file out as p says: the source's keys and tensors in their order, and checks that

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
@@ -97,6 +98,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	s := eval.Summarize(rows)
+	printLosses(cmd.ErrOrStderr(), s.Lost)
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), s)
 	}
@@ -125,6 +127,10 @@ func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
 	}
 	j := &eval.Journal{}
 	if f.perQuestion != "" {
+		if err := atomicfile.NotInput(f.perQuestion, f.questions, model.Text, model.Vision, model.Masks,
+			reference.Text, reference.Vision); err != nil {
+			return nil, err
+		}
 		if j, err = eval.OpenJournal(f.perQuestion, run, questions, f.force); err != nil {
 			return nil, err
 		}

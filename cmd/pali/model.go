@@ -14,6 +14,7 @@ import (
 
 	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/internal/flags"
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -87,13 +88,18 @@ func (m *modelFlags) options() (o pali.Options, err error) {
 	case m.context < 0:
 		return o, usagef("--ctx %d: want 0 or more", m.context)
 	}
-	if err := refuseIdle(m.flags, idle{"gpu-layers", m.device == "cpu" && m.gpuLayers > 0, "with --device cpu"}); err != nil {
+	if err := m.refuseIdle(m.device == "cpu" && m.gpuLayers > 0, "with --device cpu", "gpu-layers"); err != nil {
 		return o, err
 	}
 	return pali.Options{
 		Vision: m.mmproj, Threads: m.threads, KV: m.kv, Device: m.device, OffloadLayers: offload(m.gpuLayers),
 		MaxContext: m.context, Beams: m.beams, Resize: m.resizing,
 	}, nil
+}
+
+// refuseIdle refuses flags that were given and do nothing, if useless is set; why says when.
+func (m *modelFlags) refuseIdle(useless bool, why string, names ...string) error {
+	return asUsage(flags.RefuseIdle(m.flags, flags.Idle{Useless: useless, Why: why, Flags: names}))
 }
 
 // offload turns --gpu-layers, where -1 is all and 0 none, into Options.OffloadLayers.

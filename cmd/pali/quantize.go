@@ -72,6 +72,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkOutput("OUT.gguf", out, ".gguf", f.force, in); err != nil {
+		return err
+	}
 	bar := progress.Bytes(cmd.ErrOrStderr(), "quantize")
 	start := time.Now()
 	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force,

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,21 +115,10 @@ func (f *runFlags) check(prompt string) error {
 	if err := q.Validate(); err != nil {
 		return usageError{err}
 	}
-	if err := f.checkSampling(); err != nil {
-		return err
-	}
-	return f.checkFrames(f.images)
-}
-
-// checkSampling refuses flags of a draw where nothing is drawn.
-func (f *runFlags) checkSampling() error {
-	for _, name := range []string{"top-k", "top-p", "min-p", "seed"} {
-		if err := refuseIdle(f.flags, idle{name, f.beams > 1, "with --beam: an answer is searched for or drawn"},
-			idle{name, f.sampling.Temperature == 0, "without --temperature: the answer is greedy"}); err != nil {
-			return err
-		}
-	}
-	return nil
+	ofDraws := []string{"top-k", "top-p", "min-p", "seed"}
+	return cmp.Or(f.refuseIdle(f.beams > 1, "with --beam: an answer is searched for or drawn", ofDraws...),
+		f.refuseIdle(f.sampling.Temperature == 0, "without --temperature: the answer is greedy", ofDraws...),
+		f.checkFrames(f.images))
 }
 
 // request checks the flags and reads the images.
@@ -160,6 +150,9 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 	}
 	var d *dump
 	if f.dump != "" {
+		if err = checkOutput("--dump", f.dump, ".npz", true, f.images...); err != nil {
+			return err
+		}
 		if d, err = beginDump(f.dump); err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/pali-gguf/pali"
+	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/flags"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -26,7 +27,6 @@ import (
 type taskFlags struct {
 	runFlags
 	showFlag
-	formFlags
 	lang     string
 	output   string
 	masks    string
@@ -34,6 +34,7 @@ type taskFlags struct {
 	maskForm string
 	minScore float64
 	divisor  int
+	strict   bool
 	tiles    bool
 	tileSide int
 }
@@ -128,7 +129,7 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the image, to this .png")
 		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-		f.addForm(fs)
+		addForm(fs)
 		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
 			"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	}
@@ -142,27 +143,21 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 	}
 }
 
-// formFlags say whether an answer about objects is kept to the form of objects.
-type formFlags struct{ strict, free bool }
-
-func (f *formFlags) addForm(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.strict, "strict", true, "keep answers about objects to well-formed objects with the labels asked for")
-	fs.BoolVar(&f.free, "free", false, "let the model answer in any form")
+// addForm adds the flags that say whether answers about objects are kept to the form of objects.
+func addForm(fs *pflag.FlagSet) {
+	fs.Bool("strict", true, "keep answers about objects to well-formed objects with the labels asked for")
+	fs.Bool("free", false, "let the model answer in any form")
 }
 
-// checkForm sets strict to what both flags of fs come to; one that was given counts.
-func (f *formFlags) checkForm(fs *pflag.FlagSet) error {
-	if given := fs.Changed("strict"); given && fs.Changed("free") && f.strict == f.free {
-		return usagef("--strict=%v and --free=%[1]v: want one of the two", f.strict)
-	} else if !given {
-		f.strict = f.strict && !f.free
-	}
-	return nil
+// isStrict returns what the flags of addForm come to; false where there are none.
+func (m *modelFlags) isStrict() (bool, error) {
+	strict, err := flags.Either(m.flags, "strict", "free")
+	return strict, asUsage(err)
 }
 
-func (f *taskFlags) check(p tasks.Prompt) error {
+func (f *taskFlags) check(p tasks.Prompt) (err error) {
 	t := p.Task
-	if err := f.checkForm(f.flags); err != nil {
+	if f.strict, err = f.isStrict(); err != nil {
 		return err
 	}
 	switch {
@@ -184,8 +179,8 @@ func (f *taskFlags) check(p tasks.Prompt) error {
 			return usageError{err}
 		}
 	}
-	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON), refuseIdle(f.flags,
-		idle{"mask-form", f.maskPNG == "", "without --mask-png"})); err != nil {
+	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON),
+		f.refuseIdle(f.maskPNG == "", "without --mask-png", "mask-form")); err != nil {
 		return err
 	}
 	if err := f.checkPNG("--output", f.output); err != nil {
@@ -194,22 +189,15 @@ func (f *taskFlags) check(p tasks.Prompt) error {
 	return f.checkPNG("--mask-png", f.maskPNG)
 }
 
-// checkPNG refuses a path that is not a PNG's, or that of the image that is asked about.
+// checkPNG refuses a path that cannot be written as a PNG, or is that of an image asked about.
 func (f *taskFlags) checkPNG(flag, path string) error {
 	if path == "" {
 		return nil
 	}
-	if !strings.HasSuffix(strings.ToLower(path), ".png") {
-		return usagef("%s %s: want a name that ends with .png", flag, path)
+	if atomicfile.NotInput(path, f.images...) != nil {
+		return usagef("%s %s: this is the image that is asked about", flag, path)
 	}
-	for _, picture := range f.images {
-		in, err := os.Stat(picture)
-		out, err2 := os.Stat(path)
-		if err == nil && err2 == nil && os.SameFile(in, out) {
-			return usagef("%s %s: this is the image that is asked about", flag, path)
-		}
-	}
-	return nil
+	return checkOutput(flag, path, ".png", true)
 }
 
 // run answers a task. Text streams as pali run's does; objects come when they are complete.

@@ -89,6 +89,28 @@ func (q *taskRequest) isStrict() (bool, error) {
 	return q.Strict == nil || *q.Strict, nil
 }
 
+// checkFields refuses fields that the route of t does nothing with.
+func (q *taskRequest) checkFields(t *tasks.Task) error {
+	for _, x := range []struct {
+		field       string
+		given, used bool
+	}{
+		{"lang", q.Lang != "en", t.Lang},
+		{"question", q.Question != "", t.Question},
+		{"things", len(q.Things) > 0, t.Labels},
+		{"prompt", q.Prompt != "", t.Name == freePrompt.Name},
+		{"min_score", q.MinScore != 0, t.Boxes},
+		{"free", q.Free != nil, t.Boxes},
+		{"strict", q.Strict != nil, t.Boxes},
+		{"loc_divisor", q.LocDivisor != tasks.LocDivisor, t.Boxes},
+	} {
+		if x.given && !x.used {
+			return invalid("%s does nothing on this route", x.field)
+		}
+	}
+	return nil
+}
+
 // want is what a request wants of an answer to prompt.
 func (q *taskRequest) want(prompt tasks.Prompt, x *engine.Request) tasks.Want {
 	return tasks.Want{Prompt: prompt, MinScore: q.MinScore, MaxTokens: x.MaxTokens, Strict: x.Strict != nil,
@@ -97,6 +119,9 @@ func (q *taskRequest) want(prompt tasks.Prompt, x *engine.Request) tasks.Want {
 
 // task answers the route of a task.
 func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *taskRequest) error {
+	if err := q.checkFields(t); err != nil {
+		return err
+	}
 	prompt, err := q.prompt(t)
 	if err != nil {
 		return invalid("%s", err)

@@ -27,6 +27,7 @@ import (
 type taskFlags struct {
 	runFlags
 	showFlag
+	formFlags
 	lang     string
 	output   string
 	masks    string
@@ -34,7 +35,6 @@ type taskFlags struct {
 	maskForm string
 	minScore float64
 	divisor  int
-	strict   bool
 	tiles    bool
 	tileSide int
 }
@@ -129,7 +129,7 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the image, to this .png")
 		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-		addForm(fs)
+		f.addForm(fs)
 		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
 			"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	}
@@ -143,21 +143,23 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 	}
 }
 
-// addForm adds the flags that say whether answers about objects are kept to the form of objects.
-func addForm(fs *pflag.FlagSet) {
-	fs.Bool("strict", true, "keep answers about objects to well-formed objects with the labels asked for")
+// formFlags say whether answers about objects are kept to the form of objects.
+type formFlags struct{ strict bool }
+
+func (f *formFlags) addForm(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.strict, "strict", true, "keep answers about objects to well-formed objects with the labels asked for")
 	fs.Bool("free", false, "let the model answer in any form")
 }
 
-// isStrict returns what the flags of addForm come to; false where there are none.
-func (m *modelFlags) isStrict() (bool, error) {
-	strict, err := flags.Either(m.flags, "strict", "free")
-	return strict, asUsage(err)
+// checkForm sets strict to what both flags of fs come to; false where there are none.
+func (f *formFlags) checkForm(fs *pflag.FlagSet) (err error) {
+	f.strict, err = flags.Either(fs, "strict", "free")
+	return asUsage(err)
 }
 
-func (f *taskFlags) check(p tasks.Prompt) (err error) {
+func (f *taskFlags) check(p tasks.Prompt) error {
 	t := p.Task
-	if f.strict, err = f.isStrict(); err != nil {
+	if err := f.checkForm(f.flags); err != nil {
 		return err
 	}
 	switch {

@@ -81,14 +81,17 @@ type Result struct {
 
 // Quantize writes the file at path, with the types that p chooses, as o says. The file appears
 // under its name when it is complete; on any error, and when ctx ends, it does not; nor where the
-// source changed meanwhile. The same input gives the same bytes, those that package convert makes
-// of the checkpoint if the source is F32.
+// source changed meanwhile, and where an override of p is for none of its matrices. The same input
+// gives the same bytes, those that package convert makes of the checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
 	if err := atomicfile.NotInput(path, s.path); err != nil {
 		return nil, err
 	}
 	layout, r, err := s.measure(p)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.checkUsed(layout.Tensors); err != nil {
 		return nil, err
 	}
 	jobs, err := s.jobs(layout, o.Requantize)

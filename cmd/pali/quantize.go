@@ -86,6 +86,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	if err != nil {
 		return err
 	}
+	if f.types.matrix != "" && len(plan.Keys()) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pali: --imatrix does nothing: no matrix is rounded by it in %s\n", plan.Name())
+	}
 	q := quantizedJSON{
 		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), fallbacks(plan)},
 		Type:          strings.ToLower(plan.Name()), SourceBytes: r.SourceBytes,

@@ -111,6 +111,11 @@ func (f *runFlags) check(prompt string) error {
 		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams,
 			f.sampling.Temperature)
 	}
+	if f.dump != "" {
+		if err := checkOutput("--dump", f.dump, ".npz", true, f.images...); err != nil {
+			return err
+		}
+	}
 	q := runner.Request{Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, TopLogprobs: f.logprobs}
 	if err := q.Validate(); err != nil {
 		return usageError{err}
@@ -150,9 +155,6 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 	}
 	var d *dump
 	if f.dump != "" {
-		if err = checkOutput("--dump", f.dump, ".npz", true, f.images...); err != nil {
-			return err
-		}
 		if d, err = beginDump(f.dump); err != nil {
 			return err
 		}

@@ -280,6 +280,8 @@ func TestTasksCalledWrongly(t *testing.T) {
 		{"is the image", []string{"detect", "cat", "-o", "d/../" + photo}},
 		{"--mask-form", []string{"segment", "cat", "--mask-form", "rgb"}},
 		{"--mask-png out.jpg", []string{"segment", "cat", "--mask-png", "out.jpg"}},
+		{"--output is empty", []string{"detect", "cat", "-o", ""}},
+		{"--mask-png is empty", []string{"segment", "cat", "--mask-png="}},
 		{"want two files", []string{"segment", "cat", "--mask-png", "out.png", "-o", "./out.png"}},
 		{"--mask-png d/../", []string{"segment", "cat", "--mask-png", "d/../" + photo}},
 		{"found in one", []string{"detect", "cat", "-i", photo}},

@@ -138,6 +138,10 @@ func (f *labelFlags) asked() ([]tasks.Prompt, error) {
 			return nil, usagef("a prompt of %d bytes: at most %d", len(p.Text), runner.MaxPromptBytes)
 		case slices.ContainsFunc(all[:i], func(o tasks.Prompt) bool { return o.Text == p.Text }):
 			return nil, usagef("%q is asked twice", p.Text)
+		case f.strict && p.Boxes():
+			if err := tasks.CheckTokens(p.Labels, p.Masks(), f.maxTokens); err != nil {
+				return nil, usageError{err}
+			}
 		}
 	}
 	return all, nil

@@ -145,7 +145,7 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q pali.Request, 
 		}
 		q.Images = append(q.Images, some...)
 	}
-	return q, nil
+	return q, f.refuseIdle(len(q.Images) == len(f.images), "without --frames, but for a video file", "stride")
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/bindings/ggml"
-	"github.com/pali-gguf/pali/internal/flags"
 	"github.com/pali-gguf/pali/internal/host"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner/llamacpp"
@@ -97,9 +96,8 @@ func (m *modelFlags) options() (o pali.Options, err error) {
 	}, nil
 }
 
-// refuseIdle refuses flags that were given and do nothing, if useless is set; why says when.
 func (m *modelFlags) refuseIdle(useless bool, why string, names ...string) error {
-	return asUsage(flags.RefuseIdle(m.flags, flags.Idle{Useless: useless, Why: why, Flags: names}))
+	return refuseIdle(m.flags, useless, why, names...)
 }
 
 // offload turns --gpu-layers, where -1 is all and 0 none, into Options.OffloadLayers.

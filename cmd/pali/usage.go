@@ -29,6 +29,11 @@ func asUsage(err error) error {
 	return usageError{err}
 }
 
+// refuseIdle refuses flags of fs that were given and do nothing, if useless is set; why says when.
+func refuseIdle(fs *pflag.FlagSet, useless bool, why string, names ...string) error {
+	return asUsage(flags.RefuseIdle(fs, flags.Idle{Useless: useless, Why: why, Flags: names}))
+}
+
 func fromEnvironment(fs *pflag.FlagSet) error { return asUsage(flags.FromEnvironment(fs, "PALI_")) }
 
 // checkOutput refuses, before any work, a file that could not be written, is one of inputs, or does

@@ -37,7 +37,7 @@ type Losses struct {
 	EmptyMask int            `json:"empty_mask,omitempty"` // objects whose masks have no pixel
 	CutOff    int            `json:"cut_off,omitempty"`    // answers that the limit of tokens ended
 
-	parts []string // the first of Unparsed
+	Parts []string `json:"-"` // the first of Unparsed
 }
 
 // maxNamed is how many labels, or parts of answers, a sentence names.
@@ -55,15 +55,15 @@ func (l *Losses) Add(o Losses) {
 	for label, n := range o.Unasked {
 		l.addUnasked(label, n)
 	}
-	l.AddUnparsed(o.parts...)
-	l.Unparsed += o.Unparsed - len(o.parts)
+	l.AddUnparsed(o.Parts...)
+	l.Unparsed += o.Unparsed - len(o.Parts)
 }
 
 // AddUnparsed counts parts of an answer that are not objects.
 func (l *Losses) AddUnparsed(parts ...string) {
 	l.Unparsed += len(parts)
-	more := min(len(parts), maxNamed-len(l.parts))
-	l.parts = append(l.parts[:len(l.parts):len(l.parts)], parts[:more]...)
+	more := min(len(parts), max(maxNamed-len(l.Parts), 0))
+	l.Parts = append(l.Parts[:len(l.Parts):len(l.Parts)], parts[:more]...)
 }
 
 func (l *Losses) addUnasked(label string, n int) {
@@ -147,7 +147,7 @@ func (l *Losses) Sentences(names OptionNames) (all []string) {
 		more      string
 	}{
 		{l.CutOff, "answer was cut off", "answers were cut off", " at the limit of tokens (" + names.MaxTokens + ")"},
-		{l.Unparsed, "part of an answer is not an object", "parts of answers are not objects", named(l.Unparsed, l.parts)},
+		{l.Unparsed, "part of an answer is not an object", "parts of answers are not objects", named(l.Unparsed, l.Parts)},
 		{l.LowScore, "object is left out: it scores less", "objects are left out: they score less",
 			" than " + names.MinScore},
 		{l.NoArea, "object is left out: its box has no area", "objects are left out: their boxes have no area", ""},

@@ -59,7 +59,7 @@ func TestKeep(t *testing.T) {
 			if kept := have.Keep(c.want, c.object); kept != c.kept {
 				t.Errorf("kept: %v", kept)
 			}
-			if d := cmp.Diff(c.lost, have, cmp.AllowUnexported(Losses{})); d != "" {
+			if d := cmp.Diff(c.lost, have); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
@@ -110,11 +110,11 @@ func TestLossesAdd(t *testing.T) {
 	sum.Add(one)
 	sum.Add(one)
 	want := Losses{LowScore: 2, NoArea: 4, NoMask: 6, NoDecoder: 8, EmptyMask: 10, CutOff: 12, Unparsed: 8,
-		Unasked: map[string]int{"car": 14}, parts: []string{"a", "b", "c", "d", "a"}}
-	if d := cmp.Diff(want, sum, cmp.AllowUnexported(Losses{})); d != "" {
+		Unasked: map[string]int{"car": 14}, Parts: []string{"a", "b", "c", "d", "a"}}
+	if d := cmp.Diff(want, sum); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if one.Unasked["car"] != 7 || len(one.parts) != 4 {
+	if one.Unasked["car"] != 7 || len(one.Parts) != 4 {
 		t.Errorf("what was added has changed: %+v", one)
 	}
 }
@@ -132,7 +132,7 @@ func TestSentences(t *testing.T) {
 		want []string
 	}{
 		{"nothing", Losses{}, nil},
-		{"one of each", Losses{LowScore: 1, NoArea: 1, Unparsed: 1, parts: []string{"<loc0001>"}, NoMask: 1, NoDecoder: 1,
+		{"one of each", Losses{LowScore: 1, NoArea: 1, Unparsed: 1, Parts: []string{"<loc0001>"}, NoMask: 1, NoDecoder: 1,
 			EmptyMask: 1, CutOff: 1, Unasked: map[string]int{"car": 1}}, []string{
 			"1 answer was cut off at the limit of tokens (--max-tokens)",
 			"1 part of an answer is not an object: <loc0001>",

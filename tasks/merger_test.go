@@ -44,8 +44,8 @@ func TestTileMerger(t *testing.T) {
 	if len(a.Tiles) != 3 || len(a.Tokens) != 3 || !cmp.Equal(a.Unparsed, []string{"nothing"}) || a.Timings.Load != 1 {
 		t.Errorf("%+v", a)
 	}
-	want := Losses{CutOff: 3, Unparsed: 1, NoArea: 1, parts: []string{"nothing"}}
-	if d := cmp.Diff(want, a.Lost, cmp.AllowUnexported(Losses{})); d != "" {
+	want := Losses{CutOff: 3, Unparsed: 1, NoArea: 1, Parts: []string{"nothing"}}
+	if d := cmp.Diff(want, a.Lost); d != "" {
 		t.Errorf("lost (-want +got)\n%s", d)
 	}
 	broken := errors.New("broken")

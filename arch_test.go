@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
 	"internal/filekind":   {},
+	"internal/flags":      {},
 	"internal/host":       {},
 	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},

@@ -19,6 +19,7 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/npz"
 	"github.com/pali-gguf/pali/paligemma"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // The methods answer as "pali run" does (testdata/demo/pictures/answers.jsonl).
@@ -100,6 +101,62 @@ func TestRefused(t *testing.T) {
 	}
 	if text, err := m.Caption(ctx, img, "de"); err != nil || text != "Kreis in gelb und Dreieck in lila auf Weiß" {
 		t.Errorf("afterwards: %q, %v", text, err)
+	}
+}
+
+// TestForm checks that objects have the labels asked for unless the answer is free, and that what
+// answers lost is told.
+func TestForm(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options pali.Options
+		label   string // of the one object; "": there is none
+		lost    string
+	}{
+		{"by default", pali.Options{}, "circle triangle", ""},
+		{"free", pali.Options{Free: true}, "yellow circle", "1 object has a label that nobody asked for: yellow circle"},
+		{"score", pali.Options{Free: true, MinScore: 0.9}, "", "1 object is left out: it scores less than MinScore"},
+		{"cut off", pali.Options{Free: true, MaxTokens: 3}, "", "1 answer was cut off at the limit of tokens (MaxTokens)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var lost []string
+			c.options.Lost = func(l pali.Losses) {
+				lost = l.Sentences(tasks.OptionNames{MinScore: "MinScore", MaxTokens: "MaxTokens"})
+			}
+			m, err := pali.Open(models, c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			img, err := pali.OpenImage(photo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := m.Segment(t.Context(), img, "circle triangle")
+			if err != nil || (len(found) == 1) != (c.label != "") || len(found) == 1 && found[0].Label != c.label {
+				t.Errorf("%v: %+v", err, found)
+			}
+			if len(lost) > 0 != (c.lost != "") || len(lost) > 0 && lost[0] != c.lost {
+				t.Errorf("lost: %q", lost)
+			}
+		})
+	}
+	m, err := pali.Open(models, pali.Options{MaxTokens: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	img, err := pali.OpenImage(photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var few tasks.TokensError
+	if _, err := m.Segment(t.Context(), img, "cat"); !errors.As(err, &few) || few.Have != 8 ||
+		!errors.As(err, new(pali.InvalidRequestError)) {
+		t.Errorf("8 tokens: %v", err)
+	}
+	if text, err := m.Caption(t.Context(), img, "en"); err != nil || text == "" {
+		t.Errorf("a caption of 8 tokens: %q, %v", text, err)
 	}
 }
 

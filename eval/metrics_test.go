@@ -13,6 +13,33 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
+// TestLost checks what a summary says of answers that lost something.
+func TestLost(t *testing.T) {
+	object := tasks.Detection{Label: "car", Loc: [4]int{0, 0, 9, 9}}
+	flat := tasks.Detection{Label: "cat", Loc: [4]int{5, 5, 5, 5}}
+	for _, c := range []struct {
+		name   string
+		record Record
+		want   tasks.Losses
+	}{
+		{"nothing", Record{Prefix: "caption en", Answer: "a cat"}, tasks.Losses{}},
+		{"cut off", Record{Prefix: "caption en", CutOff: true}, tasks.Losses{CutOff: 1}},
+		{"another label", Record{Prefix: "detect cat", Objects: Detections{object}},
+			tasks.Losses{Unasked: map[string]int{"car": 1}}},
+		{"no mask", Record{Prefix: "segment car", Objects: Detections{object}}, tasks.Losses{NoMask: 1}},
+		{"a box without area is scored", Record{Prefix: "detect cat", Objects: Detections{flat}}, tasks.Losses{}},
+		{"no object", Record{Prefix: "detect cat", Unparsed: []string{"x", "y"}}, tasks.Losses{Unparsed: 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			have := Summarize([]Record{c.record}).Lost
+			have.Parts = nil
+			if d := cmp.Diff(c.want, have); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
 // lines reads the JSONL file at path.
 func lines[T any](t *testing.T, path string) []T {
 	t.Helper()

@@ -21,6 +21,7 @@ type Record struct {
 	Objects Detections `json:"objects,omitempty"` // of a detection or segmentation
 	// Unparsed are the parts of such an answer that are not objects.
 	Unparsed []string     `json:"unparsed,omitempty"`
+	CutOff   bool         `json:"cut_off,omitempty"` // the limit of tokens ended the answer
 	Scores   Scores       `json:"scores"`
 	Against  *Divergences `json:"against,omitempty"`
 	Timings  Timings      `json:"timings"`
@@ -72,7 +73,7 @@ type Timings struct {
 // SetAnswer sets the record's answer to that of out, and its objects if the question asks for
 // boxes.
 func (r *Record) SetAnswer(out *runner.Result) {
-	r.Answer, r.Tokens = out.Text, len(out.Tokens)
+	r.Answer, r.Tokens, r.CutOff = out.Text, len(out.Tokens), tasks.CutOff(tasks.Want{}, out)
 	if !parse(r.Prefix).Boxes() {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // Summary is the result of an evaluation.
@@ -14,6 +16,7 @@ type Summary struct {
 	Score     *Mean         `json:"score"`  // of Scores.Primary over all questions
 	Scores    []TaskScore   `json:"scores"` // by task
 	Against   *AgainstMeans `json:"against,omitempty"`
+	Lost      tasks.Losses  `json:"lost,omitzero"` // boxes without area are scored, and are not in it
 	Timings   Medians       `json:"timings"`
 }
 
@@ -68,7 +71,7 @@ var metrics = []struct {
 // Summarize returns the means over records.
 func Summarize(records []Record) Summary {
 	s := Summary{Questions: len(records), Score: overall(records), Scores: []TaskScore{}, Against: against(records),
-		Timings: timings(records)}
+		Lost: lost(records), Timings: timings(records)}
 	byTask := map[string][]Record{}
 	for _, r := range records {
 		byTask[group(r.Prefix)] = append(byTask[group(r.Prefix)], r)
@@ -128,6 +131,22 @@ func taskScores(task string, records []Record) []TaskScore {
 			Note: "not measured: there is no mask file"})
 	}
 	return out
+}
+
+// lost returns what the answers lost.
+func lost(records []Record) (all tasks.Losses) {
+	for _, r := range records {
+		if r.CutOff {
+			all.CutOff++
+		}
+		all.AddUnparsed(r.Unparsed...)
+		p := parse(r.Prefix)
+		for i := range r.Objects {
+			all.Keep(tasks.Want{Prompt: p, Masks: p.Masks(), Decoder: true}, &r.Objects[i])
+		}
+	}
+	all.NoArea = 0
+	return all
 }
 
 // overall returns the mean of Scores.Primary; nil if no question has a true answer.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -82,17 +81,17 @@ type Result struct {
 
 // Quantize writes the file at path, with the types that p chooses, as o says. The file appears
 // under its name when it is complete; on any error, and when ctx ends, it does not; nor where the
-// source changed meanwhile. The same input gives the same bytes, those that package convert makes
-// of the checkpoint if the source is F32.
+// source changed meanwhile, and where an override of p is for none of its matrices. The same input
+// gives the same bytes, those that package convert makes of the checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
-	switch info, err := os.Stat(path); {
-	case path == "" || os.IsPathSeparator(path[len(path)-1]) || err == nil && info.IsDir():
-		return nil, fmt.Errorf("the file to write, %q: want the new file's path, not that of a folder", path)
-	case same(s.path, path):
-		return nil, fmt.Errorf("%s is the file to be read; write to another", path)
+	if err := atomicfile.NotInput(path, s.path); err != nil {
+		return nil, err
 	}
 	layout, r, err := s.measure(p)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.checkUsed(layout.Tensors); err != nil {
 		return nil, err
 	}
 	jobs, err := s.jobs(layout, o.Requantize)
@@ -138,16 +137,6 @@ func (s *Source) measure(p *Plan) (*gguf.Layout, *Result, error) {
 		r.Types[t.Type]++
 	}
 	return layout, r, nil
-}
-
-// same reports whether two paths lead to one file.
-func same(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }
 
 // layOut lays the file out as p says: the source's keys and tensors in their order, and checks that

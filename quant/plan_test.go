@@ -275,6 +275,38 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestOverridesOfOtherFiles checks that an override which only the other half of a model could take is
+// refused.
+func TestOverridesOfOtherFiles(t *testing.T) {
+	m := models[0]
+	for _, c := range []struct {
+		name, override string
+		tensors        []gguf.Tensor
+		refused        bool
+	}{
+		{"of a text file", "attn_q=q8_0", gemma.Tensors(m.text), false},
+		{"of the other half", "^v.blk=q8_0", gemma.Tensors(m.text), true},
+		{"the table of a vision file", "", mmproj.Tensors(m.vision), true},
+		{"a layer that is not there", `blk\.500\.=q8_0`, gemma.Tensors(m.text), true},
+		{"none of its matrices", `output_norm|^v=q8_0`, gemma.Tensors(m.text), true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := NewPlan("q4_0", false)
+			if err == nil && c.override != "" {
+				err = p.Override(c.override)
+			} else if err == nil {
+				err = p.OverrideTable("q6_k")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.checkUsed(c.tensors); (err != nil) != c.refused {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A plan takes the weights of the matrices that are rounded by them, says so in the file, and
 // refuses another model's.
 func TestPlanTakesWeights(t *testing.T) {

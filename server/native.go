@@ -41,7 +41,8 @@ type taskRequest struct {
 	Resize      string   `json:"resize"`
 
 	MinScore   float64 `json:"min_score"`   // detect, segment
-	Strict     bool    `json:"strict"`      // detect, segment
+	Free       *bool   `json:"free"`        // detect, segment: the answer may have any form
+	Strict     *bool   `json:"strict"`      // detect, segment: the contrary of Free
 	LocDivisor int     `json:"loc_divisor"` // detect, segment
 
 	// caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
@@ -77,9 +78,55 @@ func (q *taskRequest) prompt(t *tasks.Task) (tasks.Prompt, error) {
 	return t.Prompt(q.Lang, q.Question, q.Things...)
 }
 
+// isStrict reports whether an answer about objects is constrained to their form, as it is by default.
+func (q *taskRequest) isStrict() (bool, error) {
+	switch {
+	case q.Free != nil && q.Strict != nil && *q.Free == *q.Strict:
+		return false, invalid("free and strict are both %v: want one of the two", *q.Free)
+	case q.Free != nil:
+		return !*q.Free, nil
+	}
+	return q.Strict == nil || *q.Strict, nil
+}
+
+// checkFields refuses fields that the route of t does nothing with.
+func (q *taskRequest) checkFields(t *tasks.Task) error {
+	for _, x := range []struct {
+		field       string
+		given, used bool
+	}{
+		{"lang", q.Lang != "en", t.Lang},
+		{"question", q.Question != "", t.Question},
+		{"things", len(q.Things) > 0, t.Labels},
+		{"prompt", q.Prompt != "", t.Name == freePrompt.Name},
+		{"min_score", q.MinScore != 0, t.Boxes},
+		{"free", q.Free != nil, t.Boxes},
+		{"strict", q.Strict != nil, t.Boxes},
+		{"loc_divisor", q.LocDivisor != tasks.LocDivisor, t.Boxes},
+	} {
+		if x.given && !x.used {
+			return invalid("%s does nothing on this route", x.field)
+		}
+	}
+	return nil
+}
+
+// want is what a request wants of an answer to prompt.
+func (q *taskRequest) want(prompt tasks.Prompt, x *engine.Request) tasks.Want {
+	return tasks.Want{Prompt: prompt, MinScore: q.MinScore, MaxTokens: x.MaxTokens, Strict: x.Strict != nil,
+		Masks: prompt.Masks()}
+}
+
 // task answers the route of a task.
 func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *taskRequest) error {
-	x, err := s.nativeRequest(r, t, q)
+	if err := q.checkFields(t); err != nil {
+		return err
+	}
+	prompt, err := q.prompt(t)
+	if err != nil {
+		return invalid("%s", err)
+	}
+	x, err := s.nativeRequest(r, t, q, prompt)
 	if err != nil {
 		return err
 	}
@@ -100,13 +147,14 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 	if err != nil {
 		return out.fail(err)
 	}
-	a := tasks.NewResponse(x.Prompt, got.Result, got.Load)
+	want := q.want(prompt, &x.Request)
+	a := tasks.NewResponse(want, got.Result, got.Load)
 	if x.TopLogprobs > 0 {
 		a.Logprobs = tasks.Logprobs(got.Steps)
 	}
 	a.Timings = timingsOf(got)
 	if t.Boxes {
-		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
+		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), want, x.model.Masks); err != nil {
 			return err
 		}
 	}
@@ -121,14 +169,10 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 }
 
 // nativeRequest makes the request to the engine.
-func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (*request, error) {
+func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest, prompt tasks.Prompt) (*request, error) {
 	m, err := s.model(q.Model)
 	if err != nil {
 		return nil, err
-	}
-	prompt, err := q.prompt(t)
-	if err != nil {
-		return nil, invalid("%s", err)
 	}
 	x := newRequest(m, clientOf(r), prompt.Text)
 	if x.Resize, err = imageproc.ParseResize(q.Resize); err != nil {
@@ -156,8 +200,13 @@ func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (
 	case !(q.MinScore >= 0 && q.MinScore <= 1):
 		return nil, invalid("min_score %v: want 0 to 1", q.MinScore)
 	}
-	if q.Strict && t.Boxes {
-		x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
+	strict, err := q.isStrict()
+	if err != nil || !strict || !t.Boxes {
+		return x, err
+	}
+	x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
+	if err := tasks.CheckTokens(prompt.Labels, t.Masks, x.MaxTokens); err != nil {
+		return nil, invalid(`%s: allow more with max_tokens, or any form with "free": true`, err)
 	}
 	return x, nil
 }

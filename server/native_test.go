@@ -55,7 +55,7 @@ func TestTasks(t *testing.T) {
 func TestDetect(t *testing.T) {
 	s := serve(t)
 	var a tasks.Response
-	s.upload("/v1/detect", 1, "things", "cat", "things", "dog ; cow", "logprobs", "2").decode(t, &a)
+	s.upload("/v1/detect", 1, "things", "cat", "things", "dog ; cow", "logprobs", "2", "free", "true").decode(t, &a)
 	c := colour(1)
 	if len(a.Objects) != 1 || a.Prompt != "detect cat ; dog ; cow" || len(a.Logprobs) != len(a.Tokens) ||
 		len(a.Logprobs[0].Top) != 2 {
@@ -63,7 +63,8 @@ func TestDetect(t *testing.T) {
 	}
 	// The toy's answer has a thing for each ";": three parts, of which one has numbers.
 	o, loc := a.Objects[0], [4]int{int(c.R), int(c.G), 1023 - int(c.B), 1023}
-	if o.Label != "cat" || o.Loc != loc || o.XYXY[2] != 40 || o.Score.Score < 0.9 || len(a.Unparsed) != 2 {
+	if o.Label != "cat" || o.Loc != loc || o.XYXY[2] != 40 || o.Score.Score < 0.9 || len(a.Unparsed) != 2 ||
+		a.Lost.Unparsed != 2 {
 		t.Errorf("%+v", a)
 	}
 	s.upload("/v1/detect", 1, "things", "cat", "min_score", "1").decode(t, &a)
@@ -79,6 +80,9 @@ func TestDetect(t *testing.T) {
 	if len(a.Objects) != 1 || len(a.Objects[0].Seg) != 16 || a.Objects[0].Mask != nil {
 		t.Errorf("segment without a mask decoder: %+v", a)
 	}
+	if a.Lost.NoDecoder != 1 {
+		t.Errorf("no mask is said: %+v", a.Lost)
+	}
 	body, kind := form(solidPNG(colour(1)), "things", "cat")
 	g, err := s.send(t.Context(), "POST", "/v1/detect", body,
 		"Content-Type", kind, "Accept", "image/png, application/json")
@@ -88,6 +92,39 @@ func TestDetect(t *testing.T) {
 	drawn, err := png.Decode(strings.NewReader(g.body))
 	if err != nil || drawn.Bounds().Dx() != 40 || bytes.Equal([]byte(g.body), solidPNG(colour(1))) {
 		t.Errorf("%v: %v", err, drawn.Bounds())
+	}
+}
+
+// TestStrict checks which answers are kept to the form of objects, and what is said of lost ones.
+func TestStrict(t *testing.T) {
+	s := serve(t)
+	for _, c := range []struct {
+		name, path, fields, lost string
+		parts                    int // of the answer that are not objects
+	}{
+		{"by default", "/v1/detect", `"things":["cat","dog"]`, `{"no_area":1}`, 0},
+		{"free", "/v1/detect", `"things":["cat","dog"],"free":true`, `{"not_objects":1}`, 1},
+		{"not strict", "/v1/detect", `"things":["cat","dog"],"strict":false`, `{"not_objects":1}`, 1},
+		{"strict", "/v1/detect", `"things":["cat","dog"],"strict":true`, `{"no_area":1}`, 0},
+		{"not free", "/v1/detect", `"things":["cat","dog"],"free":false`, `{"no_area":1}`, 0},
+		{"both", "/v1/detect", `"things":["cat","dog"],"free":true,"strict":false`, `{"not_objects":1}`, 1},
+		{"masks", "/v1/segment", `"things":["cat"]`, `{"no_decoder":1}`, 0},
+		{"a high score", "/v1/detect", `"things":["cat"],"min_score":1`, `{"low_score":1}`, 0},
+		{"cut off", "/v1/detect", `"things":["cat"],"free":true,"max_tokens":5`, `{"cut_off":1}`, 0},
+		{"text cut off", "/v1/caption", `"max_tokens":5`, `{"cut_off":1}`, 0},
+		{"nothing lost", "/v1/detect", `"things":["cat"]`, ``, 0},
+		{"a prompt of one's own", "/v1/run", `"prompt":"detect cat ; dog"`, ``, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := s.do("POST", c.path, `{"image":"`+uri(1)+`",`+c.fields+`}`, "Content-Type", "application/json")
+			var a struct {
+				Lost     json.RawMessage
+				Unparsed []string
+			}
+			if g.decode(t, &a); string(a.Lost) != c.lost || len(a.Unparsed) != c.parts {
+				t.Errorf("%s", g.body)
+			}
+		})
 	}
 }
 
@@ -156,6 +193,15 @@ func TestRefused(t *testing.T) {
 		{"prompt too long", "/v1/run", `{"prompt":"` + long + `",` + img + `}`, 400, "8193 bytes"},
 		{"strict in 5 tokens", "/v1/detect", `{"things":["cat"],"strict":true,"max_tokens":5,` + img + `}`, 400,
 			"strict"},
+		{"default in 5 tokens", "/v1/segment", `{"things":["cat"],"max_tokens":24,` + img + `}`, 400,
+			`an object may take 25 in the strict form: allow more with max_tokens, or any form with \"free\": true`},
+		{"strict and free", "/v1/detect", `{"things":["cat"],"strict":true,"free":true,` + img + `}`, 400,
+			"want one of the two"},
+		{"things for a caption", "/v1/caption", `{"things":["cat"],` + img + `}`, 400, "things does nothing"},
+		{"a language for ocr", "/v1/ocr", `{"lang":"de",` + img + `}`, 400, "lang does nothing"},
+		{"a prompt for detect", "/v1/detect", `{"things":["cat"],"prompt":"x",` + img + `}`, 400, "prompt does nothing"},
+		{"strict for a prompt", "/v1/run", `{"prompt":"detect cat","strict":true,` + img + `}`, 400,
+			"strict does nothing"},
 		{"refused by worker", "/v1/run", `{"prompt":"refuse",` + img + `}`, 400, "this cannot be asked"},
 		{"the model fails", "/v1/run", `{"prompt":"fail",` + img + `}`, 500, "the model failed on this request"},
 		{"the worker is lost", "/v1/run", `{"prompt":"fault abort",` + img + `}`, 503, "worker_lost"},

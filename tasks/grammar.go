@@ -52,26 +52,35 @@ type allowedLogit struct {
 
 // NewGrammar returns the constraint for an answer of at most maxTokens tokens of v, whose objects
 // have one of labels, or no label if labels is empty, and masks if masks is set. It fails on a
-// label with a byte for which v has no token, since it could not be completed, and if the answer
-// cannot hold one object.
+// label with a byte for which v has no token, since it could not be completed, and with a
+// TokensError if the answer cannot hold one object.
 func NewGrammar(v *runner.Vocabulary, labels []string, masks bool, maxTokens int) (*Grammar, error) {
-	g, err := newGrammar(labels, masks, v.Len(), v.Bytes)
-	if err != nil {
+	if err := CheckTokens(labels, masks, maxTokens); err != nil {
 		return nil, err
 	}
-	if maxTokens < g.maxTokens {
-		return nil, fmt.Errorf("at most %d tokens: an object may take %d in the strict form", maxTokens, g.maxTokens)
+	return newGrammar(labels, masks, v.Len(), v.Bytes)
+}
+
+// TokensError reports a limit of Have tokens under which an answer cannot hold one object.
+type TokensError struct{ Have, Need int }
+
+func (e TokensError) Error() string {
+	return fmt.Sprintf("at most %d tokens: an object may take %d in the strict form", e.Have, e.Need)
+}
+
+// CheckTokens returns a TokensError if NewGrammar would for these arguments.
+func CheckTokens(labels []string, masks bool, maxTokens int) error {
+	if need := objectTokens(labels, masks); maxTokens < need {
+		return TokensError{maxTokens, need}
 	}
-	return g, nil
+	return nil
 }
 
 // newGrammar is NewGrammar for a vocabulary of size tokens; bytes returns what a token adds to the
 // text.
 func newGrammar(labels []string, masks bool, size int, bytes func(token int32) string) (*Grammar, error) {
-	g := &Grammar{numbers: 4, first: int32(size - paligemma.Locations - paligemma.SegmentCodes)}
-	if masks {
-		g.numbers += segCodes
-	}
+	g := &Grammar{numbers: numbersOf(masks), maxTokens: objectTokens(labels, masks),
+		first: int32(size - paligemma.Locations - paligemma.SegmentCodes)}
 	for _, label := range labels {
 		g.labels = append(g.labels, " "+label)
 	}
@@ -81,7 +90,6 @@ func newGrammar(labels []string, masks bool, size int, bytes func(token int32) s
 	whole := ""
 	for _, l := range g.labels {
 		whole += l + separator + "\x00"
-		g.maxTokens = max(g.maxTokens, g.numbers+len(l)+1) // a token is a byte at least
 	}
 	for token := range g.first {
 		if b := bytes(token); b != "" && strings.Contains(whole, b) {
@@ -96,6 +104,24 @@ func newGrammar(labels []string, masks bool, size int, bytes func(token int32) s
 		}
 	}
 	return g, nil
+}
+
+// numbersOf returns how many locations and segment codes an object has.
+func numbersOf(masks bool) int {
+	if masks {
+		return 4 + segCodes
+	}
+	return 4
+}
+
+// objectTokens returns the maximum number of tokens of an object with one of labels, with the end
+// of the answer.
+func objectTokens(labels []string, masks bool) int {
+	longest := 0
+	for _, label := range labels {
+		longest = max(longest, len(" ")+len(label)) // a token is a byte at least
+	}
+	return numbersOf(masks) + longest + 1
 }
 
 // MaxTokens returns the maximum number of tokens of a first object, with the end of the answer. An

@@ -3,6 +3,7 @@ package main
 // This file: pali convert.
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -53,7 +54,14 @@ it serves that pair.`,
 			}
 			return atLeastOne("no checkpoint: give its .npz")(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			idle := refuseIdle(cmd.Flags(), len(args) == 0, "without a checkpoint", "tokenizer", "type", "mmproj-type",
+				"tensor-type", "token-embedding-type", "pure", "imatrix", "threads")
+			if err := cmp.Or(idle, refuseIdle(cmd.Flags(), f.masks == "", "without --masks", "masks-type")); err != nil {
+				return err
+			}
+			return f.run(cmd, args)
+		},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "SentencePiece model of the checkpoint")

@@ -87,6 +87,10 @@ func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) erro
 	case f.context < 0 || f.context > 1<<20:
 		return usagef("--ctx %d: want 0 to %d", f.context, 1<<20)
 	}
+	if err := refuseIdle(cmd.Flags(), checkpoint.Format(paths[0]) == "", "without a checkpoint", "tokenizer",
+		"name"); err != nil {
+		return err
+	}
 	m, err := f.measure(paths, typ)
 	if err != nil {
 		return err

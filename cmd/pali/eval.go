@@ -3,15 +3,13 @@ package main
 // This file: pali eval.
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali"
 	"github.com/pali-gguf/pali/eval"
+	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/internal/progress"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
@@ -97,10 +95,11 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	s := eval.Summarize(rows)
+	printLosses(cmd.ErrOrStderr(), s.Lost)
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), s)
 	}
-	return printSummary(cmd.OutOrStdout(), s)
+	return s.Print(cmd.OutOrStdout(), forTerminal)
 }
 
 // evaluate asks the questions that the file of --per-question has no answer to, and returns the
@@ -125,6 +124,10 @@ func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
 	}
 	j := &eval.Journal{}
 	if f.perQuestion != "" {
+		if err := atomicfile.NotInput(f.perQuestion, f.questions, model.Text, model.Vision, model.Masks,
+			reference.Text, reference.Vision); err != nil {
+			return nil, err
+		}
 		if j, err = eval.OpenJournal(f.perQuestion, run, questions, f.force); err != nil {
 			return nil, err
 		}
@@ -195,30 +198,4 @@ func (f *evalFlags) ask(cmd *cobra.Command, run string, questions []eval.Questio
 	bar := progress.Count(cmd.ErrOrStderr(), "eval")
 	defer bar.Close()
 	return a.Ask(cmd.Context(), questions, j, bar.Set)
-}
-
-// printSummary writes the scores for people, in percent.
-func printSummary(out io.Writer, s eval.Summary) error {
-	w := bufio.NewWriter(out)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, x := range s.Scores {
-		value := x.Note
-		if x.Value != nil {
-			value = fmt.Sprintf("%5.1f %%", 100**x.Value)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t(%d)\n", forTerminal(x.Task), x.Metric, value, x.N)
-	}
-	if s.Score != nil {
-		fmt.Fprintf(table, "all\tscore\t%5.1f %%\t(%d)\n", 100*s.Score.Value, s.Score.N)
-	}
-	table.Flush()
-	if a := s.Against; a != nil {
-		fmt.Fprintf(w, "\nagainst the reference, over %d positions: divergence %.3g nats (99th percentile %.3g), "+
-			"same most probable token %.1f %%, same answers %.1f %%\n",
-			a.Positions, a.KLMean, a.KLP99, 100*a.EqualTop, 100*a.Equal)
-	}
-	fmt.Fprintf(w, "\n%d questions; half of the images take %.1f ms or less, of the prompts %.1f ms, "+
-		"of the answers' tokens %.2f ms\n",
-		s.Questions, s.Timings.Vision, s.Timings.Prefill, s.Timings.DecodeToken)
-	return w.Flush()
 }

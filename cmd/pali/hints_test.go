@@ -8,6 +8,7 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
@@ -28,6 +29,8 @@ func TestHints(t *testing.T) {
 			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; " +
 				"--recursive looks into the folders below"},
 		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
+		{"form", fmt.Errorf("x: %w", tasks.TokensError{Have: 5, Need: 9}), "x: at most 5 tokens: an object may take 9 in " +
+			"the strict form: allow more with --max-tokens, or any form with --free"},
 		{"another error", errors.New("a"), "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

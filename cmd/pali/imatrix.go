@@ -79,7 +79,7 @@ func (f *imatrixFlags) check() error {
 	case len(f.merge) == 1:
 		return usagef("--merge %s: want two files or more", f.merge[0])
 	case len(f.merge) > 0:
-		return nil
+		return f.refuseIdle(true, "with --merge", "mmproj", "threads", "resize", "max-tokens", "save-every")
 	case f.model == "":
 		return usagef("no model: give a text GGUF or its folder with -m")
 	case f.questions == "":
@@ -109,7 +109,8 @@ func (f *imatrixFlags) run(cmd *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if err := atomicfile.MayWrite(f.output, f.force); err != nil {
+	if err := checkOutput("--output", f.output, ".gguf", f.force, append(f.merge, f.questions, f.model,
+		f.mmproj)...); err != nil {
 		return err
 	}
 	start := time.Now()

@@ -3,6 +3,7 @@ package main
 // This file: the flags of pali label, and the prompts that they mean; labelling.go: what it does.
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -18,15 +19,16 @@ import (
 
 type labelFlags struct {
 	modelFlags
-	limits                  imageproc.Limits
-	prompts, formats        []string
-	classes, task, lang     string
-	classesPerPrompt        int
-	output, masks, resize   string
-	minScore                float64
-	divisor, maxTokens      int
-	strict, recursive, zero bool
-	force, asJSON           bool
+	formFlags
+	limits                imageproc.Limits
+	prompts, formats      []string
+	classes, task, lang   string
+	classesPerPrompt      int
+	output, masks, resize string
+	minScore              float64
+	divisor, maxTokens    int
+	recursive, zero       bool
+	force, asJSON         bool
 }
 
 func newLabel() *cobra.Command {
@@ -72,8 +74,7 @@ and the exit code is 1.`,
 		"what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
 	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
 	fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-	fs.BoolVar(&f.strict, "strict", false,
-		"let answers about objects have no other form than that of objects with the labels asked for")
+	f.addForm(fs)
 	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
 		"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
@@ -110,11 +111,12 @@ func (f *labelFlags) check() error {
 			return usagef("--format %s: want some of %s", name, strings.Join(all, ", "))
 		}
 	}
-	_, err := imageproc.ParseResize(f.resize)
-	if err != nil {
+	if _, err := imageproc.ParseResize(f.resize); err != nil {
 		return usageError{err}
 	}
-	return nil
+	t := tasks.Find(f.task)
+	return cmp.Or(f.checkForm(f.flags), f.refuseIdle(f.classes == "", "without --classes", "classes-per-prompt"),
+		f.refuseIdle(t == nil || !t.Lang, "without a --task that has a language", "lang"))
 }
 
 // asked lists the prompts that the flags mean.
@@ -136,6 +138,10 @@ func (f *labelFlags) asked() ([]tasks.Prompt, error) {
 			return nil, usagef("a prompt of %d bytes: at most %d", len(p.Text), runner.MaxPromptBytes)
 		case slices.ContainsFunc(all[:i], func(o tasks.Prompt) bool { return o.Text == p.Text }):
 			return nil, usagef("%q is asked twice", p.Text)
+		case f.strict && p.Boxes():
+			if err := tasks.CheckTokens(p.Labels, p.Masks(), f.maxTokens); err != nil {
+				return nil, usageError{err}
+			}
 		}
 	}
 	return all, nil

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pali-gguf/pali/bindings/ggml"
+	"github.com/pali-gguf/pali/internal/flags"
 	"github.com/pali-gguf/pali/internal/numbers"
 	"github.com/pali-gguf/pali/tasks"
 )
@@ -73,7 +75,9 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 			cmd.SetOut(cmd.ErrOrStderr())
 			return errors.Join(cmd.Help(), usagef("no command"))
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return cmp.Or(asUsage(flags.RefuseEmpty(cmd.Flags())), fromEnvironment(cmd.Flags()))
+		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())

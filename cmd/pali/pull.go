@@ -78,6 +78,9 @@ func (f *pullFlags) run(cmd *cobra.Command, name string) error {
 	if f.file != "" && !kaggle.IsName(f.file) {
 		return usagef("--file %.100q: want the name of a file", f.file)
 	}
+	if err := refuseIdle(cmd.Flags(), !f.withMasks, "without --with-masks", "masks-type"); err != nil {
+		return err
+	}
 	if _, _, err := f.plans(); err != nil {
 		return err
 	}

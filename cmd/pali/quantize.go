@@ -72,6 +72,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkOutput("OUT.gguf", out, ".gguf", f.force, in); err != nil {
+		return err
+	}
 	bar := progress.Bytes(cmd.ErrOrStderr(), "quantize")
 	start := time.Now()
 	r, err := src.Quantize(cmd.Context(), out, plan, quant.Options{Requantize: f.requantize, Force: f.force,
@@ -82,6 +85,9 @@ func (f *quantizeFlags) run(cmd *cobra.Command, in, out, name string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if f.types.matrix != "" && len(plan.Keys()) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pali: --imatrix does nothing: no matrix is rounded by it in %s\n", plan.Name())
 	}
 	q := quantizedJSON{
 		convertedFile: convertedFile{out, r.Bytes, byName(r.Types), fallbacks(plan)},

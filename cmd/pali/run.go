@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,11 +114,19 @@ func (f *runFlags) check(prompt string) error {
 		return usagef("--beam %d and --temperature %v: an answer is searched for or drawn", f.beams,
 			f.sampling.Temperature)
 	}
+	if f.dump != "" {
+		if err := checkOutput("--dump", f.dump, ".npz", true, f.images...); err != nil {
+			return err
+		}
+	}
 	q := runner.Request{Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, TopLogprobs: f.logprobs}
 	if err := q.Validate(); err != nil {
 		return usageError{err}
 	}
-	return f.checkFrames(f.images)
+	ofDraws := []string{"top-k", "top-p", "min-p", "seed"}
+	return cmp.Or(f.refuseIdle(f.beams > 1, "with --beam: an answer is searched for or drawn", ofDraws...),
+		f.refuseIdle(f.sampling.Temperature == 0, "without --temperature: the answer is greedy", ofDraws...),
+		f.checkFrames(f.images))
 }
 
 // request checks the flags and reads the images.
@@ -139,7 +148,7 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q pali.Request, 
 		}
 		q.Images = append(q.Images, some...)
 	}
-	return q, nil
+	return q, f.refuseIdle(len(q.Images) == len(f.images), "without --frames, but for a video file", "stride")
 }
 
 func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
@@ -187,12 +196,12 @@ func (f *runFlags) answer(cmd *cobra.Command, model *pali.Model, q pali.Request,
 			return err
 		}
 	}
+	a := f.report(q, r, load)
+	printLosses(cmd.ErrOrStderr(), a.Lost)
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), f.report(q, r, load))
+		return printJSON(cmd.OutOrStdout(), a)
 	}
-	if f.logprobs > 0 {
-		printLogprobs(cmd.ErrOrStderr(), r)
-	}
+	printLogprobs(cmd.ErrOrStderr(), a.Logprobs)
 	return nil
 }
 
@@ -219,12 +228,15 @@ type answerJSON struct {
 	Images   []string        `json:"images"`
 	Frames   []int           `json:"frames,omitempty"` // of an animated image, from 0
 	Prompt   string          `json:"prompt"`
+	Lost     tasks.Losses    `json:"lost,omitzero"`
 	Logprobs []tasks.Logprob `json:"logprobs,omitempty"`
 	Timings  tasks.Timings   `json:"timings"`
 }
 
 func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) answerJSON {
-	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, 0, load)}
+	a := answerJSON{Text: r.Text, Tokens: r.Tokens, Images: f.images, Frames: f.chosen, Prompt: q.Prompt,
+		Timings: tasks.NewTimings(r.Timings, 0, load)}
+	a.Lost.CountCutOff(tasks.Want{MaxTokens: q.MaxTokens}, r)
 	if f.logprobs > 0 {
 		a.Logprobs = tasks.Logprobs(r.Steps)
 	}
@@ -232,10 +244,10 @@ func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) an
 }
 
 // printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.
-func printLogprobs(w io.Writer, r *runner.Result) {
+func printLogprobs(w io.Writer, all []tasks.Logprob) {
 	b := bufio.NewWriter(w)
 	defer b.Flush()
-	for _, s := range r.Steps {
+	for _, s := range all {
 		fmt.Fprintf(b, "%8.4f  %6d %q  ", s.Logprob, s.Token, s.Text)
 		for _, t := range s.Top {
 			fmt.Fprintf(b, " %q %.4f", t.Text, t.Logprob)

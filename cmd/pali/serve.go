@@ -105,6 +105,7 @@ func (f *serveFlags) check() error {
 		{len(f.models) == 0, "no model: give a text GGUF or its folder with -m"},
 		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""),
 			"--mmproj and --masks belong to one model: put the files beside each"},
+		{f.noKey && o.Key != "", "--no-key and an API key (--api-key, PALI_API_KEY): want one of the two"},
 		{o.Parallel < 1 || o.Parallel > 64, fmt.Sprintf("--parallel %d: want 1 to 64", o.Parallel)},
 		{o.Queue < 0 || o.Queue > 10000, fmt.Sprintf("--queue %d: want 0 to 10000", o.Queue)},
 		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens,

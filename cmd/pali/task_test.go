@@ -96,8 +96,63 @@ func TestDetect(t *testing.T) {
 		t.Errorf("--min-score 0.999: %+v", few.Objects)
 	}
 	if o := run(t, program(folder, "detect", "circle", "-m", "d", "-i", photo, "-t", "1", "--min-score",
-		"1")); o.stdout != "" || o.stderr != "pali: nothing found\n" || o.code != 0 {
+		"1")); o.stdout != "" || o.code != 0 ||
+		o.stderr != "pali: 1 object is left out: it scores less than --min-score\npali: nothing found\n" {
 		t.Errorf("nothing: %+v", o)
+	}
+}
+
+// TestForm checks that answers about objects keep to their form unless they are free, and that what
+// they lost is said.
+func TestForm(t *testing.T) {
+	folder := withMasks(t)
+	for _, c := range []struct {
+		name, stdout, stderr string // the beginning of each line
+		args                 []string
+	}{
+		{"label asked for", "circle triangle 0.", "", []string{"segment", "circle triangle"}},
+		{"named default", "circle triangle 0.", "", []string{"segment", "circle triangle", "--strict"}},
+		{"label not asked for", "yellow circle 0.", "pali: 1 object has a label that nobody asked for: yellow circle\n",
+			[]string{"segment", "circle triangle", "--free"}},
+		{"free by the other flag", "yellow circle 0.", "pali: 1 object has a label that nobody asked for: yellow circle\n",
+			[]string{"segment", "circle triangle", "--strict=false"}},
+		{"a box where a free answer has none", "dog 0.", "pali: 1 answer was cut off", []string{"detect", "dog"}},
+		{"no box in a free answer", "", "pali: 1 part of an answer is not an object: <loc0296><loc0384> yellow circle\n" +
+			"pali: nothing found\n", []string{"detect", "dog", "--free"}},
+		{"no mask", "purple triangle 0.", "pali: 1 object has no mask: the model gave none\n",
+			[]string{"segment", "purple triangle", "yellow circle", "--free", "--mask-png", "none.png"}},
+		{"a mask", "yellow circle 0.", "",
+			[]string{"segment", "purple triangle", "yellow circle", "--mask-png", "one.png"}},
+		{"searched for", "circle 0.", "pali: 1 object has no mask: the model gave none\n",
+			[]string{"segment", "circle", "--beam", "3", "--free"}},
+		{"text cut off", "a yellow circle\n", "pali: 1 answer was cut off at the limit of tokens (--max-tokens)\n",
+			[]string{"caption", "--max-tokens", "3"}},
+		{"in tiles", "dog 0.", "pali: 10 answers were cut off", []string{"detect", "dog", "--tiles", "--tile-side", "200"}},
+		{"log-probabilities", "circle 0.", " -0.", []string{"detect", "circle", "--logprobs", "1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := run(t, program(folder, append(c.args, "-m", "d", "-i", photo, "-t", "1")...))
+			if o.code != 0 || !strings.HasPrefix(o.stdout, c.stdout) || !strings.HasPrefix(o.stderr, c.stderr) ||
+				(c.stdout == "") != (o.stdout == "") || (c.stderr == "") != (o.stderr == "") {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+	a := asked(t, folder, "segment", "circle triangle", "--free", "--min-score", "0.3", "--max-tokens", "12")
+	if a.Lost.Unasked["yellow circle"]+a.Lost.Unparsed == 0 || a.Lost.CutOff != 1 {
+		t.Errorf("as JSON: %+v", a.Lost)
+	}
+	if a := asked(t, folder, "detect", "circle"); !a.Lost.IsZero() {
+		t.Errorf("nothing lost: %+v", a.Lost)
+	}
+	o := run(t, program(folder, "run", "caption en", "-m", "d", "-i", photo, "-t", "1", "--max-tokens", "3", "--json"))
+	if !strings.Contains(o.stdout, `"cut_off": 1`) || !strings.Contains(o.stderr, "cut off") {
+		t.Errorf("pali run: %+v", o)
+	}
+	free := program(folder, "detect", "circle triangle", "-m", "d", "-i", photo, "-t", "1", "--strict")
+	free.Env = append(free.Env, "PALI_FREE=1", "PALI_SEED=1")
+	if o := run(t, free); o.code != 0 || !strings.HasPrefix(o.stdout, "circle triangle 0.") {
+		t.Errorf("the command line before the environment: %+v", o)
 	}
 }
 
@@ -225,11 +280,23 @@ func TestTasksCalledWrongly(t *testing.T) {
 		{"is the image", []string{"detect", "cat", "-o", "d/../" + photo}},
 		{"--mask-form", []string{"segment", "cat", "--mask-form", "rgb"}},
 		{"--mask-png out.jpg", []string{"segment", "cat", "--mask-png", "out.jpg"}},
+		{"--output is empty", []string{"detect", "cat", "-o", ""}},
+		{"--mask-png is empty", []string{"segment", "cat", "--mask-png="}},
 		{"want two files", []string{"segment", "cat", "--mask-png", "out.png", "-o", "./out.png"}},
 		{"--mask-png d/../", []string{"segment", "cat", "--mask-png", "d/../" + photo}},
 		{"found in one", []string{"detect", "cat", "-i", photo}},
 		{"an object may take", []string{"detect", "cat", "--strict", "--max-tokens", "5"}},
+		{"--free", []string{"segment", "cat", "--max-tokens", "23"}},
+		{"--strict and --free", []string{"detect", "cat", "--strict", "--free"}},
 		{"--strict and --beam", []string{"detect", "cat", "--strict", "--beam", "2"}},
+		{"with --free", []string{"segment", "cat", "--beam", "2"}},
+		{"--seed does nothing with --beam", []string{"detect", "cat", "--free", "--beam", "2", "--seed", "1"}},
+		{"--top-k does nothing with --beam", []string{"caption", "--beam", "2", "--top-k", "3"}},
+		{"--top-p does nothing without --temperature", []string{"ask", "what?", "--top-p", "0.5"}},
+		{"--min-p does nothing without --temperature", []string{"ocr", "--min-p", "0.5"}},
+		{"--seed does nothing without --temperature", []string{"describe", "--seed", "0"}},
+		{"--mask-form does nothing without --mask-png", []string{"segment", "cat", "--mask-form", "grey"}},
+		{"--gpu-layers does nothing with --device cpu", []string{"caption", "--device", "cpu", "--gpu-layers", "3"}},
 		{"unknown flag: --mask", []string{"detect", "cat", "--mask", "x"}},
 	} {
 		t.Run(c.want, func(t *testing.T) {

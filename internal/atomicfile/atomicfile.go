@@ -89,6 +89,9 @@ func Begin(targets []Target, o Options) (*Set, error) {
 		s.fs = Real
 	}
 	for _, t := range targets {
+		if err := checkPath(t.Path); err != nil {
+			return nil, err
+		}
 		if t.Size < 1 || t.Size > maxSize {
 			return nil, fmt.Errorf("atomicfile: %s: have size %d, want 1 to %d", t.Path, t.Size, int64(maxSize))
 		}

@@ -49,7 +49,8 @@ func (a *Access) checkOrigin(r *http.Request) *failure {
 // balancers do in HTTP/1.0, or by an address: no page of another site can send the one, and no name
 // server make the other. The answer says no more than a connection does.
 func isProbe(r *http.Request) bool {
-	if r.URL.Path != "/health" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.URL.Path != "/health" || r.Method != http.MethodGet && r.Method != http.MethodHead ||
+		r.Header.Get("Origin") != "" {
 		return false
 	}
 	name, ok := hostOf(r.Host)

@@ -15,8 +15,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		s.requests.begin()
-		out := &recorder{ResponseWriter: w, status: http.StatusOK, ollama: strings.HasPrefix(r.URL.Path, "/api/")}
+		out := &recorder{ResponseWriter: w, status: http.StatusOK, ollama: strings.HasPrefix(r.URL.Path, "/api/"),
+			quiet: s.Quiet}
 		defer func() {
+			if out.end != nil {
+				out.end()
+			}
 			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
 				s.logger.Printf("a request failed in the server itself: %v\n%s", cause, debug.Stack())
 				if !out.begun {

@@ -57,6 +57,9 @@ type Options struct {
 	MaxBody int64     // bytes of a request; 0: 32 MiB
 	URLs    bool      // whether images may be given by their address
 	Log     io.Writer // a line for each request; nil: none
+	// Quiet is how long a stream that waits may send nothing: between once and twice as long it sends
+	// a sign of life. 0: ten seconds.
+	Quiet time.Duration
 }
 
 // Server is the handler. Close ends its workers. Safe for concurrent use.

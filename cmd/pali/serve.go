@@ -45,7 +45,7 @@ detect, segment, run. Programs that speak OpenAI's protocol take http://127.0.0.
 speak Ollama's http://127.0.0.1:11435. GET /openapi.json describes all routes, GET /health and GET /metrics tell how the
 server does. The prompt reaches the model exactly as a client sends it.
 
-Ctrl-C ends it when the running requests are answered; a second one ends it at once.`,
+Ctrl-C ends it when the running requests are answered, as does the end of its terminal; a second one ends it at once.`,
 		Example: `  pali serve -m models
   pali serve -m models/a-Q4_0.gguf -m models/b-Q8_0.gguf --memory 8e9 --keep-alive 10m
   PALI_API_KEY=secret pali serve -m models --listen 0.0.0.0:11435
@@ -70,7 +70,7 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 		"what clients must show as \"Authorization: Bearer KEY\"; PALI_API_KEY keeps it out of the list of processes")
 	fs.BoolVar(&f.noKey, "no-key", false, "let other machines ask without a key")
 	fs.StringArrayVar(&o.Hosts, "allow-host", nil,
-		"name under which clients may reach this server, beside localhost and addresses")
+		"name under which clients may reach this server, as box.example, beside localhost")
 	fs.StringArrayVar(&o.Origins, "allow-origin", nil, "web origin, as https://example.org, whose pages may ask")
 	fs.BoolVar(&o.URLs, "allow-urls", false, "fetch images that are given by an address, from public servers only")
 	fs.IntVar(&o.Parallel, "parallel", 1,
@@ -82,6 +82,8 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 		"bytes that all loaded models may take together (0: no bound); those not in use make room for others")
 	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20,
 		"bytes of image embeddings to keep: a second question about an image begins at the prompt")
+	fs.Int64Var(&o.DecodeMemory, "decode-memory", 512<<20,
+		"bytes that decoding images may take together; others wait, and a larger image is decoded alone")
 	fs.Int64Var(&o.MaxBody, "max-body", 32<<20, "largest request in bytes")
 	addLimits(fs, &o.Limits)
 	fs.IntVar(&o.MaxTokens, "max-tokens", 1024, "longest answer in tokens that may be asked for")
@@ -111,6 +113,7 @@ func (f *serveFlags) check(keyGiven bool) error {
 		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens,
 			fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, runner.MaxAnswerTokens)},
 		{o.MaxBody < 1<<10 || o.MaxBody > 1<<30, fmt.Sprintf("--max-body %d: want 1024 to %d", o.MaxBody, 1<<30)},
+		{o.DecodeMemory < 1<<20, fmt.Sprintf("--decode-memory %d: want %d or more", o.DecodeMemory, 1<<20)},
 		{o.ImageCache < 0, fmt.Sprintf("--image-cache %d: want 0 or more", o.ImageCache)},
 		{!(f.memory >= 0 && f.memory < 1e18), fmt.Sprintf("--memory %v: want 0 or more", f.memory)},
 		{o.Timeout <= 0 || f.stall <= 0 || f.load <= 0, "--timeout, --stall and --load-timeout: want more than 0"},

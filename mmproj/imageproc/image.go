@@ -211,8 +211,8 @@ type format struct {
 	config   func(data []byte) (image.Config, error)
 	decode   func(data []byte, c image.Config) (*Image, error)
 	memory   func(data []byte, c image.Config) int64 // bytes that decode takes; check has been called
-	check    func([]byte, image.Config) error // what the decoder itself does not check soon enough
-	metadata func(data []byte) metadata       // with the orientation; nil: the format has none
+	check    func([]byte, image.Config) error        // what the decoder itself does not check soon enough
+	metadata func(data []byte) metadata              // with the orientation; nil: the format has none
 }
 
 var formats = []format{

@@ -204,7 +204,7 @@ func TestProbes(t *testing.T) {
 		{"a page's", "GET /health HTTP/1.1\r\nHost: 10.0.0.7\r\nOrigin: http://10.0.0.7\r\nConnection: close\r\n\r\n", 403},
 		{"another route", "GET /v1/models HTTP/1.0\r\n\r\n", 403},
 		{"another route by address", "GET /metrics HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n", 403},
-		{"below it", "GET /health/ HTTP/1.0\r\n\r\n", 403},
+		{"below it", "GET /health/x HTTP/1.0\r\n\r\n", 403},
 		{"another method", "POST /health HTTP/1.0\r\n\r\n", 403},
 		{"the page", "GET / HTTP/1.0\r\nAccept: text/html\r\n\r\n", 403},
 	} {

@@ -153,6 +153,12 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		if slices.ContainsFunc(o.Models, func(x *server.Model) bool { return x.Name == m.Name }) {
 			return usagef("two models are named %s", m.Name)
 		}
+		if one := m.ImageBytes(); o.ImageCache > 0 && o.ImageCache < one {
+			return usagef("--image-cache %d: an image of %s takes %d bytes; 0: keep none", o.ImageCache, m.Name, one)
+		}
+		if o.Memory > 0 && m.Memory > o.Memory {
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s takes %d bytes, more than --memory: it is loaded alone\n", m.Name, m.Memory)
+		}
 		o.Models = append(o.Models, m)
 	}
 	if !f.quiet {

@@ -341,6 +341,7 @@ func TestServeUsage(t *testing.T) {
 		{"--api-key is empty", []string{"-m", "d", "--api-key", ""}},
 		{"--api-key has byte 0x0a at 2", []string{"-m", "d", "--api-key", "a\nb"}},
 		{"give one of them", []string{"-m", "d", "--api-key", "a", "--no-key"}},
+		{"--image-cache 100: an image of demo-F32 takes", []string{"-m", "d", "--image-cache", "100"}},
 		{"--decode-memory 0", []string{"-m", "d", "--decode-memory", "0"}},
 		{"--parallel 0", []string{"-m", "d", "--parallel", "0"}},
 		{"belong to one model", []string{"-m", "d", "-m", "d", "--mmproj", "d/mmproj-demo-F32.gguf"}},

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"unicode/utf8"
 
 	"github.com/pali-gguf/pali/runner"
 )
@@ -104,10 +103,7 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 			continue
 		}
 		q := Question{File: path, Line: n}
-		err := errNotUTF8
-		if utf8.Valid(line) {
-			err = json.Unmarshal(line, &q)
-		}
+		err := json.Unmarshal(line, &q)
 		if err == nil {
 			err = q.check(folder)
 		}
@@ -127,9 +123,6 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 	}
 	return all, nil
 }
-
-// errNotUTF8 is the error of a line that reading would change.
-var errNotUTF8 = errors.New("not UTF-8: save the file in that encoding")
 
 // check bounds the question's texts, in bytes, and finds its image.
 func (q *Question) check(folder string) error {

@@ -3,6 +3,7 @@ package server
 // This file: what every request goes through before and after its route.
 
 import (
+	"cmp"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -16,7 +17,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		start := time.Now()
 		s.requests.begin()
 		out := &recorder{ResponseWriter: w, status: http.StatusOK, ollama: strings.HasPrefix(r.URL.Path, "/api/"),
-			quiet: s.Quiet}
+			quiet: cmp.Or(s.Quiet, 10*time.Second)}
 		defer func() {
 			if out.end != nil {
 				out.end()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"time"
 
 	"github.com/pali-gguf/pali/server/engine"
 )
@@ -18,7 +17,6 @@ func New(o Options) *Server {
 		o.Log = io.Discard
 	}
 	o.Options, o.MaxBody = o.WithDefaults(), cmp.Or(o.MaxBody, 32<<20)
-	o.Quiet = cmp.Or(o.Quiet, 10*time.Second)
 	s := &Server{Options: o, engine: engine.New(o.Options), mux: http.NewServeMux(), bodies: &bodies{max: o.MaxBody},
 		images: &imageReader{}, requests: &requestMetrics{ended: map[[2]string]int64{}},
 		logger: log.New(o.Log, "pali: ", 0)}

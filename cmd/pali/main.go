@@ -25,16 +25,14 @@ func main() { os.Exit(Main()) }
 
 // Main runs the program with the process's arguments and returns its exit code.
 func Main() int {
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // by nohup
-		ends = append(ends, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, func() {
-		signal.Ignore(syscall.SIGHUP) // a terminal that closes sends several
-		stop()                        // a second Ctrl-C ends the program at once
-	})
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		var free context.CancelFunc
+		ctx, free = signal.NotifyContext(ctx, syscall.SIGHUP) // a terminal that closes sends several
+		defer free()
+	}
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	root := newRoot()
 	err := root.ExecuteContext(ctx)
 	return exitCode(ctx, root.ErrOrStderr(), err)

@@ -110,7 +110,7 @@ func (m *Model) open(text, projector string) error {
 		return err
 	}
 	options, devices := llama.ModelOptions{}, []ggml.Device{ggml.Processor()}
-	if m.parts = device.Type() != ggml.CPU; m.parts {
+	if device.Type() != ggml.CPU {
 		if m.options.Collect != nil {
 			return fmt.Errorf("the inputs of matrices can be collected on the processor only, not on %s", device.Name())
 		}
@@ -121,6 +121,7 @@ func (m *Model) open(text, projector string) error {
 		devices = append([]ggml.Device{device}, devices...)
 	}
 	options.Repack = repacks(m.text, devices[0])
+	m.parts = len(devices) > 1
 	decoder, err := llama.Load(text, options)
 	if err != nil {
 		return withLog(fmt.Errorf("%s: %w", text, err))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"github.com/pali-gguf/pali/paligemma"
 )
@@ -43,15 +44,30 @@ const (
 // Validate checks everything but the embeddings and the constraint. Its error is an
 // InvalidRequestError of a ValueError or a LimitError.
 func (q Request) Validate() error {
+	if err := CheckPrompt(q.Prompt); err != nil {
+		return err
+	}
 	switch {
-	case len(q.Prompt) > MaxPromptBytes:
-		return InvalidRequestError{LimitError{What: "bytes of prompt", Have: int64(len(q.Prompt)), Max: MaxPromptBytes}}
 	case q.MaxTokens < 1 || q.MaxTokens > MaxAnswerTokens:
 		return invalidValue("max_tokens", q.MaxTokens, fmt.Sprintf("1 to %d", MaxAnswerTokens))
 	case q.TopLogprobs < 0 || q.TopLogprobs > MaxTopLogprobs:
 		return invalidValue("logprobs", q.TopLogprobs, fmt.Sprintf("0 to %d", MaxTopLogprobs))
 	}
 	return q.Sampling.Validate()
+}
+
+// CheckPrompt checks a prompt: what is too long, and what is not UTF-8, which would reach the model
+// changed. Its error is an InvalidRequestError.
+func CheckPrompt(prompt string) error {
+	if len(prompt) > MaxPromptBytes {
+		return InvalidRequestError{LimitError{What: "bytes of prompt", Have: int64(len(prompt)), Max: MaxPromptBytes}}
+	}
+	for at, r := range prompt {
+		if _, size := utf8.DecodeRuneInString(prompt[at:]); r == utf8.RuneError && size == 1 {
+			return InvalidRequestf("the prompt is not UTF-8: byte %d is 0x%02x; write it in UTF-8", at+1, prompt[at])
+		}
+	}
+	return nil
 }
 
 // Validate checks the ranges. Its error is an InvalidRequestError of a ValueError.

@@ -3,6 +3,7 @@ package server
 // This file: what every request goes through before and after its route.
 
 import (
+	"cmp"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -15,8 +16,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		s.requests.begin()
-		out := &recorder{ResponseWriter: w, status: http.StatusOK, ollama: strings.HasPrefix(r.URL.Path, "/api/")}
+		out := &recorder{ResponseWriter: w, status: http.StatusOK, ollama: strings.HasPrefix(r.URL.Path, "/api/"),
+			quiet: cmp.Or(s.Quiet, 10*time.Second)}
 		defer func() {
+			if out.end != nil {
+				out.end()
+			}
 			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
 				s.logger.Printf("a request failed in the server itself: %v\n%s", cause, debug.Stack())
 				if !out.begun {
@@ -27,6 +32,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.logger.Printf("%s %d %.0f ms", orDash(r.Pattern), out.status, time.Since(start).Seconds()*1000)
 		}()
 		setSecurityHeaders(w.Header())
+		if twoLengths(r) {
+			w.Header().Set("Connection", "close")
+			fail(out, invalid("a request has Content-Length and Transfer-Encoding: send one of them"))
+			return
+		}
 		if f := s.checkOrigin(r); f != nil {
 			fail(out, f)
 			return

@@ -138,6 +138,9 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 		return invalid("stream: objects come when the answer is complete")
 	}
 	out := newNDJSON(w, false)
+	if q.Stream {
+		x.Accepted = out.accept
+	}
 	got, err := s.engine.Generate(r.Context(), &x.Request, func(step runner.Step) error {
 		if !q.Stream || step.Text == "" {
 			return nil

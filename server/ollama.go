@@ -282,6 +282,9 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 	x.KeepAlive = (*time.Duration)(q.KeepAlive)
 	out := newNDJSON(w, true)
 	stream := q.Stream == nil || *q.Stream
+	if stream {
+		x.Accepted = out.accept
+	}
 	got, err := s.complete(r.Context(), x, func(text string, step *runner.Step) error {
 		if !stream || text == "" {
 			return nil

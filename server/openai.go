@@ -197,6 +197,9 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, q *chat
 	}
 	out := &chatWriter{events: newEvents(w), id: newID("chatcmpl-"), created: time.Now().Unix(), model: x.model.Name,
 		request: q}
+	if q.Stream {
+		x.Accepted = out.accept
+	}
 	got, err := s.complete(r.Context(), x, out.piece)
 	if err != nil {
 		return out.fail(err)

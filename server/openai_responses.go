@@ -102,6 +102,9 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, q *responsesR
 		return err
 	}
 	out := &responseWriter{events: newEvents(w), request: q, message: newID("msg_"), response: newResponse(x, q)}
+	if q.Stream {
+		x.Accepted = out.accepted
+	}
 	got, err := s.complete(r.Context(), x, out.piece)
 	if err != nil {
 		return out.fail(err)
@@ -212,6 +215,12 @@ func (o *responseWriter) part(fields map[string]any) map[string]any {
 	return fields
 }
 
+// accepted sends the header and what comes before the text.
+func (o *responseWriter) accepted() {
+	o.accept()
+	o.begin() // an error: the client went away
+}
+
 // begin sends what comes before the text.
 func (o *responseWriter) begin() error {
 	if o.number > 0 {
@@ -287,9 +296,9 @@ func (o *responseWriter) end(got *completion) error {
 	)
 }
 
-// fail ends the events with an error. If nothing was sent it returns err.
+// fail ends the events with an error. If the status was not sent it returns err.
 func (o *responseWriter) fail(err error) error {
-	if o.number == 0 {
+	if !o.begun {
 		return err
 	}
 	f := asFailure(err)

@@ -4,7 +4,8 @@ package server
 //
 // The page may load and ask this server only, runs no script and uses no style but these files, and
 // is shown in no other page's frame. Anyone who reaches the server gets it: a browser has no key
-// before the page asks for it.
+// before the page asks for it. It asks for all by relative addresses, so that it works below a path
+// of another server, too.
 
 import (
 	"embed"
@@ -50,7 +51,16 @@ func isPage(r *http.Request) bool {
 	return r.URL.Path == "/" && wantsPage(r) || ok && !strings.Contains(name, "/") && pageTypes[path.Ext(name)] != ""
 }
 
-func pageFile(w http.ResponseWriter, r *http.Request) { sendPage(w, r.PathValue("file")) }
+// pageFile answers with a file of the page. The page itself refers to the others from the address
+// above: it is there.
+func pageFile(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("file") == "index.html" {
+		w.Header().Set("Location", "../") // as it stands: the server may lie below a path of another
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		return
+	}
+	sendPage(w, r.PathValue("file"))
+}
 
 // sendPage answers with a file of the page, or with an error if there is none.
 func sendPage(w http.ResponseWriter, name string) {

@@ -18,7 +18,9 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	begun  bool
-	ollama bool // errors have Ollama's form
+	ollama bool          // errors have Ollama's form
+	quiet  time.Duration // after which a stream sends a sign of life
+	end    func()        // ends a stream's signs of life; nil: there are none
 }
 
 func (w *recorder) WriteHeader(status int) {

@@ -4,8 +4,9 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
-//	serve.go                                     connections, until the server is stopped
-//	guard.go    access.go                        who may ask: Host, Origin, key
+//	serve.go    wire.go                          connections, until the server is stopped
+//	guard.go    access.go   allow.go             who may ask: Host, Origin, key
+//	charset.go  document.go                      what a body must not be: other than UTF-8, ambiguous
 //	routes.go                                    which handler answers: the table of routes
 //	body.go     handle.go                        the bounded body, and the request that it holds
 //	native.go   openai*.go  ollama*.go  chat.go  from a protocol's request to the engine's
@@ -56,6 +57,9 @@ type Options struct {
 	MaxBody int64     // bytes of a request; 0: 32 MiB
 	URLs    bool      // whether images may be given by their address
 	Log     io.Writer // a line for each request; nil: none
+	// Quiet is how long a stream that waits may send nothing: between once and twice as long it sends
+	// a sign of life. 0: ten seconds.
+	Quiet time.Duration
 }
 
 // Server is the handler. Close ends its workers. Safe for concurrent use.

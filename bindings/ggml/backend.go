@@ -157,6 +157,7 @@ var ErrStopped = errors.New("ggml: stopped")
 type Scheduler struct {
 	p        *C.struct_ggml_backend_sched
 	backends []*C.struct_ggml_backend
+	polls    Stop // of Poll
 }
 
 // MaxThreads is GGML_MAX_N_THREADS.
@@ -188,6 +189,14 @@ func NewScheduler(devices []Device, nodes, threads int, stop Stop) (*Scheduler, 
 	return s, nil
 }
 
+// Poll calls ggml_backend_sched_set_eval_callback: stop is polled on all devices, not on the processor
+// alone, and ends a graph, which runs in parts where stop.RunInParts says so.
+func (s *Scheduler) Poll(stop Stop) {
+	callback, data := stop.EvalPointers()
+	C.ggml_backend_sched_set_eval_callback(s.p, C.pali_eval_callback(callback), data)
+	s.polls = stop
+}
+
 // Alloc calls ggml_backend_sched_reset and ggml_backend_sched_alloc_graph: the tensors of g get
 // memory, and its inputs can be set.
 func (s *Scheduler) Alloc(g Graph) error {
@@ -203,6 +212,9 @@ func (s *Scheduler) Alloc(g Graph) error {
 func (s *Scheduler) Compute(g Graph) error {
 	switch status := C.ggml_backend_sched_graph_compute(s.p, g.p); status {
 	case C.PALI_GGML_STATUS_SUCCESS:
+		if s.polls.Raised() {
+			return ErrStopped
+		}
 		return nil
 	case C.PALI_GGML_STATUS_ABORTED:
 		return ErrStopped

@@ -45,11 +45,30 @@ void pali_log_install(void) { ggml_log_set(pali_log, NULL); }
 /* ---- stopping ---- */
 
 /* flag[0] says whether it was raised, flag[1] counts the polls: it grows while a graph makes
- * progress. */
+ * progress. flag[2] says whether graphs run in parts, flag[3] counts the nodes of a part; only the
+ * thread that runs a graph uses these two. */
 bool pali_stop_raised(void *flag) {
 	atomic_fetch_add_explicit((_Atomic int *)flag + 1, 1, memory_order_relaxed);
 	return atomic_load_explicit((_Atomic int *)flag, memory_order_relaxed) != 0;
 }
+
+/* A scheduler asks for each node whether it is to stop there: it then computes the part up to it, waits
+ * for the device, and calls once more. What is returned then says whether to go on. A part is about a
+ * layer: shorter ones might hold no addition of two results, by which ggml's CUDA backend tells a batch
+ * from a token, and four such in a row would end its use of CUDA graphs for tokens. */
+bool pali_stop_eval(struct ggml_tensor *node, bool ask, void *flag) {
+	int *f = flag;
+	(void)node;
+	if (!ask) {
+		return !pali_stop_raised(flag);
+	}
+	if (f[2] == 0 || ++f[3] < PALI_STOP_NODES) {
+		return false;
+	}
+	f[3] = 0;
+	return true;
+}
+void pali_stop_parts(int *flag, int on) { flag[2] = on; }
 void pali_stop_set(int *flag, int value) { atomic_store((_Atomic int *)flag, value); }
 int pali_stop_polls(int *flag) { return atomic_load_explicit((_Atomic int *)flag + 1, memory_order_relaxed); }
 

@@ -18,6 +18,14 @@ bool pali_stop_raised(void *flag);
 void pali_stop_set(int *flag, int value);
 int pali_stop_polls(int *flag);
 
+/* Behind the flag lie two ints more, PALI_STOP_INTS in all. pali_stop_eval is a scheduler's callback,
+ * which polls the flag after each PALI_STOP_NODES nodes while pali_stop_parts has set that graphs run
+ * in parts. */
+#define PALI_STOP_INTS 4
+#define PALI_STOP_NODES 32
+bool pali_stop_eval(struct ggml_tensor *node, bool ask, void *flag);
+void pali_stop_parts(int *flag, int on);
+
 /* Converts n elements by the to_float function of ggml's type table; false: the type has none. */
 bool pali_to_float(unsigned type, const void *src, float *dst, int64_t n);
 

@@ -119,7 +119,9 @@ type ContextOptions struct {
 	TypeK, TypeV    uint32 // ggml types of the KV cache
 	FlashAttention  bool
 	Abort, AbortArg unsafe.Pointer // C callback that ends a Decode (bindings/ggml, Stop.Pointers)
-	Eval, EvalArg   unsafe.Pointer // C callback for every node (bindings/ggml, Collector.Pointers), or nil
+	// Eval is the C callback for every node (bindings/ggml, Collector.Pointers, Stop.EvalPointers), or
+	// nil.
+	Eval, EvalArg unsafe.Pointer
 }
 
 // Context holds a model's KV cache and working memory.

@@ -133,9 +133,9 @@ func (f *labelFlags) asked() ([]tasks.Prompt, error) {
 		return nil, usagef("no prompts: give --classes, --prompt or --task")
 	}
 	for i, p := range all {
-		switch {
-		case len(p.Text) > runner.MaxPromptBytes:
-			return nil, usagef("a prompt of %d bytes: at most %d", len(p.Text), runner.MaxPromptBytes)
+		switch err := runner.CheckPrompt(p.Text); {
+		case err != nil:
+			return nil, usageError{err}
 		case slices.ContainsFunc(all[:i], func(o tasks.Prompt) bool { return o.Text == p.Text }):
 			return nil, usagef("%q is asked twice", p.Text)
 		case f.strict && p.Boxes():

@@ -33,6 +33,11 @@ func Main() int {
 		"nothing more can be answered from it; start again when the file is whole")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		var free context.CancelFunc
+		ctx, free = signal.NotifyContext(ctx, syscall.SIGHUP) // a terminal that closes sends several
+		defer free()
+	}
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	root := newRoot()
 	err := root.ExecuteContext(ctx)

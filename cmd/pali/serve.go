@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +45,7 @@ detect, segment, run. Programs that speak OpenAI's protocol take http://127.0.0.
 speak Ollama's http://127.0.0.1:11435. GET /openapi.json describes all routes, GET /health and GET /metrics tell how the
 server does. The prompt reaches the model exactly as a client sends it.
 
-Ctrl-C ends it when the running requests are answered; a second one ends it at once.`,
+Ctrl-C ends it when the running requests are answered, as does the end of its terminal; a second one ends it at once.`,
 		Example: `  pali serve -m models
   pali serve -m models/a-Q4_0.gguf -m models/b-Q8_0.gguf --memory 8e9 --keep-alive 10m
   PALI_API_KEY=secret pali serve -m models --listen 0.0.0.0:11435
@@ -72,7 +70,7 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 		"what clients must show as \"Authorization: Bearer KEY\"; PALI_API_KEY keeps it out of the list of processes")
 	fs.BoolVar(&f.noKey, "no-key", false, "let other machines ask without a key")
 	fs.StringArrayVar(&o.Hosts, "allow-host", nil,
-		"name under which clients may reach this server, beside localhost and addresses")
+		"name under which clients may reach this server, as box.example, beside localhost")
 	fs.StringArrayVar(&o.Origins, "allow-origin", nil, "web origin, as https://example.org, whose pages may ask")
 	fs.BoolVar(&o.URLs, "allow-urls", false, "fetch images that are given by an address, from public servers only")
 	fs.IntVar(&o.Parallel, "parallel", 1,
@@ -84,6 +82,8 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 		"bytes that all loaded models may take together (0: no bound); those not in use make room for others")
 	fs.Int64Var(&o.ImageCache, "image-cache", 256<<20,
 		"bytes of image embeddings to keep: a second question about an image begins at the prompt")
+	fs.Int64Var(&o.DecodeMemory, "decode-memory", 512<<20,
+		"bytes that decoding images may take together; others wait, and a larger image is decoded alone")
 	fs.Int64Var(&o.MaxBody, "max-body", 32<<20, "largest request in bytes")
 	addLimits(fs, &o.Limits)
 	fs.IntVar(&o.MaxTokens, "max-tokens", 1024, "longest answer in tokens that may be asked for")
@@ -96,7 +96,8 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs.BoolVar(&f.asJSON, "json", false, "print where the server listens as one JSON object")
 }
 
-func (f *serveFlags) check() error {
+// check checks the flags. keyGiven says whether a key was, which may be empty by mistake.
+func (f *serveFlags) check(keyGiven bool) error {
 	o := &f.options
 	for _, c := range []struct {
 		bad  bool
@@ -105,12 +106,14 @@ func (f *serveFlags) check() error {
 		{len(f.models) == 0, "no model: give a text GGUF or its folder with -m"},
 		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""),
 			"--mmproj and --masks belong to one model: put the files beside each"},
+		{keyGiven && o.Key == "", "--api-key is empty: give a key, or leave it out"},
 		{f.noKey && o.Key != "", "--no-key and an API key (--api-key, PALI_API_KEY): want one of the two"},
 		{o.Parallel < 1 || o.Parallel > 64, fmt.Sprintf("--parallel %d: want 1 to 64", o.Parallel)},
 		{o.Queue < 0 || o.Queue > 10000, fmt.Sprintf("--queue %d: want 0 to 10000", o.Queue)},
 		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens,
 			fmt.Sprintf("--max-tokens %d: want 1 to %d", o.MaxTokens, runner.MaxAnswerTokens)},
 		{o.MaxBody < 1<<10 || o.MaxBody > 1<<30, fmt.Sprintf("--max-body %d: want 1024 to %d", o.MaxBody, 1<<30)},
+		{o.DecodeMemory < 1<<20, fmt.Sprintf("--decode-memory %d: want %d or more", o.DecodeMemory, 1<<20)},
 		{o.ImageCache < 0, fmt.Sprintf("--image-cache %d: want 0 or more", o.ImageCache)},
 		{!(f.memory >= 0 && f.memory < 1e18), fmt.Sprintf("--memory %v: want 0 or more", f.memory)},
 		{o.Timeout <= 0 || f.stall <= 0 || f.load <= 0, "--timeout, --stall and --load-timeout: want more than 0"},
@@ -119,26 +122,25 @@ func (f *serveFlags) check() error {
 			return usageError{errors.New(c.text)}
 		}
 	}
-	host, _, err := net.SplitHostPort(f.listen)
-	if err != nil {
-		return usagef("--listen %s: want ADDRESS:PORT", f.listen)
+	var err error
+	var wrong server.AccessError
+	if f.listen, err = o.Normalize(f.listen); errors.As(err, &wrong) {
+		return usagef("%s %s", accessFlags[wrong.Field], wrong.Text)
 	}
-	a, err := netip.ParseAddr(host)
-	o.Public = !(host == "localhost" || err == nil && a.IsLoopback())
 	if o.Public && o.Key == "" && !f.noKey {
 		return usagef("--listen %s: other machines could ask: set a key with PALI_API_KEY, or say --no-key", f.listen)
-	}
-	for i, name := range o.Hosts {
-		o.Hosts[i] = strings.ToLower(name)
-	}
-	if name, err := os.Hostname(); err == nil && o.Public {
-		o.Hosts = append(o.Hosts, strings.ToLower(name))
 	}
 	return nil
 }
 
+// accessFlags are the flags of what a server.AccessError can be about.
+var accessFlags = map[server.AccessField]string{
+	server.FieldKey: "--api-key", server.FieldHosts: "--allow-host", server.FieldOrigins: "--allow-origin",
+	server.FieldListen: "--listen",
+}
+
 func (f *serveFlags) run(cmd *cobra.Command) error {
-	if err := f.check(); err != nil {
+	if err := f.check(cmd.Flags().Changed("api-key")); err != nil {
 		return err
 	}
 	o := &f.options
@@ -150,6 +152,12 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		}
 		if slices.ContainsFunc(o.Models, func(x *server.Model) bool { return x.Name == m.Name }) {
 			return usagef("two models are named %s", m.Name)
+		}
+		if one := m.ImageBytes(); o.ImageCache > 0 && o.ImageCache < one {
+			return usagef("--image-cache %d: an image of %s takes %d bytes; 0: keep none", o.ImageCache, m.Name, one)
+		}
+		if o.Memory > 0 && m.Memory > o.Memory {
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s takes %d bytes, more than --memory: it is loaded alone\n", m.Name, m.Memory)
 		}
 		o.Models = append(o.Models, m)
 	}

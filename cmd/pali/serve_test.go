@@ -267,6 +267,63 @@ func TestServeStops(t *testing.T) {
 	}
 }
 
+// A terminal that closes sends SIGHUP, more than once: the server answers what is running and ends.
+func TestServeHangup(t *testing.T) {
+	s := startServe(t, workplace(t))
+	resp := s.ask("run", photo, "prompt", "caption en", "stream", "true", "temperature", "30", "max_tokens", "300")
+	r := bufio.NewReader(resp.Body)
+	if _, err := r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		s.cmd.Process.Signal(syscall.SIGHUP)
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, pid := range s.workers() {
+		syscall.Kill(pid, syscall.SIGHUP)
+	}
+	rest, err := io.ReadAll(r)
+	if err != nil || !bytes.Contains(rest, []byte(`"timings"`)) {
+		t.Errorf("%v: %s", err, rest)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, s.log)
+	}
+}
+
+// The worker knows none of the keys and passwords in the server's environment.
+func TestServeWorkerKnowsNoKey(t *testing.T) {
+	for _, name := range []string{"KAGGLE_KEY", "KAGGLE_USERNAME", "PALI_API_KEY", "HTTPS_PROXY", "SOME_TOKEN"} {
+		t.Setenv(name, "confidential")
+	}
+	s := startServe(t, workplace(t))
+	for _, pid := range s.workers() {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("confidential")) {
+			t.Errorf("%q", b)
+		}
+	}
+}
+
+// A prompt in another encoding than UTF-8 would reach the model changed: it is refused.
+func TestPromptsThatAreNotUTF8(t *testing.T) {
+	folder := workplace(t)
+	for _, args := range [][]string{
+		{"run", "-m", "d", "-i", photo, "answer de geh\xf6ren"}, {"ask", "-m", "d", "-i", photo, "geh\xf6ren"},
+		{"detect", "-m", "d", "-i", photo, "k\xe4se"}, {"label", photo, "-m", "d", "--prompt", "detect k\xe4se", "-o", "l"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			if o := run(t, program(folder, args...)); o.code != 2 || o.stdout != "" ||
+				!strings.Contains(o.stderr, "the prompt is not UTF-8: byte ") {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
 func TestServeUsage(t *testing.T) {
 	folder := workplace(t)
 	for _, c := range []struct {
@@ -276,6 +333,16 @@ func TestServeUsage(t *testing.T) {
 		{"no model", []string{}},
 		{"want ADDRESS:PORT", []string{"-m", "d", "--listen", "8080"}},
 		{"other machines could ask", []string{"-m", "d", "--listen", "0.0.0.0:0"}},
+		{"want ADDRESS:PORT", []string{"-m", "d", "--listen", "127.0.0.1:99999"}},
+		{"--allow-host \"*\"", []string{"-m", "d", "--allow-host", "*"}},
+		{"--allow-host \"\": it is empty", []string{"-m", "d", "--allow-host", ""}},
+		{"--allow-origin \"*\"", []string{"-m", "d", "--allow-origin", "*"}},
+		{"write http://localhost:3000 or", []string{"-m", "d", "--allow-origin", "localhost:3000"}},
+		{"--api-key is empty", []string{"-m", "d", "--api-key", ""}},
+		{"--api-key has byte 0x0a at 2", []string{"-m", "d", "--api-key", "a\nb"}},
+		{"give one of them", []string{"-m", "d", "--api-key", "a", "--no-key"}},
+		{"--image-cache 100: an image of demo-F32 takes", []string{"-m", "d", "--image-cache", "100"}},
+		{"--decode-memory 0", []string{"-m", "d", "--decode-memory", "0"}},
 		{"--parallel 0", []string{"-m", "d", "--parallel", "0"}},
 		{"belong to one model", []string{"-m", "d", "-m", "d", "--mmproj", "d/mmproj-demo-F32.gguf"}},
 		{"two models are named", []string{"-m", "d", "-m", "d/demo-F32.gguf"}},

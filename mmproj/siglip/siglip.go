@@ -70,6 +70,8 @@ func load(f *gguf.File, c paligemma.VisionConfig, o Options, watch bool) (*Encod
 	}
 	if o.Collect != nil {
 		e.schedule.Watch(o.Collect)
+	} else if o.Devices[0].Type() != ggml.CPU {
+		e.schedule.Poll(o.Stop)
 	}
 	if o.Devices[0].Type() == ggml.CPU && !o.ggmlOnly {
 		if e.nodes, err = kernels.NewNodes(nodes, o.Threads); err != nil {

@@ -66,13 +66,17 @@ func (m *Model) Step(token int32) ([]float32, error) {
 }
 
 // decode runs the first n rows of a batch at positions first.. of a sequence, but not after
-// Interrupt: a GPU would.
+// Interrupt: a GPU would, and it reports success of what Interrupt has ended.
 func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	if m.stop.Raised() {
 		return llama.ErrStopped
 	}
+	m.stop.RunInParts(n > 1)
 	if err := m.context.Decode(b, n, first, sequence); err != nil {
 		return withLog(err)
+	}
+	if m.parts && m.stop.Raised() {
+		return llama.ErrStopped
 	}
 	return nil
 }
@@ -101,6 +105,8 @@ func (m *Model) ensureContext(want shape) error {
 	o.Abort, o.AbortArg = m.stop.Pointers()
 	if c := m.options.Collect; c != nil {
 		o.Eval, o.EvalArg = c.Pointers()
+	} else if m.parts {
+		o.Eval, o.EvalArg = m.stop.EvalPointers()
 	}
 	var err error
 	m.context, err = m.model.NewContext(o)

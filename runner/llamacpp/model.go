@@ -69,6 +69,7 @@ type Model struct {
 	vision  paligemma.VisionConfig
 	options settings
 	stop    ggml.Stop
+	parts   bool // graphs run in parts, between which stop is polled: the device is not the processor
 	runner  *runner.Runner
 
 	encoder   *siglip.Encoder
@@ -120,6 +121,7 @@ func (m *Model) open(text, projector string) error {
 		devices = append([]ggml.Device{device}, devices...)
 	}
 	options.Repack = repacks(m.text, devices[0])
+	m.parts = len(devices) > 1
 	decoder, err := llama.Load(text, options)
 	if err != nil {
 		return withLog(fmt.Errorf("%s: %w", text, err))
@@ -212,14 +214,15 @@ func (m *Model) Config() paligemma.VisionConfig { return m.vision }
 // ContextLength is how many positions the decoder was trained with.
 func (m *Model) ContextLength() int { return m.config.ContextLength }
 
-// Interrupt makes a running Encode, Prefill or Step end early, and those that follow. A graph on a
-// GPU is not cut short. Safe for concurrent use.
+// Interrupt makes a running Encode, Prefill or Step end early, and those that follow. A Step on a GPU
+// is not cut short. Safe for concurrent use.
 func (m *Model) Interrupt() { m.stop.Raise() }
 
 // Resume undoes Interrupt.
 func (m *Model) Resume() { m.stop.Lower() }
 
-// Progress returns a number that grows while a graph runs on the processor. Safe for concurrent
+// Progress returns a number that grows while Encode, Prefill or Step makes progress: on the processor
+// with each node of a graph, on a GPU with each part of Encode's and Prefill's. Safe for concurrent
 // use.
 func (m *Model) Progress() int { return m.stop.Polls() }
 
@@ -228,6 +231,7 @@ func (m *Model) Encode(pixels []float32) ([]float32, error) {
 	if m.stop.Raised() {
 		return nil, ggml.ErrStopped
 	}
+	m.stop.RunInParts(true)
 	return m.encoder.Encode(pixels)
 }
 

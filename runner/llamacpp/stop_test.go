@@ -59,3 +59,34 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("after all that: %v, %v, first %v", err, again.Tokens, first.Tokens)
 	}
 }
+
+// Graphs that run in parts, as on a GPU, show progress and give the same answer; what was interrupted
+// is an error although the graph reports success.
+func TestRunInParts(t *testing.T) {
+	c := readJSONL[goldenCase](t, filepath.Join(casesFolder, "cases.jsonl"))[0]
+	text, vision := converted(t, filepath.Join(casesFolder, c.Checkpoint), filepath.Join(casesFolder,
+		"tokenizer.model"), gguf.F32, gguf.F32)
+	m := opened(t, text, vision, 1, gguf.F32)
+	q := c.request(t, m, 12)
+	whole, err := m.Runner().Generate(t.Context(), q, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	m = opened(t, text, vision, 1, gguf.F32)
+	m.parts = true
+	before := m.Progress()
+	parts, err := m.Runner().Generate(t.Context(), q, nil)
+	if err != nil || !slices.Equal(parts.Tokens, whole.Tokens) || m.Progress() == before {
+		t.Errorf("%v: %v, want %v", err, parts.Tokens, whole.Tokens)
+	}
+	m.Interrupt()
+	if err := m.context.Decode(m.step, 1, m.next, 0); err == nil && m.decode(m.step, 1, m.next, 0) == nil {
+		t.Error("an interrupted graph is taken for an answer")
+	}
+	m.Resume()
+	again, err := m.Runner().Generate(t.Context(), q, nil)
+	if err != nil || !slices.Equal(again.Tokens, whole.Tokens) {
+		t.Errorf("after it: %v: %v", err, again.Tokens)
+	}
+}

@@ -14,8 +14,8 @@ export const imagePath = (name) => path.join(root, "testdata/demo/pictures", nam
 /** Starts the browser. Run by root, Chromium refuses to start with its sandbox. */
 export const start = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 
-/** Opens the page. Its errors, and requests to other addresses, are collected in wrong. */
-export async function open(browser, options = {}) {
+/** Opens the page, at another address if one is given. Its errors, and requests to other addresses, are collected in wrong. */
+export async function open(browser, options = {}, at = address) {
   const permissions = ["clipboard-read", "clipboard-write"];
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, permissions, ...options });
   const page = await context.newPage();
@@ -27,10 +27,10 @@ export async function open(browser, options = {}) {
     if (m.type() === "error" && !refused) wrong.push(m.text());
   });
   page.on("request", (r) => {
-    const ours = r.url().startsWith(address) || r.url().startsWith("blob:" + address);
+    const ours = r.url().startsWith(at) || r.url().startsWith("blob:" + new URL(at).origin);
     if (!ours) wrong.push("asks for " + r.url());
   });
-  await page.goto(address);
+  await page.goto(at);
   await page.waitForSelector("#state[data-state=ok]");
   return { context, page, wrong };
 }

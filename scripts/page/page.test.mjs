@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import http from "node:http";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { address, ask, drop, imagePath, open, start } from "./browser.mjs";
@@ -28,6 +29,7 @@ async function direct(task, name, fields) {
   const form = new FormData();
   form.append("image", new Blob([readFileSync(imagePath(name))]), name);
   for (const [k, v] of Object.entries(fields)) form.append(k, v);
+  if (fields.things) form.append("strict", "true"); // as the page asks
   const response = await fetch(`${address}/v1/${task}`, { method: "POST", body: form });
   return response.json();
 }
@@ -188,6 +190,45 @@ onPage("the history outlives the page, shows its entries again, and is deleted",
     return (await history.list()).map((e) => e.time);
   }, address);
   assert.deepEqual(kept, [-1, 62, 61], "the oldest are deleted first, by number and by bytes");
+});
+
+onPage("an image that the browser lost, and two clicks at once, cause no error", {}, async (page) => {
+  await page.evaluate(async (base) => {
+    const history = await import(base + "/page/history.js");
+    const answer = { prompt: "caption en", text: "a", timings: {} };
+    await history.add({ time: 1, name: "lost.png", picture: new Blob(["x"]), answer });
+  }, address);
+  await page.evaluate(() => {
+    document.querySelector("#open-history").click();
+    document.querySelector("#open-history").click();
+  });
+  await page.waitForSelector("#entries li");
+  await page.waitForTimeout(300); // the thumbnail
+  await page.click("#close-history");
+});
+
+test("the page works below a path of another server", { timeout: 60000 }, async () => {
+  const proxy = http.createServer((request, response) => {
+    if (!request.url.startsWith("/pali/")) return response.writeHead(404).end();
+    const on = { method: request.method, headers: request.headers };
+    const passed = http.request(address + request.url.slice("/pali".length), on, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(passed);
+  });
+  await new Promise((done) => proxy.listen(0, "127.0.0.1", done));
+  const { context, page, wrong } = await open(browser, {}, `http://127.0.0.1:${proxy.address().port}/pali/`);
+  await drop(page, imagePath("000.png"));
+  await ask(page, "caption");
+  assert.deepEqual(await page.locator(".result .text").allInnerTexts(), [(await direct("caption", "000.png", {})).text]);
+  await ask(page, "detect", "circle");
+  const { objects } = await direct("detect", "000.png", { things: "circle" });
+  assert.equal((await shown(page)).length, objects.length);
+  assert.deepEqual(wrong, []);
+  await context.close();
+  proxy.closeAllConnections();
+  await new Promise((done) => proxy.close(done));
 });
 
 onPage("the theme is the system's, then the chosen one, which stays", { colorScheme: "light" }, async (page) => {

@@ -42,8 +42,16 @@ func newCache(max int64) *cache {
 	return &cache{max: max, order: list.New(), byKey: map[cacheKey]*list.Element{}}
 }
 
-// size returns the bytes that an entry takes, with a little for its bookkeeping.
-func (e *encoded) size() int64 { return int64(4*len(e.embeddings)) + 256 }
+// bookkeeping is what an entry takes besides its embeddings, in bytes.
+const bookkeeping = 256
+
+// size returns the bytes that an entry takes.
+func (e *encoded) size() int64 { return int64(4*len(e.embeddings)) + bookkeeping }
+
+// ImageBytes returns the bytes that an image takes in the cache of embeddings.
+func (m *Model) ImageBytes() int64 {
+	return 4*int64(m.Vision.Tokens())*int64(m.Vision.ProjectionDim) + bookkeeping
+}
 
 // get returns the entry of an image, or nil. The caller does not change it.
 func (c *cache) get(k cacheKey) *encoded {

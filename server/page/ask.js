@@ -54,6 +54,15 @@ export class RequestError extends Error {
   }
 }
 
+/** The address of the server's routes, which may lie below a path of another server. */
+const base = new URL("..", import.meta.url);
+
+/**
+ * @param {string} route
+ * @returns {URL}
+ */
+const at = (route) => new URL(route, base);
+
 let key = "";
 
 /** @param {string} k the API key for all following requests */
@@ -107,10 +116,10 @@ function formOf(q, image) {
  */
 export async function ask(q, image, signal, each) {
   const body = formOf(q, image);
-  const response = await fetch("/v1/" + q.task, { method: "POST", headers: headers(), body, signal });
+  const response = await fetch(at("v1/" + q.task), { method: "POST", headers: headers(), body, signal });
   if (!response.ok) throw await errorOf(response);
   if (findsObjects(q) || !response.body) return response.json();
-  for await (const line of lines(response.body)) {
+  for await (const line of lines(response.body)) { // blanks before the JSON are signs of life
     const value = JSON.parse(line);
     if (value.error) throw new RequestError(response.status, value.error.code, value.error.message);
     if (value.timings) return value;
@@ -152,29 +161,29 @@ async function errorOf(response) {
 
 /**
  * Gets JSON.
- * @param {string} path
+ * @param {string} route
  * @returns {Promise<any>}
  */
-async function get(path) {
-  const response = await fetch(path, { headers: headers() });
+async function get(route) {
+  const response = await fetch(at(route), { headers: headers() });
   if (!response.ok) throw await errorOf(response);
   return response.json();
 }
 
 /** @returns {Promise<string[]>} the names of the models */
 export async function models() {
-  const { data } = await get("/v1/models");
+  const { data } = await get("v1/models");
   return data.map((/** @type {{id: string}} */ m) => m.id);
 }
 
 /** @returns {Promise<string[]>} the names of the loaded models */
 export async function loaded() {
-  const { models } = await get("/api/ps");
+  const { models } = await get("api/ps");
   return models.map((/** @type {{name: string}} */ m) => m.name);
 }
 
 /** @returns {Promise<"ok"|"loading"|"stopping">} the server's state */
 export async function health() {
-  const response = await fetch("/health");
+  const response = await fetch(at("health"));
   return (await response.json()).status;
 }

@@ -1,7 +1,7 @@
 // This file: the history of questions and answers, stored in the browser (IndexedDB). The oldest
 // entries are deleted when there are more than MAX_ENTRIES, or more than MAX_BYTES of images.
 
-import { copyOf, find } from "./result.js";
+import { copyOf, find, open as openDialog } from "./result.js";
 
 /** @typedef {import("./ask.js").Answer} Answer */
 
@@ -25,8 +25,14 @@ function open() {
   opened ??= new Promise((done, failed) => {
     const request = indexedDB.open("pali", 1);
     request.onupgradeneeded = () => request.result.createObjectStore("entries", { keyPath: "id", autoIncrement: true });
-    request.onsuccess = () => done(request.result);
-    request.onerror = () => failed(request.error);
+    request.onsuccess = () => {
+      request.result.onclose = () => (opened = null); // its data were deleted: the next use opens it again
+      done(request.result);
+    };
+    request.onerror = () => {
+      opened = null;
+      failed(request.error);
+    };
   });
   return opened;
 }
@@ -101,13 +107,19 @@ export function wire(p) {
   } catch {
     p.keep.checked = false; // this browser does not store anything
   }
-  p.keep.addEventListener("change", () => localStorage.setItem("pali-history", p.keep.checked ? "on" : "off"));
+  p.keep.addEventListener("change", () => {
+    try {
+      localStorage.setItem("pali-history", p.keep.checked ? "on" : "off");
+    } catch {
+      // the choice lasts as long as the page
+    }
+  });
   p.open.addEventListener("click", async () => {
     await fill(p);
-    p.dialog.showModal();
+    openDialog(p.dialog);
   });
   p.clear.addEventListener("click", async () => {
-    await clear();
+    await clear().catch(() => {}); // what is left is shown
     await fill(p);
   });
 }
@@ -140,7 +152,7 @@ function item(entry, p) {
   del.setAttribute("aria-label", `Delete ${entry.name}: ${answer.prompt}`);
   show.addEventListener("click", () => p.show(entry));
   del.addEventListener("click", async () => {
-    await remove(entry.id ?? 0);
+    if (!(await remove(entry.id ?? 0).then(() => true, () => false))) return fill(p);
     const next = line.nextElementSibling ?? line.previousElementSibling;
     line.remove();
     p.none.hidden = p.entries.childElementCount > 0;
@@ -150,12 +162,13 @@ function item(entry, p) {
 }
 
 /**
- * Draws an image into a canvas, as large as fits.
+ * Draws an image into a canvas, as large as fits; nothing if the browser lost it or cannot read it.
  * @param {HTMLCanvasElement} canvas
  * @param {Blob} image
  */
 async function thumbnail(canvas, image) {
-  const bitmap = await createImageBitmap(image);
+  const bitmap = await createImageBitmap(image).catch(() => null);
+  if (!bitmap) return;
   const scale = Math.min(canvas.width / bitmap.width, canvas.height / bitmap.height);
   const [w, h] = [bitmap.width * scale, bitmap.height * scale];
   canvas.getContext("2d")?.drawImage(bitmap, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h);

@@ -3,7 +3,7 @@
 import { ask, health, loaded, models, RequestError, setKey } from "./ask.js";
 import { asCOCO, asJSON } from "./forms.js";
 import * as history from "./history.js";
-import { find, Result } from "./result.js";
+import { find, open, Result } from "./result.js";
 import * as theme from "./theme.js";
 
 /** @typedef {import("./ask.js").Question} Question */
@@ -128,7 +128,7 @@ async function copy(text, button) {
   } catch {
     const area = find(document, "#text", HTMLTextAreaElement);
     area.value = text;
-    dialog("text-dialog").showModal();
+    open(dialog("text-dialog"));
     area.select();
     return;
   }
@@ -142,7 +142,11 @@ async function copy(text, button) {
 /** @param {Result} result */
 async function download(result) {
   const a = document.createElement("a");
-  a.href = URL.createObjectURL(await result.png());
+  try {
+    a.href = URL.createObjectURL(await result.png());
+  } catch {
+    return showProblem("This browser could not encode the image: " + result.name);
+  }
   a.download = result.name.replace(/\.[^.]*$/, "") + "-pali.png";
   a.click();
   setTimeout(() => URL.revokeObjectURL(a.href), 60000);
@@ -249,7 +253,7 @@ function setBusy(on) {
 function askKey() {
   const d = dialog("key-dialog");
   d.returnValue = "";
-  if (!d.open) d.showModal();
+  open(d);
   return new Promise((done) => {
     d.addEventListener("close", () => {
       const key = input("key").value;

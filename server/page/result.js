@@ -22,6 +22,14 @@ export function find(root, selector, kind) {
 }
 
 /**
+ * Opens a dialog, unless it is open: a second click may come before the first one's work is done.
+ * @param {HTMLDialogElement} dialog
+ */
+export function open(dialog) {
+  if (!dialog.open) dialog.showModal();
+}
+
+/**
  * @param {string} id of a template
  * @returns {HTMLElement} a copy of its first element
  */

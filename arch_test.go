@@ -100,6 +100,7 @@ var allowed = map[string][]string{
 	"internal/kaggle/kaggletest": {"internal/safedial"},
 	"internal/tinymodel":         {"paligemma", "tensor", "npz"},
 	"testdata/demo":              {},  // what "pali demo" embeds: it must lie where its files do
+	"scripts/clients":            nil,
 	"scripts/synthetic":          nil, // scripts is a module of its own
 	"scripts/quality":            nil,
 	"scripts/scores":             nil,

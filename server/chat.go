@@ -237,18 +237,10 @@ func (x *settings) apply(q *engine.Request) {
 
 // seed returns the seed of a request: where a client gives none, or -1, another one each time.
 func seed(given *whole) uint64 {
-	if given == nil || *given == -1 {
-		return runner.DrawSeed()
+	if given == nil {
+		return runner.Seed(runner.RandomSeed)
 	}
-	return uint64(*given)
-}
-
-// seedOf returns the seed to tell with an answer: nil where nothing was drawn.
-func seedOf(s runner.Sampling) *uint64 {
-	if s.Temperature == 0 {
-		return nil
-	}
-	return &s.Seed
+	return runner.Seed(int64(*given))
 }
 
 // set sets *to to *from, unless from is nil.

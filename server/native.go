@@ -105,7 +105,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 	if x.TopLogprobs > 0 {
 		a.Logprobs = tasks.Logprobs(got.Steps)
 	}
-	a.Timings, a.Seed = timingsOf(got), seedOf(x.Sampling)
+	a.Timings, a.Seed = timingsOf(got), x.Sampling.Drawn()
 	if t.Boxes {
 		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
 			return err

@@ -405,7 +405,7 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 		return out.fail(err)
 	}
 	t := got.Timings
-	a := ollamaEnd{newOllama(x.model, chat, "", ""), seedOf(x.Sampling), time.Since(start), got.Load, t.PrefillTokens,
+	a := ollamaEnd{newOllama(x.model, chat, "", ""), x.Sampling.Drawn(), time.Since(start), got.Load, t.PrefillTokens,
 		t.Vision + t.Prefill, t.DecodeTokens, t.Decode}
 	if !stream {
 		a.ollamaJSON = newOllama(x.model, chat, got.text, x.tool())

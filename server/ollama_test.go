@@ -174,7 +174,7 @@ func TestOllamaRefused(t *testing.T) {
 		{"base64", object{"images": []string{"!"}}},
 		{"not fetched", object{"images": []string{"http://127.0.0.1/"}}},
 		{"system", object{"system": "Be brief."}},
-		{"template", object{"template": "{{ .Prompt }}"}},
+		{"template", object{"template": "{{ .System }} {{ .Prompt }}"}},
 		{"context", object{"context": []int{1, 2}}},
 		{"think", object{"think": true}},
 		{"stop", object{"options": object{"stop": []string{"."}}}},

@@ -200,7 +200,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, q *chat
 		return err
 	}
 	out := &chatWriter{events: newEvents(w), id: newID("chatcmpl-"), created: time.Now().Unix(), model: x.model.Name,
-		request: q, tool: x.tool(), seed: seedOf(x.Sampling)}
+		request: q, tool: x.tool(), seed: x.Sampling.Drawn()}
 	got, err := s.complete(r.Context(), x, out.piece)
 	if err != nil {
 		return out.fail(err)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pali-gguf/pali/internal/inspect"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // TestMain lets the test binary be the program: with PALI_TEST_MAIN set it runs Main.
@@ -317,7 +318,7 @@ func TestRun(t *testing.T) {
 
 	o = run(t, program(folder, "run", "-m", "d/demo-F32.gguf", "-i", photo, "caption en", "--json", "--logprobs", "2",
 		"--dump", "x.npz"))
-	var a answerJSON
+	var a tasks.Response
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.stderr != "" {
 		t.Fatalf("--json: %v: %+v", err, o)
 	}

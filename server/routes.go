@@ -88,13 +88,20 @@ func home(w http.ResponseWriter, r *http.Request) {
 	sendPage(w, "index.html")
 }
 
+// unversioned are routes of OpenAI's that clients ask for at an address without its /v1.
+var unversioned = []string{"/chat/completions", "/responses", "/models", "/completions", "/embeddings"}
+
 // plainPath passes requests on to next with the path that they mean: no slash at its end, no two
 // after one another. Clients join an address and a route in several ways.
 func plainPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if path := plain(r.URL.Path); path != r.URL.Path {
+		path, raw := plain(r.URL.Path), plain(r.URL.RawPath)
+		if slices.Contains(unversioned, path) {
+			path, raw = "/v1"+path, ""
+		}
+		if path != r.URL.Path {
 			u := *r.URL
-			u.Path, u.RawPath = path, plain(u.RawPath)
+			u.Path, u.RawPath = path, raw
 			copied := *r
 			copied.URL = &u
 			r = &copied

@@ -16,6 +16,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pali-gguf/pali/runner"
@@ -63,6 +64,9 @@ func (s *Server) conversation(ctx context.Context, c *chat) (*request, error) {
 	if q.Images, err = s.images.readAll(ctx, images); err != nil {
 		return nil, err
 	}
+	if n := c.settings.topLogprobs; n < 0 || n > runner.MaxTopLogprobs {
+		return nil, invalid("top_logprobs %d: want 0 to %d", n, runner.MaxTopLogprobs)
+	}
 	q.MaxTokens, q.TopLogprobs = s.longest(q), c.settings.topLogprobs
 	c.settings.apply(&q.Request)
 	if q.form = c.form; q.form == nil {
@@ -87,6 +91,7 @@ type wireMessage struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
 	Images  json.RawMessage `json:"images"`
+	Image   json.RawMessage `json:"image"` // nobody's, but what else could it be
 }
 
 // contentPart is a part of a message. Its image is an address, or an object that holds one.
@@ -128,7 +133,11 @@ func (m *wireMessage) parse(at string) (message, error) {
 		}
 	}
 	images, err := parseImages(at+".images", m.Images)
-	out.images = append(out.images, images...)
+	if err != nil {
+		return out, err
+	}
+	image, err := parseImages(at+".image", m.Image)
+	out.images = slices.Concat(out.images, images, image)
 	return out, err
 }
 

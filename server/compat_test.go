@@ -253,8 +253,11 @@ func TestImagesAsClientsSendThem(t *testing.T) {
 				"OpenAI's parts at Ollama's route": s.post("/api/chat", object{"model": "toy", "stream": false, "messages": []object{
 					{"role": "user", "content": []object{words, part(object{"url": c.image})}}}}),
 				"Ollama's images at OpenAI's route": s.chat(nil, object{"role": "user", "content": "ocr", "images": []string{c.image}}),
-				"completions":                       s.chat(nil, object{"role": "user", "content": []object{words, part(object{"url": c.image})}}),
-				"completions, a text":               s.chat(nil, object{"role": "user", "content": []any{"ocr", part(c.image)}}),
+				"generate, image":                   s.post("/api/generate", object{"model": "toy", "prompt": "ocr", "image": c.image, "stream": false}),
+				"chat, image": s.post("/api/chat", object{"model": "toy", "stream": false,
+					"messages": []object{{"role": "user", "content": "ocr", "image": c.image}}}),
+				"completions":         s.chat(nil, object{"role": "user", "content": []object{words, part(object{"url": c.image})}}),
+				"completions, a text": s.chat(nil, object{"role": "user", "content": []any{"ocr", part(c.image)}}),
 				"completions, another name": s.chat(nil, object{"role": "user", "content": []object{words,
 					{"type": "image", "image": c.image}}}),
 			} {

@@ -179,13 +179,13 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 		case name == "things":
 			all[name] = values
 		case len(values) > 1:
-			return nil, invalid("the form has a field twice")
+			return nil, invalid("%s: the form has this field twice", shorten(name))
 		case textFields[name]:
 			all[name] = values[0]
 		case json.Valid([]byte(values[0])):
 			all[name] = json.RawMessage(values[0])
 		default:
-			return nil, invalid("a field of the form is not a number and not a truth value")
+			return nil, invalid("%s: want a number, or true or false, found %s", shorten(name), echo(values[0]))
 		}
 	}
 	return json.Marshal(all)

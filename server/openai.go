@@ -77,6 +77,8 @@ type chatRequest struct {
 	PresencePenalty   float64         `json:"presence_penalty"`
 	FrequencyPenalty  float64         `json:"frequency_penalty"`
 	RepetitionPenalty *float64        `json:"repetition_penalty"`
+	Format            json.RawMessage `json:"format"` // Ollama's, as are options
+	Options           json.RawMessage `json:"options"`
 }
 
 type chatFormat struct {
@@ -119,6 +121,8 @@ func (q *chatRequest) chat(r *http.Request) (*chat, error) {
 		refusal{isSet(q.Audio), "audio: answers are text"},
 		refusal{q.PresencePenalty != 0, "presence_penalty: there are no penalties; leave it out, or say 0"},
 		refusal{q.FrequencyPenalty != 0, "frequency_penalty: there are no penalties; leave it out, or say 0"},
+		refusal{isSet(q.Format), "format: this route calls it response_format"},
+		refusal{isSet(q.Options), "options: this route takes them beside the messages, as max_tokens and temperature"},
 		refusal{repeats, "repetition_penalty: there are no penalties; leave it out, or say 1"},
 	)
 	if err != nil {

@@ -7,10 +7,10 @@
 //	serve.go                                     connections, until the server is stopped
 //	guard.go    access.go                        who may ask: Host, Origin, key
 //	routes.go                                    which handler answers: the table of routes
-//	body.go     handle.go                        the bounded body, and the request that it holds
+//	body.go     handle.go   words.go  fields.go  the bounded body, the request that it holds, what is wrong
 //	native.go   openai*.go  ollama*.go  chat.go  from a protocol's request to the engine's
 //	image.go    fetch.go                         the bytes of its images
-//	schema.go                                    answers as JSON of a client's schema
+//	schema*.go  tools.go                         answers as JSON of a client's schema
 //	errors.go   respond.go  stream.go            how answers and errors are written
 //	metrics.go  openapi.json                     what is reported about it all
 //	page.go     page/                            the page that a browser shows

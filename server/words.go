@@ -225,6 +225,9 @@ func syntaxProblem(body []byte, at int) string {
 	case bytes.HasPrefix(word, []byte("True")), bytes.HasPrefix(word, []byte("False")),
 		bytes.HasPrefix(word, []byte("None")):
 		return where + " it has a word of Python: JSON writes true, false and null"
+	case bytes.HasPrefix(word, []byte("NaN")), bytes.HasPrefix(word, []byte("Infinity")),
+		bytes.HasPrefix(word, []byte("undefined")):
+		return where + " it has a word that JSON does not know: leave the field out"
 	case (r == '}' || r == ']') && last == ',':
 		return where + fmt.Sprintf(" it has %c after a comma: leave the comma out", r)
 	case r == '\\' && (last == '{' || last == ',' || last == ':' || at == 0):

@@ -55,6 +55,7 @@ func TestWords(t *testing.T) {
 		{"a word processor's quotes", "/api/generate", `{“model”:1}`, "column 2 it has the quote “"},
 		{"escaped quotes", "/api/generate", `{\"model\":1}`, "column 2 it has \\\\ before a quote"},
 		{"Python's words", "/api/generate", "{\"stream\":\n False}", "line 2, column 2 it has a word of Python"},
+		{"no number", "/api/generate", `{"options":{"top_p": NaN}}`, "column 22 it has a word that JSON does not know"},
 		{"a comma too many", "/api/generate", `{"model":"a",}`, "column 14 it has } after a comma"},
 		{"a comma too few", "/api/generate", `{"model":"a" "prompt":"b"}`, "column 14 a comma is missing"},
 		{"a line break in a text", "/api/generate", "{\"prompt\":\"a\nb\"}", "control character 0x0a"},

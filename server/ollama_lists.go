@@ -166,4 +166,3 @@ func (m *Model) visionInfo() map[string]any {
 		"clip.vision.projection_dim": v.ProjectionDim,
 	}
 }
-

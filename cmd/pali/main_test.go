@@ -374,7 +374,7 @@ func TestSeed(t *testing.T) {
 			t.Errorf("%v: %q, with its seed %q, %q", args, text, again, stderr)
 		}
 	}
-	if _, _, stderr := draw("run", "caption en"); !strings.HasPrefix(stderr, "--seed ") {
+	if _, _, stderr := draw("run", "caption en"); !strings.HasPrefix(stderr, "pali: drawn with --seed ") {
 		t.Errorf("no seed is told: %q", stderr)
 	}
 }

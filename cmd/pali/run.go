@@ -165,7 +165,7 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 // open loads the model. It says which seed was drawn, if the answer does not.
 func (f *runFlags) open(stderr io.Writer) (*pali.Model, error) {
 	if f.sampling.Temperature > 0 && f.seed == runner.RandomSeed && !f.asJSON {
-		fmt.Fprintf(stderr, "--seed %d\n", f.sampling.Seed)
+		fmt.Fprintf(stderr, "pali: drawn with --seed %d\n", f.sampling.Seed)
 	}
 	return f.modelFlags.open(stderr)
 }

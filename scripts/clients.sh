@@ -9,10 +9,14 @@ set -eu
 cd "$(dirname "$0")/.."
 place=bin/clients
 mkdir -p "$place"
-[ -x "$place/venv/bin/litellm" ] || {
-	python3 -m venv "$place/venv"
-	"$place/venv/bin/pip" install -q openai ollama langchain-ollama langchain-openai litellm instructor schemathesis
+# install FOLDER PACKAGE...: a Python environment.
+install() {
+	folder=$1
+	shift
+	[ -e "$folder/complete" ] || { python3 -m venv "$folder" && "$folder/bin/pip" install -q "$@" && touch "$folder/complete"; }
 }
+install "$place/venv" openai ollama schemathesis
+install "$place/frameworks" langchain-ollama langchain-openai litellm instructor # they ask for an older openai
 [ -d "$place/node_modules/ai" ] || npm install --prefix "$place" --no-audit --no-fund --silent \
 	openai ollama ai @ai-sdk/openai-compatible ollama-ai-provider-v2 zod
 cp scripts/clients/*.mjs "$place/" # Node.js looks for modules from the script's folder
@@ -30,7 +34,7 @@ until python3 -c "import urllib.request; urllib.request.urlopen('$address/health
 folder=testdata/demo/pictures
 images="$folder/000.png $folder/013.jpg $folder/008.png"
 "$place/venv/bin/python" scripts/clients/clients.py "$address" bin/pali "$place/model" $images
-"$place/venv/bin/python" scripts/clients/frameworks.py "$address" bin/pali "$place/model" $folder/000.png
+"$place/frameworks/bin/python" scripts/clients/frameworks.py "$address" bin/pali "$place/model" $folder/000.png
 node "$place/clients.mjs" "$address" bin/pali "$place/model" $images
 node "$place/frameworks.mjs" "$address" bin/pali "$place/model" $folder/000.png
 # Data that fits the schema may be refused for what a schema cannot say (bytes that are not an

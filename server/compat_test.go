@@ -366,3 +366,16 @@ func TestPaths(t *testing.T) {
 		})
 	}
 }
+
+// OpenAI's client in a browser asks whether it may send headers of its own.
+func TestPreflight(t *testing.T) {
+	s := serve(t, func(o *Options) { o.Origins = []string{"https://example.org"} })
+	const wanted = "authorization,content-type,x-stainless-lang,x-stainless-os"
+	for _, c := range []struct{ origin, want string }{{"https://example.org", wanted}, {"https://example.com", ""}} {
+		g := s.do("OPTIONS", "/v1/chat/completions/", "", "Origin", c.origin, "Access-Control-Request-Method", "POST",
+			"Access-Control-Request-Headers", wanted)
+		if have := g.header.Get("Access-Control-Allow-Headers"); have != c.want {
+			t.Errorf("%s: %d, %q", c.origin, g.status, have)
+		}
+	}
+}

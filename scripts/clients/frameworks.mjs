@@ -11,7 +11,7 @@ import { createOllama } from 'ollama-ai-provider-v2';
 import { z } from 'zod';
 
 const [address, pali, model, path] = process.argv.slice(2);
-const image = readFileSync(path);
+const image = readFileSync(path).toString('base64'); // ollama-ai-provider-v2 sends bytes as an object of numbers
 let checks = 0;
 
 // same fails unless have is want.

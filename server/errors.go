@@ -1,6 +1,7 @@
 package server
 
-// This file: errors as HTTP responses: a status and a text without paths, prompts or names.
+// This file: errors as HTTP responses: a status, and a text without the server's paths and without
+// the prompts and names of others; of what the client itself sent it repeats a few bytes (echo).
 // asFailure is the only place that turns an error of another package into a status.
 
 import (

@@ -220,6 +220,8 @@ func TestTools(t *testing.T) {
 		{"none of that name", object{"tools": []object{tool("a")}, "tool_choice": named}, "give one function"},
 		{"with a format", object{"tools": []object{tool("b")}, "tool_choice": named,
 			"response_format": object{"type": "json_object"}}, "not both"},
+		{"a list for parameters", object{"tool_choice": named, "tools": []object{{"type": "function", "function": object{
+			"name": "b", "parameters": json.RawMessage(listOf(`"label":{}`))}}}}, "want an object, which has the list"},
 		{"without parameters", object{"tools": []object{{"type": "function", "function": object{"name": "b"}}},
 			"tool_choice": named}, "the parameters of the function b: want a JSON schema"},
 	} {

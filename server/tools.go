@@ -5,9 +5,7 @@ package server
 // PaliGemma chooses no function. Where a request leaves no choice, the arguments are the objects
 // that it finds, in the form of the function's parameters.
 
-import (
-	"encoding/json"
-)
+import "encoding/json"
 
 // toolJSON is a function that a client offers.
 type toolJSON struct {
@@ -62,6 +60,9 @@ func (c *chat) takeTool(raw json.RawMessage, name string) error {
 		form, err := parseSchema("the parameters of the function "+shorten(f.Name), f.Parameters, f.Strict)
 		if err != nil {
 			return err
+		}
+		if form.name == "" {
+			return unsupported("the parameters of the function %s: want an object, which has the list", shorten(f.Name))
 		}
 		form.tool, c.form = f.Name, form
 		return nil

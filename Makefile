@@ -127,7 +127,7 @@ FUZZTIME ?= 30s
 fuzz:
 	sh scripts/fuzz.sh $(FUZZTIME)
 
-# The official clients of OpenAI and Ollama (PyPI, npm), unchanged, against a running server, and
+# The clients of docs/clients.md that PyPI and npm have, unchanged, against a running server, and
 # schemathesis on its description. Fetches them into bin/clients.
 .PHONY: test-clients
 test-clients: bin/pali

@@ -70,7 +70,7 @@ var allowed = map[string][]string{
 	"server/worker":            {"paligemma", "runner", "tasks"},
 	"server/worker/workertest": {"paligemma", "runner", "server/worker"}, // for tests
 	"server/engine":            {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
-	"server": {"internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/draw",
+	"server": {"internal/safedial", "mmproj/imageproc", "paligemma", "runner", "server/engine", "tasks", "tasks/draw",
 		"tasks/masks"},
 
 	// What the command is made of, and where things are wired together.
@@ -104,6 +104,7 @@ var allowed = map[string][]string{
 	"internal/kaggle/kaggletest": {"internal/safedial"},
 	"internal/tinymodel":         {"paligemma", "tensor", "npz"},
 	"testdata/demo":              {},  // what "pali demo" embeds: it must lie where its files do
+	"scripts/clients":            nil,
 	"scripts/synthetic":          nil, // scripts is a module of its own
 	"scripts/quality":            nil,
 	"scripts/scores":             nil,

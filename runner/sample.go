@@ -37,6 +37,27 @@ func NewSampler(s Sampling) *Sampler {
 	return &Sampler{Sampling: s, random: rand.New(rand.NewPCG(s.Seed, 0))}
 }
 
+// RandomSeed, where a person or a client gives a seed, asks for another one each time.
+const RandomSeed = -1
+
+// Seed returns the Sampling.Seed of a given seed. RandomSeed becomes one below 2^31, which every
+// client can hold.
+func Seed(given int64) uint64 {
+	if given == RandomSeed {
+		return rand.Uint64N(1 << 31)
+	}
+	return uint64(given)
+}
+
+// Drawn returns the seed to tell with an answer, by which it can be drawn again: nil if decoding is
+// greedy.
+func (s Sampling) Drawn() *uint64 {
+	if s.Temperature == 0 {
+		return nil
+	}
+	return &s.Seed
+}
+
 // Choose draws a token. logits must hold at least one finite number and no NaN.
 func (s *Sampler) Choose(logits []float32) int32 {
 	if s.Temperature == 0 {

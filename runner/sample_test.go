@@ -94,3 +94,26 @@ func TestBinProb(t *testing.T) {
 		})
 	}
 }
+
+// A given seed is the seed, -1 another one each time; only a drawn answer tells it.
+func TestSeed(t *testing.T) {
+	for _, given := range []int64{0, 1, 42, math.MaxInt64, -2} {
+		if Seed(given) != uint64(given) {
+			t.Errorf("%d becomes %d", given, Seed(given))
+		}
+	}
+	seen := map[uint64]bool{}
+	for range 8 {
+		s := Seed(RandomSeed)
+		if seen[s] || s >= 1<<31 {
+			t.Errorf("%d drawn, of %v", s, seen)
+		}
+		seen[s] = true
+	}
+	if s := (Sampling{Seed: 7}).Drawn(); s != nil {
+		t.Errorf("a greedy answer tells %d", *s)
+	}
+	if s := (Sampling{Seed: 7, Temperature: 0.1}).Drawn(); s == nil || *s != 7 {
+		t.Errorf("a drawn answer tells %v", s)
+	}
+}

@@ -1,19 +1,25 @@
 #!/bin/sh
-# Runs the official clients against a server: openai and ollama of PyPI and of npm, then
-# schemathesis on /openapi.json. Needs Python 3.10 or newer with venv, Node.js with npm, and a
-# network for what is not in bin/clients yet.
+# Runs the clients that people use against a server: OpenAI's, Ollama's, LangChain's and LiteLLM of
+# PyPI; OpenAI's, Ollama's and Vercel's AI SDK of npm; then schemathesis on /openapi.json. Needs
+# Python 3.10 or newer with venv, Node.js with npm, and a network for what is not in bin/clients yet.
+# docs/clients.md says what each reads. Ollama's Go client is tested by scripts/clients/ollama_test.go.
 #
 #   scripts/clients.sh    (make test-clients)
 set -eu
 cd "$(dirname "$0")/.."
 place=bin/clients
 mkdir -p "$place"
-[ -x "$place/venv/bin/schemathesis" ] || {
-	python3 -m venv "$place/venv"
-	"$place/venv/bin/pip" install -q openai ollama schemathesis
+# install FOLDER PACKAGE...: a Python environment.
+install() {
+	folder=$1
+	shift
+	[ -e "$folder/complete" ] || { python3 -m venv "$folder" && "$folder/bin/pip" install -q "$@" && touch "$folder/complete"; }
 }
-[ -d "$place/node_modules/openai" ] || npm install --prefix "$place" --no-audit --no-fund --silent openai ollama
-cp scripts/clients/clients.mjs "$place/" # Node.js looks for modules from the script's folder
+install "$place/venv" openai ollama schemathesis
+install "$place/frameworks" langchain-ollama langchain-openai litellm instructor # they ask for an older openai
+[ -d "$place/node_modules/ai" ] || npm install --prefix "$place" --no-audit --no-fund --silent \
+	openai ollama ai @ai-sdk/openai-compatible ollama-ai-provider-v2 zod
+cp scripts/clients/*.mjs "$place/" # Node.js looks for modules from the script's folder
 
 convert() { bin/pali convert "$@" -o "$place/model" --force >/dev/null 2>&1; }
 convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model -t f32
@@ -28,7 +34,9 @@ until python3 -c "import urllib.request; urllib.request.urlopen('$address/health
 folder=testdata/demo/pictures
 images="$folder/000.png $folder/013.jpg $folder/008.png"
 "$place/venv/bin/python" scripts/clients/clients.py "$address" bin/pali "$place/model" $images
+"$place/frameworks/bin/python" scripts/clients/frameworks.py "$address" bin/pali "$place/model" $folder/000.png
 node "$place/clients.mjs" "$address" bin/pali "$place/model" $images
+node "$place/frameworks.mjs" "$address" bin/pali "$place/model" $folder/000.png
 # Data that fits the schema may be refused for what a schema cannot say (bytes that are not an
 # image), and OpenAI's and Ollama's clients may send more than is described.
 checks=not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance

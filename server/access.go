@@ -7,6 +7,7 @@ package server
 // allowed.
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
@@ -104,7 +105,9 @@ func (a *Access) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 	if origin := r.Header.Get("Origin"); origin != "" && slices.Contains(a.Origins, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Methods", "GET, POST")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		// OpenAI's client adds headers of its own.
+		wanted := r.Header.Get("Access-Control-Request-Headers")
+		h.Set("Access-Control-Allow-Headers", cmp.Or(wanted, "Authorization, Content-Type"))
 		h.Set("Access-Control-Expose-Headers", "Retry-After")
 		h.Set("Access-Control-Max-Age", "600")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")

@@ -1,6 +1,7 @@
 package server
 
-// This file: errors as HTTP responses: a status and a text without paths, prompts or names.
+// This file: errors as HTTP responses: a status, and a text without the server's paths and without
+// the prompts and names of others; of what the client itself sent it repeats a few bytes (echo).
 // asFailure is the only place that turns an error of another package into a status.
 
 import (
@@ -83,7 +84,7 @@ func asFailure(err error) *failure {
 	case errors.Is(err, engine.ErrNoImage):
 		return unsupported("no image: PaliGemma answers about images only")
 	case errors.Is(err, engine.ErrNoModel):
-		return failuref(http.StatusNotFound, "model_not_found", "no such model here: GET /v1/models lists them")
+		return failuref(http.StatusNotFound, "model_not_found", "no such model here: GET /v1/models or /api/tags lists them")
 	case errors.As(err, &full):
 		return unavailable("queue_full", "too many requests are waiting", full.Retry)
 	case errors.Is(err, engine.ErrStopping):

@@ -5,6 +5,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 	"slices"
@@ -22,28 +23,28 @@ import (
 // taskRequest is the body of POST /v1/TASK as JSON. A form has the same fields, and its files are
 // the images.
 type taskRequest struct {
-	Model  string   `json:"model"`
-	Image  string   `json:"image"` // a data URI, or base64
-	Images []string `json:"images"`
+	Model  string `json:"model"`
+	Image  string `json:"image"` // a data URI, or base64
+	Images list   `json:"images"`
 
-	Lang     string   `json:"lang"`     // caption, describe, ask
-	Question string   `json:"question"` // ask
-	Things   []string `json:"things"`   // detect, segment
-	Prompt   string   `json:"prompt"`   // run
+	Lang     string `json:"lang"`     // caption, describe, ask
+	Question string `json:"question"` // ask
+	Things   list   `json:"things"`   // detect, segment
+	Prompt   string `json:"prompt"`   // run
 
-	MaxTokens   int      `json:"max_tokens"`
+	MaxTokens   whole    `json:"max_tokens"`
 	Temperature float64  `json:"temperature"`
-	TopK        int      `json:"top_k"`
+	TopK        whole    `json:"top_k"`
 	TopP        *float64 `json:"top_p"`
 	MinP        float64  `json:"min_p"`
-	Seed        uint64   `json:"seed"`
-	Logprobs    int      `json:"logprobs"`
+	Seed        *whole   `json:"seed"` // nil, or -1: another one each time
+	Logprobs    whole    `json:"logprobs"`
 	Resize      string   `json:"resize"`
 
 	MinScore   float64 `json:"min_score"`   // detect, segment
 	Free       *bool   `json:"free"`        // detect, segment: the answer may have any form
 	Strict     *bool   `json:"strict"`      // detect, segment: the contrary of Free
-	LocDivisor int     `json:"loc_divisor"` // detect, segment
+	LocDivisor whole   `json:"loc_divisor"` // detect, segment
 
 	// caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
 	Stream bool `json:"stream"`
@@ -155,7 +156,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 	if x.TopLogprobs > 0 {
 		a.Logprobs = tasks.Logprobs(got.Steps)
 	}
-	a.Timings = timingsOf(got)
+	a.Timings, a.Seed = timingsOf(got), x.Sampling.Drawn()
 	if t.Boxes {
 		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), want, x.model.Masks); err != nil {
 			return err
@@ -181,16 +182,13 @@ func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest, p
 	if x.Resize, err = imageproc.ParseResize(q.Resize); err != nil {
 		return nil, invalid("resize: want one of %v", imageproc.Resizes)
 	}
-	x.MaxTokens, x.TopLogprobs = q.MaxTokens, q.Logprobs
-	x.Sampling = runner.Sampling{Temperature: q.Temperature, TopK: q.TopK, MinP: q.MinP, Seed: q.Seed}
+	x.MaxTokens, x.TopLogprobs = int(q.MaxTokens), int(q.Logprobs)
+	x.Sampling = runner.Sampling{Temperature: q.Temperature, TopK: int(q.TopK), MinP: q.MinP, Seed: seed(q.Seed)}
 	set(&x.Sampling.TopP, q.TopP)
-	if q.Image != "" {
-		q.Images = append([]string{q.Image}, q.Images...)
-	}
 	for _, data := range q.files {
 		x.Images = append(x.Images, &engine.Image{Data: data})
 	}
-	named, err := s.images.readAll(r.Context(), q.Images)
+	named, err := s.images.readAll(r.Context(), q.imageTexts())
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +212,17 @@ func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest, p
 	return x, nil
 }
 
+// imageTexts returns the images of the request that are not files of a form.
+func (q *taskRequest) imageTexts() (all []imageText) {
+	if q.Image != "" {
+		all = append(all, imageText{"image", q.Image})
+	}
+	for i, text := range q.Images {
+		all = append(all, imageText{fmt.Sprintf("images[%d]", i), text})
+	}
+	return all
+}
+
 // formJSON returns the JSON body that says the same as the fields of a form.
 func formJSON(fields map[string][]string) ([]byte, error) {
 	all := map[string]any{}
@@ -222,13 +231,13 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 		case name == "things":
 			all[name] = values
 		case len(values) > 1:
-			return nil, invalid("the form has a field twice")
+			return nil, invalid("%s: the form has this field twice", shorten(name))
 		case textFields[name]:
 			all[name] = values[0]
 		case json.Valid([]byte(values[0])):
 			all[name] = json.RawMessage(values[0])
 		default:
-			return nil, invalid("a field of the form is not a number and not a truth value")
+			return nil, invalid("%s: want a number, or true or false, found %s", shorten(name), echo(values[0]))
 		}
 	}
 	return json.Marshal(all)

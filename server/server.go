@@ -8,10 +8,10 @@
 //	guard.go    access.go   allow.go             who may ask: Host, Origin, key
 //	charset.go  document.go                      what a body must not be: other than UTF-8, ambiguous
 //	routes.go                                    which handler answers: the table of routes
-//	body.go     handle.go                        the bounded body, and the request that it holds
+//	body.go     handle.go   words.go  fields.go  the bounded body, the request that it holds, what is wrong
 //	native.go   openai*.go  ollama*.go  chat.go  from a protocol's request to the engine's
 //	image.go    fetch.go                         the bytes of its images
-//	schema.go                                    answers as JSON of a client's schema
+//	schema*.go  tools.go                         answers as JSON of a client's schema
 //	errors.go   respond.go  stream.go            how answers and errors are written
 //	metrics.go  openapi.json                     what is reported about it all
 //	page.go     page/                            the page that a browser shows
@@ -25,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -38,14 +39,17 @@ type Model struct {
 
 // Info is what listings say of a model.
 type Info struct {
-	Modified     time.Time // of the text file
-	Bytes        int64     // of its files
-	Architecture string    // as GGUF names it
-	Size         string    // "3B"
-	Type         string    // "Q8_0"
-	Parameters   int64
-	Layers       int // of the decoder
-	Width        int // of an embedding
+	Modified         time.Time // of the text file
+	Bytes            int64     // of its files
+	Digest           string    // of its files: 64 hexadecimal digits
+	Size             string    // "3B"
+	Type             string    // "Q8_0"
+	Parameters       int64     // of both halves
+	VisionParameters int64
+	VRAM             int64 // bytes of its memory that are a GPU's
+	Text             paligemma.TextConfig
+	ContextLength    int // positions that the decoder was trained for
+	MaxContext       int // most positions of a request; 0: as many as it needs
 }
 
 // Options says what a server serves, to whom, and how much of it.

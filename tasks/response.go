@@ -22,6 +22,7 @@ type Response struct {
 	Lost     Losses      `json:"lost,omitzero"`
 	Tiles    []Tile      `json:"tiles,omitempty"` // if the image was asked about in parts; then Text joins their texts
 	Logprobs []Logprob   `json:"logprobs,omitempty"`
+	Seed     *uint64     `json:"seed,omitempty"` // where tokens were drawn
 	Timings  Timings     `json:"timings"`
 }
 

@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/pali-gguf/pali/internal/inspect"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // TestMain lets the test binary be the program: with PALI_TEST_MAIN set it runs Main.
@@ -331,7 +334,7 @@ func TestRun(t *testing.T) {
 
 	o = run(t, program(folder, "run", "-m", "d/demo-F32.gguf", "-i", photo, "caption en", "--json", "--logprobs", "2",
 		"--dump", "x.npz"))
-	var a answerJSON
+	var a tasks.Response
 	if err := json.Unmarshal([]byte(o.stdout), &a); err != nil || o.stderr != "" {
 		t.Fatalf("--json: %v: %+v", err, o)
 	}
@@ -352,6 +355,41 @@ func TestRun(t *testing.T) {
 	if o = run(t, cmd); o.code != 0 || len(o.stdout) >= len(caption) || !strings.HasPrefix(caption,
 		strings.TrimSuffix(o.stdout, "\n")) {
 		t.Errorf("PALI_MAX_TOKENS=2: %+v", o)
+	}
+}
+
+// Without --seed, or with -1, each answer is drawn by another seed, which is told and draws it again.
+func TestSeed(t *testing.T) {
+	folder := workplace(t)
+	draw := func(command string, args ...string) (text string, seed *uint64, stderr string) {
+		t.Helper()
+		o := run(t, program(folder, append([]string{command, "-m", "d", "-i", photo, "--temperature", "5",
+			"--max-tokens", "4"}, args...)...))
+		var a tasks.Response
+		if json.Unmarshal([]byte(o.stdout), &a) != nil {
+			a.Text = strings.TrimSuffix(o.stdout, "\n")
+		}
+		if o.code != 0 {
+			t.Fatalf("%v: %+v", args, o)
+		}
+		return a.Text, a.Seed, o.stderr
+	}
+	for _, c := range []struct{ command, prompt, seed string }{
+		{"run", "caption en", ""}, {"run", "caption en", "--seed=-1"}, {"caption", "--lang=en", ""},
+	} {
+		args := slices.DeleteFunc([]string{c.prompt, "--json", c.seed}, func(arg string) bool { return arg == "" })
+		text, seed, _ := draw(c.command, args...)
+		_, other, _ := draw(c.command, args...)
+		if seed == nil || other == nil || *seed == *other {
+			t.Fatalf("%v: seeds %v and %v", args, seed, other)
+		}
+		again, told, stderr := draw(c.command, c.prompt, "--seed", fmt.Sprint(*seed))
+		if again != text || told != nil || stderr != "" {
+			t.Errorf("%v: %q, with its seed %q, %q", args, text, again, stderr)
+		}
+	}
+	if _, _, stderr := draw("run", "caption en"); !strings.HasPrefix(stderr, "pali: drawn with --seed ") {
+		t.Errorf("no seed is told: %q", stderr)
 	}
 }
 

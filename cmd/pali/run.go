@@ -25,6 +25,7 @@ type runFlags struct {
 	modelFlags
 	frameFlags
 	sampling  runner.Sampling
+	seed      int64
 	limits    imageproc.Limits
 	images    []string
 	resize    string
@@ -80,7 +81,7 @@ func (f *runFlags) add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.sampling.TopK, "top-k", 0, "sample from the k most probable tokens (0: all)")
 	fs.Float64Var(&f.sampling.TopP, "top-p", 1, "sample from the most probable tokens whose probabilities add up to p")
 	fs.Float64Var(&f.sampling.MinP, "min-p", 0, "sample from tokens at least this share as probable as the best")
-	fs.Uint64Var(&f.sampling.Seed, "seed", 0, "seed of the sampling")
+	fs.Int64Var(&f.seed, "seed", runner.RandomSeed, "seed of the sampling (-1: another one each time, which is told)")
 	fs.IntVar(&f.beams, "beam", 1, "beam width (1: greedy, or sampled)")
 	fs.IntVar(&f.logprobs, "logprobs", 0,
 		"report each token's log-probability, and the N most probable tokens at its place")
@@ -137,6 +138,7 @@ func (f *runFlags) request(ctx context.Context, prompt string) (q pali.Request, 
 	if f.resizing, err = imageproc.ParseResize(f.resize); err != nil {
 		return q, usageError{err}
 	}
+	f.sampling.Seed = runner.Seed(f.seed)
 	q = pali.Request{
 		Prompt: prompt, MaxTokens: f.maxTokens, Sampling: f.sampling, Beams: f.beams, TopLogprobs: f.logprobs,
 		Trace: f.dump != "",
@@ -172,6 +174,14 @@ func (f *runFlags) run(cmd *cobra.Command, prompt string) error {
 	}
 	defer model.Close()
 	return f.answer(cmd, model, q, d, time.Since(start))
+}
+
+// open loads the model. It says which seed was drawn, if the answer does not.
+func (f *runFlags) open(stderr io.Writer) (*pali.Model, error) {
+	if f.sampling.Temperature > 0 && f.seed == runner.RandomSeed && !f.asJSON {
+		fmt.Fprintf(stderr, "pali: drawn with --seed %d\n", f.sampling.Seed)
+	}
+	return f.modelFlags.open(stderr)
 }
 
 // answer runs the request and prints the answer as it comes, or as JSON at the end.
@@ -221,22 +231,10 @@ func streamTo(w io.Writer, asJSON bool) func(string) error {
 	}
 }
 
-// answerJSON is what pali run --json prints.
-type answerJSON struct {
-	Text     string          `json:"text"`
-	Tokens   []int32         `json:"tokens"` // with the end token where it came
-	Images   []string        `json:"images"`
-	Frames   []int           `json:"frames,omitempty"` // of an animated image, from 0
-	Prompt   string          `json:"prompt"`
-	Lost     tasks.Losses    `json:"lost,omitzero"`
-	Logprobs []tasks.Logprob `json:"logprobs,omitempty"`
-	Timings  tasks.Timings   `json:"timings"`
-}
-
-func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) answerJSON {
-	a := answerJSON{Text: r.Text, Tokens: r.Tokens, Images: f.images, Frames: f.chosen, Prompt: q.Prompt,
-		Timings: tasks.NewTimings(r.Timings, 0, load)}
-	a.Lost.CountCutOff(tasks.Want{MaxTokens: q.MaxTokens}, r)
+// report returns what pali run --json prints.
+func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) tasks.Response {
+	a := tasks.NewResponse(tasks.Want{Prompt: tasks.Parse(q.Prompt), MaxTokens: q.MaxTokens}, r, load)
+	a.Images, a.Frames, a.Seed = f.images, f.chosen, f.sampling.Drawn()
 	if f.logprobs > 0 {
 		a.Logprobs = tasks.Logprobs(r.Steps)
 	}

@@ -44,7 +44,14 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if m.Masks, err = openMasks(files); err != nil {
 		return nil, err
 	}
-	return m, describe(m, info, llamacpp.KVTypes[options.KV])
+	if err := describe(m, info, llamacpp.KVTypes[options.KV]); err != nil {
+		return nil, err
+	}
+	if m.Info.MaxContext = f.context; f.device != "auto" && f.device != "cpu" {
+		m.Info.VRAM = m.Memory
+	}
+	m.Info.Digest, err = files.Digest()
+	return m, err
 }
 
 // command returns how the model's worker is started: this program, with the same settings. Where ggml aborts it would start a debugger to print its calls, which takes
@@ -80,11 +87,12 @@ func describe(m *server.Model, info store.Info, cell gguf.Type) error {
 	if err != nil {
 		return err
 	}
-	a, c := &m.Info, info.Text
-	a.Architecture, a.Layers, a.Width, a.Type = c.Architecture, c.BlockCount, c.EmbeddingLength, info.TextFile.Type
-	a.Parameters = info.TextFile.Parameters + info.VisionFile.Parameters
+	a := &m.Info
+	a.Text, a.ContextLength, a.Type = info.Text, info.ContextLength, info.TextFile.Type
+	a.VisionParameters = info.VisionFile.Parameters
+	a.Parameters = info.TextFile.Parameters + a.VisionParameters
 	a.Modified, a.Bytes = modified.ModTime(), info.TextFile.Bytes+info.VisionFile.Bytes
-	v, _ := paligemma.Lookup(c, a.Parameters)
+	v, _ := paligemma.Lookup(info.Text, a.Parameters)
 	a.Size = v.SizeLabel
 	m.Vision, m.Memory = info.Vision, estimate.OfInfo(info).OneImage(cell).Total
 	return nil

@@ -305,7 +305,7 @@ func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q pali.Request, r 
 
 // withImages adds to a response which images it is about, and with --logprobs those of its tokens.
 func (f *taskFlags) withImages(a tasks.Response, steps []runner.Step) tasks.Response {
-	a.Frames = f.chosen
+	a.Frames, a.Seed = f.chosen, f.sampling.Drawn()
 	if a.Images = f.images; len(f.images) == 1 {
 		a.Image, a.Images = f.images[0], nil
 	}

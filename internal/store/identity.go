@@ -40,6 +40,14 @@ func (id *Identity) Contents(path string) {
 	id.setError(err)
 }
 
+// Digest returns 64 hexadecimal digits that tell the files of a model from others: a hash of what
+// Identity.Models reads, which takes milliseconds.
+func (f Files) Digest() (string, error) {
+	id := NewIdentity()
+	id.OptionalModels(f.Text, f.Vision, f.Masks)
+	return id.Text(sha256.Size)
+}
+
 // Models adds what distinguishes the GGUF files at paths: their keys, and the beginning of each
 // tensor.
 func (id *Identity) Models(paths ...string) {

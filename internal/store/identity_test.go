@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pali-gguf/pali/internal/badfiles"
@@ -47,6 +48,36 @@ func TestIdentityOfModels(t *testing.T) {
 	}
 	if same == identity("a-Y.gguf", "mmproj-a-F32.gguf") {
 		t.Error("another weight is not seen")
+	}
+}
+
+// A digest is the same for copies of the same files, and another for others.
+func TestDigest(t *testing.T) {
+	folder := models(t)
+	digest := func(f Files) string {
+		t.Helper()
+		text, err := f.Digest()
+		if err != nil || len(text) != 64 || strings.Trim(text, "0123456789abcdef") != "" {
+			t.Fatalf("%q, %v", text, err)
+		}
+		return text
+	}
+	at := func(name string) string { return filepath.Join(folder, name) }
+	one := digest(Files{Text: at("a-X.gguf"), Vision: at("mmproj-a-F32.gguf")})
+	if again := digest(Files{Text: at("a-X.gguf"), Vision: at("mmproj-a-F32.gguf")}); again != one {
+		t.Error("the same files have two digests")
+	}
+	if copied := digest(Files{Text: at("a-Y.gguf"), Vision: at("mmproj-a-F32.gguf")}); copied != one {
+		t.Error("a copy has another digest")
+	}
+	if digest(Files{Text: at("a-X.gguf")}) == one {
+		t.Error("a file less has the same digest")
+	}
+	if digest(Files{Text: at("a-X.gguf"), Vision: at("mmproj-a-F32.gguf"), Masks: at("mmproj-a-F32.gguf")}) == one {
+		t.Error("a file more has the same digest")
+	}
+	if _, err := (Files{Text: at("nothing.gguf")}).Digest(); err == nil {
+		t.Error("a file that is not there has a digest")
 	}
 }
 

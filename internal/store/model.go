@@ -20,6 +20,7 @@ type Info struct {
 	Text                 paligemma.TextConfig
 	Vision               paligemma.VisionConfig
 	TextFile, VisionFile FileInfo
+	ContextLength        int // positions that the decoder was trained for
 }
 
 // FileInfo describes one file.
@@ -44,7 +45,7 @@ func (m *Info) readText(path string) error {
 		m.TextFile = describeFile(path, f)
 		c, err := gemma.Check(f)
 		if err == nil {
-			m.Text = c.TextConfig
+			m.Text, m.ContextLength = c.TextConfig, c.ContextLength
 		}
 		return err
 	})

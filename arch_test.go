@@ -82,6 +82,7 @@ var allowed = map[string][]string{
 	"internal/safedial":   {},
 	"internal/strips":     {},
 	"internal/terminal":   {},
+	"internal/textfile":   {},
 	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
 	"internal/checkpoint": {"npz", "convert"},
 	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint", "internal/store",

@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"npz":                   {"tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
-	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg"},
+	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg", "internal/input"},
 	"mmproj/imageproc/jpeg": {},
 
 	// C, and what calls it.
@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
 	"internal/host":       {},
+	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/kaggle":     {"internal/atomicfile", "internal/safedial"},
 	"internal/progress":   {"internal/terminal"},

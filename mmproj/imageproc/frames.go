@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Bounds on animated images.
@@ -58,18 +60,15 @@ func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (imag
 		chosen = ChooseFrames(total, cmp.Or(c.Count, DefaultVideoFrames), c.Stride)
 		return chosen
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) // a FIFO must not be opened twice: its writer would write to nobody
+	regular := err == nil && info.Mode().IsRegular()
 	switch {
 	case err == nil && info.IsDir() && c.Count > 0:
 		images, _, err = OpenFolder(path, choose, l)
-	case err == nil && info.Mode().IsRegular() && isVideo(path):
+	case regular && isVideo(path):
 		images, err = openVideo(ctx, path, choose, l)
-	case c.Count > 0:
-		images, _, err = OpenGIF(path, choose, l)
 	default:
-		var p *Image
-		p, err = Open(path, l)
-		images = []*Image{p}
+		images, err = openStream(ctx, path, c.Count > 0, choose, l)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -77,18 +76,26 @@ func OpenFrames(ctx context.Context, path string, c FrameChoice, l Limits) (imag
 	return images, chosen, nil
 }
 
-// OpenGIF reads frames of the GIF file at path, as whole images: those whose numbers choose
-// returns, given how many there are. It also returns the numbers. Errors name the path.
-func OpenGIF(path string, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
-	data, err := ReadFile(path, l.Bytes)
+// openStream reads the image that path leads to, or frames of a GIF.
+func openStream(ctx context.Context, path string, frames bool, choose func(total int) []int, l Limits) ([]*Image,
+	error) {
+	data, err := ReadStream(ctx, path, l.Bytes)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	images, frames, err := decodeGIF(data, choose, l)
+	if isVideoHead(data) {
+		return nil, fmt.Errorf("image: %s: a video: ffmpeg reads its frames from a file: save it to one first",
+			input.Name(path))
+	}
+	if !frames {
+		p, err := decodeRead(path, data, nil, l)
+		return []*Image{p}, err
+	}
+	images, _, err := decodeGIF(data, choose, l)
 	if err != nil {
-		return nil, nil, fmt.Errorf("image: %s: %w", path, err)
+		return nil, fmt.Errorf("image: %s: %w", input.Name(path), err)
 	}
-	return images, frames, nil
+	return images, nil
 }
 
 // OpenFolder reads images of a folder as frames: those whose numbers choose returns, given how many

@@ -12,17 +12,18 @@ package imageproc
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/gif"
 	"image/png"
 	"io"
-	"os"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/webp"
 
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/mmproj/imageproc/jpeg"
 	"github.com/pali-gguf/pali/paligemma"
 )
@@ -79,12 +80,23 @@ var DefaultLimits = Limits{Bytes: 20 << 20, Pixels: 50_000_000, Side: 32_768}
 // l.Bytes+1 bytes are read. Errors name the path.
 func Open(path string, l Limits) (*Image, error) {
 	data, err := ReadFile(path, l.Bytes)
+	return decodeRead(path, data, err, l)
+}
+
+// OpenStream reads an image as Open does, from what ReadStream reads.
+func OpenStream(ctx context.Context, path string, l Limits) (*Image, error) {
+	data, err := ReadStream(ctx, path, l.Bytes)
+	return decodeRead(path, data, err, l)
+}
+
+// decodeRead decodes data, read from path, unless err says why it could not be read.
+func decodeRead(path string, data []byte, err error, l Limits) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
 	p, err := decode(data, l)
 	if err != nil {
-		return nil, fmt.Errorf("image: %s: %w", path, err)
+		return nil, fmt.Errorf("image: %s: %w", input.Name(path), err)
 	}
 	return p, nil
 }
@@ -110,30 +122,30 @@ func Decode(data []byte, l Limits) (*Image, error) {
 // ReadFile reads the regular file at path, of at most limit bytes, for Decode. Errors name the
 // path.
 func ReadFile(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path) // before opening: opening a FIFO would wait for a writer
-	if err != nil {
-		return nil, fmt.Errorf("image: %w", err)
+	data, err := input.ReadFile(path, limit)
+	return data, readError(err)
+}
+
+// ReadStream reads an image file for Decode as ReadFile does, and also a FIFO, a device and, for
+// "-", the standard input, to their ends. It waits for their writers until ctx is done.
+func ReadStream(ctx context.Context, path string, limit int64) ([]byte, error) {
+	data, err := input.ReadStream(ctx, path, limit)
+	return data, readError(err)
+}
+
+// readError returns an error of internal/input as one of this package.
+func readError(err error) error {
+	var size input.SizeError
+	var kind input.KindError
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &size):
+		return fmt.Errorf("image: %w", limitErrorf(LimitBytes, size.Have, size.Max, "%v", size))
+	case errors.As(err, &kind):
+		return fmt.Errorf("image: %w, want an image file", err)
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("image: %s: is a folder, want an image file", path)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("image: %s: is not a regular file (%s), want an image file", path, info.Mode().Type())
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("image: %s: %w", path, errTooManyBytes(info.Size(), limit))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("image: %w", err)
-	}
-	defer f.Close()
-	var buf bytes.Buffer
-	buf.Grow(int(info.Size()) + bytes.MinRead)
-	if _, err := io.Copy(&buf, io.LimitReader(f, limit+1)); err != nil { // limit+1: decode refuses a file that grew
-		return nil, fmt.Errorf("image: %w", err)
-	}
-	return buf.Bytes(), nil
+	return fmt.Errorf("image: %w", err)
 }
 
 func errTooManyBytes(have, want int64) error {
@@ -145,9 +157,9 @@ func decode(data []byte, l Limits) (*Image, error) {
 	if int64(len(data)) > l.Bytes {
 		return nil, errTooManyBytes(int64(len(data)), l.Bytes)
 	}
-	f, err := sniff(data)
-	if err != nil {
-		return nil, err
+	f := sniff(data)
+	if f == nil {
+		return nil, errUnreadable(data[:min(len(data), SniffLen)])
 	}
 	c, err := decodeGuarded(f.name, func() (image.Config, error) { return f.config(data) })
 	if err != nil {
@@ -208,7 +220,8 @@ func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
 // format is one image file format.
 type format struct {
 	name   string
-	magic  string // first bytes; "?" stands for any byte
+	magic  string                 // first bytes, as for hasMagic
+	sure   func(head []byte) bool // whether head, which has the magic, is of this format; nil: it is
 	config func(data []byte) (image.Config, error)
 	decode func(data []byte, c image.Config) (*Image, error)
 	exif   func(data []byte) []byte         // the TIFF structure with the orientation, nil if there is none
@@ -221,7 +234,8 @@ var formats = []format{
 		exif: pngEXIF, check: checkPNG},
 	{name: "GIF", magic: "GIF87a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
 	{name: "GIF", magic: "GIF89a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
-	{name: "BMP", magic: "BM", config: headerOf(bmp.DecodeConfig), decode: pixelsOf(bmp.Decode), check: checkBMP},
+	{name: "BMP", magic: "BM", sure: isBMP, config: headerOf(bmp.DecodeConfig), decode: pixelsOf(bmp.Decode),
+		check: checkBMP},
 	{name: "WebP", magic: "RIFF????WEBP", config: headerOf(webp.DecodeConfig), decode: pixelsOf(webp.Decode),
 		exif: webpEXIF, check: checkWebP},
 }
@@ -249,47 +263,4 @@ func configJPEG(data []byte) (c image.Config, err error) {
 func decodeJPEG(data []byte, _ image.Config) (*Image, error) {
 	rgb, width, height, err := jpeg.Decode(data)
 	return &Image{Width: width, Height: height, Pix: rgb}, err
-}
-
-// refused lists kinds of files that people try, so that the error can say what the file is.
-var refused = []struct{ name, magic string }{
-	{"PDF", "%PDF"}, {"TIFF", "II*\x00"}, {"TIFF", "MM\x00*"}, {"SVG", "<svg"}, {"XML or SVG", "<?xml"},
-	{"HTML", "<!DOCTYPE html"}, {"HTML", "<!doctype html"}, {"HTML", "<html"}, {"AVIF", "????ftypavif"},
-	{"HEIC", "????ftyphei"}, {"HEIC", "????ftypmif1"}, {"JPEG XL", "\xff\x0a"}, {"JPEG XL", "\x00\x00\x00\x0cJXL "},
-	{"JPEG 2000", "\x00\x00\x00\x0cjP  "}, {"video", "????ftyp"}, {"ICO", "\x00\x00\x01\x00"}, {"Photoshop", "8BPS"},
-	{"GGUF", "GGUF"}, {"ZIP or .npz", "PK\x03\x04"},
-}
-
-const accepted = "want JPEG, PNG, GIF, BMP or WebP"
-
-// sniff returns the format of data by its first bytes; the file's name does not matter.
-func sniff(data []byte) (format, error) {
-	if len(data) == 0 {
-		return format{}, fmt.Errorf("empty file, %s", accepted)
-	}
-	for _, f := range formats {
-		if hasMagic(data, f.magic) {
-			return f, nil
-		}
-	}
-	text := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
-	for _, k := range refused {
-		if hasMagic(data, k.magic) || hasMagic(text, k.magic) {
-			return format{}, fmt.Errorf("a %s file, %s", k.name, accepted)
-		}
-	}
-	return format{}, fmt.Errorf("not an image that is known here, %s", accepted)
-}
-
-// hasMagic reports whether data begins with magic, in which "?" stands for any byte.
-func hasMagic(data []byte, magic string) bool {
-	if len(data) < len(magic) {
-		return false
-	}
-	for i := range len(magic) {
-		if magic[i] != '?' && magic[i] != data[i] {
-			return false
-		}
-	}
-	return true
 }

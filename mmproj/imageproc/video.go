@@ -13,12 +13,13 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 const (
@@ -30,40 +31,14 @@ const (
 // videoFormats are ffmpeg's names of the formats that may be opened.
 const videoFormats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,ogg,asf"
 
-// packetMPEG is the length of a packet in an MPEG transport stream; each begins with a G.
-const packetMPEG = 188
-
-// videoMagics are first bytes of video files, of those formats that have any.
-var videoMagics = []string{
-	"\x1a\x45\xdf\xa3", "\x00\x00\x01\xba", "FLV\x01", "OggS", "\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-}
-
-// imageBrands are the brands of MP4's container that are images.
-var imageBrands = []string{"heic", "heix", "mif1", "msf1", "avif", "avis"}
-
-// isVideo reports whether the file at path is a video, by its first bytes.
+// isVideo reports whether the regular file at path is a video, by its first bytes.
 func isVideo(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, packetMPEG+1))
-	if err != nil {
-		return false
-	}
-	head := string(b)
-	if len(head) >= 12 && head[4:8] == "ftyp" {
-		return !slices.Contains(imageBrands, head[8:12])
-	}
-	for _, magic := range videoMagics {
-		if strings.HasPrefix(head, magic) {
-			return true
-		}
-	}
-	return len(head) >= 12 && head[:4] == "RIFF" && head[8:12] == "AVI " ||
-		len(head) > packetMPEG && head[0] == 'G' && head[packetMPEG] == 'G'
+	head, err := input.ReadHead(path, SniffLen)
+	return err == nil && isVideoHead(head)
 }
+
+// isVideoHead reports whether a file that begins with head is a video.
+func isVideoHead(head []byte) bool { return sniff(head) == nil && sniffOther(head).kind == video }
 
 // countArguments are the arguments that make ffmpeg write a line for each frame: for each packet,
 // which is quick and mostly right, and for each decoded frame.

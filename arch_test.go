@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"tasks/masks": {"paligemma", "gguf", "tensor"},
 	"tasks/draw":  {"tasks", "tasks/masks"},
 	"tasks/dataset": {"runner", "mmproj/imageproc", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile",
-		"internal/journal"},
+		"internal/input", "internal/journal", "internal/textfile"},
 	"eval": {"runner", "tasks", "tasks/masks", "internal/journal"},
 
 	// From answers to what a quantizer rounds by.

@@ -4,74 +4,56 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"slices"
 	"strings"
 
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/internal/textfile"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
 // maxClasses bounds a file of classes, in bytes.
 const maxClasses = 1 << 20
 
-// ErrNoClassesFile is wrapped by ReadClasses's error if there is no file of that name.
-var ErrNoClassesFile = errors.New("no such file of classes: want a text file with one class on each line")
+// wantClasses is what a file of classes is.
+const wantClasses = "want a text file with one class on each line"
 
-// ReadClasses reads the classes of the text file at path, one per line. Duplicates are dropped.
-func ReadClasses(path string) ([]string, error) {
-	f, err := openClasses(path)
-	if err != nil {
+// ReadClasses reads the classes of the text file at path, one per line. Duplicates are dropped. It
+// waits for the writer of a FIFO, and of the standard input ("-"), until ctx is done.
+func ReadClasses(ctx context.Context, path string) ([]string, error) {
+	b, err := input.ReadStream(ctx, path, maxClasses)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%q: no such file: %s", path, wantClasses)
+	case errors.As(err, new(input.KindError)), errors.As(err, new(input.SizeError)):
+		return nil, fmt.Errorf("%w: %s", err, wantClasses)
+	case err != nil:
 		return nil, err
 	}
-	defer f.Close()
-	all, err := parseClasses(io.LimitReader(f, maxClasses+1))
-	if err == nil && len(all) == 0 {
-		err = errors.New("no classes: want one per line")
-	}
+	all, err := parseClasses(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", input.Name(path), err)
 	}
 	return all, nil
 }
 
-// openClasses opens the file at path, if it can be one of classes.
-func openClasses(path string) (*os.File, error) {
-	info, err := os.Stat(path) // before opening: opening a named pipe would wait for its writer
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: %w", path, ErrNoClassesFile)
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: is a folder, want a text file with one class on each line", path)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: is not a regular file, want a text file with one class on each line", path)
-	case info.Size() > maxClasses:
-		return nil, fmt.Errorf("%s: has %d bytes, want a text file with one class on each line, of at most %d bytes",
-			path, info.Size(), maxClasses)
+// parseClasses returns the classes in b, each once, in their order.
+func parseClasses(b []byte) (all []string, err error) {
+	head := b[:min(len(b), imageproc.SniffLen)]
+	if format, _ := imageproc.Sniff(head); imageproc.IsImage(format) {
+		return nil, fmt.Errorf("is an image (%s): %s", format, wantClasses)
 	}
-	return os.Open(path)
-}
-
-// parseClasses returns the classes of r, each once, in their order.
-func parseClasses(r io.Reader) (all []string, err error) {
-	head := make([]byte, headBytes)
-	n, err := io.ReadFull(r, head)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return nil, err
-	}
-	if kind, _ := sniff(head[:n]); kind != "" {
-		return nil, fmt.Errorf("is an image (%s), want a text file with one class on each line", kind)
-	}
-	lines := bufio.NewScanner(textfile.NewReader(io.MultiReader(strings.NewReader(string(head[:n])), r)))
-	lines.Buffer(nil, maxClasses)
+	lines := bufio.NewScanner(textfile.NewReader(bytes.NewReader(b)))
+	lines.Buffer(nil, 2*maxClasses) // Latin letters in UTF-16 are shorter, others longer
 	lines.Split(textfile.ScanLines)
+	seen := map[string]bool{}
 	for n := 1; lines.Scan(); n++ {
-		class := strings.TrimSpace(lines.Text())
+		// files that were joined have a mark of the byte order within
+		class := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		err := textfile.CheckLine(class)
 		if err == nil && strings.Contains(class, ";") {
 			err = fmt.Errorf("%q: a class cannot contain \";\", which separates labels in a prompt", class)
@@ -79,9 +61,12 @@ func parseClasses(r io.Reader) (all []string, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		if class != "" && !slices.Contains(all, class) {
-			all = append(all, class)
+		if class != "" && !seen[class] {
+			all, seen[class] = append(all, class), true
 		}
+	}
+	if len(all) == 0 && lines.Err() == nil {
+		return nil, errors.New("no classes: want one per line")
 	}
 	return all, lines.Err()
 }

@@ -173,7 +173,7 @@ const side = 2
 func (l *labelling) run() (*dataset.Summary, error) {
 	x := dataset.Export{
 		Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.minScore, Divisor: tasks.LocDivisor,
-		Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {},
+		Decoder: l.decoder, Limits: imageproc.DefaultLimits, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {},
 	}
 	path := filepath.Join(l.out, dataset.JournalName)
 	_, missing := os.Stat(path)

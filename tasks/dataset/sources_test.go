@@ -54,7 +54,7 @@ func TestFindSources(t *testing.T) {
 				t.Fatal(err)
 			}
 			var have []string
-			for _, s := range found {
+			for _, s := range found.Sources {
 				if s.Name == filepath.ToSlash(s.Path) {
 					have = append(have, s.Name)
 				} else {
@@ -109,7 +109,7 @@ func TestReadClasses(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			have, err := ReadClasses(path)
+			have, err := ReadClasses(t.Context(), path)
 			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%v, want %q", err, c.err)
 			}

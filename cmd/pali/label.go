@@ -3,6 +3,7 @@ package main
 // This file: the flags of pali label, and the prompts that they mean; labelling.go: what it does.
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -118,12 +119,12 @@ func (f *labelFlags) check() error {
 }
 
 // asked lists the prompts that the flags mean.
-func (f *labelFlags) asked() ([]tasks.Prompt, error) {
+func (f *labelFlags) asked(ctx context.Context) ([]tasks.Prompt, error) {
 	var all []tasks.Prompt
 	for _, text := range f.prompts {
 		all = append(all, tasks.Parse(text))
 	}
-	made, err := f.taskPrompts()
+	made, err := f.taskPrompts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func orList(names []string) string {
 }
 
 // taskPrompts makes the prompts of --task and --classes.
-func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
+func (f *labelFlags) taskPrompts(ctx context.Context) ([]tasks.Prompt, error) {
 	ofClasses, others := labelTasks()
 	if f.task == "" && f.classes != "" {
 		f.task = ofClasses[0]
@@ -174,7 +175,7 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 	case f.task == "":
 		return nil, nil
 	case slices.Contains(ofClasses, f.task):
-		return f.classPrompts()
+		return f.classPrompts(ctx)
 	case !slices.Contains(others, f.task):
 		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task,
 			orList(append(ofClasses, others...)))
@@ -190,13 +191,13 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 }
 
 // classPrompts asks for the classes of the file, --classes-per-prompt at once.
-func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
+func (f *labelFlags) classPrompts(ctx context.Context) (all []tasks.Prompt, err error) {
 	if f.classes == "" {
 		return nil, usagef("--task %s without --classes", f.task)
 	}
-	classes, err := dataset.ReadClasses(f.classes)
+	classes, err := dataset.ReadClasses(ctx, f.classes)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--classes: %w", err)
 	}
 	for some := range slices.Chunk(classes, f.classesPerPrompt) {
 		prompt, err := tasks.Find(f.task).Prompt("", "", some...)
@@ -212,11 +213,11 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	prompts, err := f.asked()
+	prompts, err := f.asked(cmd.Context())
 	if err != nil {
 		return err
 	}
-	sources, err := dataset.FindSources(args, dataset.FindOptions{
+	found, err := dataset.FindSources(args, dataset.FindOptions{
 		Recursive: f.recursive, Skip: f.output, List: cmd.InOrStdin(), Zero: f.zero,
 	})
 	if err != nil {
@@ -226,8 +227,9 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	printLines(cmd.ErrOrStderr(), found.Sentences("--recursive", withFlag))
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
 		return err
 	}
-	return l.run(cmd, sources)
+	return l.run(cmd, found)
 }

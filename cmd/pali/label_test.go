@@ -48,7 +48,7 @@ func labelPlace(t *testing.T) string {
 	return folder
 }
 
-func labelJSON(t *testing.T, o outcome) (r labelReport) {
+func labelJSON(t *testing.T, o outcome) (r dataset.Report) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 		t.Fatalf("%v: %+v", err, o)
@@ -281,7 +281,7 @@ func TestLabelMany(t *testing.T) {
 			fmt.Fprintln(&few, path)
 		}
 	}
-	label := func(list *bytes.Buffer, out string) (labelReport, outcome) {
+	label := func(list *bytes.Buffer, out string) (dataset.Report, outcome) {
 		cmd := program(folder, "label", "-", "-m", "d", "-t", "1", "--prompt", "detect circle", "--format",
 			"coco,csv,jsonl", "-o", out, "--json")
 		cmd.Stdin = list

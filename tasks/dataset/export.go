@@ -50,7 +50,7 @@ type Summary struct {
 	Dropped  int          `json:"left_out"` // objects with too low a score or an empty box
 	Unparsed int          `json:"unparsed"` // parts of answers that are not objects
 	Classes  []string     `json:"classes"`
-	Losses   tasks.Losses `json:"losses"`
+	Losses   tasks.Losses `json:"lost"`
 	Notes    []string     `json:"notes,omitempty"` // what programs that read the files may miss, a sentence each
 	Bad      []BadImage   `json:"-"`               // images that could not be read again, and are left out
 }
@@ -184,7 +184,7 @@ func (e *Export) list(sources []Source, digests []Digest) (all, left []*labelled
 	names, shortened := nameFiles(sources, e.Out, func(string) bool { return true })
 	forYOLO, _ := nameFiles(sources, e.Out, func(folder string) bool { return folder != yoloImages })
 	if shortened > 0 && slices.ContainsFunc(e.wanted(), func(f format) bool { return f.each != nil }) {
-		e.note("%d names of images are too long for the names of files, and are cut there", shortened)
+		e.note("%s for files, and cut there", count(shortened, "image's name is too long", "images' names are too long"))
 	}
 	for i, s := range sources {
 		img := &labelledImage{Source: s, baseName: names[i], yoloName: forYOLO[i]}

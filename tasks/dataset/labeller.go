@@ -24,7 +24,7 @@ type Labeller struct {
 	// OnError is called for each image that is left out. Progress is called after each image with
 	// the number of images that the model was asked about, and that number at the end as known so
 	// far.
-	OnError  func(s Source, err error)
+	OnError  func(b BadImage)
 	Progress func(done, total int64)
 }
 
@@ -132,8 +132,9 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, reco
 		case ctx.Err() != nil:
 			return begun, ctx.Err()
 		case p.err != nil:
-			out.Bad = append(out.Bad, BadImage{s, p.err})
-			l.OnError(s, p.err)
+			b := BadImage{s, p.err}
+			out.Bad = append(out.Bad, b)
+			l.OnError(b)
 		case known(p.Digest):
 			out.Known++
 		default:

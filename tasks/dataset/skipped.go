@@ -52,7 +52,7 @@ func (s *Skipped) Sentences(recursive string) (all []string) {
 		default:
 			continue
 		}
-		if skipKind(kind) == folderBelow {
+		if skipKind(kind) == folderBelow && recursive != "" {
 			text += " (" + recursive + ")"
 		}
 		all = append(all, text)

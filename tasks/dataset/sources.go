@@ -33,10 +33,10 @@ type FindOptions struct {
 // Found is what FindSources found.
 type Found struct {
 	Sources []Source
-	// Bad are images in folders whose formats are not read, and folders that cannot be read. Their
+	// Bad are images in folders whose formats are not read, and BadFolders what cannot be read. Their
 	// names are their paths.
-	Bad     []BadImage
-	Skipped Skipped
+	Bad, BadFolders []BadImage
+	Skipped         Skipped
 }
 
 // maxSources bounds the images of one run, and maxBad those that it names as bad before it begins.
@@ -94,7 +94,7 @@ func (c *collector) collect(arguments []string, o FindOptions) (*Found, error) {
 			return nil, err
 		}
 	}
-	if len(c.found.Sources)+len(c.found.Bad) == 0 {
+	if len(c.found.Sources)+len(c.found.Bad)+len(c.found.BadFolders) == 0 {
 		return &c.found, ErrNoImages
 	}
 	return &c.found, c.nameSources()
@@ -148,7 +148,7 @@ func (c *collector) path(path string) error {
 func (c *collector) folder(path, top string) error {
 	entries, err := c.readDir(path)
 	if err != nil && len(entries) == 0 {
-		return c.bad(path, cause(err))
+		return c.bad(&c.found.BadFolders, path, cause(err))
 	}
 	info, err := os.Stat(path)
 	ours := err == nil && c.resumed && os.SameFile(info, c.output)
@@ -223,19 +223,19 @@ func (c *collector) entry(path, top string, d os.DirEntry) error {
 		return c.add(path, top)
 	case imageproc.IsImage(format):
 		_, err := imageproc.Decode(head, imageproc.DefaultLimits) // says what to do with the format
-		return c.bad(path, err)
+		return c.bad(&c.found.Bad, path, err)
 	}
 	return nil
 }
 
-// bad reports an image or folder that cannot be read, once.
-func (c *collector) bad(path string, err error) error {
+// bad adds an image or folder that cannot be read to all, once.
+func (c *collector) bad(all *[]BadImage, path string, err error) error {
 	if key := c.key(path); !c.seen[key] {
-		if len(c.found.Bad) == maxBad {
+		if len(*all) == maxBad {
 			return fmt.Errorf("more than %d files and folders that cannot be read, as %s", maxBad, path)
 		}
 		c.seen[key] = true
-		c.found.Bad = append(c.found.Bad, BadImage{Source{Name: filepath.ToSlash(path), Path: path}, err})
+		*all = append(*all, BadImage{Source{Name: filepath.ToSlash(path), Path: path}, err})
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ const formulaBegins = "=+-@＝＋－＠\t\r\n"
 // also drops control characters, which could steer a terminal, but for tabs and ends of lines.
 func cell(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) {
+		if (unicode.IsControl(r) || r == '\u2028' || r == '\u2029') && !strings.ContainsRune("\t\n\r", r) {
 			return -1
 		}
 		return r

@@ -228,17 +228,135 @@ func writeFile(t testing.TB, path string, b []byte) {
 	}
 }
 
-// TestCopiedFormats checks the format and the extension of the copies in sets: those that their
-// readers know.
+// TestCopiedFormats checks the format and the extension of the copies in sets: those that the
+// programs which read the sets know.
 func TestCopiedFormats(t *testing.T) {
+	read := func(path string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	const images = "../../mmproj/imageproc/testdata/pillow/"
+	jpeg, webp, bmp := read("../../testdata/demo/pictures/001.jpg"), read(images+"decode-lossy.webp"), read(images+"decode-rgb.bmp")
+	gif, png := gifBytes(t, 1), pngBytes(t, 20, 30, 7)
+	for _, c := range []struct {
+		name      string
+		contents  []byte
+		yolo      string // the copy
+		labelMe   string // the path in the file
+		converted bool
+	}{
+		{"1.gif", gif, "1.png", "1.gif.png", true},
+		{"2.GIF", gif, "2.png", "2.gif.png", true},
+		{"3.png", gif, "3.png", "3.gif.png", true},
+		{"4.jpg", png, "4.jpg", "../../in/4.jpg", false},
+		{"5.jfif", jpeg, "5.jpg", "../../in/5.jfif", false},
+		{"6.JPE", jpeg, "6.jpg", "../../in/6.JPE", false},
+		{"7.JPG", jpeg, "7.JPG", "../../in/7.JPG", false},
+		{"8", jpeg, "8.jpg", "../../in/8", false},
+		{"9.webp", webp, "9.webp", "../../in/9.webp", false},
+		{"10.dib", bmp, "10.bmp", "../../in/10.dib", false},
+		{"11.bmp", bmp, "11.bmp", "../../in/11.bmp", false},
+		{"12.heic", jpeg, "12.jpg", "../../in/12.heic", false},
+		{"13.webp ", webp, "13.webp", "../../in/13.webp ", false},
+		{"14.gif", gifBytes(t, 3), "14.png", "14.gif.png", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			folder := t.TempDir()
+			path := filepath.Join(folder, "in", c.name)
+			writeFile(t, path, c.contents)
+			l := labelling{out: filepath.Join(folder, "out"), formats: []string{"yolo", "labelme", "coco"},
+				sources: []dataset.Source{{Name: c.name, Path: path}}}
+			writeFile(t, filepath.Join(l.out, "yolo/images/other.txt"), nil)
+			os.Remove(filepath.Join(l.out, "yolo/images/other.txt"))
+			for range 2 {
+				if _, err := l.run(); err != nil {
+					t.Fatal(err)
+				}
+				files := faultfs.Files(t, l.out)
+				copied := files["yolo/images/"+c.yolo]
+				if (copied == string(c.contents)) == c.converted || copied == "" {
+					t.Errorf("the copy is one of %q", slicesOfKeys(files))
+				}
+				if n := countFiles(filepath.Join(l.out, "yolo/images")); n != 1 {
+					t.Errorf("%d copies", n)
+				}
+				stem := strings.TrimSuffix(c.name, filepath.Ext(c.name))
+				if text := files["labelme/"+stem+".json"]; !strings.Contains(text, fmt.Sprintf(`"imagePath":%q`, c.labelMe)) {
+					t.Errorf("labelme: %s, want %q", text, c.labelMe)
+				}
+				if !strings.Contains(files["coco.json"], fmt.Sprintf(`"file_name":%q`, c.name)) {
+					t.Errorf("coco: %s", files["coco.json"])
+				}
+				if c.converted {
+					samePixels(t, c.contents, copied)
+					samePixels(t, c.contents, files["labelme/"+c.labelMe])
+				}
+			}
+			if n := len(l.outcome.Animated); (n == 1) != (c.name == "14.gif") {
+				t.Errorf("%d animations", n)
+			}
+		})
+	}
+}
+
+// samePixels checks that a PNG has the pixels of a GIF's first frame.
+func samePixels(t *testing.T, g []byte, p string) {
+	t.Helper()
+	want, err := gif.Decode(bytes.NewReader(g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := png.Decode(strings.NewReader(p))
+	if err != nil || have.Bounds() != want.Bounds() {
+		t.Fatalf("%v: %v", err, have)
+	}
+	for y := range have.Bounds().Dy() {
+		for x := range have.Bounds().Dx() {
+			if color.NRGBAModel.Convert(have.At(x, y)) != color.NRGBAModel.Convert(want.At(x, y)) {
+				t.Fatalf("at %d, %d: %v, want %v", x, y, have.At(x, y), want.At(x, y))
+			}
+		}
+	}
+}
+
+// TestYOLOReplacesCopies checks that the copy of an image that is another one now, of another
+// format, does not stay beside its new copy, and that the images of a set are not labelled onto
+// themselves.
+func TestYOLOReplacesCopies(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "in/a")
+	l := labelling{out: filepath.Join(folder, "out"), formats: []string{"yolo"},
+		sources: []dataset.Source{{Name: "a", Path: path}}}
 	jpeg, err := os.ReadFile("../../testdata/demo/pictures/001.jpg")
 	if err != nil {
 		t.Fatal(err)
 	}
-	webp, err := os.ReadFile("../../mmproj/imageproc/testdata/" + "lossy.webp")
-	if err != nil {
-		t.Skip(err)
+	for _, c := range []struct {
+		contents []byte
+		want     string
+	}{{gifBytes(t, 1), "a.png"}, {jpeg, "a.jpg"}, {pngBytes(t, 20, 30, 1), "a.png"}} {
+		writeFile(t, path, c.contents)
+		if err := os.MkdirAll(l.out, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.run(); err != nil {
+			t.Fatal(err)
+		}
+		if have := slicesOfKeys(faultfs.Files(t, filepath.Join(l.out, "yolo/images"))); !slices.Equal(have, []string{c.want}) {
+			t.Errorf("%q, want %q", have, c.want)
+		}
 	}
-	_ = jpeg
-	_ = webp
+	for _, format := range []string{"yolo", "yolo-seg", "masks"} {
+		own := filepath.Join(l.out, format, "images/a.png")
+		writeFile(t, own, pngBytes(t, 20, 30, 1))
+		l := labelling{out: l.out, formats: []string{format}, decoder: decoder(t),
+			sources: []dataset.Source{{Name: "a.png", Path: own}}}
+		if _, err := l.run(); err == nil || !strings.Contains(err.Error(), "is in the folder that "+format) {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
 }

@@ -68,10 +68,8 @@ func NewGrammar(v *runner.Vocabulary, labels []string, masks bool, maxTokens int
 // newGrammar is NewGrammar for a vocabulary of size tokens; bytes returns what a token adds to the
 // text.
 func newGrammar(labels []string, masks bool, size int, bytes func(token int32) string) (*Grammar, error) {
-	g := &Grammar{numbers: 4, first: int32(size - paligemma.Locations - paligemma.SegmentCodes)}
-	if masks {
-		g.numbers += segCodes
-	}
+	g := &Grammar{numbers: numbersOf(masks), maxTokens: objectTokens(labels, masks),
+		first: int32(size - paligemma.Locations - paligemma.SegmentCodes)}
 	for _, label := range labels {
 		g.labels = append(g.labels, " "+label)
 	}
@@ -81,7 +79,6 @@ func newGrammar(labels []string, masks bool, size int, bytes func(token int32) s
 	whole := ""
 	for _, l := range g.labels {
 		whole += l + separator + "\x00"
-		g.maxTokens = max(g.maxTokens, g.numbers+len(l)+1) // a token is a byte at least
 	}
 	for token := range g.first {
 		if b := bytes(token); b != "" && strings.Contains(whole, b) {
@@ -96,6 +93,24 @@ func newGrammar(labels []string, masks bool, size int, bytes func(token int32) s
 		}
 	}
 	return g, nil
+}
+
+// numbersOf returns how many locations and segment codes an object has.
+func numbersOf(masks bool) int {
+	if masks {
+		return 4 + segCodes
+	}
+	return 4
+}
+
+// objectTokens returns the maximum number of tokens of an object with one of labels, with the end
+// of the answer.
+func objectTokens(labels []string, masks bool) int {
+	longest := 0
+	for _, label := range labels {
+		longest = max(longest, len(" ")+len(label)) // a token is a byte at least
+	}
+	return numbersOf(masks) + longest + 1
 }
 
 // MaxTokens returns the maximum number of tokens of a first object, with the end of the answer. An

@@ -8,6 +8,7 @@
 //	detection.go  the objects of an answer: boxes, scores, masks
 //	score.go      how sure the model was of an object
 //	grammar.go    answers that cannot have another form
+//	losses.go     what answers lost, and the sentences that say it
 //	tiles.go      large images in overlapping tiles; merger.go: the answers about them as one
 //	response.go   an answer as JSON, for commands and routes
 package tasks

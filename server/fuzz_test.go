@@ -35,6 +35,9 @@ func FuzzRequests(f *testing.F) {
 				t.Errorf("%v", err)
 			}
 		}
+		if json.Valid(body) {
+			_ = checkDocument(body)
+		}
 		var o chatRequest
 		if decodeJSON(body, &o, false) == nil {
 			check(o.chat(r))
@@ -58,7 +61,7 @@ func FuzzForm(f *testing.F) {
 		"--x\r\nContent-Disposition: form-data; name=\"seed\"\r\n\r\n3\r\n--x--\r\n"), "x")
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\ncat\r\n--x--\r\n"), "x")
 	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
-		fields, files, err := readForm(body, boundary)
+		fields, files, err := readForm(body, boundary, "")
 		size := 0
 		for _, data := range files {
 			size += len(data)

@@ -27,6 +27,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.logger.Printf("%s %d %.0f ms", orDash(r.Pattern), out.status, time.Since(start).Seconds()*1000)
 		}()
 		setSecurityHeaders(w.Header())
+		if twoLengths(r) {
+			w.Header().Set("Connection", "close")
+			fail(out, invalid("a request has Content-Length and Transfer-Encoding: send one of them"))
+			return
+		}
 		if f := s.checkOrigin(r); f != nil {
 			fail(out, f)
 			return

@@ -161,8 +161,8 @@ func TestRefused(t *testing.T) {
 		{"the worker is lost", "/v1/run", `{"prompt":"fault abort",` + img + `}`, 503, "worker_lost"},
 		{"deep", "/v1/run", strings.Repeat("[", 10000), 400, "not JSON"},
 		{"a million keys", "/v1/run", `{` + strings.Repeat(`"a":1,`, 1e5) + `"a":1}`, 400, "unknown field"},
-		{"no UTF-8", "/v1/run", "{\"prompt\":\"\xff\"," + img + "}", 200, ""},
-		{"a field twice", "/v1/run", `{"prompt":"a","prompt":"b",` + img + `}`, 200, ` b"`},
+		{"no UTF-8", "/v1/run", "{\"prompt\":\"\xff\"," + img + "}", 400, "byte 12 is 0xff; send UTF-8"},
+		{"a field twice", "/v1/run", `{"prompt":"a","prompt":"b",` + img + `}`, 400, `\"prompt\" is there twice`},
 		{"larger than allowed", "/v1/run", strings.Repeat(" ", 1<<20) + `{}`, 413, "too_large"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

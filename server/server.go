@@ -4,10 +4,11 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
-//	serve.go                                     connections, until the server is stopped
-//	guard.go    access.go                        who may ask: Host, Origin, key
+//	serve.go    wire.go                          connections, until the server is stopped
+//	guard.go    access.go   allow.go             who may ask: Host, Origin, key
 //	routes.go                                    which handler answers: the table of routes
 //	body.go     handle.go                        the bounded body, and the request that it holds
+//	charset.go  document.go                      what a body must not be: other than UTF-8, ambiguous
 //	native.go   openai*.go  ollama*.go  chat.go  from a protocol's request to the engine's
 //	image.go    fetch.go                         the bytes of its images
 //	schema.go                                    answers as JSON of a client's schema

@@ -155,24 +155,9 @@ func errTooManyBytes(have, want int64) error {
 
 // decode is Decode without the prefix of its errors.
 func decode(data []byte, l Limits) (*Image, error) {
-	if int64(len(data)) > l.Bytes {
-		return nil, errTooManyBytes(int64(len(data)), l.Bytes)
-	}
-	f := sniff(data)
-	if f == nil {
-		return nil, errUnreadable(data[:min(len(data), SniffLen)])
-	}
-	c, err := decodeGuarded(f.name, func() (image.Config, error) { return f.config(data) })
+	f, c, err := header(data, l)
 	if err != nil {
 		return nil, err
-	}
-	if err := checkSize(c, l); err != nil {
-		return nil, err
-	}
-	if f.check != nil {
-		if err := f.check(data, c); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
-		}
 	}
 	p, err := decodeGuarded(f.name, func() (*Image, error) { return f.decode(data, c) })
 	if err != nil {
@@ -225,20 +210,22 @@ type format struct {
 	sure     func(head []byte) bool // whether head, which has the magic, is of this format; nil: it is
 	config   func(data []byte) (image.Config, error)
 	decode   func(data []byte, c image.Config) (*Image, error)
+	memory   func(data []byte, c image.Config) int64 // bytes that decode takes; check has been called
 	check    func([]byte, image.Config) error // what the decoder itself does not check soon enough
 	metadata func(data []byte) metadata       // with the orientation; nil: the format has none
 }
 
 var formats = []format{
-	{name: "JPEG", magic: "\xff\xd8\xff", config: configJPEG, decode: decodeJPEG, metadata: jpegMetadata},
+	{name: "JPEG", magic: "\xff\xd8\xff", config: configJPEG, decode: decodeJPEG, memory: memoryJPEG,
+		metadata: jpegMetadata},
 	{name: "PNG", magic: "\x89PNG\r\n\x1a\n", config: headerOf(png.DecodeConfig), decode: pixelsOf(png.Decode),
-		metadata: pngMetadata, check: checkPNG},
-	{name: "GIF", magic: "GIF87a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
-	{name: "GIF", magic: "GIF89a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
+		memory: memoryPNG, metadata: pngMetadata, check: checkPNG},
+	{name: "GIF", magic: "GIF87a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode), memory: memoryGIF},
+	{name: "GIF", magic: "GIF89a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode), memory: memoryGIF},
 	{name: "BMP", magic: "BM", sure: isBMP, config: headerOf(bmp.DecodeConfig), decode: pixelsOf(bmp.Decode),
-		check: checkBMP},
+		memory: memoryBMP, check: checkBMP},
 	{name: "WebP", magic: "RIFF????WEBP", config: headerOf(webp.DecodeConfig), decode: pixelsOf(webp.Decode),
-		metadata: webpMetadata, check: checkWebP},
+		memory: memoryWebP, metadata: webpMetadata, check: checkWebP},
 }
 
 // headerOf and pixelsOf turn functions of the libraries into those of a format.

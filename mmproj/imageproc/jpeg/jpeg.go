@@ -45,6 +45,15 @@ type decoder struct {
 // Size returns the image's width and height in pixels. It reads data no further than the frame
 // header, and fails for what Decode cannot read.
 func Size(data []byte) (width, height int, err error) {
+	d, err := toFrame(data)
+	if err != nil {
+		return 0, 0, err
+	}
+	return d.width, d.height, nil
+}
+
+// toFrame reads data up to the frame header.
+func toFrame(data []byte) (*decoder, error) {
 	d, err := begin(data)
 	for err == nil && d.components == nil {
 		err = d.next()
@@ -52,10 +61,7 @@ func Size(data []byte) (width, height int, err error) {
 			err = errTruncated
 		}
 	}
-	if err != nil {
-		return 0, 0, err
-	}
-	return d.width, d.height, nil
+	return d, err
 }
 
 // Decode returns the pixels of data, a whole file: [height,width,3], RGB.

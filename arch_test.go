@@ -70,7 +70,7 @@ var allowed = map[string][]string{
 	"server/worker":            {"paligemma", "runner", "tasks"},
 	"server/worker/workertest": {"paligemma", "runner", "server/worker"}, // for tests
 	"server/engine":            {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
-	"server": {"internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/draw",
+	"server": {"internal/safedial", "mmproj/imageproc", "paligemma", "runner", "server/engine", "tasks", "tasks/draw",
 		"tasks/masks"},
 
 	// What the command is made of, and where things are wired together.

@@ -12,7 +12,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -157,22 +156,13 @@ func formToJSON(taker formTaker, body []byte, parameters map[string]string) ([]b
 // decodeJSON decodes a body of one JSON value into v. If strictFields is set a field that v does
 // not have is an error.
 func decodeJSON(body []byte, v any, strictFields bool) error {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	d := json.NewDecoder(bytes.NewReader(body))
 	if strictFields {
 		d.DisallowUnknownFields()
 	}
 	if err := d.Decode(v); err != nil {
-		var typed *json.UnmarshalTypeError
-		var f *failure
-		switch {
-		case errors.As(err, &f):
-			return f
-		case errors.As(err, &typed):
-			return invalid("%s: must be of type %s, not %s", typed.Field, typed.Type.Kind(), typed.Value)
-		case strings.HasPrefix(err.Error(), "json: unknown field"):
-			return invalid("%s", strings.TrimPrefix(err.Error(), "json: "))
-		}
-		return invalid("the body is not JSON")
+		return jsonProblem(body, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return invalid("the body is more than one JSON value")

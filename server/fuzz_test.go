@@ -48,9 +48,14 @@ func FuzzRequests(f *testing.F) {
 		}
 		var l ollamaRequest
 		if decodeJSON(body, &l, false) == nil {
-			check(l.chat(r, []message{{role: "user", texts: []string{l.Prompt}, images: l.Images}}))
+			images, err := parseImages("images", l.Images)
+			check(&chat{}, err)
+			check(l.chat(r, []message{{role: "user", texts: []string{l.Prompt}, images: images}}))
 		}
-		_, _ = parseSchema(body, true)
+		_, _ = parseSchema("format", body, true)
+		for at := range min(len(body), 64) {
+			_, _ = fieldAt(body, int64(at)), syntaxProblem(body, at)
+		}
 	})
 }
 

@@ -78,7 +78,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", other.header.Get("Allow"))
 		fail(w, failuref(http.StatusMethodNotAllowed, "method", "this route takes %s", other.header.Get("Allow")))
 	default:
-		fail(w, failuref(http.StatusNotFound, "no_route", "no such route: GET /openapi.json lists all"))
+		fail(w, s.noRoute(r))
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -38,14 +39,17 @@ type Model struct {
 
 // Info is what listings say of a model.
 type Info struct {
-	Modified     time.Time // of the text file
-	Bytes        int64     // of its files
-	Architecture string    // as GGUF names it
-	Size         string    // "3B"
-	Type         string    // "Q8_0"
-	Parameters   int64
-	Layers       int // of the decoder
-	Width        int // of an embedding
+	Modified         time.Time // of the text file
+	Bytes            int64     // of its files
+	Digest           string    // of its files: 64 hexadecimal digits
+	Size             string    // "3B"
+	Type             string    // "Q8_0"
+	Parameters       int64     // of both halves
+	VisionParameters int64
+	VRAM             int64 // bytes of its memory that are a GPU's
+	Text             paligemma.TextConfig
+	ContextLength    int // positions that the decoder was trained for
+	MaxContext       int // most positions of a request; 0: as many as it needs
 }
 
 // Options says what a server serves, to whom, and how much of it.

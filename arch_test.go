@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	// Words, formats and sizes.
 	"paligemma":             {},
 	"tensor":                {},
-	"gguf":                  {},
+	"gguf":                  {"internal/filekind"},
 	"npz":                   {"tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 		"internal/strips"},
 
 	// From a checkpoint to files.
-	"convert/sentencepiece": {"paligemma"},
+	"convert/sentencepiece": {"paligemma", "internal/filekind"},
 	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
 		"internal/atomicfile", "internal/strips"},
 
@@ -75,6 +75,7 @@ var allowed = map[string][]string{
 
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
+	"internal/filekind":   {},
 	"internal/host":       {},
 	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},
@@ -83,10 +84,10 @@ var allowed = map[string][]string{
 	"internal/safedial":   {},
 	"internal/strips":     {},
 	"internal/terminal":   {},
-	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
+	"internal/store":      {"paligemma", "gguf", "internal/filekind", "gemma", "mmproj", "tasks/masks"},
 	"internal/checkpoint": {"npz", "convert"},
-	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint", "internal/store",
-		"internal/strips"},
+	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint",
+		"internal/filekind", "internal/store", "internal/strips"},
 	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "quant", "convert", "convert/sentencepiece",
 		"internal/checkpoint", "internal/store"},
 	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "bindings/kernels",

@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	// Words, formats and sizes.
 	"paligemma":             {},
 	"tensor":                {},
-	"gguf":                  {},
+	"gguf":                  {"internal/filekind"},
 	"npz":                   {"tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 		"internal/strips"},
 
 	// From a checkpoint to files.
-	"convert/sentencepiece": {"paligemma"},
+	"convert/sentencepiece": {"paligemma", "internal/filekind"},
 	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
 		"internal/atomicfile", "internal/strips"},
 
@@ -70,11 +70,12 @@ var allowed = map[string][]string{
 	"server/worker":            {"paligemma", "runner", "tasks"},
 	"server/worker/workertest": {"paligemma", "runner", "server/worker"}, // for tests
 	"server/engine":            {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
-	"server": {"internal/safedial", "mmproj/imageproc", "runner", "server/engine", "tasks", "tasks/draw",
+	"server": {"internal/safedial", "mmproj/imageproc", "paligemma", "runner", "server/engine", "tasks", "tasks/draw",
 		"tasks/masks"},
 
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
+	"internal/filekind":   {},
 	"internal/host":       {},
 	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},
@@ -84,10 +85,10 @@ var allowed = map[string][]string{
 	"internal/strips":     {},
 	"internal/terminal":   {},
 	"internal/textfile":   {},
-	"internal/store":      {"paligemma", "gguf", "gemma", "mmproj", "tasks/masks"},
+	"internal/store":      {"paligemma", "gguf", "internal/filekind", "gemma", "mmproj", "tasks/masks"},
 	"internal/checkpoint": {"npz", "convert"},
-	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint", "internal/store",
-		"internal/strips"},
+	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint",
+		"internal/filekind", "internal/store", "internal/strips"},
 	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "quant", "convert", "convert/sentencepiece",
 		"internal/checkpoint", "internal/store"},
 	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "bindings/kernels",

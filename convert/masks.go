@@ -22,7 +22,7 @@ const maskBook = "_vq_vae._embedding"
 type MaskOptions struct {
 	Name   string    // the file is masks-NAME.gguf
 	Type   gguf.Type // of the weights: F32 or F16
-	OutDir string    // "": the current folder
+	OutDir string    // made if it is not there; "": the current folder
 	Force  bool      // replace the file if it is there
 
 	fs atomicfile.FS // nil: the real one; tests make it fail
@@ -38,6 +38,9 @@ func Masks(src Source, o MaskOptions) (path string, err error) {
 	}
 	m, err := readMasks(src, o.Name, o.Type)
 	if err != nil {
+		return "", err
+	}
+	if err := makeFolder(o.OutDir); err != nil {
 		return "", err
 	}
 	path = maskPath(o.OutDir, o.Name)

@@ -3,7 +3,10 @@ package convert
 // This file: the names of the two files.
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -63,9 +66,32 @@ func checkName(name string) error {
 		strings.ContainsFunc(name, func(r rune) bool {
 			return r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r)
 		}) {
-		return fmt.Errorf("convert: name %.80q: want 1 to %d bytes that a file name can have", name, maxName)
+		return fmt.Errorf(`convert: name %.80q: want 1 to %d bytes that a file name can have, without `+
+			`/ \ : * ? " < > | and without a dot in front`, name, maxName)
 	}
 	return nil
+}
+
+// makeFolder makes the folder that files are to be written to, and those above it, unless it is
+// there.
+func makeFolder(path string) error {
+	if path == "" {
+		return nil
+	}
+	err := os.MkdirAll(path, 0o777)
+	if err == nil {
+		return nil
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+		if info, failed := os.Stat(p.Path); failed == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is a file", p.Path)
+		} else if to, failed := os.Readlink(p.Path); failed == nil {
+			err = fmt.Errorf("%s is a link to %s, which is not there", p.Path, to)
+		}
+	}
+	return fmt.Errorf("convert: no folder %s to write to: %w", path, err)
 }
 
 // FileNames returns the names of the decoder's file and of the vision encoder's file of the model

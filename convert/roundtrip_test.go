@@ -201,7 +201,7 @@ func compare(t *testing.T, f *gguf.File, want map[string]matrix) {
 func TestTables(t *testing.T) {
 	seen := map[string]bool{}
 	for _, unstacked := range []int{0, 3} {
-		c, err := newCheckpoint(&BigVision, "", nil)
+		c, err := newCheckpoint(&BigVision, "", "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

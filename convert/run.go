@@ -35,7 +35,7 @@ type Encoder interface {
 type Options struct {
 	Name         string // of the model; the files' names begin with it. See DefaultName
 	Text, Vision Encoder
-	OutDir       string    // "": the current folder
+	OutDir       string    // made if it is not there; "": the current folder
 	Force        bool      // replace files that are there
 	Threads      int       // that rearrange and encode; 0: one for each processor
 	Masks        Source    // mask checkpoint, for a mask file besides the two; nil: none
@@ -76,6 +76,9 @@ func Run(ctx context.Context, src Source, vocab *sentencepiece.Model, o Options)
 		}
 		r.MaskPath = maskPath(o.OutDir, o.Name)
 		targets = append(targets, atomicfile.Target{Path: r.MaskPath, Size: third.Size})
+	}
+	if err := makeFolder(o.OutDir); err != nil {
+		return nil, err
 	}
 	set, err := atomicfile.Begin(targets, atomicfile.Options{Force: o.Force, FS: o.fs})
 	if err != nil {

@@ -22,10 +22,16 @@ var (
 	visionLetters = strings.Fields("y x c d t l n h f e")
 )
 
+// axisNames are the letters' meanings, for errors.
+var axisNames = map[string]string{"v": "vocabulary", "d": "width", "l": "layers", "n": "heads", "k": "key/value heads",
+	"h": "head dim", "f": "feed-forward", "y": "rows of a patch", "x": "columns of a patch", "c": "channels",
+	"t": "image tokens", "e": "projected width"}
+
 // checkpoint is a complete checkpoint: its arrays in the source's order and the sizes they imply.
 type checkpoint struct {
 	schema       *Schema
 	prefix       string            // of every key
+	outer        string            // folders that begin the prefix, and that the schema does not name
 	renamed      map[string]string // by an array's key: the key that it has in this checkpoint
 	gemma2       bool
 	text, vision *half
@@ -119,10 +125,10 @@ func (c *checkpoint) configure(src Source) error {
 			return fmt.Errorf("convert: %s: %w", c.schema.Name, err)
 		}
 	}
-	if err := checkAxes(t, textLetters); err != nil {
+	if err := c.checkAxes(c.text, textLetters); err != nil {
 		return err
 	}
-	if err := checkAxes(v, visionLetters); err != nil {
+	if err := c.checkAxes(c.vision, visionLetters); err != nil {
 		return err
 	}
 	side := 1
@@ -160,17 +166,31 @@ func (c *checkpoint) configure(src Source) error {
 	return nil
 }
 
-// checkAxes checks the sizes of all letters, and that those that must be known are.
-func checkAxes(sizes map[string]int, letters []string) error {
-	all := maps.Clone(sizes)
+// checkAxes checks the sizes of all letters of a half, and that those that must be known are.
+func (c *checkpoint) checkAxes(h *half, letters []string) error {
+	all := maps.Clone(h.sizes)
 	for _, letter := range letters {
 		all[letter] += 0
 	}
 	for _, letter := range slices.Sorted(maps.Keys(all)) {
-		n := all[letter]
-		if n < 1 || n > maxAxis || letter == "l" && n > maxLayers {
-			return fmt.Errorf("convert: axis %s: have %d, want 1 to %d (layers: to %d)", letter, n, maxAxis, maxLayers)
+		if n := all[letter]; n < 1 || n > maxAxis || letter == "l" && n > maxLayers {
+			limit := maxAxis
+			if letter == "l" {
+				limit = maxLayers
+			}
+			return fmt.Errorf("convert: %saxis %s (%s) of %d: want 1 to %d", c.withAxis(h, letter), letter,
+				axisNames[letter], n, limit)
 		}
 	}
 	return nil
+}
+
+// withAxis names an array of half h that has this axis, and its shape; "" if there is none.
+func (c *checkpoint) withAxis(h *half, letter string) string {
+	for _, a := range c.arrays {
+		if a.half == h && slices.Contains(a.axes(), letter) {
+			return fmt.Sprintf("%s: shape %v with ", a.tensor.Name, a.tensor.Shape)
+		}
+	}
+	return ""
 }

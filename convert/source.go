@@ -84,12 +84,16 @@ func readCheckpoint(src Source) (*checkpoint, error) {
 // recognise finds the schema that keys belong to, and the way in which the checkpoint is saved.
 func recognise(keys map[string]bool) (*checkpoint, error) {
 	var roots []string
+	folder := commonFolder(keys)
 	for i := range Schemas {
 		s := &Schemas[i]
 		roots = append(roots, s.Vision.Root, s.Text.Root)
-		for _, prefix := range s.Prefixes {
-			if anyBegins(keys, prefix+s.Text.Root) || anyBegins(keys, prefix+s.Vision.Root) {
-				return newCheckpoint(s, prefix, keys)
+		for _, outer := range []string{"", folder} { // an archive may have been packed with a folder around it
+			for _, prefix := range s.Prefixes {
+				prefix = outer + prefix
+				if anyBegins(keys, prefix+s.Text.Root) || anyBegins(keys, prefix+s.Vision.Root) {
+					return newCheckpoint(s, outer, prefix, keys)
+				}
 			}
 		}
 	}
@@ -106,9 +110,30 @@ func anyBegins(keys map[string]bool, beginning string) bool {
 	return false
 }
 
-// newCheckpoint finds in keys what schema s leaves open.
-func newCheckpoint(s *Schema, prefix string, keys map[string]bool) (*checkpoint, error) {
-	c := &checkpoint{schema: s, prefix: prefix, renamed: map[string]string{}}
+// commonFolder returns the folders that all keys begin with, but for what a Schema can name.
+func commonFolder(keys map[string]bool) string {
+	common, first := "", true
+	for key := range keys {
+		folder := key[:strings.LastIndexByte(key, '/')+1]
+		if first {
+			common, first = folder, false
+		}
+		for !strings.HasPrefix(folder, common) {
+			common = common[:strings.LastIndexByte(strings.TrimSuffix(common, "/"), '/')+1]
+		}
+	}
+	for i := range Schemas {
+		for _, prefix := range Schemas[i].Prefixes {
+			common = strings.TrimSuffix(common, prefix)
+		}
+	}
+	return common
+}
+
+// newCheckpoint finds in keys what schema s leaves open. outer is the part of prefix that s does not
+// name.
+func newCheckpoint(s *Schema, outer, prefix string, keys map[string]bool) (*checkpoint, error) {
+	c := &checkpoint{schema: s, outer: outer, prefix: prefix, renamed: map[string]string{}}
 	c.text, c.vision = &half{Half: &s.Text, sizes: map[string]int{}}, &half{Half: &s.Vision, sizes: map[string]int{}}
 	for _, h := range c.halves() {
 		before, after, _ := strings.Cut(prefix+h.OneLayer, "%d")
@@ -121,7 +146,7 @@ func newCheckpoint(s *Schema, prefix string, keys map[string]bool) (*checkpoint,
 			}
 		}
 		if h.unstacked = len(seen); len(seen) > maxLayers {
-			return nil, fmt.Errorf("convert: %s: %d layers, want at maxShown %d", before, len(seen), maxLayers)
+			return nil, fmt.Errorf("convert: %s: %d layers, want at most %d", before, len(seen), maxLayers)
 		}
 	}
 	for key, older := range s.Older {
@@ -178,9 +203,8 @@ func (c *checkpoint) key(h *half, source string, layer int) string {
 // isExtra reports whether key belongs to what a training checkpoint holds besides the model's
 // arrays.
 func (c *checkpoint) isExtra(key string) bool {
-	return c.prefix != "" && slices.ContainsFunc(c.schema.Extra, func(b string) bool {
-		return strings.HasPrefix(key,
-			b)
+	return c.prefix != c.outer && slices.ContainsFunc(c.schema.Extra, func(b string) bool {
+		return strings.HasPrefix(key, c.outer+b)
 	})
 }
 

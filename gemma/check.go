@@ -96,6 +96,12 @@ func check(f *gguf.File) (*Model, error) {
 // architecture returns paligemma.Gemma or paligemma.Gemma2, or an error that says which other kind
 // of file f is.
 func architecture(f *gguf.File) (string, error) {
+	switch kind, _ := f.Lookup(KeyType); kind {
+	case "adapter":
+		return "", errors.New("this is a LoRA adapter, which holds changes to a model, not a model, and is not read")
+	case "imatrix":
+		return "", errors.New("this is an importance matrix, not a model")
+	}
 	arch, err := gguf.Get[string](f, KeyArchitecture)
 	if err != nil {
 		return "", err

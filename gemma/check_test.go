@@ -41,6 +41,21 @@ func refused(t *testing.T, kvs []gguf.KV, tensors []gguf.Tensor, want string) {
 	}
 }
 
+// TestTypes holds what other files of general.type are called.
+func TestTypes(t *testing.T) {
+	for _, c := range []struct{ kind, want string }{
+		{"adapter", "this is a LoRA adapter, which holds changes to a model, not a model, and is not read"},
+		{"imatrix", "this is an importance matrix, not a model"},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			kvs, tensors := badfiles.TinyText(paligemma.Gemma)
+			refused(t, badfiles.With(kvs, "general.type", c.kind), tensors, c.want)
+			refused(t, badfiles.Without(badfiles.With(kvs, "general.type", c.kind), "general.architecture"), tensors,
+				c.want)
+		})
+	}
+}
+
 var architectures = []string{paligemma.Gemma, paligemma.Gemma2}
 
 func TestGood(t *testing.T) {

@@ -3,10 +3,13 @@ package gguf
 // This file: an opened GGUF file, its keys and its tensors.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // File is the description of a GGUF file, checked by the rules in the package's comment. Its
@@ -27,8 +30,11 @@ type File struct {
 func Open(path string) (*File, error) {
 	// Checked before it is opened: opening a named pipe would wait for its writer.
 	info, err := os.Stat(path)
-	if err == nil {
-		err = checkRegular(info)
+	if err == nil && !info.Mode().IsRegular() {
+		err = cmp.Or(filekind.At(path, filekind.GGUF), errors.New("not a regular file, want a GGUF file"))
+	}
+	if other := (filekind.Error{}); errors.As(err, &other) {
+		return nil, other
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
@@ -40,6 +46,9 @@ func Open(path string) (*File, error) {
 	f, err := open(r)
 	if err != nil {
 		r.Close()
+		if other := filekind.At(path, filekind.GGUF); other != nil {
+			return nil, other
+		}
 		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
 	}
 	return f, nil
@@ -50,8 +59,8 @@ func open(r *os.File) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRegular(info); err != nil {
-		return nil, err
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("replaced by something that is not a file while it was opened")
 	}
 	f, err := decode(r, info.Size())
 	if err != nil {
@@ -59,16 +68,6 @@ func open(r *os.File) (*File, error) {
 	}
 	f.file = &stableFile{r, info}
 	return f, nil
-}
-
-func checkRegular(info os.FileInfo) error {
-	switch mode := info.Mode(); {
-	case mode.IsDir():
-		return fmt.Errorf("a folder, want a GGUF file")
-	case !mode.IsRegular():
-		return fmt.Errorf("not a regular file, want a GGUF file")
-	}
-	return nil
 }
 
 // reason drops the operation and the path from an operating system's error: Open's message has the

@@ -10,17 +10,19 @@ package npz
 //	[local header, name, extra, data] ... [directory] [zip64 end 56] [zip64 locator 20] [end 22]
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 const (
@@ -44,7 +46,11 @@ type member struct {
 	packed, size int64 // bytes in the file, bytes unpacked
 	local        int64 // offset of the local header
 	data         int64 // offset of the packed bytes
+	ignored      bool  // a folder, or what macOS adds to an archive
 }
+
+// key returns the member's name without "./" before it.
+func (m *member) key() string { return strings.TrimPrefix(m.name, "./") }
 
 var (
 	u16 = binary.LittleEndian.Uint16
@@ -81,7 +87,7 @@ func readDirectory(r io.ReaderAt, size int64) ([]*member, error) {
 			return nil, err
 		}
 		dir = dir[n:]
-		lower := strings.ToLower(m.name)
+		lower := strings.ToLower(m.key())
 		if other, ok := names[lower]; ok {
 			return nil, fmt.Errorf("duplicate member: %s and %s", quote(other), quote(m.name))
 		}
@@ -94,7 +100,8 @@ func readDirectory(r io.ReaderAt, size int64) ([]*member, error) {
 	if len(dir) != 0 {
 		return nil, fmt.Errorf("zip directory: %d bytes after its %d members", len(dir), count)
 	}
-	return members, locateData(r, members, at)
+	err = locateData(r, members, at)
+	return slices.DeleteFunc(members, func(m *member) bool { return m.ignored }), err
 }
 
 // locateData finds the data of each of members, after its local header, and checks that no two
@@ -144,26 +151,15 @@ func locateData(r io.ReaderAt, members []*member, directory int64) error {
 // looksLikeZip refuses files that do not begin as a zip file, and names those that people mistake
 // for a checkpoint.
 func looksLikeZip(r io.ReaderAt, size int64) error {
-	if size == 0 {
-		return errors.New("the file is empty")
+	if err := filekind.OfReader("", r, size, filekind.Checkpoint); err != nil {
+		return err
 	}
-	head := make([]byte, min(size, 16))
+	head := make([]byte, min(size, 4))
 	if err := readAt(r, head, 0); err != nil {
 		return err
 	}
-	for _, k := range []struct{ magic, what string }{
-		{npyMagic, "a single array (.npy), want an archive of them (.npz)"},
-		{"GGUF", "a GGUF file already, want a checkpoint (.npz)"},
-		{"\x1f\x8b", "packed with gzip: unpack it first (tar xzf)"},
-		{"version https://", "a Git LFS pointer, not the file itself: run git lfs pull"},
-		{"<", "a web page, not a checkpoint: the download needs a login"},
-	} {
-		if bytes.HasPrefix(head, []byte(k.magic)) {
-			return errors.New("this is " + k.what)
-		}
-	}
-	if !bytes.HasPrefix(head, []byte(localSig)) && !bytes.HasPrefix(head, []byte(endSig)) {
-		return fmt.Errorf("not a zip file: it begins with %q, want %q", head[:min(len(head), 4)], localSig)
+	if string(head) != localSig && string(head) != endSig {
+		return fmt.Errorf("not a zip file: it begins with %q, want %q", head, localSig)
 	}
 	return nil
 }
@@ -171,23 +167,16 @@ func looksLikeZip(r io.ReaderAt, size int64) error {
 // findDirectory reads the end records and returns the number of members and the directory's offset
 // and length in bytes.
 func findDirectory(r io.ReaderAt, size int64) (count uint64, at, length int64, err error) {
-	cut := errors.New("no zip directory at the end: the file is cut, a part is missing, or bytes were added")
-	if size < endLen {
-		return 0, 0, 0, cut
-	}
-	var e [endLen]byte
-	if err := readAt(r, e[:], size-endLen); err != nil {
-		return 0, 0, 0, fmt.Errorf("zip directory: %w", err)
-	}
-	if string(e[:4]) != endSig || u16(e[20:]) != 0 { // NumPy writes no comment, so the record is the file's last
-		return 0, 0, 0, cut
+	e, end, err := findEnd(r, size)
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	disks, onDisk := u32(e[4:]), u16(e[8:])
 	count, ulen, uat := uint64(u16(e[10:])), uint64(u32(e[12:])), uint64(u32(e[16:]))
 	if disks != 0 || uint64(onDisk) != count {
 		return 0, 0, 0, errors.New("a zip file in several volumes is not read")
 	}
-	limit := size - endLen
+	limit := end
 	if count == math.MaxUint16 || ulen == math.MaxUint32 || uat == math.MaxUint32 {
 		if count, ulen, uat, err = findDirectory64(r, limit); err != nil {
 			return 0, 0, 0, err
@@ -198,6 +187,22 @@ func findDirectory(r io.ReaderAt, size int64) (count uint64, at, length int64, e
 		return 0, 0, 0, fmt.Errorf("zip directory: %d bytes at offset %d, want them to end at %d", ulen, uat, limit)
 	}
 	return count, int64(uat), int64(ulen), nil
+}
+
+// findEnd returns the end record and its offset: the file's last bytes, or all but a comment, which
+// NumPy does not write and other programs do.
+func findEnd(r io.ReaderAt, size int64) (record []byte, at int64, err error) {
+	b := make([]byte, min(size, endLen+math.MaxUint16))
+	if err := readAt(r, b, size-int64(len(b))); err != nil {
+		return nil, 0, fmt.Errorf("zip directory: %w", err)
+	}
+	for i := len(b) - endLen; i >= 0; i-- {
+		if string(b[i:i+4]) == endSig && int(u16(b[i+20:])) == len(b)-i-endLen {
+			return b[i : i+endLen], size - int64(len(b)-i), nil
+		}
+	}
+	return nil, 0, fmt.Errorf("incomplete: no zip directory at the end of its %d bytes: download it again, "+
+		"or give all of its parts in order", size)
 }
 
 // findDirectory64 reads the zip64 records, which end at offset end.
@@ -233,9 +238,6 @@ func parseEntry(dir []byte) (*member, int, error) {
 	}
 	m := &member{name: string(dir[entryLen : entryLen+min(nameLen, maxName+1)]), method: u16(dir[10:]),
 		crc: u32(dir[16:])}
-	if err := checkMember(m.name); err != nil {
-		return nil, 0, err
-	}
 	if u16(dir[8:])&badFlags != 0 {
 		return nil, 0, fmt.Errorf("%s: encrypted members are not read", quote(m.name))
 	}
@@ -249,6 +251,13 @@ func parseEntry(dir []byte) (*member, int, error) {
 	extra := dir[entryLen+nameLen : entryLen+nameLen+extraLen]
 	if err := m.sizes(u32(dir[24:]), u32(dir[20:]), u32(dir[42:]), extra); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", quote(m.name), err)
+	}
+	m.ignored = m.size == 0 && strings.HasSuffix(m.name, "/") || strings.HasPrefix(m.name, "__MACOSX/") ||
+		path.Base(m.name) == ".DS_Store"
+	if !m.ignored {
+		if err := checkMember(m.key()); err != nil {
+			return nil, 0, err
+		}
 	}
 	return m, n, nil
 }
@@ -310,9 +319,9 @@ func checkMember(name string) error {
 	case strings.HasPrefix(name, "/") || strings.ContainsAny(name, `\:`):
 		bad = "is an absolute path or holds \\ or :"
 	case strings.HasSuffix(name, "/"):
-		bad = "is a folder; pack without folder entries (zip -D)"
+		bad = "is a folder's, and has bytes"
 	case !npy || key == "" || strings.HasSuffix(key, "/"):
-		bad = "does not end in NAME.npy"
+		bad = "does not end in NAME.npy: if the .npz is within this zip file, unpack it first (unzip)"
 	default:
 		for _, p := range strings.Split(key, "/") {
 			if p == "" || p == "." || p == ".." {

@@ -21,6 +21,7 @@ type header struct {
 	dtype   tensor.DType
 	shape   []int
 	fortran bool // the first axis runs fastest
+	big     bool // the highest byte of each element comes first
 }
 
 // dtypeOf holds NumPy's names for the element types that are read; the first of a type is the one
@@ -57,7 +58,8 @@ func textLen(preamble []byte) (int, error) {
 	return int(n), nil
 }
 
-// parseHeader reads the text: exactly the three keys, in any order, then spaces and a newline.
+// parseHeader reads the text: exactly the three keys, in any order, with blanks and newlines
+// anywhere between, as Python takes them.
 func parseHeader(text []byte) (header, error) {
 	p := literal{text: text}
 	var h header
@@ -77,7 +79,7 @@ func parseHeader(text []byte) (header, error) {
 		var err error
 		switch key {
 		case "descr":
-			h.dtype, err = p.descr()
+			h.dtype, h.big, err = p.descr()
 		case "fortran_order":
 			h.fortran, err = p.boolean()
 		case "shape":
@@ -95,8 +97,8 @@ func parseHeader(text []byte) (header, error) {
 	if len(seen) != 3 {
 		return h, fmt.Errorf("array header: %d keys, want descr, fortran_order and shape", len(seen))
 	}
-	if rest := strings.TrimLeft(string(text[p.i:]), " "); rest != "\n" {
-		return h, fmt.Errorf("array header: ends in %s, want spaces and a newline", quote(rest))
+	if p.skip(); p.i < len(text) {
+		return h, fmt.Errorf("array header: ends in %s, want spaces and a newline", quote(string(text[p.i:])))
 	}
 	return h, nil
 }
@@ -107,11 +109,16 @@ type literal struct {
 	i    int
 }
 
-// at skips spaces and reports whether c comes next.
-func (p *literal) at(c byte) bool {
-	for p.i < len(p.text) && p.text[p.i] == ' ' {
+// skip goes on to what is not blank.
+func (p *literal) skip() {
+	for p.i < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.i]) >= 0 {
 		p.i++
 	}
+}
+
+// at skips blanks and reports whether c comes next.
+func (p *literal) at(c byte) bool {
+	p.skip()
 	return p.i < len(p.text) && p.text[p.i] == c
 }
 
@@ -147,28 +154,33 @@ func (p *literal) str() (string, bool) {
 	return "", false
 }
 
-func (p *literal) descr() (tensor.DType, error) {
+// descr reads the element type, and whether the highest byte comes first.
+func (p *literal) descr() (d tensor.DType, big bool, err error) {
 	const want = "want <f4 (float32), <f2 (float16), |V2 (bfloat16) or <i4 (int32)"
 	if p.at('[') || p.at('(') {
-		return 0, fmt.Errorf("structured element type, %s", want)
+		return 0, false, fmt.Errorf("structured element type, %s", want)
 	}
 	s, ok := p.str()
 	if !ok {
-		return 0, p.wrong("an element type in quotes")
+		return 0, false, p.wrong("an element type in quotes")
 	}
 	for _, d := range dtypeOf {
 		if s == d.descr {
-			return d.dtype, nil
+			return d.dtype, false, nil
+		}
+		if kind, little := strings.CutPrefix(d.descr, "<"); little && kind != "V2" && s == ">"+kind {
+			return d.dtype, true, nil
 		}
 	}
 	if strings.HasSuffix(s, "O") {
-		return 0, fmt.Errorf("element type %s holds pickled Python objects, which are never read; %s", quote(s), want)
+		return 0, false,
+			fmt.Errorf("element type %s holds pickled Python objects, which are never read; %s", quote(s), want)
 	}
-	return 0, fmt.Errorf("element type %s, %s", quote(s), want)
+	return 0, false, fmt.Errorf("element type %s, %s", quote(s), want)
 }
 
 func (p *literal) boolean() (bool, error) {
-	p.at(' ')
+	p.skip()
 	for _, w := range []string{"False", "True"} {
 		if strings.HasPrefix(string(p.text[p.i:min(p.i+len(w), len(p.text))]), w) {
 			p.i += len(w)
@@ -191,7 +203,7 @@ func (p *literal) shape() ([]int, error) {
 		if len(shape) == maxDims {
 			return nil, fmt.Errorf("array header: more than %d axes", maxDims)
 		}
-		p.at(' ')
+		p.skip()
 		start := p.i
 		for p.i < len(p.text) && '0' <= p.text[p.i] && p.text[p.i] <= '9' {
 			p.i++
@@ -203,6 +215,9 @@ func (p *literal) shape() ([]int, error) {
 			return nil, p.wrong("an axis: a whole number")
 		}
 		shape = append(shape, n)
+		if p.i < len(p.text) && p.text[p.i] == 'L' { // Python 2 writes a long number so
+			p.i++
+		}
 		comma = p.take(',')
 		if len(shape) == 1 && !comma {
 			return nil, p.wrong("a comma after the first axis")

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/pali-gguf/pali/tensor"
 )
@@ -98,7 +100,7 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 	if err != nil {
 		return tensor.Tensor{}, err
 	}
-	t := tensor.Tensor{Name: m.name[:len(m.name)-len(".npy")], DType: head.dtype, Shape: head.shape}
+	t := tensor.Tensor{Name: strings.TrimSuffix(m.key(), ".npy"), DType: head.dtype, Shape: head.shape}
 	if t.Bytes() != m.size-int64(start) { // elementCount bounded the product
 		return t, fmt.Errorf("%d bytes of elements, want %d x %d for shape %v", m.size-int64(start), t.Len(),
 			t.DType.Size(), t.Shape)
@@ -117,6 +119,9 @@ func (h *headerReader) tensor(r io.ReaderAt, m *member) (tensor.Tensor, error) {
 					t.Bytes(), maxFortran)
 		}
 		t.Open = fortran(t.Open, t.Shape, t.DType.Size())
+	}
+	if head.big {
+		t.Open = swapped(t.Open, t.DType.Size())
 	}
 	return t, nil
 }
@@ -210,4 +215,41 @@ func toC(raw []byte, shape []int, size int) []byte {
 		}
 	}
 	return out
+}
+
+// swapped returns a function that opens what open does, with the bytes of each element of size bytes
+// in reverse.
+func swapped(open func() (io.ReadCloser, error), size int) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		r, err := open()
+		return &swapper{ReadCloser: r, size: size}, err
+	}
+}
+
+// swapper reads whole elements, and reverses the bytes of each.
+type swapper struct {
+	io.ReadCloser
+	size   int
+	buffer [4096]byte
+	ready  []byte // of buffer: in the new order, not yet given
+	err    error  // when ready is empty
+}
+
+func (s *swapper) Read(b []byte) (int, error) {
+	if len(s.ready) == 0 && s.err == nil && len(b) > 0 {
+		var n int
+		n, s.err = io.ReadFull(s.ReadCloser, s.buffer[:])
+		if s.err == io.ErrUnexpectedEOF {
+			s.err = io.EOF // the number of bytes has been compared with the shape
+		}
+		s.ready = s.buffer[:n]
+		for at := 0; at+s.size <= n; at += s.size {
+			slices.Reverse(s.buffer[at : at+s.size])
+		}
+	}
+	n := copy(b, s.ready)
+	if s.ready = s.ready[n:]; n == 0 {
+		return 0, s.err
+	}
+	return n, nil
 }

@@ -7,10 +7,10 @@
 // Before it: a checkpoint as big_vision saves it (np.savez), in one file or in pieces. After it:
 // code that reads the arrays, each a tensor.Tensor.
 //
-// Element types are <f4 (F32), <f2 (F16), <i4 (I32), and |V2 or <V2, which is how NumPy, having no
-// such type, saves bfloat16 (big_vision utils.py, recover_dtype). Members are never written to
-// disk, and every size is checked against the length of the file before anything is allocated for
-// it.
+// Element types are <f4 (F32), <f2 (F16) and <i4 (I32), or the same with > for <, and |V2 or <V2,
+// which is how NumPy, having no such type, saves bfloat16 (big_vision utils.py, recover_dtype).
+// Members are never written to disk, and every size is checked against the length of the file
+// before anything is allocated for it. Folders, and what macOS adds to an archive, are passed over.
 package npz
 
 import (
@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pali-gguf/pali/internal/filekind"
 	"github.com/pali-gguf/pali/tensor"
 )
 
@@ -52,11 +53,17 @@ type Archive struct {
 func Open(paths ...string) (*Archive, error) {
 	whole, err := openParts(paths)
 	if err != nil {
+		if other := (filekind.Error{}); errors.As(err, &other) {
+			return nil, other
+		}
 		return nil, fmt.Errorf("npz: %w", err)
 	}
 	a, err := newArchive(whole, whole.size)
 	if err != nil {
 		whole.close()
+		if other := filekind.At(paths[0], filekind.Checkpoint); other != nil {
+			return nil, other
+		}
 		what := paths[0]
 		if len(paths) > 1 {
 			what = fmt.Sprintf("%s and %d more, joined in the given order", what, len(paths)-1)
@@ -133,8 +140,9 @@ func (a *Archive) Close() error {
 
 // quote returns s, a string from a file, printable and short, for an error.
 func quote(s string) string {
-	if len(s) > 60 {
-		return fmt.Sprintf("%q...", strings.ToValidUTF8(s[:60], "?"))
+	const limit = 120 // bytes: the longest name of an array in a checkpoint has 89
+	if len(s) > limit {
+		return fmt.Sprintf("%q...", strings.ToValidUTF8(s[:limit], "?"))
 	}
 	return fmt.Sprintf("%q", s)
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -354,12 +355,117 @@ func TestAccepts(t *testing.T) {
 		{"many spaces", badfiles.NPY(strings.Repeat(" ", 60000)+usual, 4)},
 		{"bfloat16 as <V2", badfiles.NPY("{'descr': '<V2', 'fortran_order': False, 'shape': (2, 1,), }\n", 4)},
 		{"Fortran of one axis", badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4)},
+		{"no newline", badfiles.NPY(strings.TrimSpace(usual), 4)},
+		{"blank lines", badfiles.NPY("\n"+usual+"\r\n \n", 4)},
+		{"tabs and lines between", badfiles.NPY("{'descr'\t:\n'<f4' ,\r\n'fortran_order': False,'shape' : ( 1 , ) }\n", 4)},
+		{"Python 2", badfiles.NPY("{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 1L), }\n", 4)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := read(oneMember(t, c.data)); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		})
+	}
+}
+
+// TestBigEndian reads elements whose highest byte comes first, in one read and byte by byte.
+func TestBigEndian(t *testing.T) {
+	for _, d := range []struct {
+		descr string
+		dtype tensor.DType
+	}{{">f4", tensor.F32}, {">f2", tensor.F16}, {">i4", tensor.I32}} {
+		for _, order := range []string{"False", "True"} {
+			t.Run(d.descr+" "+order, func(t *testing.T) {
+				little := makeArray("a", d.dtype, 30, 50)
+				big := bytes.Clone(little.data)
+				for at := 0; at < len(big); at += d.dtype.Size() {
+					slices.Reverse(big[at : at+d.dtype.Size()])
+				}
+				text := "{'descr': '%s', 'fortran_order': %s, 'shape': (30, 50), }\n"
+				data := func(descr string, elements []byte) []byte {
+					return oneMember(t, append(badfiles.NPY(fmt.Sprintf(text, descr, order), 0), elements...))
+				}
+				want, err := read(data("<"+d.descr[1:], little.data))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := read(data(d.descr, big))
+				if err != nil {
+					t.Fatal(err)
+				}
+				same(t, got, want)
+				a, err := NewArchive(bytes.NewReader(data(d.descr, big)), int64(len(data(d.descr, big))))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := a.Tensors()[0].Open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := iotest.TestReader(iotest.OneByteReader(r), want[0].data); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestRepacked reads archives that were unpacked and packed again by other programs than NumPy.
+func TestRepacked(t *testing.T) {
+	array := badfiles.NPY("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", 8)
+	for _, c := range []struct {
+		name    string
+		members []string
+		comment string
+		want    []string
+	}{
+		{"folders", []string{"params/", "params/a/", "params/a/w.npy"}, "", []string{"params/a/w"}},
+		{"dot before the name", []string{"./", "./params/w.npy", "./b.npy"}, "", []string{"params/w", "b"}},
+		{"macOS", []string{"w.npy", "__MACOSX/", "__MACOSX/._w.npy", ".DS_Store", "params/.DS_Store"}, "",
+			[]string{"w"}},
+		{"comment", []string{"w.npy"}, "packed by hand", []string{"w"}},
+		{"longest comment", []string{"w.npy"}, strings.Repeat("c", 65535), []string{"w"}},
+	} {
+		for _, method := range []uint16{zip.Store, zip.Deflate} {
+			t.Run(fmt.Sprint(c.name, method), func(t *testing.T) {
+				var b bytes.Buffer
+				z := zip.NewWriter(&b) // with data descriptors
+				for _, name := range c.members {
+					if strings.HasSuffix(name, "/") {
+						writeMember(t, z, zip.Store, name, nil)
+					} else {
+						writeMember(t, z, method, name, array)
+					}
+				}
+				if err := errors.Join(z.SetComment(c.comment), z.Close()); err != nil {
+					t.Fatal(err)
+				}
+				got, err := read(b.Bytes())
+				if err != nil {
+					t.Fatal(err)
+				}
+				var names []string
+				for _, a := range got {
+					names = append(names, a.name)
+				}
+				if !slices.Equal(names, c.want) {
+					t.Errorf("have %q, want %q", names, c.want)
+				}
+			})
+		}
+	}
+	for _, twice := range [][]string{{"w.npy", "./w.npy"}, {"./W.npy", "w.npy"}} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, name := range twice {
+			writeMember(t, z, zip.Store, name, array)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read(b.Bytes()); err == nil || !strings.Contains(err.Error(), "duplicate member") {
+			t.Errorf("%q: %v", twice, err)
+		}
 	}
 }
 
@@ -685,12 +791,12 @@ func TestOpenRefuses(t *testing.T) {
 		path string
 		want string
 	}{
-		{dir, "is a folder, want a file"},
-		{empty, "is empty"},
+		{dir, "is a folder: want the checkpoint that Kaggle has"},
+		{empty, "is an empty file"},
 		{fifo, "is a pipe, want a file"},
 		{os.DevNull, "is a device, want a file"},
 		{filepath.Join(dir, "absent"), "absent: no such file or directory"},
-		{text, "not a zip file"},
+		{text, "is a text file: want the checkpoint that Kaggle has"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
 			_, err := Open(c.path)

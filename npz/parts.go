@@ -3,6 +3,7 @@ package npz
 // This file: several files read as one: the zip directory and the members see one io.ReaderAt.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"sort"
 	"time"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // part is one open file, and its position in the whole.
@@ -48,11 +51,9 @@ func openPart(path string) (*part, error) {
 	if err != nil {
 		return nil, withoutOp(path, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is %s, want a file", path, typeName(info.Mode()))
-	}
-	if info.Size() == 0 {
-		return nil, fmt.Errorf("%s is empty", path)
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil, cmp.Or(filekind.At(path, filekind.Checkpoint),
+			fmt.Errorf("%s is %s, want a file", path, typeName(info.Mode())))
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -80,8 +81,6 @@ func withoutOp(path string, err error) error {
 
 func typeName(m fs.FileMode) string {
 	switch {
-	case m.IsDir():
-		return "a folder"
 	case m&fs.ModeNamedPipe != 0:
 		return "a pipe"
 	case m&fs.ModeDevice != 0:

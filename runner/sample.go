@@ -37,6 +37,9 @@ func NewSampler(s Sampling) *Sampler {
 	return &Sampler{Sampling: s, random: rand.New(rand.NewPCG(s.Seed, 0))}
 }
 
+// DrawSeed returns a seed that is another one each time, below 2^31: every client can hold it.
+func DrawSeed() uint64 { return rand.Uint64N(1 << 31) }
+
 // Choose draws a token. logits must hold at least one finite number and no NaN.
 func (s *Sampler) Choose(logits []float32) int32 {
 	if s.Temperature == 0 {

@@ -5,7 +5,8 @@
 
 writes into the last folder
     decode-NAME.EXT       small images of every kind that Pillow writes
-    decode-NAME.EXT.png   the RGB pixels that Pillow (libjpeg-turbo, libwebp, ...) decodes from it
+    decode-NAME.EXT.png   the RGB pixels that Pillow (libjpeg-turbo, libwebp, ...) decodes from it, on white
+    white.txt             SHA-256 of the RGB pixels, on white, of the transparent files in ../tensorflow
     bicubic-SIDE-NAME     NAME.png resized to SIDE x SIDE, columns first, then rows. Pillow up to version
                           12 always uses this order; 13 begins with the rows for some sizes, so the two
                           passes are separate calls here
@@ -15,6 +16,7 @@ Needs Pillow with libwebp. The committed files were made with Pillow 13.0.0, lib
 libwebp 1.6.0.
 """
 
+import hashlib
 import io
 import os
 import sys
@@ -22,10 +24,31 @@ import sys
 from PIL import Image
 
 
+TRANSPARENT = (
+    "grey-alpha-8.png", "grey-alpha-8-interlaced.png", "palette-2.png", "palette-4.png", "rgb-alpha-16.png",
+    "rgb-alpha-16-interlaced.png", "lossless-alpha.webp", "lossy-alpha.webp", "transparent.gif",
+)
+
+
+def on_white(image):
+    """The RGB pixels of an image on a white page, rounded to the nearest."""
+    image = image.convert("RGBA")
+    page = Image.new("RGB", image.size, "white")
+    page.paste(image, mask=image.getchannel("A"))
+    return page
+
+
+def save_sums(folder, names):
+    with open(os.path.join(folder, "white.txt"), "w") as sums:
+        for name in names:
+            pixels = on_white(Image.open(os.path.join(folder, "..", "tensorflow", name))).tobytes()
+            sums.write(f"{hashlib.sha256(pixels).hexdigest()}  {name}\n")
+
+
 def save_decoded(folder, name, image, **options):
     path = os.path.join(folder, "decode-" + name)
     image.save(path, **options)
-    Image.open(path).convert("RGB").save(path + ".png", optimize=True)
+    on_white(Image.open(path)).save(path + ".png", optimize=True)
 
 
 def save_relabelled(folder, name, image, subsampling, have, want):
@@ -70,6 +93,8 @@ def main(scene, words, folder):
     save_decoded(folder, "palette.gif", small.quantize(32))
     save_decoded(folder, "palette.bmp", small.quantize(32))
     save_decoded(folder, "rgb.bmp", small)
+
+    save_sums(folder, TRANSPARENT)
 
     tiny = scene.resize((31, 23), Image.LANCZOS)
     large = scene.resize((190, 120), Image.LANCZOS)

@@ -14,29 +14,28 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// Access says who may ask.
+// Access says who may ask. Normalize brings it into the form that requests are compared with.
 type Access struct {
 	Key     string   // what clients must show; "": nothing
 	Public  bool     // whether other machines can reach the server
-	Hosts   []string // names of this server that clients may use beside localhost, in lower case
+	Hosts   []string // names and addresses of this server that clients may use beside localhost
 	Origins []string // web origins, beside the server's own, whose pages may ask
 }
 
 // checkOrigin refuses a request whose Host or Origin is not this server's, or that a page of
 // another site sent.
 func (a *Access) checkOrigin(r *http.Request) *failure {
-	if !a.allowedHost(r.Host) {
-		return failuref(http.StatusForbidden, "host",
-			"this server does not answer to this name: use localhost, or have the name allowed where it is started")
+	if !a.allowedHost(r.Host) && !isProbe(r) {
+		return failuref(http.StatusForbidden, "host", "this server does not answer to the name %s: "+
+			"use localhost, or have the name allowed where the server is started", quote(r.Host))
 	}
 	origin := r.Header.Get("Origin")
 	if !a.allowedOrigin(origin, r.Host) {
-		return failuref(http.StatusForbidden, "origin",
-			"a page of this origin may not ask: have the origin allowed where the server is started")
+		return failuref(http.StatusForbidden, "origin", "a page of the origin %s may not ask: "+
+			"have the origin allowed where the server is started", quote(origin))
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -46,10 +45,22 @@ func (a *Access) checkOrigin(r *http.Request) *failure {
 	return nil
 }
 
-// allowedHost reports whether a Host header names this server: localhost, a loopback address, a
-// name of Access.Hosts; if other machines can reach it any address, which no name server can have
-// pointed here.
-func (a *Access) allowedHost(host string) bool {
+// isProbe reports whether r asks whether the server is well and names it by nothing, as load
+// balancers do in HTTP/1.0, or by an address: no page of another site can send the one, and no name
+// server make the other. The answer says no more than a connection does.
+func isProbe(r *http.Request) bool {
+	if r.URL.Path != "/health" || r.Method != http.MethodGet && r.Method != http.MethodHead ||
+		r.Header.Get("Origin") != "" {
+		return false
+	}
+	name, ok := hostOf(r.Host)
+	_, err := netip.ParseAddr(name)
+	return r.Host == "" || ok && err == nil
+}
+
+// hostOf returns the name in a Host header, or the address without brackets. ok is false if its port
+// is none.
+func hostOf(host string) (name string, ok bool) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
 		name, port = host, "80"
@@ -57,14 +68,22 @@ func (a *Access) allowedHost(host string) bool {
 			name = n
 		}
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+	return name, validPort(port)
+}
+
+// allowedHost reports whether a Host header names this server: localhost, a loopback address, what
+// is in Access.Hosts; if other machines can reach it any address, which no name server can have
+// pointed here.
+func (a *Access) allowedHost(host string) bool {
+	name, ok := hostOf(host)
+	if !ok {
 		return false
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.Zone() == "" && (ip.IsLoopback() || a.Public)
+		return ip.Zone() == "" && (ip.IsLoopback() || a.Public || slices.Contains(a.Hosts, ip.Unmap().String()))
 	}
 	name = strings.ToLower(name)
-	return name == "localhost" || slices.Contains(a.Hosts, name)
+	return name == "localhost" || slices.Contains(a.Hosts, strings.TrimSuffix(name, "."))
 }
 
 // allowedOrigin reports whether a page of origin may ask: origin is empty, the server's own (host),
@@ -74,9 +93,8 @@ func (a *Access) allowedOrigin(origin, host string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host == host && u.User == nil &&
-		u.Path == "" &&
-		u.RawQuery == "" && u.Fragment == ""
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host) && u.User == nil &&
+		u.Path == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 // crossOrigin sets the headers by which a page of Access.Origins may read the answer. It answers
@@ -105,6 +123,6 @@ func (a *Access) authorized(r *http.Request) bool {
 		return true
 	}
 	scheme, shown, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	have, want := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(a.Key))
+	have, want := sha256.Sum256([]byte(strings.TrimLeft(shown, " \t"))), sha256.Sum256([]byte(a.Key))
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(have[:], want[:]) == 1
 }

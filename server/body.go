@@ -1,16 +1,17 @@
 package server
 
-// This file: a request's body, bounded, as JSON or a form.
+// This file: a request's body, bounded, as JSON or a form, in UTF-8.
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"strings"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -30,11 +31,17 @@ type bodies struct {
 	bytes atomic.Int64 // of those in memory
 }
 
-// read reads a body. Its bytes count as in memory until done is called.
+// read reads a body. Its bytes count as in memory until done is called. The connection ends after a
+// body that is refused unread.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done func(), err error) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && c != "identity" {
+		w.Header().Set("Connection", "close")
 		return nil, nil, failuref(http.StatusUnsupportedMediaType, "encoding",
 			"want a body that is not compressed")
+	}
+	if r.ContentLength > b.max {
+		w.Header().Set("Connection", "close")
+		return nil, nil, &http.MaxBytesError{Limit: b.max}
 	}
 	in := &deadlineReader{Reader: http.MaxBytesReader(w, r.Body, b.max), bodies: b,
 		control: http.NewResponseController(w), end: time.Now().Add(bodyTimeout)}
@@ -43,14 +50,29 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, done
 	in.control.SetReadDeadline(time.Time{})
 	if err != nil {
 		done()
-		var large *http.MaxBytesError
-		var f *failure
-		if !errors.As(err, &large) && !errors.As(err, &f) {
-			err = failuref(http.StatusRequestTimeout, "body", "the body did not arrive in time")
-		}
-		return nil, nil, err
+		w.Header().Set("Connection", "close")
+		return nil, nil, unread(r, err)
 	}
 	return body, done, nil
+}
+
+// unread returns the failure for err, with which the reading of a body ended.
+func unread(r *http.Request, err error) error {
+	var large *http.MaxBytesError
+	var f *failure
+	switch {
+	case errors.As(err, &large), errors.As(err, &f):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return failuref(http.StatusRequestTimeout, "body", "the body did not arrive in time")
+	case r.Context().Err() != nil:
+		return r.Context().Err()
+	case errors.Is(err, io.ErrUnexpectedEOF) && r.ContentLength >= 0:
+		return invalid("the body ends before the %d bytes of its Content-Length", r.ContentLength)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("the body ends before its last chunk")
+	}
+	return invalid("the body's chunks are malformed (Transfer-Encoding: chunked)")
 }
 
 // deadlineReader reads a body as long as it makes progress and there is memory for it.
@@ -106,10 +128,15 @@ func (b *bodies) decode(w http.ResponseWriter, r *http.Request, v any, strictFie
 		return nil, err
 	}
 	if isForm {
-		body, err = formToJSON(taker, body, parameters["boundary"])
+		body, err = formToJSON(taker, body, parameters)
+	} else {
+		body, err = toUTF8(body, parameters["charset"], "the body")
 	}
 	if err == nil {
 		err = decodeJSON(body, v, strictFields)
+	}
+	if err == nil {
+		err = checkDocument(body)
 	}
 	if err != nil {
 		done()
@@ -118,8 +145,8 @@ func (b *bodies) decode(w http.ResponseWriter, r *http.Request, v any, strictFie
 	return done, nil
 }
 
-func formToJSON(taker formTaker, body []byte, boundary string) ([]byte, error) {
-	fields, files, err := readForm(body, boundary)
+func formToJSON(taker formTaker, body []byte, parameters map[string]string) ([]byte, error) {
+	fields, files, err := readForm(body, parameters["boundary"], parameters["charset"])
 	if err != nil {
 		return nil, err
 	}
@@ -129,22 +156,13 @@ func formToJSON(taker formTaker, body []byte, boundary string) ([]byte, error) {
 // decodeJSON decodes a body of one JSON value into v. If strictFields is set a field that v does
 // not have is an error.
 func decodeJSON(body []byte, v any, strictFields bool) error {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	d := json.NewDecoder(bytes.NewReader(body))
 	if strictFields {
 		d.DisallowUnknownFields()
 	}
 	if err := d.Decode(v); err != nil {
-		var typed *json.UnmarshalTypeError
-		var f *failure
-		switch {
-		case errors.As(err, &f):
-			return f
-		case errors.As(err, &typed):
-			return invalid("%s: must be of type %s, not %s", typed.Field, typed.Type.Kind(), typed.Value)
-		case strings.HasPrefix(err.Error(), "json: unknown field"):
-			return invalid("%s", strings.TrimPrefix(err.Error(), "json: "))
-		}
-		return invalid("the body is not JSON")
+		return jsonProblem(body, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return invalid("the body is more than one JSON value")
@@ -168,14 +186,19 @@ func contentType(r *http.Request) (media string, parameters map[string]string, e
 		"the body's Content-Type: want application/json, or multipart/form-data on routes of /v1 that say so")
 }
 
-// readForm reads a form: the texts of its fields, and the bytes of its files.
-func readForm(body []byte, boundary string) (fields map[string][]string, files [][]byte, err error) {
-	fields = map[string][]string{}
+// readForm reads a form: the texts of its fields in UTF-8, and the bytes of its files. charset is
+// that of the fields that name none, unless the field "_charset_" says another (RFC 7578).
+func readForm(body []byte, boundary, charset string) (fields map[string][]string, files [][]byte, err error) {
+	type text struct {
+		name, charset string
+		data          []byte
+	}
+	var texts []text
 	form := multipart.NewReader(bytes.NewReader(body), boundary)
 	for n := 0; ; n++ {
 		part, err := form.NextPart()
 		if err == io.EOF {
-			return fields, files, nil
+			break
 		}
 		if err != nil || n == maxParts {
 			return nil, nil, invalid("the body is not a form of at most %d parts", maxParts)
@@ -184,10 +207,23 @@ func readForm(body []byte, boundary string) (fields map[string][]string, files [
 		if err != nil {
 			return nil, nil, invalid("the body is not a form")
 		}
-		if name := part.FormName(); part.FileName() != "" || name == "image" {
+		_, parameters, _ := mime.ParseMediaType(part.Header.Get("Content-Type"))
+		switch name := part.FormName(); {
+		case part.FileName() != "" || name == "image":
 			files = append(files, data)
-		} else {
-			fields[name] = append(fields[name], string(data))
+		case name == "_charset_":
+			charset = string(data)
+		default:
+			texts = append(texts, text{name, parameters["charset"], data})
 		}
 	}
+	fields = map[string][]string{}
+	for _, t := range texts {
+		data, err := toUTF8(t.data, cmp.Or(t.charset, charset), "the form's field "+quote(t.name))
+		if err != nil {
+			return nil, nil, err
+		}
+		fields[t.name] = append(fields[t.name], string(data))
+	}
+	return fields, files, nil
 }

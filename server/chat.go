@@ -6,13 +6,16 @@ package server
 // PaliGemma was not trained to talk: it knows one prompt about images, and no roles. So:
 //
 //	the prompt      the text of the last message, which must be the user's, exactly as it is;
-//	                several parts of text are joined by a space
+//	                several parts of text are joined by a space; on Ollama's routes line breaks
+//	                around it are dropped: LangChain puts one before, a shell's pipe one after
 //	the images      those of the last message that has any, the last one or an earlier one
 //	other messages  are not seen by the model
 //	system          messages and tools are refused: the model would ignore them
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/pali-gguf/pali/runner"
@@ -24,7 +27,7 @@ import (
 type message struct {
 	role   string
 	texts  []string
-	images []string // as the client gives them
+	images []imageText
 }
 
 // chat is a request of OpenAI's or Ollama's in a common form.
@@ -38,16 +41,13 @@ type chat struct {
 
 // settings are those that a client may leave out.
 type settings struct {
-	maxTokens         *int
+	maxTokens         *whole // -1: as many as may be asked for
 	temperature, topP *float64
 	minP              *float64
-	topK              *int
-	seed              *int64
+	topK              *whole
+	seed              *whole
 	topLogprobs       int
 }
-
-// defaultTokens is the longest answer if a client names none, as on the command line.
-const defaultTokens = 256
 
 // conversation makes the request of a conversation.
 func (s *Server) conversation(ctx context.Context, c *chat) (*request, error) {
@@ -63,7 +63,7 @@ func (s *Server) conversation(ctx context.Context, c *chat) (*request, error) {
 	if q.Images, err = s.images.readAll(ctx, images); err != nil {
 		return nil, err
 	}
-	q.MaxTokens, q.TopLogprobs = min(defaultTokens, s.MaxTokens), c.settings.topLogprobs
+	q.MaxTokens, q.TopLogprobs = s.longest(q), c.settings.topLogprobs
 	c.settings.apply(&q.Request)
 	if q.form = c.form; q.form == nil {
 		return q, nil
@@ -71,10 +71,133 @@ func (s *Server) conversation(ctx context.Context, c *chat) (*request, error) {
 	return q, q.form.check(&q.Request, m.Masks != nil)
 }
 
+// longest returns the longest answer to q in tokens: what may be asked for, and fits into the
+// model's positions. A prompt has at most as many tokens as bytes.
+func (s *Server) longest(q *request) int {
+	if q.model.Info.MaxContext == 0 {
+		return s.MaxTokens
+	}
+	prefix := len(q.Images)*q.model.Vision.Tokens() + len(q.Prompt) + 2
+	return max(1, min(s.MaxTokens, q.model.Info.MaxContext-prefix))
+}
+
+// wireMessage is a message as clients send it: its content is a text, or a list of parts (OpenAI's);
+// images are beside it (Ollama's).
+type wireMessage struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"`
+	Images  json.RawMessage `json:"images"`
+}
+
+// contentPart is a part of a message. Its image is an address, or an object that holds one.
+type contentPart struct {
+	Type     string          `json:"type"`
+	Text     string          `json:"text"`
+	ImageURL json.RawMessage `json:"image_url"`
+	Image    json.RawMessage `json:"image"`
+	URL      json.RawMessage `json:"url"`
+}
+
+// parseMessages converts the messages of the field at to the common form.
+func parseMessages(at string, wire []wireMessage) (all []message, err error) {
+	for i, w := range wire {
+		m, err := w.parse(fmt.Sprintf("%s[%d]", at, i))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// parse converts the message of the field at to the common form.
+func (m *wireMessage) parse(at string) (message, error) {
+	out := message{role: strings.ToLower(m.Role)}
+	var text string
+	var parts []json.RawMessage
+	switch {
+	case !isSet(m.Content):
+	case json.Unmarshal(m.Content, &text) == nil:
+		out.texts = []string{text}
+	case json.Unmarshal(m.Content, &parts) != nil:
+		return out, wrongKind(at+".content", "a text or a list of parts", m.Content)
+	}
+	for i, raw := range parts {
+		if err := out.addPart(fmt.Sprintf("%s.content[%d]", at, i), raw); err != nil {
+			return out, err
+		}
+	}
+	images, err := parseImages(at+".images", m.Images)
+	out.images = append(out.images, images...)
+	return out, err
+}
+
+// parseImages reads the images of the field at: a list of texts, or one.
+func parseImages(at string, raw json.RawMessage) (all []imageText, err error) {
+	if !isSet(raw) {
+		return nil, nil
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return []imageText{{at, text}}, nil
+	}
+	var texts []json.RawMessage
+	if json.Unmarshal(raw, &texts) != nil {
+		return nil, wrongKind(at, "a list of images in base64", raw)
+	}
+	for i, raw := range texts {
+		field := fmt.Sprintf("%s[%d]", at, i)
+		if text = address(raw); text == "" {
+			return nil, wrongKind(field, "an image in base64", raw)
+		}
+		all = append(all, imageText{field, text})
+	}
+	return all, nil
+}
+
+// address returns the text of raw, or of its field url; "" if there is none.
+func address(raw json.RawMessage) (text string) {
+	var object struct{ URL string }
+	if json.Unmarshal(raw, &text) != nil && json.Unmarshal(raw, &object) == nil {
+		text = object.URL
+	}
+	return text
+}
+
+// addPart adds a part of the content to the message. at is the part's field.
+func (m *message) addPart(at string, raw json.RawMessage) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && jsonKind(raw) == "string" {
+		m.texts = append(m.texts, text)
+		return nil
+	}
+	var p contentPart
+	if json.Unmarshal(raw, &p) != nil {
+		return wrongKind(at, `a part, as {"type": "text", "text": ...}`, raw)
+	}
+	switch p.Type {
+	case "text", "input_text", "output_text":
+		m.texts = append(m.texts, p.Text)
+	case "image_url", "input_image", "image":
+		for _, raw := range []json.RawMessage{p.ImageURL, p.Image, p.URL} {
+			if text := address(raw); text != "" {
+				m.images = append(m.images, imageText{at + ".image_url", text})
+				return nil
+			}
+		}
+		return invalid("%s: an image of a message: want image_url with a data URI, found %s", at, kindOf(p.ImageURL))
+	case "":
+		return invalid("%s.type: missing: want text or image_url", at)
+	default:
+		return unsupported("%s: a part of type %s, which is neither text nor an image", at, echo(p.Type))
+	}
+	return nil
+}
+
 // lastMessage returns the prompt and the images of a conversation.
-func lastMessage(all []message) (prompt string, images []string, err error) {
+func lastMessage(all []message) (prompt string, images []imageText, err error) {
 	if len(all) == 0 {
-		return "", nil, invalid("no message")
+		return "", nil, invalid("messages: there is no message: want the user's, with a prompt and an image")
 	}
 	for _, m := range all {
 		switch m.role {
@@ -89,25 +212,43 @@ func lastMessage(all []message) (prompt string, images []string, err error) {
 					"put everything into the user's message", m.role)
 			}
 		default:
-			return "", nil, unsupported("messages of this role: PaliGemma knows the user's and its own")
+			return "", nil, unsupported("a message of the role %s: PaliGemma knows user and assistant", echo(m.role))
 		}
 	}
 	last := all[len(all)-1]
 	if last.role != "user" {
-		return "", nil, invalid("the last message: want the user's")
+		return "", nil, invalid("the last message: want the user's, found one of the role %s", echo(last.role))
 	}
 	return strings.Join(last.texts, " "), images, nil
 }
 
 func (x *settings) apply(q *engine.Request) {
-	set(&q.MaxTokens, x.maxTokens)
+	if n := x.maxTokens; n != nil && *n >= 0 && int64(*n) < int64(q.MaxTokens) {
+		q.MaxTokens = int(*n)
+	}
 	set(&q.Sampling.Temperature, x.temperature)
 	set(&q.Sampling.TopP, x.topP)
 	set(&q.Sampling.MinP, x.minP)
-	set(&q.Sampling.TopK, x.topK)
-	if x.seed != nil {
-		q.Sampling.Seed = uint64(*x.seed)
+	if x.topK != nil && *x.topK != -1 { // -1: all, as 0
+		q.Sampling.TopK = int(max(-2, min(*x.topK, 1<<31-1)))
 	}
+	q.Sampling.Seed = seed(x.seed)
+}
+
+// seed returns the seed of a request: where a client gives none, or -1, another one each time.
+func seed(given *whole) uint64 {
+	if given == nil || *given == -1 {
+		return runner.DrawSeed()
+	}
+	return uint64(*given)
+}
+
+// seedOf returns the seed to tell with an answer: nil where nothing was drawn.
+func seedOf(s runner.Sampling) *uint64 {
+	if s.Temperature == 0 {
+		return nil
+	}
+	return &s.Seed
 }
 
 // set sets *to to *from, unless from is nil.

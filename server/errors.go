@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
@@ -26,8 +27,15 @@ type failure struct {
 func (f *failure) Error() string { return f.text }
 
 func failuref(status int, code, format string, args ...any) *failure {
-	return &failure{status: status, code: code, text: fmt.Sprintf(format, args...)}
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxText { // it repeats what a client sent
+		text = strings.ToValidUTF8(text[:maxText], "") + "..."
+	}
+	return &failure{status: status, code: code, text: text}
 }
+
+// maxText bounds the text of an error in bytes.
+const maxText = 1000
 
 // invalid is the failure of an invalid request.
 func invalid(format string, args ...any) *failure {

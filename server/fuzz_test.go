@@ -35,6 +35,9 @@ func FuzzRequests(f *testing.F) {
 				t.Errorf("%v", err)
 			}
 		}
+		if json.Valid(body) {
+			_ = checkDocument(body)
+		}
 		var o chatRequest
 		if decodeJSON(body, &o, false) == nil {
 			check(o.chat(r))
@@ -45,9 +48,14 @@ func FuzzRequests(f *testing.F) {
 		}
 		var l ollamaRequest
 		if decodeJSON(body, &l, false) == nil {
-			check(l.chat(r, []message{{role: "user", texts: []string{l.Prompt}, images: l.Images}}))
+			images, err := parseImages("images", l.Images)
+			check(&chat{}, err)
+			check(l.chat(r, []message{{role: "user", texts: []string{l.Prompt}, images: images}}))
 		}
-		_, _ = parseSchema(body, true)
+		_, _ = parseSchema("format", body, true)
+		for at := range min(len(body), 64) {
+			_, _ = fieldAt(body, int64(at)), syntaxProblem(body, at)
+		}
 	})
 }
 
@@ -58,7 +66,7 @@ func FuzzForm(f *testing.F) {
 		"--x\r\nContent-Disposition: form-data; name=\"seed\"\r\n\r\n3\r\n--x--\r\n"), "x")
 	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\ncat\r\n--x--\r\n"), "x")
 	f.Fuzz(func(t *testing.T, body []byte, boundary string) {
-		fields, files, err := readForm(body, boundary)
+		fields, files, err := readForm(body, boundary, "")
 		size := 0
 		for _, data := range files {
 			size += len(data)

@@ -27,6 +27,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.logger.Printf("%s %d %.0f ms", orDash(r.Pattern), out.status, time.Since(start).Seconds()*1000)
 		}()
 		setSecurityHeaders(w.Header())
+		if twoLengths(r) {
+			w.Header().Set("Connection", "close")
+			fail(out, invalid("a request has Content-Length and Transfer-Encoding: send one of them"))
+			return
+		}
 		if f := s.checkOrigin(r); f != nil {
 			fail(out, f)
 			return
@@ -73,7 +78,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", other.header.Get("Allow"))
 		fail(w, failuref(http.StatusMethodNotAllowed, "method", "this route takes %s", other.header.Get("Allow")))
 	default:
-		fail(w, failuref(http.StatusNotFound, "no_route", "no such route: GET /openapi.json lists all"))
+		fail(w, s.noRoute(r))
 	}
 }
 

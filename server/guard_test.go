@@ -61,6 +61,7 @@ func TestHostsAndOrigins(t *testing.T) {
 					cases++
 					want := c.code
 					switch {
+					case h.host == "" && c.method == "GET" && origin == "none": // a load balancer's probe
 					case h.code != 0:
 						want = h.code
 					case origin != "none" && origin != "same":
@@ -224,7 +225,7 @@ func TestTraversal(t *testing.T) {
 		if g.status != 400 || strings.Contains(g.body, "root:") {
 			t.Errorf("%q as an image: %+v", name, g)
 		}
-		if strings.ContainsAny(name, "\x00 ") {
+		if strings.ContainsAny(name, "\x00 ") || plain("/v1/models/"+name) == "/v1/models/toy" {
 			continue
 		}
 		status, _ := s.raw("GET /v1/models/" + name + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -14,9 +14,12 @@ func failing(do func(w http.ResponseWriter, r *http.Request) error) http.Handler
 }
 
 // handle returns a handler that decodes the body into a T for do. If strictFields is set a field
-// that T does not have is an error; T may be a defaulter and a formTaker.
+// that T does not have is an error, and so is a query; T may be a defaulter and a formTaker.
 func handle[T any](s *Server, strictFields bool, do func(http.ResponseWriter, *http.Request, *T) error) http.Handler {
 	return failing(func(w http.ResponseWriter, r *http.Request) error {
+		if strictFields && r.URL.RawQuery != "" {
+			return invalid("this route reads nothing after the ? of its address: put it into the body")
+		}
 		q := new(T)
 		done, err := s.bodies.decode(w, r, q, strictFields)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/server/worker"
 	"github.com/pali-gguf/pali/server/worker/workertest"
@@ -31,8 +32,11 @@ func toy(name string, env ...string) *Model {
 	return &Model{
 		Model: engine.Model{Name: name, Vision: workertest.Vision, Memory: 1000,
 			Start: engine.Process(workertest.Command(500*time.Millisecond, env...))},
-		Info: Info{Architecture: "gemma", Size: "3B", Type: "Q8_0", Parameters: 3e9, Bytes: 12345, Layers: 18,
-			Width: 2048, Modified: time.Unix(1700000000, 0)},
+		Info: Info{Size: "3B", Type: "Q8_0", Parameters: 3e9, VisionParameters: 4e8, Bytes: 12345,
+			Digest: strings.Repeat("0123456789abcdef", 4), ContextLength: 8192,
+			Text: paligemma.TextConfig{Architecture: "gemma", BlockCount: 18, EmbeddingLength: 2048, HeadCount: 8,
+				HeadCountKV: 1, KeyLength: 256, FeedForwardLength: 16384, VocabSize: 257152},
+			Modified: time.Unix(1700000000, 0)},
 	}
 }
 

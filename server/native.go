@@ -5,6 +5,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"net/http"
 	"slices"
@@ -22,27 +23,27 @@ import (
 // taskRequest is the body of POST /v1/TASK as JSON. A form has the same fields, and its files are
 // the images.
 type taskRequest struct {
-	Model  string   `json:"model"`
-	Image  string   `json:"image"` // a data URI, or base64
-	Images []string `json:"images"`
+	Model  string `json:"model"`
+	Image  string `json:"image"` // a data URI, or base64
+	Images list   `json:"images"`
 
-	Lang     string   `json:"lang"`     // caption, describe, ask
-	Question string   `json:"question"` // ask
-	Things   []string `json:"things"`   // detect, segment
-	Prompt   string   `json:"prompt"`   // run
+	Lang     string `json:"lang"`     // caption, describe, ask
+	Question string `json:"question"` // ask
+	Things   list   `json:"things"`   // detect, segment
+	Prompt   string `json:"prompt"`   // run
 
-	MaxTokens   int      `json:"max_tokens"`
+	MaxTokens   whole    `json:"max_tokens"`
 	Temperature float64  `json:"temperature"`
-	TopK        int      `json:"top_k"`
+	TopK        whole    `json:"top_k"`
 	TopP        *float64 `json:"top_p"`
 	MinP        float64  `json:"min_p"`
-	Seed        uint64   `json:"seed"`
-	Logprobs    int      `json:"logprobs"`
+	Seed        *whole   `json:"seed"` // nil, or -1: another one each time
+	Logprobs    whole    `json:"logprobs"`
 	Resize      string   `json:"resize"`
 
 	MinScore   float64 `json:"min_score"`   // detect, segment
 	Strict     bool    `json:"strict"`      // detect, segment
-	LocDivisor int     `json:"loc_divisor"` // detect, segment
+	LocDivisor whole   `json:"loc_divisor"` // detect, segment
 
 	// caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
 	Stream bool `json:"stream"`
@@ -104,7 +105,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 	if x.TopLogprobs > 0 {
 		a.Logprobs = tasks.Logprobs(got.Steps)
 	}
-	a.Timings = timingsOf(got)
+	a.Timings, a.Seed = timingsOf(got), seedOf(x.Sampling)
 	if t.Boxes {
 		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
 			return err
@@ -134,16 +135,13 @@ func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (
 	if x.Resize, err = imageproc.ParseResize(q.Resize); err != nil {
 		return nil, invalid("resize: want one of %v", imageproc.Resizes)
 	}
-	x.MaxTokens, x.TopLogprobs = q.MaxTokens, q.Logprobs
-	x.Sampling = runner.Sampling{Temperature: q.Temperature, TopK: q.TopK, MinP: q.MinP, Seed: q.Seed}
+	x.MaxTokens, x.TopLogprobs = int(q.MaxTokens), int(q.Logprobs)
+	x.Sampling = runner.Sampling{Temperature: q.Temperature, TopK: int(q.TopK), MinP: q.MinP, Seed: seed(q.Seed)}
 	set(&x.Sampling.TopP, q.TopP)
-	if q.Image != "" {
-		q.Images = append([]string{q.Image}, q.Images...)
-	}
 	for _, data := range q.files {
 		x.Images = append(x.Images, &engine.Image{Data: data})
 	}
-	named, err := s.images.readAll(r.Context(), q.Images)
+	named, err := s.images.readAll(r.Context(), q.imageTexts())
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +158,17 @@ func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (
 		x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
 	}
 	return x, nil
+}
+
+// imageTexts returns the images of the request that are not files of a form.
+func (q *taskRequest) imageTexts() (all []imageText) {
+	if q.Image != "" {
+		all = append(all, imageText{"image", q.Image})
+	}
+	for i, text := range q.Images {
+		all = append(all, imageText{fmt.Sprintf("images[%d]", i), text})
+	}
+	return all
 }
 
 // formJSON returns the JSON body that says the same as the fields of a form.

@@ -3,6 +3,7 @@ package server
 // This file: Ollama's routes (github.com/ollama/ollama, docs/api.md).
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -17,14 +18,46 @@ func notImplemented(http.ResponseWriter, *http.Request) error {
 		"Pali serves the models it was started with, and answers about images: this route is not supported")
 }
 
+// noEmbeddings refuses to make embeddings.
+func noEmbeddings(http.ResponseWriter, *http.Request) error {
+	return unsupported("PaliGemma makes no embeddings of texts: Pali serves answers about images")
+}
+
+// pull reports that a model of this server is there, and fetches no other.
+func (s *Server) pull(w http.ResponseWriter, _ *http.Request, q *pullRequest) error {
+	if _, err := s.namedModel(cmp.Or(q.Model, q.Name)); err != nil {
+		return unsupported("Pali serves the models it was started with, and fetches none: GET /api/tags lists them")
+	}
+	success := map[string]string{"status": "success"}
+	if q.Stream != nil && !*q.Stream {
+		writeJSON(w, http.StatusOK, success)
+		return nil
+	}
+	return newNDJSON(w, true).send(success)
+}
+
+type pullRequest struct {
+	Model, Name string
+	Stream      *bool
+}
+
 // ollamaRoot answers with what programs expect that look for Ollama.
 func ollamaRoot(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Write([]byte("Ollama is running"))
 }
 
+// spokenVersion is the version of Ollama whose protocol this is: clients ask for one that is new
+// enough.
+const spokenVersion = "0.17.4"
+
 func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"version": s.Version})
+	writeJSON(w, http.StatusOK, map[string]string{"version": spokenVersion, "pali": s.Version})
+}
+
+// status says that there is no cloud behind this server.
+func status(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{"cloud": map[string]any{"disabled": true, "source": "none"}})
 }
 
 // tagJSON is a model in a list.
@@ -33,8 +66,16 @@ type tagJSON struct {
 	Model    string      `json:"model"`
 	Modified *time.Time  `json:"modified_at,omitempty"`
 	Size     int64       `json:"size"`
+	Digest   string      `json:"digest"`
 	Details  detailsJSON `json:"details"`
-	Expires  *time.Time  `json:"expires_at,omitempty"`
+}
+
+// loadedJSON is a model that is loaded.
+type loadedJSON struct {
+	tagJSON
+	Expires time.Time `json:"expires_at"`
+	VRAM    int64     `json:"size_vram"` // bytes of its memory that are a GPU's
+	Context int       `json:"context_length"`
 }
 
 type detailsJSON struct {
@@ -47,15 +88,20 @@ type detailsJSON struct {
 }
 
 func (m *Model) details() detailsJSON {
-	a := m.Info.Architecture
+	a := m.Info.Text.Architecture
 	return detailsJSON{"", "gguf", a, []string{a, "clip"}, m.Info.Size, m.Info.Type}
+}
+
+func (m *Model) tag(size int64) tagJSON {
+	return tagJSON{Name: m.Name, Model: m.Name, Size: size, Digest: m.Info.Digest, Details: m.details()}
 }
 
 func (s *Server) tags(w http.ResponseWriter, _ *http.Request) {
 	all := []tagJSON{}
 	for _, m := range s.Models {
-		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Modified: &m.Info.Modified, Size: m.Info.Bytes,
-			Details: m.details()})
+		t := m.tag(m.Info.Bytes)
+		t.Modified = &m.Info.Modified
+		all = append(all, t)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"models": all})
 }
@@ -64,7 +110,7 @@ func (s *Server) tags(w http.ResponseWriter, _ *http.Request) {
 const farFuture = 100 * 365 * 24 * time.Hour
 
 func (s *Server) ps(w http.ResponseWriter, _ *http.Request) {
-	all, loaded := []tagJSON{}, s.engine.Loaded()
+	all, loaded := []loadedJSON{}, s.engine.Loaded()
 	for _, m := range s.Models {
 		expires, ok := loaded[&m.Model]
 		if !ok {
@@ -73,7 +119,8 @@ func (s *Server) ps(w http.ResponseWriter, _ *http.Request) {
 		if expires.IsZero() {
 			expires = time.Now().Add(farFuture)
 		}
-		all = append(all, tagJSON{Name: m.Name, Model: m.Name, Size: m.Memory, Details: m.details(), Expires: &expires})
+		all = append(all, loadedJSON{m.tag(m.Memory), expires, m.Info.VRAM,
+			cmp.Or(m.Info.MaxContext, m.Info.ContextLength)})
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"models": all})
 }
@@ -82,41 +129,62 @@ func (s *Server) ps(w http.ResponseWriter, _ *http.Request) {
 type showRequest struct{ Model, Name string }
 
 func (s *Server) show(w http.ResponseWriter, _ *http.Request, q *showRequest) error {
-	if q.Model == "" {
-		q.Model = q.Name
-	}
-	m, err := s.namedModel(q.Model)
+	m, err := s.namedModel(cmp.Or(q.Model, q.Name))
 	if err != nil {
 		return err
 	}
-	a := m.Info
 	writeJSON(w, http.StatusOK, map[string]any{
-		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "modified_at": a.Modified,
-		"details":      m.details(),
-		"capabilities": []string{"completion", "vision"},
-		"model_info": map[string]any{
-			"general.architecture":               a.Architecture,
-			"general.parameter_count":            a.Parameters,
-			a.Architecture + ".block_count":      a.Layers,
-			a.Architecture + ".embedding_length": a.Width,
-			"clip.vision.image_size":             m.Vision.ImageSize,
-		},
+		"modelfile": "FROM " + m.Name, "parameters": "", "template": template, "license": "",
+		"modified_at": m.Info.Modified, "details": m.details(),
+		"capabilities":   []string{"completion", "vision"},
+		"model_info":     m.textInfo(),
+		"projector_info": m.visionInfo(),
 	})
 	return nil
+}
+
+// template is how a prompt reaches the model: as it is.
+const template = "{{ .Prompt }}"
+
+// textInfo describes the decoder in the keys of its file.
+func (m *Model) textInfo() map[string]any {
+	a := m.Info.Text
+	of := func(key string) string { return a.Architecture + "." + key }
+	return map[string]any{
+		"general.architecture": a.Architecture, "general.basename": m.Name, "general.size_label": m.Info.Size,
+		"general.parameter_count": m.Info.Parameters,
+		of("context_length"):      m.Info.ContextLength, of("embedding_length"): a.EmbeddingLength,
+		of("block_count"): a.BlockCount, of("feed_forward_length"): a.FeedForwardLength, of("vocab_size"): a.VocabSize,
+		of("attention.head_count"): a.HeadCount, of("attention.head_count_kv"): a.HeadCountKV,
+		of("attention.key_length"): a.KeyLength, of("attention.value_length"): a.KeyLength,
+		"clip.vision.image_size": m.Vision.ImageSize,
+	}
+}
+
+// visionInfo describes the vision encoder in the keys of its file.
+func (m *Model) visionInfo() map[string]any {
+	v := m.Vision
+	return map[string]any{
+		"general.architecture": "clip", "general.parameter_count": m.Info.VisionParameters,
+		"clip.has_vision_encoder": true, "clip.vision.image_size": v.ImageSize, "clip.vision.patch_size": v.PatchSize,
+		"clip.vision.embedding_length": v.EmbeddingLength, "clip.vision.feed_forward_length": v.FeedForwardLength,
+		"clip.vision.block_count": v.BlockCount, "clip.vision.attention.head_count": v.HeadCount,
+		"clip.vision.projection_dim": v.ProjectionDim,
+	}
 }
 
 // ollamaRequest is what is read of a request on both routes, generate and chat.
 type ollamaRequest struct {
 	Model     string          `json:"model"`
 	Prompt    string          `json:"prompt"` // of generate
-	Images    []string        `json:"images"` // of generate, base64
-	Messages  []ollamaMessage `json:"messages"`
+	Images    json.RawMessage `json:"images"` // of generate, base64
+	Messages  []wireMessage   `json:"messages"`
 	Stream    *bool           `json:"stream"`
 	Format    json.RawMessage `json:"format"`
 	KeepAlive *keepAlive      `json:"keep_alive"`
 	Options   ollamaOptions   `json:"options"`
 	Logprobs  bool            `json:"logprobs"`
-	TopLog    int             `json:"top_logprobs"`
+	TopLog    whole           `json:"top_logprobs"`
 
 	System   string          `json:"system"`
 	Template string          `json:"template"`
@@ -124,95 +192,125 @@ type ollamaRequest struct {
 	Context  json.RawMessage `json:"context"`
 	Tools    json.RawMessage `json:"tools"`
 	Think    json.RawMessage `json:"think"`
+	OpenAIs  json.RawMessage `json:"response_format"`
 }
 
+// ollamaMessage is a message of an answer.
 type ollamaMessage struct {
-	Role    string   `json:"role"`
-	Content string   `json:"content"`
-	Images  []string `json:"images,omitempty"`
+	Role      string         `json:"role"`
+	Content   string         `json:"content"`
+	ToolCalls []toolCallJSON `json:"tool_calls,omitempty"`
 }
 
-// ollamaOptions are the options that change an answer here; num_ctx and the like are ignored.
+// ollamaOptions are the options that change an answer here, or would; num_ctx and the like are
+// ignored.
 type ollamaOptions struct {
-	NumPredict       *int            `json:"num_predict"`
-	Temperature      *float64        `json:"temperature"`
-	TopK             *int            `json:"top_k"`
-	TopP             *float64        `json:"top_p"`
-	MinP             *float64        `json:"min_p"`
-	Seed             *int64          `json:"seed"`
+	NumPredict  *whole   `json:"num_predict"`
+	Temperature *float64 `json:"temperature"`
+	TopK        *whole   `json:"top_k"`
+	TopP        *float64 `json:"top_p"`
+	MinP        *float64 `json:"min_p"`
+	Seed        *whole   `json:"seed"`
+
 	Stop             json.RawMessage `json:"stop"`
-	RepeatPenalty    *float64        `json:"repeat_penalty"`
+	RepeatPenalty    float64         `json:"repeat_penalty"`
 	PresencePenalty  float64         `json:"presence_penalty"`
 	FrequencyPenalty float64         `json:"frequency_penalty"`
+	Mirostat         float64         `json:"mirostat"`
+	TypicalP         float64         `json:"typical_p"`
+	TailFree         float64         `json:"tfs_z"`
 }
 
-// keepAlive is a duration as Ollama's clients write it: "5m", or a number of seconds; negative: for
-// ever.
-type keepAlive time.Duration
-
-func (k *keepAlive) UnmarshalJSON(b []byte) error {
-	var seconds float64
-	var text string
-	if json.Unmarshal(b, &seconds) == nil {
-		*k = keepAlive(max(min(seconds, 1e9), -1) * float64(time.Second))
-		return nil
-	}
-	if json.Unmarshal(b, &text) != nil {
-		return invalid("keep_alive: want a duration")
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return invalid("keep_alive: want a duration, as 5m")
-	}
-	*k = keepAlive(d)
-	return nil
+// refuse refuses what would change an answer and is not there.
+func (o *ollamaOptions) refuse() error {
+	neutral := func(v float64) bool { return v == 0 || v == 1 }
+	return refuse(
+		refusal{stops(o.Stop), "options.stop: PaliGemma ends its answers itself; leave it out"},
+		refusal{!neutral(o.RepeatPenalty), "options.repeat_penalty: there are no penalties; leave it out, or say 1"},
+		refusal{o.PresencePenalty != 0, "options.presence_penalty: there are no penalties; leave it out, or say 0"},
+		refusal{o.FrequencyPenalty != 0, "options.frequency_penalty: there are no penalties; leave it out, or say 0"},
+		refusal{o.Mirostat != 0, "options.mirostat: leave it out, or say 0"},
+		refusal{!neutral(o.TypicalP), "options.typical_p: leave it out, or say 1"},
+		refusal{!neutral(o.TailFree), "options.tfs_z: leave it out, or say 1"},
+	)
 }
 
 // chat converts the request to the common form, or refuses it.
 func (q *ollamaRequest) chat(r *http.Request, messages []message) (*chat, error) {
 	o := q.Options
-	penalty := o.RepeatPenalty != nil && *o.RepeatPenalty != 1 || o.PresencePenalty != 0 || o.FrequencyPenalty != 0
 	err := refuse(
 		refusal{q.System != "",
 			"system: PaliGemma takes no system message, it would be ignored; put everything into the prompt"},
-		refusal{q.Template != "" || q.Suffix != "" || isSet(q.Context), "template, suffix and context"},
-		refusal{isSet(q.Tools), "tools: PaliGemma calls none"},
-		refusal{isSet(q.Think) && string(q.Think) != "false", "think: PaliGemma answers at once"},
-		refusal{isSet(o.Stop), "stop: PaliGemma ends its answers itself"},
-		refusal{penalty, "penalties"},
+		refusal{q.Template != "" && q.Template != template, "template: a prompt reaches the model as it is"},
+		refusal{q.Suffix != "", "suffix: PaliGemma inserts no text"},
+		refusal{isSet(q.Context), "context: answers are not continued; send the image again"},
+		refusal{isSet(q.Think) && string(q.Think) != "false", "think: PaliGemma answers at once; leave it out, or say false"},
+		refusal{isSet(q.OpenAIs), "response_format: this route calls it format"},
 	)
+	if err == nil {
+		err = o.refuse()
+	}
 	if err != nil {
 		return nil, err
 	}
 	c := &chat{model: q.Model, client: clientOf(r), messages: messages,
-		settings: settings{o.NumPredict, o.Temperature, o.TopP, o.MinP, o.TopK, o.Seed, q.TopLog}}
-	if o.NumPredict != nil && *o.NumPredict < 0 { // Ollama's word for no bound
+		settings: settings{o.NumPredict, o.Temperature, o.TopP, o.MinP, o.TopK, o.Seed, int(q.TopLog)}}
+	if o.NumPredict != nil && *o.NumPredict <= 0 { // Ollama's words for no bound: 0, -1, -2
 		c.settings.maxTokens = nil
 	}
-	switch {
-	case !isSet(q.Format):
-	case string(q.Format) == `"json"`:
-		c.form = anyForm
-	default:
-		c.form, err = parseSchema(q.Format, false)
+	if c.form, err = ollamaForm(q.Format); err != nil {
+		return nil, err
+	}
+	if isSet(q.Tools) {
+		err = c.takeTool(q.Tools, "")
 	}
 	return c, err
 }
 
+// ollamaForm returns the form of an answer that a format asks for, nil for text.
+func ollamaForm(format json.RawMessage) (*objectForm, error) {
+	var word string
+	if json.Unmarshal(format, &word) == nil && strings.HasPrefix(strings.TrimSpace(word), "{") {
+		format = json.RawMessage(word) // a schema as a text
+	}
+	switch {
+	case !isSet(format):
+		return nil, nil
+	case word == "json":
+		return anyForm, nil
+	case jsonKind(format) != "object":
+		return nil, invalid("format: want \"json\" or a JSON schema, found %s", echo(cmp.Or(word, string(format))))
+	}
+	return parseSchema("format", format, false)
+}
+
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, q *ollamaRequest) error {
-	if q.Prompt == "" && len(q.Images) == 0 {
+	images, err := parseImages("images", q.Images)
+	if err != nil {
+		return err
+	}
+	if q.Prompt == "" && len(images) == 0 {
 		return s.preload(w, r, q, false)
 	}
-	return s.ollamaAnswer(w, r, q, []message{{role: "user", texts: []string{q.Prompt}, images: q.Images}}, false)
+	m := message{role: "user", texts: []string{trimLines(q.Prompt)}, images: images}
+	return s.ollamaAnswer(w, r, q, []message{m}, false)
 }
+
+// trimLines returns a prompt without the line breaks around it.
+func trimLines(prompt string) string { return strings.Trim(prompt, "\r\n") }
 
 func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, q *ollamaRequest) error {
 	if len(q.Messages) == 0 {
 		return s.preload(w, r, q, true)
 	}
-	var all []message
-	for _, m := range q.Messages {
-		all = append(all, message{strings.ToLower(m.Role), []string{m.Content}, m.Images})
+	all, err := parseMessages("messages", q.Messages)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		for i := range m.texts {
+			m.texts[i] = trimLines(m.texts[i])
+		}
 	}
 	return s.ollamaAnswer(w, r, q, all, true)
 }
@@ -227,7 +325,7 @@ func (s *Server) preload(w http.ResponseWriter, r *http.Request, q *ollamaReques
 	if q.KeepAlive != nil {
 		keepAlive = time.Duration(*q.KeepAlive)
 	}
-	a := newOllama(m, chat, "")
+	a := newOllama(m, chat, "", "")
 	a.Done, a.Reason = true, "load"
 	if keepAlive == 0 {
 		a.Reason = "unload"
@@ -239,7 +337,7 @@ func (s *Server) preload(w http.ResponseWriter, r *http.Request, q *ollamaReques
 	return nil
 }
 
-// ollamaJSON is an answer, or a piece of one.
+// ollamaJSON is a piece of an answer.
 type ollamaJSON struct {
 	Model    string         `json:"model"`
 	Created  time.Time      `json:"created_at"`
@@ -248,20 +346,31 @@ type ollamaJSON struct {
 	Done     bool           `json:"done"`
 	Reason   string         `json:"done_reason,omitempty"`
 	Logprobs []logprobJSON  `json:"logprobs,omitempty"`
-
-	Total        time.Duration `json:"total_duration,omitempty"` // nanoseconds, as all of these
-	Load         time.Duration `json:"load_duration,omitempty"`
-	PromptTokens int           `json:"prompt_eval_count,omitempty"`
-	PromptTime   time.Duration `json:"prompt_eval_duration,omitempty"` // images and prompt
-	Tokens       int           `json:"eval_count,omitempty"`
-	Time         time.Duration `json:"eval_duration,omitempty"`
 }
 
-func newOllama(m *Model, chat bool, text string) ollamaJSON {
+// ollamaEnd is the last piece of an answer, or the whole.
+type ollamaEnd struct {
+	ollamaJSON
+	Seed         *uint64       `json:"seed,omitempty"` // where tokens were drawn
+	Total        time.Duration `json:"total_duration"` // nanoseconds, as all of these
+	Load         time.Duration `json:"load_duration"`
+	PromptTokens int           `json:"prompt_eval_count"`
+	PromptTime   time.Duration `json:"prompt_eval_duration"` // images and prompt
+	Tokens       int           `json:"eval_count"`
+	Time         time.Duration `json:"eval_duration"`
+}
+
+// newOllama returns an answer, or a piece of one. Where tool is not "", text is the arguments of a
+// call of that function.
+func newOllama(m *Model, chat bool, text, tool string) ollamaJSON {
 	a := ollamaJSON{Model: m.Name, Created: time.Now().UTC()}
-	if chat {
+	switch {
+	case chat && tool != "" && text != "":
+		call := toolCallJSON{Function: calledJSON{tool, json.RawMessage(text)}}
+		a.Message = &ollamaMessage{Role: "assistant", ToolCalls: []toolCallJSON{call}}
+	case chat:
 		a.Message = &ollamaMessage{Role: "assistant", Content: text}
-	} else {
+	default:
 		a.Response = &text
 	}
 	return a
@@ -286,7 +395,7 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 		if !stream || text == "" {
 			return nil
 		}
-		a := newOllama(x.model, chat, text)
+		a := newOllama(x.model, chat, text, x.tool())
 		if q.Logprobs && step != nil {
 			a.Logprobs = logprobsOf(*step)
 		}
@@ -295,16 +404,16 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 	if err != nil {
 		return out.fail(err)
 	}
-	a := newOllama(x.model, chat, "")
+	t := got.Timings
+	a := ollamaEnd{newOllama(x.model, chat, "", ""), seedOf(x.Sampling), time.Since(start), got.Load, t.PrefillTokens,
+		t.Vision + t.Prefill, t.DecodeTokens, t.Decode}
 	if !stream {
-		a = newOllama(x.model, chat, got.text)
+		a.ollamaJSON = newOllama(x.model, chat, got.text, x.tool())
 		if q.Logprobs {
 			a.Logprobs = logprobsOf(got.Steps...)
 		}
 	}
-	t := got.Timings
-	a.Done, a.Reason, a.Total, a.Load = true, got.finish, time.Since(start), got.Load
-	a.PromptTokens, a.PromptTime, a.Tokens, a.Time = t.PrefillTokens, t.Vision+t.Prefill, t.DecodeTokens, t.Decode
+	a.Done, a.Reason = true, got.finish
 	if stream {
 		return out.send(a)
 	}

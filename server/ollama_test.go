@@ -12,13 +12,13 @@ import (
 func b64(n int) string { return base64.StdEncoding.EncodeToString(solidPNG(colour(n))) }
 
 // pieces reads a stream of JSON lines: the text they make, and the last of them.
-func pieces(t *testing.T, g got) (text string, last ollamaJSON) {
+func pieces(t *testing.T, g got) (text string, last ollamaEnd) {
 	t.Helper()
 	if g.header.Get("Content-Type") != "application/x-ndjson" {
 		t.Fatalf("%+v", g)
 	}
 	for line := range strings.Lines(g.body) {
-		last = ollamaJSON{}
+		last = ollamaEnd{}
 		if err := json.Unmarshal([]byte(line), &last); err != nil || last.Created.IsZero() {
 			t.Fatalf("%v: %s", err, line)
 		}
@@ -51,7 +51,7 @@ func TestOllama(t *testing.T) {
 			}
 			maps.Copy(c.body, object{"stream": false, "logprobs": true,
 				"options": object{"num_predict": 5, "num_ctx": 4096, "temperature": 0.5, "seed": -1}})
-			var whole ollamaJSON
+			var whole ollamaEnd
 			g := s.post(c.path, c.body)
 			g.decode(t, &whole)
 			if !whole.Done || whole.Reason != "length" || whole.Tokens != 5 || len(whole.Logprobs) != 5 ||
@@ -64,7 +64,7 @@ func TestOllama(t *testing.T) {
 		"properties":{"label":{"type":"string"}}}}}}`
 	body := object{"model": "toy", "prompt": "detect cat", "images": images, "stream": false,
 		"format": json.RawMessage(schema)}
-	var whole ollamaJSON
+	var whole ollamaEnd
 	s.post("/api/generate", body).decode(t, &whole)
 	if *whole.Response != `{"objects":[{"label":"cat"}]}` {
 		t.Errorf("format: %s", *whole.Response)
@@ -84,7 +84,7 @@ func TestOllamaLists(t *testing.T) {
 	if g := s.do("HEAD", "/", ""); g.body != "" || g.status != 200 {
 		t.Errorf("HEAD: %+v", g)
 	}
-	if g := s.get("/api/version"); g.body != `{"version":"1.2.3"}`+"\n" {
+	if g := s.get("/api/version"); g.body != `{"pali":"1.2.3","version":"0.17.4"}`+"\n" {
 		t.Errorf("%+v", g)
 	}
 	var list struct{ Models []tagJSON }
@@ -108,8 +108,7 @@ func TestOllamaLists(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	}
-	for _, path := range []string{"/api/pull", "/api/embed", "/api/embeddings", "/api/create", "/api/push",
-		"/api/copy"} {
+	for _, path := range []string{"/api/create", "/api/push", "/api/copy", "/api/blobs/sha256:0"} {
 		if g := s.post(path, object{}); g.status != 400 || !strings.Contains(g.body, `"error":"Pali serves`) {
 			t.Errorf("%s: %+v", path, g)
 		}
@@ -120,8 +119,8 @@ func TestOllamaLists(t *testing.T) {
 // nothing.
 func TestKeepAlive(t *testing.T) {
 	s := serve(t)
-	loaded := func() []tagJSON {
-		var list struct{ Models []tagJSON }
+	loaded := func() []loadedJSON {
+		var list struct{ Models []loadedJSON }
 		s.get("/api/ps").decode(t, &list)
 		return list.Models
 	}
@@ -131,7 +130,7 @@ func TestKeepAlive(t *testing.T) {
 	expect := func(path string, body object, reason string, minTime, maxTime time.Duration) {
 		t.Helper()
 		body["model"] = "toy"
-		var a ollamaJSON
+		var a ollamaEnd
 		if s.post(path, body).decode(t, &a); !a.Done || a.Reason != reason {
 			t.Errorf("%v: %+v", body, a)
 		}
@@ -144,7 +143,7 @@ func TestKeepAlive(t *testing.T) {
 		switch l := loaded(); {
 		case maxTime == 0 && len(l) != 0:
 			t.Errorf("%v: %+v", body, l)
-		case maxTime > 0 && (len(l) != 1 || time.Until(*l[0].Expires) < minTime || time.Until(*l[0].Expires) > maxTime):
+		case maxTime > 0 && (len(l) != 1 || time.Until(l[0].Expires) < minTime || time.Until(l[0].Expires) > maxTime):
 			t.Errorf("%v: %+v", body, l)
 		}
 	}
@@ -179,8 +178,11 @@ func TestOllamaRefused(t *testing.T) {
 		{"context", object{"context": []int{1, 2}}},
 		{"think", object{"think": true}},
 		{"stop", object{"options": object{"stop": []string{"."}}}},
-		{"penalties", object{"options": object{"repeat_penalty": 1.1}}},
-		{"1 to 1024", object{"options": object{"num_predict": 5000}}},
+		{"options.repeat_penalty", object{"options": object{"repeat_penalty": 1.1}}},
+		{"options.mirostat", object{"options": object{"mirostat": 2}}},
+		{"options.presence_penalty", object{"options": object{"presence_penalty": 0.5}}},
+		{"response_format", object{"response_format": object{"type": "json_object"}}},
+		{"found \"xml\"", object{"format": "xml"}},
 		{"temperature", object{"options": object{"temperature": -1}}},
 		{"detect cat", object{"format": "json"}},
 		{"schema", object{"format": object{"type": "object"}}},

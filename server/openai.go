@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
@@ -42,31 +43,40 @@ func (s *Server) oneModel(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// onlyChats refuses OpenAI's older protocol, which has no images.
+func onlyChats(http.ResponseWriter, *http.Request) error {
+	return unsupported("PaliGemma answers about images, which this route cannot carry: use /v1/chat/completions")
+}
+
 // chatRequest is what is read of a request. What the model cannot do is read to be refused.
 type chatRequest struct {
 	Model               string        `json:"model"`
-	Messages            []chatMessage `json:"messages"`
-	MaxTokens           *int          `json:"max_tokens"`
-	MaxCompletionTokens *int          `json:"max_completion_tokens"`
+	Messages            []wireMessage `json:"messages"`
+	MaxTokens           *whole        `json:"max_tokens"`
+	MaxCompletionTokens *whole        `json:"max_completion_tokens"`
 	Temperature         *float64      `json:"temperature"`
 	TopP                *float64      `json:"top_p"`
-	Seed                *int64        `json:"seed"`
+	TopK                *whole        `json:"top_k"` // not OpenAI's, nor is min_p: other servers take them
+	MinP                *float64      `json:"min_p"`
+	Seed                *whole        `json:"seed"`
 	Logprobs            bool          `json:"logprobs"`
-	TopLogprobs         *int          `json:"top_logprobs"`
+	TopLogprobs         *whole        `json:"top_logprobs"`
 	ResponseFormat      *chatFormat   `json:"response_format"`
 	Stream              bool          `json:"stream"`
 	StreamOptions       struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 
-	N                *int            `json:"n"`
-	Stop             json.RawMessage `json:"stop"`
-	Tools            json.RawMessage `json:"tools"`
-	Functions        json.RawMessage `json:"functions"`
-	LogitBias        json.RawMessage `json:"logit_bias"`
-	Audio            json.RawMessage `json:"audio"`
-	PresencePenalty  float64         `json:"presence_penalty"`
-	FrequencyPenalty float64         `json:"frequency_penalty"`
+	N                 *whole          `json:"n"`
+	Stop              json.RawMessage `json:"stop"`
+	Tools             json.RawMessage `json:"tools"`
+	ToolChoice        json.RawMessage `json:"tool_choice"`
+	Functions         json.RawMessage `json:"functions"`
+	LogitBias         json.RawMessage `json:"logit_bias"`
+	Audio             json.RawMessage `json:"audio"`
+	PresencePenalty   float64         `json:"presence_penalty"`
+	FrequencyPenalty  float64         `json:"frequency_penalty"`
+	RepetitionPenalty *float64        `json:"repetition_penalty"`
 }
 
 type chatFormat struct {
@@ -89,15 +99,27 @@ func isSet(raw json.RawMessage) bool {
 	return true
 }
 
+// stops reports whether a list of texts that end an answer, or one such text, has any.
+func stops(raw json.RawMessage) bool {
+	var all []string
+	if json.Unmarshal(raw, &all) != nil {
+		return isSet(raw)
+	}
+	return strings.Join(all, "") != ""
+}
+
 // chat converts the request to the common form, or refuses it.
 func (q *chatRequest) chat(r *http.Request) (*chat, error) {
+	repeats := q.RepetitionPenalty != nil && *q.RepetitionPenalty != 1
 	err := refuse(
-		refusal{q.N != nil && *q.N != 1, "n: one answer is given to a request"},
-		refusal{isSet(q.Tools) || isSet(q.Functions), "tools: PaliGemma calls none"},
-		refusal{isSet(q.Stop), "stop: PaliGemma ends its answers itself"},
-		refusal{isSet(q.LogitBias), "logit_bias"},
-		refusal{isSet(q.Audio), "audio"},
-		refusal{q.PresencePenalty != 0 || q.FrequencyPenalty != 0, "presence_penalty and frequency_penalty"},
+		refusal{q.N != nil && *q.N != 1, "n: one answer is given to a request; leave it out, or say 1"},
+		refusal{isSet(q.Functions), "functions: give tools and name one in tool_choice"},
+		refusal{stops(q.Stop), "stop: PaliGemma ends its answers itself; leave it out"},
+		refusal{isSet(q.LogitBias), "logit_bias: leave it out"},
+		refusal{isSet(q.Audio), "audio: answers are text"},
+		refusal{q.PresencePenalty != 0, "presence_penalty: there are no penalties; leave it out, or say 0"},
+		refusal{q.FrequencyPenalty != 0, "frequency_penalty: there are no penalties; leave it out, or say 0"},
+		refusal{repeats, "repetition_penalty: there are no penalties; leave it out, or say 1"},
 	)
 	if err != nil {
 		return nil, err
@@ -105,85 +127,67 @@ func (q *chatRequest) chat(r *http.Request) (*chat, error) {
 	if q.TopLogprobs != nil && *q.TopLogprobs > 0 && !q.Logprobs {
 		return nil, invalid("top_logprobs requires logprobs: true")
 	}
-	c := &chat{model: q.Model, client: clientOf(r), settings: settings{
-		maxTokens: q.MaxTokens, temperature: q.Temperature, topP: q.TopP, seed: q.Seed}}
-	if q.MaxCompletionTokens != nil {
-		c.settings.maxTokens = q.MaxCompletionTokens
+	c := &chat{model: q.Model, client: clientOf(r), settings: settings{temperature: q.Temperature, topP: q.TopP,
+		topK: q.TopK, minP: q.MinP, seed: q.Seed}}
+	if q.TopLogprobs != nil {
+		c.settings.topLogprobs = int(*q.TopLogprobs)
 	}
-	set(&c.settings.topLogprobs, q.TopLogprobs)
-	for _, m := range q.Messages {
-		parsed, err := m.parse()
-		if err != nil {
+	for _, f := range []struct {
+		name string
+		n    *whole
+	}{{"max_tokens", q.MaxTokens}, {"max_completion_tokens", q.MaxCompletionTokens}} {
+		if err := c.settings.limit(f.name, f.n); err != nil {
 			return nil, err
 		}
-		c.messages = append(c.messages, parsed)
+	}
+	if c.messages, err = parseMessages("messages", q.Messages); err != nil {
+		return nil, err
 	}
 	if f := q.ResponseFormat; f != nil {
-		c.form, err = formOf(f.Type, f.JSONSchema)
+		if c.form, err = formOf("response_format", f.Type, "response_format.json_schema.schema", f.JSONSchema); err != nil {
+			return nil, err
+		}
 	}
-	return c, err
+	return c, q.takeTools(c)
 }
 
-// formOf returns the form of an answer that a format asks for, nil for text.
-func formOf(format string, schema schemaRef) (*objectForm, error) {
+// takeTools takes the function that tool_choice names, if tools are given and may be called.
+func (q *chatRequest) takeTools(c *chat) error {
+	if !isSet(q.Tools) || string(q.ToolChoice) == `"none"` {
+		return nil
+	}
+	name, forced := toolName(q.ToolChoice)
+	if !forced {
+		return unsupported("not supported: tools: PaliGemma chooses none; name one in tool_choice, or leave them out")
+	}
+	return c.takeTool(q.Tools, name)
+}
+
+// limit sets the longest answer to n, a field of OpenAI's routes: nil for none given, -1 for no
+// bound.
+func (x *settings) limit(field string, n *whole) error {
+	if n == nil {
+		return nil
+	}
+	if *n < -1 || *n == 0 {
+		return invalid("%s %d: want 1 or more, or -1 for as many tokens as the server allows", field, *n)
+	}
+	x.maxTokens = n
+	return nil
+}
+
+// formOf returns the form of an answer that a format asks for, nil for text. field and schemaField
+// are where the format and its schema are.
+func formOf(field, format, schemaField string, schema schemaRef) (*objectForm, error) {
 	switch format {
 	case "", "text":
 		return nil, nil
 	case "json_object":
 		return anyForm, nil
 	case "json_schema":
-		return parseSchema(schema.Schema, schema.Strict)
+		return parseSchema(schemaField, schema.Schema, schema.Strict)
 	}
-	return nil, unsupported("response_format: want text, json_object or json_schema")
-}
-
-// chatMessage is a message: its content is a text, or a list of parts.
-type chatMessage struct {
-	Role    string          `json:"role"`
-	Content json.RawMessage `json:"content"`
-}
-
-// contentPart is a part of a message of chat completions or of responses.
-type contentPart struct {
-	Type     string          `json:"type"`
-	Text     string          `json:"text"`
-	ImageURL json.RawMessage `json:"image_url"` // {"url": ...}, or the text
-}
-
-// parse converts a message to the common form.
-func (m *chatMessage) parse() (message, error) {
-	out := message{role: m.Role}
-	var text string
-	if !isSet(m.Content) {
-		return out, nil
-	}
-	if json.Unmarshal(m.Content, &text) == nil {
-		out.texts = []string{text}
-		return out, nil
-	}
-	var parts []contentPart
-	if json.Unmarshal(m.Content, &parts) != nil {
-		return out, invalid("a message's content: want a text or a list of parts")
-	}
-	for _, p := range parts {
-		switch p.Type {
-		case "text", "input_text", "output_text":
-			out.texts = append(out.texts, p.Text)
-		case "image_url", "input_image":
-			var url string
-			var object struct{ URL string }
-			if json.Unmarshal(p.ImageURL, &url) != nil && json.Unmarshal(p.ImageURL, &object) == nil {
-				url = object.URL
-			}
-			if url == "" {
-				return out, invalid("an image of a message: want image_url with a data URI")
-			}
-			out.images = append(out.images, url)
-		default:
-			return out, unsupported("a part of a message that is neither text nor an image")
-		}
-	}
-	return out, nil
+	return nil, unsupported("%s.type: want text, json_object or json_schema, found %s", field, echo(format))
 }
 
 func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, q *chatRequest) error {
@@ -196,7 +200,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, q *chat
 		return err
 	}
 	out := &chatWriter{events: newEvents(w), id: newID("chatcmpl-"), created: time.Now().Unix(), model: x.model.Name,
-		request: q}
+		request: q, tool: x.tool(), seed: seedOf(x.Sampling)}
 	got, err := s.complete(r.Context(), x, out.piece)
 	if err != nil {
 		return out.fail(err)
@@ -218,6 +222,8 @@ type chatWriter struct {
 	created   int64
 	request   *chatRequest
 	roleSent  bool
+	tool      string // the function whose arguments the answer is, or ""
+	seed      *uint64
 }
 
 // chatJSON is a completion, or a chunk of one.
@@ -229,6 +235,7 @@ type chatJSON struct {
 	Choices []choiceJSON   `json:"choices"`
 	Usage   *usageJSON     `json:"usage,omitempty"`
 	Timings *tasks.Timings `json:"timings,omitempty"`
+	Seed    *uint64        `json:"seed,omitempty"` // where tokens were drawn; of a stream's last choice
 }
 
 type choiceJSON struct {
@@ -240,14 +247,16 @@ type choiceJSON struct {
 }
 
 type messageJSON struct {
-	Role    string  `json:"role"`
-	Content string  `json:"content"`
-	Refusal *string `json:"refusal"`
+	Role      string         `json:"role"`
+	Content   *string        `json:"content"` // nil: a function is called
+	Refusal   *string        `json:"refusal"`
+	ToolCalls []toolCallJSON `json:"tool_calls,omitempty"`
 }
 
 type deltaJSON struct {
-	Role    string  `json:"role,omitempty"`
-	Content *string `json:"content,omitempty"`
+	Role      string         `json:"role,omitempty"`
+	Content   *string        `json:"content,omitempty"`
+	ToolCalls []toolCallJSON `json:"tool_calls,omitempty"`
 }
 
 type usageJSON struct {
@@ -273,6 +282,9 @@ func (o *chatWriter) piece(text string, step *runner.Step) error {
 		return nil
 	}
 	c := choiceJSON{Delta: &deltaJSON{Content: &text}}
+	if o.tool != "" {
+		c.Delta = &deltaJSON{ToolCalls: o.call(text, new(int))}
+	}
 	if !o.roleSent {
 		o.roleSent, c.Delta.Role = true, "assistant"
 	}
@@ -282,22 +294,33 @@ func (o *chatWriter) piece(text string, step *runner.Step) error {
 	return o.send("", o.whole("chat.completion.chunk", c))
 }
 
+// call returns the call of the answer's function. index is 0 in a stream, otherwise nil.
+func (o *chatWriter) call(arguments string, index *int) []toolCallJSON {
+	return []toolCallJSON{{index, newID("call_"), "function", calledJSON{o.tool, arguments}}}
+}
+
 // end sends what is left.
 func (o *chatWriter) end(got *completion) error {
 	t := timingsOf(got.Reply)
 	usage := &usageJSON{t.PrefillTokens, t.DecodeTokens, t.PrefillTokens + t.DecodeTokens}
+	if o.tool != "" && got.finish == "stop" {
+		got.finish = "tool_calls"
+	}
 	if !o.request.Stream {
-		c := choiceJSON{Message: &messageJSON{Role: "assistant", Content: got.text}, Finish: &got.finish}
+		c := choiceJSON{Message: &messageJSON{Role: "assistant", Content: &got.text}, Finish: &got.finish}
+		if o.tool != "" {
+			c.Message.Content, c.Message.ToolCalls = nil, o.call(got.text, nil)
+		}
 		if o.request.Logprobs {
 			c.Logprobs = &logprobsJSON{Content: logprobsOf(got.Steps...)}
 		}
 		all := o.whole("chat.completion", c)
-		all.Usage, all.Timings = usage, &t
+		all.Usage, all.Timings, all.Seed = usage, &t, o.seed
 		writeJSON(o.w, http.StatusOK, all)
 		return nil
 	}
 	last := o.whole("chat.completion.chunk", choiceJSON{Delta: &deltaJSON{}, Finish: &got.finish})
-	last.Timings = &t
+	last.Timings, last.Seed = &t, o.seed
 	if err := o.send("", last); err != nil {
 		return err
 	}

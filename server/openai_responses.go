@@ -4,6 +4,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -15,11 +16,12 @@ import (
 type responsesRequest struct {
 	Model           string          `json:"model"`
 	Input           json.RawMessage `json:"input"` // a text, or a list of messages
-	MaxOutputTokens *int            `json:"max_output_tokens"`
+	MaxOutputTokens *whole          `json:"max_output_tokens"`
 	Temperature     *float64        `json:"temperature"`
 	TopP            *float64        `json:"top_p"`
-	TopLogprobs     *int            `json:"top_logprobs"`
-	Include         []string        `json:"include"`
+	Seed            *whole          `json:"seed"` // not OpenAI's: as on its other route
+	TopLogprobs     *whole          `json:"top_logprobs"`
+	Include         list            `json:"include"`
 	Stream          bool            `json:"stream"`
 	Text            struct {
 		Format *responseFormat `json:"format"`
@@ -54,13 +56,18 @@ func (q *responsesRequest) chat(r *http.Request) (*chat, error) {
 		return nil, err
 	}
 	c := &chat{model: q.Model, client: clientOf(r), settings: settings{
-		maxTokens: q.MaxOutputTokens, temperature: q.Temperature, topP: q.TopP}}
-	set(&c.settings.topLogprobs, q.TopLogprobs)
+		temperature: q.Temperature, topP: q.TopP, seed: q.Seed}}
+	if err := c.settings.limit("max_output_tokens", q.MaxOutputTokens); err != nil {
+		return nil, err
+	}
+	if q.TopLogprobs != nil {
+		c.settings.topLogprobs = int(*q.TopLogprobs)
+	}
 	if c.messages, err = q.messages(); err != nil {
 		return nil, err
 	}
 	if f := q.Text.Format; f != nil {
-		c.form, err = formOf(f.Type, f.schemaRef)
+		c.form, err = formOf("text.format", f.Type, "text.format.schema", f.schemaRef)
 	}
 	return c, err
 }
@@ -68,28 +75,28 @@ func (q *responsesRequest) chat(r *http.Request) (*chat, error) {
 // messages reads the input.
 func (q *responsesRequest) messages() ([]message, error) {
 	var text string
-	if json.Unmarshal(q.Input, &text) == nil {
+	if json.Unmarshal(q.Input, &text) == nil && isSet(q.Input) {
 		return []message{{role: "user", texts: []string{text}}}, nil
 	}
-	var items []struct {
-		Type string `json:"type"`
-		chatMessage
+	var items []json.RawMessage
+	if json.Unmarshal(q.Input, &items) != nil || !isSet(q.Input) {
+		return nil, wrongKind("input", "a text or a list of messages", q.Input)
 	}
-	if json.Unmarshal(q.Input, &items) != nil {
-		return nil, invalid("input: want a text or a list of messages")
-	}
-	var all []message
-	for _, i := range items {
-		if i.Type != "" && i.Type != "message" {
-			return nil, unsupported("an item of the input that is not a message")
+	var wire []wireMessage
+	for i, raw := range items {
+		var item struct {
+			Type string `json:"type"`
+			wireMessage
 		}
-		m, err := i.parse()
-		if err != nil {
-			return nil, err
+		if json.Unmarshal(raw, &item) != nil {
+			return nil, wrongKind(fmt.Sprintf("input[%d]", i), "a message", raw)
 		}
-		all = append(all, m)
+		if item.Type != "" && item.Type != "message" {
+			return nil, unsupported("input[%d]: an item of type %s, which is not a message", i, echo(item.Type))
+		}
+		wire = append(wire, item.wireMessage)
 	}
-	return all, nil
+	return parseMessages("input", wire)
 }
 
 func (s *Server) responses(w http.ResponseWriter, r *http.Request, q *responsesRequest) error {
@@ -133,6 +140,7 @@ type responseJSON struct {
 	Usage      *responseUsage  `json:"usage"`
 	Metadata   json.RawMessage `json:"metadata"`
 	Timings    *tasks.Timings  `json:"timings,omitempty"`
+	Seed       *uint64         `json:"seed,omitempty"` // where tokens were drawn
 }
 
 type incompleteJSON struct {
@@ -165,7 +173,7 @@ type responseUsage struct {
 func newResponse(x *request, q *responsesRequest) responseJSON {
 	r := responseJSON{ID: newID("resp_"), Object: "response", Created: time.Now().Unix(), Status: "in_progress",
 		Model: x.model.Name, Output: []outputJSON{}, MaxTokens: x.MaxTokens, Temp: x.Sampling.Temperature, TopP: 1,
-		ToolChoice: "none", Tools: []string{}, Truncation: "disabled", Metadata: json.RawMessage(`{}`),
+		ToolChoice: "none", Tools: []string{}, Truncation: "disabled", Metadata: json.RawMessage(`{}`), Seed: seedOf(x.Sampling),
 		Text: map[string]any{"format": map[string]string{"type": "text"}}}
 	if q.Text.Format != nil {
 		r.Text = q.Text

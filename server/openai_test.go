@@ -35,7 +35,7 @@ func text(t *testing.T, g got) string {
 		c.Choices[0].Message.Role != "assistant" || c.Usage.Total != c.Usage.Prompt+c.Usage.Completion {
 		t.Fatalf("%s", g.body)
 	}
-	return c.Choices[0].Message.Content
+	return *c.Choices[0].Message.Content
 }
 
 func TestModels(t *testing.T) {
@@ -119,7 +119,8 @@ func TestChatRefused(t *testing.T) {
 		{"bias", object{"logit_bias": object{"5": 100}}, ocr, 400, "logit_bias"},
 		{"top_logprobs", object{"top_logprobs": 3}, ocr, 400, "requires logprobs: true"},
 		{"format", object{"response_format": object{"type": "grammar"}}, ocr, 400, "response_format"},
-		{"too long", object{"max_tokens": 99999}, ocr, 400, "1 to 1024"},
+		{"no tokens", object{"max_tokens": 0}, ocr, 400, "max_tokens 0: want 1 or more"},
+		{"fewer tokens than none", object{"max_completion_tokens": -2}, ocr, 400, "max_completion_tokens -2: want 1"},
 		{"JSON of a text", withJSON, []object{userMessage("caption en", 1)}, 400, "detect cat"},
 		{"JSON of nothing", withJSON, []object{userMessage("detect ", 1)}, 400, "detect cat"},
 		{"worker lost", nil, []object{userMessage("fault kill", 1)}, 503, "worker_lost"},
@@ -196,7 +197,7 @@ func TestChatStream(t *testing.T) {
 	}
 	var whole chatJSON
 	s.chat(object{"logprobs": true, "max_tokens": 4}, userMessage("x", 1)).decode(t, &whole)
-	if c := whole.Choices[0]; *c.Finish != "length" || len(c.Logprobs.Content) != 4 || len(c.Message.Content) != 4 {
+	if c := whole.Choices[0]; *c.Finish != "length" || len(c.Logprobs.Content) != 4 || len(*c.Message.Content) != 4 {
 		t.Errorf("%+v", whole)
 	}
 }
@@ -356,7 +357,7 @@ func TestResponsesRefused(t *testing.T) {
 		{"background", object{"input": input("ocr"), "background": true}},
 		{"not a message", object{"input": []object{{"type": "function_call_output"}}}},
 		{"want a text or a list", object{"input": 3}},
-		{"response_format", object{"input": input("ocr"), "text": object{"format": object{"type": "x"}}}},
+		{"text.format.type", object{"input": input("ocr"), "text": object{"format": object{"type": "x"}}}},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			if g := s.post("/v1/responses", c.body); g.status != 400 || !strings.Contains(g.body, c.want) {

@@ -11,11 +11,23 @@ import (
 	"github.com/pali-gguf/pali/tasks"
 )
 
+// defaultTokens is the longest answer of the native routes if a client names none, as on the command
+// line.
+const defaultTokens = 256
+
 // request is a request to the engine.
 type request struct {
 	engine.Request
 	model *Model
 	form  *objectForm // nil: the answer is text
+}
+
+// tool returns the name of the function whose arguments the answer is, "" if it is none's.
+func (q *request) tool() string {
+	if q.form == nil {
+		return ""
+	}
+	return q.form.tool
 }
 
 // canvas returns the canvas of the request's only image, whose bins are shares of divisor.

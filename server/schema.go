@@ -3,13 +3,18 @@ package server
 // This file: answers as JSON, where a client gives a schema: boxes and masks.
 //
 // The schema is one of an object with a list of objects, {"objects": [{...}]}, whatever the list is
-// called, or of the list alone. The properties of its items choose what is reported of each object,
-// by the names of tasks.Detection's JSON; a required one that has another name cannot be answered.
+// called, or of the list alone. The properties of its items choose what is reported of each object:
+// by the names of tasks.Detection's JSON, or the box by the names of its corners (schema_box.go).
+// Others can only be answered where the schema takes null, or one value.
+//
+// What no answer could fit is refused before the model is asked: the form is tried on examples.
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -21,17 +26,23 @@ import (
 
 // objectForm is the form of an answer that is JSON.
 type objectForm struct {
-	list   string   // the name of the list; "": the answer is the list
-	fields []string // of each object
-	strict bool
+	field  string             // of the request, that the schema is in
+	name   string             // of the list; "": the answer is the list
+	tool   string             // the function whose arguments the answer is; "": none
+	strict bool               // the answer is constrained to objects
 	schema *jsonschema.Schema // nil: none was given
+	list   *jsonschema.Schema
+	items  *jsonschema.Schema
 }
 
 // ownFields are the fields of tasks.Detection.
 var ownFields = []string{"label", "score", "score_box", "score_label", "xyxy", "loc", "seg", "mask", "area", "polygons"}
 
+// maskFields are those that only an object with a mask has.
+var maskFields = []string{"seg", "mask", "area", "polygons"}
+
 // anyForm is the form where JSON is wanted and no schema given.
-var anyForm = &objectForm{list: "objects", fields: ownFields}
+var anyForm = &objectForm{name: "objects"}
 
 // maxSchema is the largest schema in bytes.
 const maxSchema = 64 << 10
@@ -43,148 +54,263 @@ func (noRefs) Load(string) (any, error) {
 	return nil, errors.New("a schema may refer to itself only")
 }
 
-// parseSchema reads a schema. If strict is set the answer is constrained to the form.
-func parseSchema(raw json.RawMessage, strict bool) (*objectForm, error) {
+// parseSchema reads the schema of a field. If strict is set the answer is constrained to the form.
+func parseSchema(field string, raw json.RawMessage, strict bool) (*objectForm, error) {
 	if len(raw) > maxSchema {
-		return nil, invalid("a schema of %d bytes: at most %d", len(raw), maxSchema)
+		return nil, invalid("%s: a schema of %d bytes: at most %d", field, len(raw), maxSchema)
+	}
+	if jsonKind(raw) != "object" {
+		return nil, wrongKind(field, "a JSON schema, as {\"type\": \"object\", ...}", raw)
 	}
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return nil, invalid("the schema is not JSON")
+		return nil, invalid("%s: the schema is not JSON", field)
 	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noRefs{})
 	if err := c.AddResource("schema:///", document); err != nil {
-		return nil, invalid("the schema cannot be read")
+		return nil, invalid("%s: the schema cannot be read", field)
 	}
-	f := &objectForm{strict: strict}
+	f := &objectForm{field: field, strict: strict}
 	if f.schema, err = c.Compile("schema:///"); err != nil {
-		return nil, invalid("the schema is not valid, or refers to another")
+		return nil, invalid("%s: the schema is not valid, or refers to another", field)
 	}
-	return f, f.choose(f.schema)
+	if costs(f.schema, map[*jsonschema.Schema]int{}) > maxCost {
+		return nil, invalid("%s: the schema branches too often", field)
+	}
+	return f, f.choose()
 }
 
-var errForm = unsupported("the schema: want a list of objects, or an object with one such list")
-
-// choose finds the list in a schema, and the fields of its items.
-func (f *objectForm) choose(s *jsonschema.Schema) error {
-	s = direct(s)
-	if items := itemsOf(s); items != nil {
-		return f.chooseFields(items)
+// choose finds the list in the schema, and checks what its items require.
+func (f *objectForm) choose() error {
+	root := direct(f.schema)
+	if f.items = itemsOf(root); f.items != nil {
+		f.list = root
+		return f.checkItems()
 	}
-	for name, p := range s.Properties {
-		if items := itemsOf(direct(p)); items != nil && f.list == "" {
-			f.list = name
-			if err := f.chooseFields(items); err != nil {
-				return err
-			}
-		} else if slices.Contains(s.Required, name) {
-			return errForm
+	for _, name := range slices.Sorted(maps.Keys(root.Properties)) {
+		p := direct(root.Properties[name])
+		if items := itemsOf(p); items != nil && f.items == nil {
+			f.name, f.list, f.items = name, p, items
+			continue
+		}
+		if _, ok := filler(root.Properties[name]); !ok && slices.Contains(root.Required, name) {
+			return unsupported("%s: the schema requires %s, which is not known here: want a list of objects, "+
+				"or an object with one such list", f.field, echo(name))
 		}
 	}
-	if f.list == "" {
-		return errForm
+	if f.items == nil {
+		return unsupported("%s: the schema: want a list of objects, or an object with one such list", f.field)
 	}
-	return nil
+	return f.checkItems()
 }
 
-// direct follows references, and the one part of an allOf.
-func direct(s *jsonschema.Schema) *jsonschema.Schema {
-	for range 32 {
-		switch {
-		case s.Ref != nil:
-			s = s.Ref
-		case len(s.AllOf) == 1 && len(s.Properties) == 0:
-			s = s.AllOf[0]
-		default:
-			return s
+// checkItems refuses items that require what no object has, or want nothing that one has.
+func (f *objectForm) checkItems() error {
+	known := false
+	for name, p := range f.items.Properties {
+		if slices.Contains(ownFields, name) || cornersOf(f.items)[name] != nil || cornersOf(direct(p)) != nil {
+			known = true
+		} else if _, ok := filler(p); !ok && slices.Contains(f.items.Required, name) {
+			return unsupported("%s: the schema requires a property of each object that is not known here, %s: "+
+				"want some of %s", f.field, echo(name), strings.Join(ownFields, ", "))
 		}
 	}
-	return s
-}
-
-// itemsOf returns the schema of a list's items, nil if they are not objects.
-func itemsOf(s *jsonschema.Schema) *jsonschema.Schema {
-	items := s.Items2020
-	if old, ok := s.Items.(*jsonschema.Schema); ok && items == nil {
-		items = old
+	if !known {
+		return unsupported("%s: the schema has no property of an object that is known here: want some of %s",
+			f.field, strings.Join(ownFields, ", "))
 	}
-	if items == nil {
-		return nil
-	}
-	if items = direct(items); len(items.Properties) == 0 {
-		return nil
-	}
-	return items
-}
-
-func (f *objectForm) chooseFields(items *jsonschema.Schema) error {
-	for name := range items.Properties {
-		if slices.Contains(ownFields, name) {
-			f.fields = append(f.fields, name)
+	for _, name := range f.items.Required {
+		if f.items.Properties[name] == nil && !slices.Contains(ownFields, name) {
+			return unsupported("%s: the schema requires a property of each object that is not known here, %s: "+
+				"want some of %s", f.field, echo(name), strings.Join(ownFields, ", "))
 		}
-	}
-	for _, name := range items.Required {
-		if !slices.Contains(f.fields, name) {
-			return unsupported("the schema requires a property of each object that is not known here: want some of %s",
-				strings.Join(ownFields, ", "))
-		}
-	}
-	if len(f.fields) == 0 {
-		return unsupported("the schema has no property of an object that is known here: want some of %s",
-			strings.Join(ownFields, ", "))
 	}
 	return nil
 }
 
 // check refuses a request that does not ask for objects which the form can hold. hasMasks says
-// whether the model has a mask decoder. If the form is strict it constrains the answer of q.
+// whether the model has a mask decoder. Where the form constrains labels, or is strict, the answer
+// of q is constrained.
 func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
 	p := tasks.Parse(q.Prompt)
 	if !p.Boxes() || len(p.Labels) == 0 || len(q.Images) > 1 {
 		return unsupported(`JSON answers prompts like "detect cat ; dog" and "segment cat" about one image; ` +
 			`any other answer is text`)
 	}
-	for _, name := range []string{"mask", "area", "polygons"} {
-		if f.schema != nil && slices.Contains(f.fields, name) && (!p.Masks() || !hasMasks) {
-			return unsupported("masks: they come with \"segment\", from a model that has a mask decoder")
+	labels, needsMasks := p.Labels, false
+	if f.schema != nil {
+		if needsMasks = f.needsMasks(); needsMasks && !(p.Masks() && hasMasks) {
+			return unsupported("%s: masks: they come with \"segment\", from a model that has a mask decoder", f.field)
+		}
+		if labels = f.labels(p.Labels); len(labels) == 0 {
+			return unsupported("%s: what the prompt asks for does not fit the labels of the schema: %s is not one of them",
+				f.field, echo(p.Labels[0]))
+		}
+		if err := f.try(labels[0], p.Masks() && hasMasks); err != nil {
+			return err
 		}
 	}
-	if f.strict {
-		q.Strict = &engine.Strict{Labels: p.Labels, Masks: p.Masks()}
+	if f.strict || needsMasks || f.constrainsLabels() {
+		q.Strict = &engine.Strict{Labels: labels, Masks: p.Masks()}
 	}
 	return nil
 }
 
+// needsMasks reports whether each item must have a field that comes of a mask, or has no other.
+func (f *objectForm) needsMasks() bool {
+	others := 0
+	for name, p := range f.items.Properties {
+		_, fills := filler(p)
+		switch isMask := slices.Contains(maskFields, name); {
+		case isMask && !fills && slices.Contains(f.items.Required, name):
+			return true
+		case !isMask && (slices.Contains(ownFields, name) || cornersOf(f.items) != nil || cornersOf(direct(p)) != nil):
+			others++
+		}
+	}
+	return others == 0
+}
+
+// labels returns those of all that the items' schema takes.
+func (f *objectForm) labels(all []string) (fit []string) {
+	s := f.items.Properties["label"]
+	for _, l := range all {
+		if s == nil || s.Validate(fitTo(l, s)) == nil {
+			fit = append(fit, l)
+		}
+	}
+	return fit
+}
+
+// constrainsLabels reports whether the items' schema takes certain labels only.
+func (f *objectForm) constrainsLabels() bool {
+	return f.schema != nil && len(f.labels([]string{"\u2400 no label"})) == 0
+}
+
+// try fails where none of some examples of objects with this label fits the schema.
+func (f *objectForm) try(label string, hasMasks bool) (err error) {
+	n := 1
+	if least := f.list.MinItems; least != nil {
+		n = max(1, min(*least, maxExamples))
+	}
+	for _, e := range examples {
+		objects := make([]tasks.Detection, n)
+		for i := range objects {
+			objects[i] = e.object(label, i, hasMasks)
+		}
+		if err = f.schema.Validate(f.value(objects)); err == nil {
+			return nil
+		}
+	}
+	return unsupported("%s: the schema cannot hold an object: %s", f.field, misfit(err))
+}
+
+// misfit is the innermost reason why a value does not fit a schema.
+func misfit(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	text := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "- ")
+	if len(text) > 200 {
+		text = strings.ToValidUTF8(text[:200], "") + "..."
+	}
+	return text
+}
+
 // write returns the objects in the form.
 func (f *objectForm) write(objects []tasks.Detection) (string, error) {
-	all := []map[string]json.RawMessage{}
-	for _, o := range objects {
-		var fields map[string]json.RawMessage
-		if err := json.Unmarshal(encodeJSON(o), &fields); err != nil {
-			return "", err
-		}
-		for name := range fields {
-			if !slices.Contains(f.fields, name) {
-				delete(fields, name)
-			}
-		}
-		all = append(all, fields)
-	}
-	var whole any = all
-	if f.list != "" {
-		whole = map[string]any{f.list: all}
-	}
-	text := bytes.TrimSpace(encodeJSON(whole))
 	if f.schema == nil {
-		return string(text), nil
+		all := []map[string]any{}
+		for _, o := range objects {
+			fields := fieldsOf(o)
+			maps.DeleteFunc(fields, func(name string, _ any) bool { return !slices.Contains(ownFields, name) })
+			all = append(all, fields)
+		}
+		return string(bytes.TrimSpace(encodeJSON(map[string]any{f.name: all}))), nil
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return "", err
+	if most := f.list.MaxItems; most != nil {
+		objects = best(objects, *most)
 	}
-	if f.schema.Validate(value) != nil {
-		return "", failuref(500, "schema", "what the model found does not fit the schema")
+	value := f.value(objects)
+	if err := f.schema.Validate(value); err != nil {
+		return "", failuref(http.StatusUnprocessableEntity, "schema", "%s: what the model found does not fit the schema: %s",
+			f.field, misfit(err))
 	}
-	return string(text), nil
+	return string(bytes.TrimSpace(encodeJSON(value))), nil
+}
+
+// best returns the n objects with the best scores, in their order.
+func best(objects []tasks.Detection, n int) []tasks.Detection {
+	if len(objects) <= n {
+		return objects
+	}
+	scores := make([]float64, len(objects))
+	for i, o := range objects {
+		scores[i] = o.Score.Score
+	}
+	slices.Sort(scores)
+	least := scores[len(scores)-max(n, 1)]
+	var kept []tasks.Detection
+	for _, o := range objects {
+		if len(kept) < n && o.Score.Score >= least {
+			kept = append(kept, o)
+		}
+	}
+	return kept
+}
+
+// value returns the objects as the schema wants them.
+func (f *objectForm) value(objects []tasks.Detection) any {
+	all := []any{}
+	for _, o := range objects {
+		all = append(all, f.item(fieldsOf(o)))
+	}
+	if f.name == "" {
+		return all
+	}
+	root := direct(f.schema)
+	whole := map[string]any{f.name: all}
+	for name, p := range root.Properties {
+		if v, ok := filler(p); ok && name != f.name && slices.Contains(root.Required, name) {
+			whole[name] = v
+		}
+	}
+	return whole
+}
+
+// item returns the object with these fields as the schema wants it.
+func (f *objectForm) item(fields map[string]any) map[string]any {
+	out := map[string]any{}
+	xyxy, _ := fields["xyxy"].([]any)
+	names := slices.Collect(maps.Keys(f.items.Properties))
+	for _, name := range f.items.Required {
+		if f.items.Properties[name] == nil {
+			names = append(names, name)
+		}
+	}
+	corners := cornersOf(f.items)
+	for _, name := range names {
+		p := f.items.Properties[name]
+		v, known := fields[name]
+		if at := cornersOf(direct(p)); at != nil {
+			v, known = boxBy(at, xyxy), true
+		} else if corner := corners[name]; corner != nil {
+			v, known = corner(xyxy), true
+		}
+		if known {
+			out[name] = fitTo(v, p)
+		} else if v, ok := filler(p); ok && slices.Contains(f.items.Required, name) {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// fieldsOf returns an object's JSON, its numbers as json.Number.
+func fieldsOf(o tasks.Detection) map[string]any {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encodeJSON(o)))
+	fields, ok := v.(map[string]any)
+	if err != nil || !ok {
+		return map[string]any{}
+	}
+	return fields
 }

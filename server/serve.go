@@ -14,6 +14,9 @@ import (
 // shutdownTimeout is how long accepted requests have when the server is stopped.
 const shutdownTimeout = 30 * time.Second
 
+// maxHeader bounds a request's header in bytes.
+const maxHeader = 16 << 10
+
 // discard takes what net/http logs of broken connections: it names addresses.
 var discard = log.New(io.Discard, "", 0)
 
@@ -25,11 +28,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	requests, abort := context.WithCancel(context.Background())
 	defer abort()
 	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10,
+		Handler: s, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: maxHeader,
 		ErrorLog: discard, BaseContext: func(net.Listener) context.Context { return requests },
+		ConnContext: withWire, ConnState: nextHeader,
 	}
 	failed := make(chan error, 2)
-	go func() { failed <- h.Serve(l) }()
+	go func() { failed <- h.Serve(wires{l}) }()
 	go func() {
 		if err := s.Load(requests); err != nil {
 			failed <- err

@@ -4,10 +4,11 @@
 // Before it: a client's request. After it: package server/engine, which queues it and has a worker
 // answer. This package holds no C. The way of a request, and where it is:
 //
-//	serve.go                                     connections, until the server is stopped
-//	guard.go    access.go                        who may ask: Host, Origin, key
+//	serve.go    wire.go                          connections, until the server is stopped
+//	guard.go    access.go   allow.go             who may ask: Host, Origin, key
 //	routes.go                                    which handler answers: the table of routes
 //	body.go     handle.go                        the bounded body, and the request that it holds
+//	charset.go  document.go                      what a body must not be: other than UTF-8, ambiguous
 //	native.go   openai*.go  ollama*.go  chat.go  from a protocol's request to the engine's
 //	image.go    fetch.go                         the bytes of its images
 //	schema.go                                    answers as JSON of a client's schema
@@ -24,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/server/engine"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -37,14 +39,17 @@ type Model struct {
 
 // Info is what listings say of a model.
 type Info struct {
-	Modified     time.Time // of the text file
-	Bytes        int64     // of its files
-	Architecture string    // as GGUF names it
-	Size         string    // "3B"
-	Type         string    // "Q8_0"
-	Parameters   int64
-	Layers       int // of the decoder
-	Width        int // of an embedding
+	Modified         time.Time // of the text file
+	Bytes            int64     // of its files
+	Digest           string    // of its files: 64 hexadecimal digits
+	Size             string    // "3B"
+	Type             string    // "Q8_0"
+	Parameters       int64     // of both halves
+	VisionParameters int64
+	VRAM             int64 // bytes of its memory that are a GPU's
+	Text             paligemma.TextConfig
+	ContextLength    int // positions that the decoder was trained for
+	MaxContext       int // most positions of a request; 0: as many as it needs
 }
 
 // Options says what a server serves, to whom, and how much of it.

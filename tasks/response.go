@@ -21,6 +21,7 @@ type Response struct {
 	Unparsed []string    `json:"unparsed,omitzero"`
 	Tiles    []Tile      `json:"tiles,omitempty"` // if the image was asked about in parts; then Text joins their texts
 	Logprobs []Logprob   `json:"logprobs,omitempty"`
+	Seed     *uint64     `json:"seed,omitempty"` // of a server's answer whose tokens were drawn
 	Timings  Timings     `json:"timings"`
 }
 

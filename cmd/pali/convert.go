@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -104,9 +103,6 @@ func (f *convertFlags) run(cmd *cobra.Command, paths []string) error {
 
 // convertMasks makes the mask file alone.
 func (f *convertFlags) convertMasks(cmd *cobra.Command, masks convert.Source, typ gguf.Type) error {
-	if err := os.MkdirAll(f.output, 0o777); err != nil {
-		return err
-	}
 	path, err := convert.Masks(masks, convert.MaskOptions{Name: f.name, Type: typ, OutDir: f.output, Force: f.force})
 	if err != nil {
 		return err
@@ -145,9 +141,6 @@ func (f *convertFlags) convertPair(cmd *cobra.Command, paths []string, masks con
 		return err
 	}
 	defer src.Close()
-	if err := os.MkdirAll(f.output, 0o777); err != nil {
-		return err
-	}
 	bar := progress.Bytes(cmd.ErrOrStderr(), "convert")
 	start := time.Now()
 	r, err := convert.Run(cmd.Context(), src, vocabulary, convert.Options{

@@ -38,7 +38,7 @@ func withFlag(err error) error {
 		return fmt.Errorf("%w; --recursive looks into the folders below", err)
 	case errors.As(err, &limit):
 		return fmt.Errorf("%w (--max-image-%s)", err, limit.Limit)
-	case errors.As(err, &missing):
+	case errors.As(err, &missing) && missing.Is == "":
 		return fmt.Errorf("%w: give one with %s", err, fileFlags[missing.Want])
 	case errors.As(err, &several) && several.Want == "":
 		return fmt.Errorf("%w: say which", err)

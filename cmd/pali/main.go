@@ -25,9 +25,16 @@ func main() { os.Exit(Main()) }
 
 // Main runs the program with the process's arguments and returns its exit code.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP) // a terminal that closes sends several
+		stop()                        // a second Ctrl-C ends the program at once
+	})
 	root := newRoot()
 	err := root.ExecuteContext(ctx)
 	return exitCode(ctx, root.ErrOrStderr(), err)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +94,8 @@ func (f *serveFlags) addServing(cmd *cobra.Command) {
 	fs.BoolVar(&f.asJSON, "json", false, "print where the server listens as one JSON object")
 }
 
-func (f *serveFlags) check() error {
+// check checks the flags. keyGiven says whether a key was, which may be empty by mistake.
+func (f *serveFlags) check(keyGiven bool) error {
 	o := &f.options
 	for _, c := range []struct {
 		bad  bool
@@ -105,6 +104,8 @@ func (f *serveFlags) check() error {
 		{len(f.models) == 0, "no model: give a text GGUF or its folder with -m"},
 		{len(f.models) > 1 && (f.mmproj != "" || f.masks != ""),
 			"--mmproj and --masks belong to one model: put the files beside each"},
+		{keyGiven && o.Key == "", "--api-key is empty: give a key, or leave it out"},
+		{keyGiven && f.noKey, "--no-key lets all ask, --api-key does not: give one of them"},
 		{o.Parallel < 1 || o.Parallel > 64, fmt.Sprintf("--parallel %d: want 1 to 64", o.Parallel)},
 		{o.Queue < 0 || o.Queue > 10000, fmt.Sprintf("--queue %d: want 0 to 10000", o.Queue)},
 		{o.MaxTokens < 1 || o.MaxTokens > runner.MaxAnswerTokens,
@@ -118,26 +119,25 @@ func (f *serveFlags) check() error {
 			return usageError{errors.New(c.text)}
 		}
 	}
-	host, _, err := net.SplitHostPort(f.listen)
-	if err != nil {
-		return usagef("--listen %s: want ADDRESS:PORT", f.listen)
+	var err error
+	var wrong server.AccessError
+	if f.listen, err = o.Normalize(f.listen); errors.As(err, &wrong) {
+		return usagef("%s %s", accessFlags[wrong.Field], wrong.Text)
 	}
-	a, err := netip.ParseAddr(host)
-	o.Public = !(host == "localhost" || err == nil && a.IsLoopback())
 	if o.Public && o.Key == "" && !f.noKey {
 		return usagef("--listen %s: other machines could ask: set a key with PALI_API_KEY, or say --no-key", f.listen)
-	}
-	for i, name := range o.Hosts {
-		o.Hosts[i] = strings.ToLower(name)
-	}
-	if name, err := os.Hostname(); err == nil && o.Public {
-		o.Hosts = append(o.Hosts, strings.ToLower(name))
 	}
 	return nil
 }
 
+// accessFlags are the flags of what a server.AccessError can be about.
+var accessFlags = map[server.AccessField]string{
+	server.FieldKey: "--api-key", server.FieldHosts: "--allow-host", server.FieldOrigins: "--allow-origin",
+	server.FieldListen: "--listen",
+}
+
 func (f *serveFlags) run(cmd *cobra.Command) error {
-	if err := f.check(); err != nil {
+	if err := f.check(cmd.Flags().Changed("api-key")); err != nil {
 		return err
 	}
 	o := &f.options

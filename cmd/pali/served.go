@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/estimate"
@@ -48,8 +47,7 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	return m, describe(m, info, llamacpp.KVTypes[options.KV])
 }
 
-// command returns how the model's worker is started: this program, with the same settings and
-// without the key. Where ggml aborts it would start a debugger to print its calls, which takes
+// command returns how the model's worker is started: this program, with the same settings. Where ggml aborts it would start a debugger to print its calls, which takes
 // seconds: the environment turns that off.
 func (f *serveFlags) command(stderr io.Writer, files store.Files) (worker.Command, error) {
 	exe, err := os.Executable()
@@ -61,12 +59,7 @@ func (f *serveFlags) command(stderr io.Writer, files store.Files) (worker.Comman
 		"--threads", fmt.Sprint(f.threads), "--kv", f.kv, "--device", f.device,
 		"--gpu-layers", fmt.Sprint(f.gpuLayers), "--ctx", fmt.Sprint(f.context),
 	}}
-	c.Env = []string{"GGML_NO_BACKTRACE=1"}
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "PALI_API_KEY=") {
-			c.Env = append(c.Env, v)
-		}
-	}
+	c.Env = append(worker.Environment(os.Environ()), "GGML_NO_BACKTRACE=1")
 	if f.verbose {
 		c.Stderr = stderr
 	}

@@ -10,9 +10,13 @@
 package sentencepiece
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // Limits of a model, far above Gemma's 4.2 MB, 256,000 pieces and a trainer's part of some hundred
@@ -35,23 +39,31 @@ type Piece struct {
 // Model is a vocabulary.
 type Model struct{ Pieces []Piece }
 
-// Open reads the model in the regular file at path, of at most 64 MiB.
+// Open reads the model in the regular file at path, of at most 64 MiB. The error for a file or a
+// folder that is known to be something else says what.
 func Open(path string) (*Model, error) {
 	data, err := read(path)
-	if err != nil {
-		return nil, fmt.Errorf("sentencepiece: %w", err)
+	if err == nil {
+		var m *Model
+		if m, err = parse(data); err == nil {
+			return m, nil
+		}
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	m, err := parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("sentencepiece: %s: %w", path, err)
+	if other := filekind.At(path, filekind.Tokenizer); other != nil {
+		return nil, other
 	}
-	return m, nil
+	return nil, fmt.Errorf("sentencepiece: %w", err)
 }
 
 func read(path string) ([]byte, error) {
 	info, err := os.Stat(path) // first: opening a pipe would wait for its other end
 	if err != nil {
-		return nil, err
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", path)

@@ -23,9 +23,9 @@ func npzFiles() []Case {
 	const cut = "no zip directory at the end"
 	return []Case{
 		{"empty", nil, "empty"},
-		{"one byte", []byte("P"), "not a zip file"},
-		{"zeros", make([]byte, 4096), "not a zip file"},
-		{"gguf", []byte("GGUF\x03\x00\x00\x00"), "a GGUF file already"},
+		{"one byte", []byte("\x01"), "not a zip file"},
+		{"zeros", make([]byte, 4096), "a file of zeros"},
+		{"gguf", []byte("GGUF\x03\x00\x00\x00"), "a GGUF file"},
 		{"bare npy", NPY("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n", 4), "a single array"},
 		{"gzip", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"), "gzip"},
 		{"web page", []byte("<!DOCTYPE html><title>Sign in</title>"), "web page"},
@@ -147,7 +147,9 @@ func npzNames() []Case {
 		{"parent", "../x.npy", `".." part`},
 		{"parent inside", "a/../../x.npy", `".." part`},
 		{"empty part", "a//x.npy", "has an empty"},
-		{"dot", "./x.npy", "has an empty"},
+		{"dot", "a/./x.npy", "has an empty"},
+		{"two dots", "././x.npy", "has an empty"},
+		{"macOS, elsewhere", "a/__MACOSX/x", "NAME.npy"},
 		{"absolute", "/etc/x.npy", "absolute"},
 		{"drive", `C:\x.npy`, "absolute"},
 		{"drive, forward", "C:/x.npy", "absolute"},
@@ -170,11 +172,11 @@ func npzNames() []Case {
 func npzHeaders() []Case {
 	var cases []Case
 	for _, c := range []struct{ what, text, want string }{
-		{"no newline", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "spaces and a newline"},
 		{"no }", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), \n", "array header"},
 		{"no {", "'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n", "want {"},
 		{"text after it", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x\n", "spaces and a newline"},
-		{"second line", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n\n", "spaces and a newline"},
+		{"text on a second line", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\nx\n", "spaces and a newline"},
+		{"NUL after it", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\x00\n", "spaces and a newline"},
 		{"empty dict", "{}\n", "0 keys"},
 		{"key missing", "{'descr': '<f4', 'shape': (1,), }\n", "2 keys"},
 		{"key unknown", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}\n", `key "x"`},
@@ -188,7 +190,7 @@ func npzHeaders() []Case {
 		{"deep brackets", strings.Repeat("{", 60000) + "\n", "want 'key':"},
 		{"objects", dictNPY("|O", "(1,)"), "pickled"},
 		{"void of 3", dictNPY("|V3", "(1,)"), "want <f4"},
-		{"big endian", dictNPY(">f4", "(1,)"), "want <f4"},
+		{"big-endian void", dictNPY(">V2", "(1,)"), "want <f4"},
 		{"float64", dictNPY("<f8", "(1,)"), "want <f4"},
 		{"int64", dictNPY("<i8", "(1,)"), "want <f4"},
 		{"bool", dictNPY("|b1", "(1,)"), "want <f4"},
@@ -222,7 +224,8 @@ func npzShapes() []Case {
 	for _, c := range []struct{ shape, want string }{
 		{"(-1,)", "a whole number"},
 		{"(1.0,)", "a comma after"},
-		{"(1L,)", "a comma after"},
+		{"(1LL,)", "a comma after"},
+		{"(L,)", "a whole number"},
 		{"(01,)", "a whole number"},
 		{"(0x1,)", "a comma after"},
 		{"(1)", "a comma after"},

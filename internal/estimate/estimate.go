@@ -97,8 +97,9 @@ var sides = []int{224, 448, 896}
 
 var sideSuffix = regexp.MustCompile(`^(.+)-(\d{3})$`)
 
-// ParseSize reads a size: a variant's key, as it is or with a side, "2-10b-448".
+// ParseSize reads a size: a variant's key, as it is or with a side, "2-10b-448", capitals or not.
 func ParseSize(s string) (Size, bool) {
+	s = strings.ToLower(strings.TrimSpace(s))
 	if v, ok := paligemma.Find(s); ok {
 		return Size{v, sides[0]}, true
 	}

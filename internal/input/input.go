@@ -32,15 +32,14 @@ func Name(path string) string {
 	return path
 }
 
-// SizeError says that a file holds more than Max bytes. Have is its size, or Max+1 if it is not
-// known.
+// SizeError says that a file holds more than Max bytes. Have is its size, 0 if it is not known.
 type SizeError struct {
 	Path      string
 	Have, Max int64
 }
 
 func (e SizeError) Error() string {
-	if e.Have == e.Max+1 {
+	if e.Have == 0 {
 		return fmt.Sprintf("%s: file too large: want at most %d bytes", e.Path, e.Max)
 	}
 	return fmt.Sprintf("%s: file too large: have %d bytes, want at most %d", e.Path, e.Have, e.Max)
@@ -163,7 +162,7 @@ func readAll(path string, f io.Reader, info os.FileInfo, limit int64) ([]byte, e
 		return nil, explain(path, err)
 	}
 	if int64(buf.Len()) > limit {
-		return nil, SizeError{path, limit + 1, limit}
+		return nil, SizeError{path, 0, limit}
 	}
 	return buf.Bytes(), nil
 }

@@ -7,6 +7,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/checkpoint"
+	"github.com/pali-gguf/pali/internal/filekind"
 )
 
 // ErrSeveral says that several files were given that are not the pieces of one archive.
@@ -55,7 +57,8 @@ func Open(paths ...string) (*Listing, error) {
 			return nil, fmt.Errorf("%s: no such file", path)
 		}
 		if !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s: not a regular file, want a GGUF file or an .npz archive", path)
+			return nil, cmp.Or(filekind.At(path, filekind.GGUF),
+				fmt.Errorf("%s: not a regular file, want a GGUF file or an .npz archive", path))
 		}
 		l.Bytes += info.Size()
 	}

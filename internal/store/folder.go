@@ -102,7 +102,7 @@ func Named(folder, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	wanted := strings.ToLower(strings.TrimSuffix(name, ".gguf"))
+	wanted := strings.ToLower(strings.TrimSuffix(strings.TrimRight(strings.TrimSpace(name), "/"), ".gguf"))
 	for _, matches := range []func(have string) bool{
 		func(have string) bool { return have == wanted },
 		func(have string) bool { return strings.HasPrefix(have, wanted+"-") },

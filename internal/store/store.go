@@ -9,12 +9,14 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/pali-gguf/pali/internal/filekind"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
@@ -48,7 +50,9 @@ func Find(model, mmproj, masks string) (Files, error) {
 			return Files{},
 				errors.New(model + ": neither a file nor a folder, want a text GGUF or the folder that holds it")
 		}
-		if f.Vision, err = besideText(f.Text); err != nil {
+		if f.Vision, err = besideText(f.Text); err != nil && !info.IsDir() {
+			return Files{}, cmp.Or(filekind.At(model, filekind.GGUF), err)
+		} else if err != nil {
 			return Files{}, err
 		}
 	}
@@ -124,7 +128,12 @@ func only(folder string, kind paligemma.FileKind, wanted func(name string) bool)
 	}
 	switch len(names) {
 	case 0:
-		return "", NotFoundError{folder, kind}
+		e := NotFoundError{Folder: folder, Want: kind}
+		if other := (filekind.Error{}); kind == paligemma.TextFile &&
+			errors.As(filekind.At(folder, filekind.GGUF), &other) && other.Is != filekind.Folder {
+			e.Is = other.Is + ": " + other.Do
+		}
+		return "", e
 	case 1:
 		return filepath.Join(folder, names[0]), nil
 	}
@@ -135,9 +144,13 @@ func only(folder string, kind paligemma.FileKind, wanted func(name string) bool)
 type NotFoundError struct {
 	Folder string
 	Want   paligemma.FileKind
+	Is     string // what the folder is instead, and what to do about it; "": not known
 }
 
 func (e NotFoundError) Error() string {
+	if e.Is != "" {
+		return fmt.Sprintf("%s is %s", e.Folder, e.Is)
+	}
 	return fmt.Sprintf("%s: no %s GGUF in this folder", e.Folder, e.Want)
 }
 

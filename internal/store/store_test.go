@@ -85,6 +85,41 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindOther gives files and folders that are another thing than a model's.
+func TestFindOther(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{
+		"a/x.npz":                "PK\x03\x04" + strings.Repeat("\x00", 22) + "\x05\x00\x00\x00x.npy",
+		"b/model.safetensors":    "\x10\x00\x00\x00\x00\x00\x00\x00{\"a\":{}}        ",
+		"b/config.json":          `{"model_type": "paligemma"}`,
+		"c/adapter_config.json":  `{"peft_type": "LORA"}`,
+		"d/_CHECKPOINT_METADATA": "{}",
+		"e/pointer.gguf":         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+	} {
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ path, want string }{
+		{"a", `is a folder with checkpoints (.npz), not GGUF files: want a GGUF file ("pali convert" makes it`},
+		{"a/x.npz", `is a checkpoint (.npz): "pali convert" makes the GGUF files of it`},
+		{"b", "is a folder with a Hugging Face model (safetensors): want a GGUF file"},
+		{"b/model.safetensors", "is a safetensors file, as Hugging Face has them: want a GGUF file"},
+		{"b/config.json", "is the settings of a Hugging Face model (JSON): want a GGUF file"},
+		{"c", "is a folder with a LoRA adapter: want a GGUF file"},
+		{"d", "is a folder with an Orbax checkpoint: want a GGUF file"},
+		{"e/pointer.gguf", "is a Git LFS pointer, not the file itself: run git lfs pull"},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			path := filepath.Join(folder, c.path)
+			if _, err := Find(path, "", ""); err == nil || !strings.HasPrefix(err.Error(), path+" "+c.want) {
+				t.Errorf("have %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestNamed(t *testing.T) {
 	folder := folderOf(t, "A-F16.gguf", "A-2-F16.gguf", "pub/b/B-3-Q8_0.gguf", "pub/b/mmproj-B-3-Q8_0.gguf",
 		"pub/c/d/deep-F16.gguf", ".x/hidden-F16.gguf")
@@ -97,6 +132,9 @@ func TestNamed(t *testing.T) {
 		{"B-3-Q", "no model of that name"},
 		{"deep", "no model of that name"},
 		{"hidden", "no model of that name"},
+		{" A-2 ", "A-2-F16.gguf"},
+		{"pub/", "no model of that name"},
+		{"b-3-q8_0/", "pub/b/B-3-Q8_0.gguf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, err := Named(folder, c.name)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/pali-gguf/pali/internal/badfiles"
-	"github.com/pali-gguf/pali/mmproj/imageproc/jpeg"
 )
 
 // FuzzDecode checks that what Decode accepts is within its limits and can be preprocessed.
@@ -53,7 +52,7 @@ func FuzzEXIF(f *testing.F) {
 	}
 	p := noise(3, 2)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n := exifOrientation(data)
+		n, _ := exifOrientation(data)
 		if n < 1 || n > 8 {
 			t.Fatalf("orientation %d", n)
 		}
@@ -64,13 +63,14 @@ func FuzzEXIF(f *testing.F) {
 		if u := upright(p, n); len(u.Pix) != len(p.Pix) || u.Width*u.Height != 6 {
 			t.Fatalf("orientation %d: %d x %d", n, u.Width, u.Height)
 		}
-		for _, find := range []func([]byte) []byte{jpeg.EXIF, pngEXIF} {
-			if body := find(data); len(body) > len(data) {
-				t.Fatalf("%d bytes of EXIF in %d", len(body), len(data))
+		for _, find := range []func([]byte) metadata{jpegMetadata, pngMetadata, webpMetadata} {
+			m := find(data)
+			if len(m.exif)+len(m.xmp) > len(data) {
+				t.Fatalf("%d and %d bytes of metadata in %d", len(m.exif), len(m.xmp), len(data))
 			}
-		}
-		if hasMagic(data, "RIFF????WEBP") {
-			webpEXIF(data)
+			if n := m.orientation(); n < 1 || n > 8 {
+				t.Fatalf("orientation %d", n)
+			}
 		}
 	})
 }

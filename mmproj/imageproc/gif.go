@@ -35,7 +35,7 @@ var errGIFEnd = errors.New("GIF: file ends too early")
 
 // decodeGIF decodes frames of a GIF, as whole images: those whose numbers choose returns, given how
 // many there are. It also returns the numbers. Where nothing is drawn, and where a frame was
-// cleared, an image is black, as Decode's. l holds for one image; all frames together may have four
+// cleared, an image is white, as Decode's. l holds for one image; all frames together may have four
 // times as many pixels, and what is drawn up to the last of them twenty times.
 func decodeGIF(data []byte, choose func(total int) []int, l Limits) ([]*Image, []int, error) {
 	if int64(len(data)) > l.Bytes {
@@ -179,7 +179,7 @@ func (g *gifFile) check(chosen []int, l Limits) error {
 // draw draws the frames up to the last chosen one, and returns the chosen ones in the order of
 // chosen.
 func (g *gifFile) draw(chosen []int) ([]*Image, error) {
-	canvas := &Image{Width: g.width, Height: g.height, Pix: make([]uint8, 3*g.width*g.height)}
+	canvas := white(g.width, g.height)
 	kept := map[int]*Image{}
 	for i, f := range g.frames[:slices.Max(chosen)+1] {
 		m, err := decodeGuarded("GIF", func() (image.Image, error) { return gif.Decode(bytes.NewReader(g.encode(f))) })
@@ -196,8 +196,7 @@ func (g *gifFile) draw(chosen []int) ([]*Image, error) {
 		}
 		switch f.disposal {
 		case 2:
-			canvas.paste(&Image{Width: f.rect.Dx(), Height: f.rect.Dy(), Pix: make([]uint8, 3*f.rect.Dx()*f.rect.Dy())},
-				f.rect.Min)
+			canvas.paste(white(f.rect.Dx(), f.rect.Dy()), f.rect.Min)
 		case 3:
 			canvas.paste(before, f.rect.Min)
 		}
@@ -207,6 +206,11 @@ func (g *gifFile) draw(chosen []int) ([]*Image, error) {
 		images[i] = kept[frame]
 	}
 	return images, nil
+}
+
+// white returns an image of one colour.
+func white(width, height int) *Image {
+	return &Image{Width: width, Height: height, Pix: bytes.Repeat([]byte{0xff}, 3*width*height)}
 }
 
 // encode returns a GIF with f as its only image.

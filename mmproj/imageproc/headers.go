@@ -24,6 +24,19 @@ func pngChunks(data []byte) iter.Seq2[string, []byte] {
 	}
 }
 
+// webpChunks walks the chunks of a WebP (kind and body) up to where the file ends or breaks.
+func webpChunks(data []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for at := 12; len(data)-at >= 8; {
+			size := int64(binary.LittleEndian.Uint32(data[at+4:]))
+			if size > int64(len(data)-at-8) || !yield(string(data[at:at+4]), data[at+8:][:size]) {
+				return
+			}
+			at += 8 + int(size+size&1)
+		}
+	}
+}
+
 // checkPNG refuses a PNG whose bytes cannot be inflated to the pixels of c (deflate gives at most
 // 1032 bytes for one), and one of many small chunks, for each of which the decoder allocates 4 KiB.
 func checkPNG(data []byte, c image.Config) error {

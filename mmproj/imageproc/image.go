@@ -12,6 +12,7 @@ package imageproc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 )
 
-// Image is a decoded image, upright, without alpha.
+// Image is a decoded image, upright, on white where it was transparent.
 type Image struct {
 	Width, Height int     // pixels
 	Pix           []uint8 // [Height,Width,3], RGB
@@ -105,10 +106,10 @@ func decodeRead(path string, data []byte, err error, l Limits) (*Image, error) {
 // bytes.
 //
 // It follows TensorFlow's decode_image, which made the images the model was trained on, to the bit:
-// grey is repeated, 16-bit samples keep their high byte, alpha is dropped without compositing,
-// colour profiles are ignored. Three things differ on purpose, since people expect boxes and
-// answers about the image as they see it: the EXIF orientation is applied, the first frame of a GIF
-// lies at its place on the whole canvas, and a BMP's palette gives its colours.
+// grey is repeated, 16-bit samples keep their high byte, colour profiles are ignored. Four things
+// differ on purpose, since people expect boxes and answers about the image as they see it: the EXIF
+// orientation is applied, transparency shows white (TensorFlow drops alpha), the first frame of a
+// GIF lies at its place on the whole canvas, and a BMP's palette gives its colours.
 //
 // An image beyond l is a LimitError, before any pixel is decoded.
 func Decode(data []byte, l Limits) (*Image, error) {
@@ -141,7 +142,7 @@ func readError(err error) error {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &size):
-		return fmt.Errorf("image: %w", limitErrorf(LimitBytes, size.Have, size.Max, "%v", size))
+		return fmt.Errorf("image: %w", limitErrorf(LimitBytes, cmp.Or(size.Have, size.Max+1), size.Max, "%v", size))
 	case errors.As(err, &kind):
 		return fmt.Errorf("image: %w, want an image file", err)
 	}
@@ -154,31 +155,16 @@ func errTooManyBytes(have, want int64) error {
 
 // decode is Decode without the prefix of its errors.
 func decode(data []byte, l Limits) (*Image, error) {
-	if int64(len(data)) > l.Bytes {
-		return nil, errTooManyBytes(int64(len(data)), l.Bytes)
-	}
-	f := sniff(data)
-	if f == nil {
-		return nil, errUnreadable(data[:min(len(data), SniffLen)])
-	}
-	c, err := decodeGuarded(f.name, func() (image.Config, error) { return f.config(data) })
+	f, c, err := header(data, l)
 	if err != nil {
 		return nil, err
-	}
-	if err := checkSize(c, l); err != nil {
-		return nil, err
-	}
-	if f.check != nil {
-		if err := f.check(data, c); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
-		}
 	}
 	p, err := decodeGuarded(f.name, func() (*Image, error) { return f.decode(data, c) })
 	if err != nil {
 		return nil, err
 	}
-	if f.exif != nil {
-		p = upright(p, exifOrientation(f.exif(data)))
+	if f.metadata != nil {
+		p = upright(p, f.metadata(data).orientation())
 	}
 	return p, nil
 }
@@ -219,25 +205,27 @@ func decodeGuarded[T any](name string, do func() (T, error)) (v T, err error) {
 
 // format is one image file format.
 type format struct {
-	name   string
-	magic  string                 // first bytes, as for hasMagic
-	sure   func(head []byte) bool // whether head, which has the magic, is of this format; nil: it is
-	config func(data []byte) (image.Config, error)
-	decode func(data []byte, c image.Config) (*Image, error)
-	exif   func(data []byte) []byte         // the TIFF structure with the orientation, nil if there is none
-	check  func([]byte, image.Config) error // what the decoder itself does not check soon enough
+	name     string
+	magic    string                 // first bytes, as for hasMagic
+	sure     func(head []byte) bool // whether head, which has the magic, is of this format; nil: it is
+	config   func(data []byte) (image.Config, error)
+	decode   func(data []byte, c image.Config) (*Image, error)
+	memory   func(data []byte, c image.Config) int64 // bytes that decode takes; check has been called
+	check    func([]byte, image.Config) error // what the decoder itself does not check soon enough
+	metadata func(data []byte) metadata       // with the orientation; nil: the format has none
 }
 
 var formats = []format{
-	{name: "JPEG", magic: "\xff\xd8\xff", config: configJPEG, decode: decodeJPEG, exif: jpeg.EXIF},
+	{name: "JPEG", magic: "\xff\xd8\xff", config: configJPEG, decode: decodeJPEG, memory: memoryJPEG,
+		metadata: jpegMetadata},
 	{name: "PNG", magic: "\x89PNG\r\n\x1a\n", config: headerOf(png.DecodeConfig), decode: pixelsOf(png.Decode),
-		exif: pngEXIF, check: checkPNG},
-	{name: "GIF", magic: "GIF87a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
-	{name: "GIF", magic: "GIF89a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode)},
+		memory: memoryPNG, metadata: pngMetadata, check: checkPNG},
+	{name: "GIF", magic: "GIF87a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode), memory: memoryGIF},
+	{name: "GIF", magic: "GIF89a", config: headerOf(gif.DecodeConfig), decode: pixelsOf(gif.Decode), memory: memoryGIF},
 	{name: "BMP", magic: "BM", sure: isBMP, config: headerOf(bmp.DecodeConfig), decode: pixelsOf(bmp.Decode),
-		check: checkBMP},
+		memory: memoryBMP, check: checkBMP},
 	{name: "WebP", magic: "RIFF????WEBP", config: headerOf(webp.DecodeConfig), decode: pixelsOf(webp.Decode),
-		exif: webpEXIF, check: checkWebP},
+		memory: memoryWebP, metadata: webpMetadata, check: checkWebP},
 }
 
 // headerOf and pixelsOf turn functions of the libraries into those of a format.
@@ -251,7 +239,11 @@ func pixelsOf(decode func(io.Reader) (image.Image, error)) func([]byte, image.Co
 		if err != nil {
 			return nil, err
 		}
-		return toRGB(m, c)
+		p, err := toRGB(m, c)
+		if err == nil && hasAlpha(data, m) {
+			p.coverWhite(m)
+		}
+		return p, err
 	}
 }
 

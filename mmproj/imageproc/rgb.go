@@ -11,8 +11,9 @@ import (
 	"github.com/disintegration/imaging"
 )
 
-// toRGB converts m, a decoded image, to one of the size of canvas, which is black where a GIF's
-// first frame does not cover it. It fails for image types that none of the decoders gives.
+// toRGB converts m, a decoded image, to one of the size of canvas, without its alpha, and black
+// where a GIF's first frame does not cover it, as TensorFlow does. It fails for image types that
+// none of the decoders gives.
 func toRGB(m image.Image, canvas image.Config) (*Image, error) {
 	if _, drawn := m.(*image.Paletted); !drawn && m.Bounds().Size() != image.Pt(canvas.Width, canvas.Height) {
 		return nil, fmt.Errorf("decoded size: have %v, want %dx%d as its header says", m.Bounds().Size(), canvas.Width,
@@ -63,10 +64,15 @@ func (p *Image) nrgba(y0, y1 int) *image.NRGBA {
 	return m
 }
 
-// FromImage returns m without its alpha, as a copy.
-func FromImage(m image.Image) *Image { return fromNRGBA(imaging.Clone(m)) }
+// FromImage returns m on white, as a copy.
+func FromImage(m image.Image) *Image {
+	n := imaging.Clone(m)
+	p := fromNRGBA(n)
+	p.coverWhite(n)
+	return p
+}
 
-// fromNRGBA converts an opaque image.
+// fromNRGBA converts m without its alpha.
 func fromNRGBA(m *image.NRGBA) *Image {
 	p := &Image{Width: m.Rect.Dx(), Height: m.Rect.Dy(), Pix: make([]uint8, 3*m.Rect.Dx()*m.Rect.Dy())}
 	p.copySamples(m.Pix, m.Stride, 4, [3]int{0, 1, 2})

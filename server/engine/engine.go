@@ -7,7 +7,7 @@
 //
 //	request.go     what is refused at once
 //	queue.go       admitted, or refused where too many wait
-//	image.go       bytes to pixels; cache.go: or to embeddings that are cached
+//	image.go       bytes to pixels, in the memory of budget.go; cache.go: or to embeddings that are cached
 //	queue.go       a slot, round-robin by client
 //	pool.go        a worker with the model loaded; model.go: what a worker is
 //	metrics.go     what is counted of it all
@@ -16,7 +16,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +34,9 @@ type Options struct {
 	MaxTokens  int              // longest answer that may be asked for; 0: 1024
 	Timeout    time.Duration    // of a request, its time in the queue included; 0: ten minutes
 	Limits     imageproc.Limits // of an image; zero: imageproc.DefaultLimits
+	// DecodeMemory is how many bytes decoding images may take, all requests together. An image that
+	// takes more is decoded alone. 0: 512 MiB.
+	DecodeMemory int64
 }
 
 // WithDefaults returns o with what is 0 filled in.
@@ -43,6 +45,7 @@ func (o Options) WithDefaults() Options {
 	o.MaxTokens = cmp.Or(o.MaxTokens, 1024)
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Minute)
 	o.Limits = cmp.Or(o.Limits, imageproc.DefaultLimits)
+	o.DecodeMemory = cmp.Or(o.DecodeMemory, 512<<20)
 	return o
 }
 
@@ -70,8 +73,7 @@ func New(o Options) *Engine {
 	o = o.WithDefaults()
 	m := newMetrics()
 	e := &Engine{options: o, queue: newQueue(o.Parallel, o.Queue), pool: newPool(o.Memory, m), metrics: m}
-	decoders := make(chan struct{}, runtime.GOMAXPROCS(0))
-	e.images = &imageProcessor{limits: o.Limits, slots: decoders, cache: newCache(o.ImageCache), metrics: m}
+	e.images = newImageProcessor(o, m)
 	e.status.Store(Loading)
 	return e
 }
@@ -89,11 +91,12 @@ func (e *Engine) Generate(ctx context.Context, r *Request, each func(runner.Step
 		return nil, err
 	}
 	defer leave()
-	for _, img := range r.Images {
-		if err := e.images.prepare(ctx, r.Model, img, r.Resize); err != nil {
-			return nil, err
-		}
+	release, err := e.images.prepareAll(ctx, r, r.accept)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
+	r.accept()
 	return e.run(ctx, r, each)
 }
 
@@ -154,10 +157,10 @@ func (e *Engine) Unload(m *Model) { e.pool.drop(m) }
 // for never.
 func (e *Engine) Loaded() map[*Model]time.Time { return e.pool.list() }
 
-// Decode decodes an image as for a request. Where it succeeds the caller calls release when the
-// image may be freed: until then it takes one of the slots for decoding.
+// Decode decodes an image as for a request, to be drawn on. Where it succeeds the caller calls
+// release when the drawing is encoded: until then both take of the memory for decoding.
 func (e *Engine) Decode(ctx context.Context, data []byte) (img *imageproc.Image, release func(), err error) {
-	return e.images.decode(ctx, data)
+	return e.images.decode(ctx, data, drawing, func() {})
 }
 
 // Status returns whether the engine can answer.

@@ -26,6 +26,18 @@ type Request struct {
 	Strict      *Strict        // nil: a free answer
 	KeepAlive   *time.Duration // how long the worker stays afterwards; nil: Options.KeepAlive
 	Client      string         // who asks: clients take turns in the queue
+	// Accepted, if it is not nil, is called once, by Generate, when nothing of the request is left to
+	// be refused but what the model refuses, and it waits for its turn. An image may be refused later
+	// if it waits for memory.
+	Accepted func()
+}
+
+// accept calls Accepted the first time.
+func (r *Request) accept() {
+	if r.Accepted != nil {
+		r.Accepted()
+		r.Accepted = nil
+	}
 }
 
 // Reply is the answer to a request.

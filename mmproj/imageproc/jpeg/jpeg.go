@@ -45,6 +45,15 @@ type decoder struct {
 // Size returns the image's width and height in pixels. It reads data no further than the frame
 // header, and fails for what Decode cannot read.
 func Size(data []byte) (width, height int, err error) {
+	d, err := toFrame(data)
+	if err != nil {
+		return 0, 0, err
+	}
+	return d.width, d.height, nil
+}
+
+// toFrame reads data up to the frame header.
+func toFrame(data []byte) (*decoder, error) {
 	d, err := begin(data)
 	for err == nil && d.components == nil {
 		err = d.next()
@@ -52,10 +61,7 @@ func Size(data []byte) (width, height int, err error) {
 			err = errTruncated
 		}
 	}
-	if err != nil {
-		return 0, 0, err
-	}
-	return d.width, d.height, nil
+	return d, err
 }
 
 // Decode returns the pixels of data, a whole file: [height,width,3], RGB.
@@ -73,22 +79,29 @@ func Decode(data []byte) (rgb []uint8, width, height int, err error) {
 	return d.rgb(), d.width, d.height, nil
 }
 
-// EXIF returns the TIFF structure in the first segment with EXIF before the samples; nil if there
-// is none.
-func EXIF(data []byte) []byte {
+// EXIF returns the TIFF structure in the segments with EXIF before the samples, joined if there are
+// several; nil if there is none.
+func EXIF(data []byte) []byte { return application1(data, "Exif\x00\x00") }
+
+// XMP returns the text of the segments with XMP before the samples; nil if there is none.
+func XMP(data []byte) []byte { return application1(data, "http://ns.adobe.com/xap/1.0/\x00") }
+
+// application1 joins the bodies of the segments APP1 before the samples that begin with prefix,
+// without it.
+func application1(data []byte, prefix string) (joined []byte) {
 	d, err := begin(data)
 	for err == nil {
 		var marker byte
 		var body []byte
 		marker, body, err = d.segment()
-		if tiff, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok && marker == app1 {
-			return tiff
+		if part, ok := bytes.CutPrefix(body, []byte(prefix)); ok && marker == app1 {
+			joined = append(joined, part...)
 		}
 		if marker == eoi || marker == sos {
 			break
 		}
 	}
-	return nil
+	return joined
 }
 
 // begin checks the first marker of data.

@@ -1,0 +1,134 @@
+// Package filekind names files by their first bytes, for a person who gave the wrong one: what the
+// file is, and how to come from it to the one that is wanted.
+//
+//	path or first bytes, Want ──▶ Error: "x.safetensors is a safetensors file ...: ..."
+//
+// Before it: a path that a person gave, or the first bytes of what lies there. After it: the
+// errors of the packages that read files. This file: the sentences; kinds.go: the table of first
+// bytes; inside.go: what lies within an archive or a folder.
+package filekind
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Want is the file that was to be read.
+type Want int
+
+const (
+	Checkpoint Want = iota // PaliGemma's, or the mask decoder's: .npz
+	GGUF                   // any file of a model
+	Tokenizer              // a SentencePiece model
+)
+
+// advice says, for each Want, what it is and where it comes from.
+var advice = [...]string{
+	Checkpoint: `want the checkpoint that Kaggle has (.npz), from https://www.kaggle.com/models/google/paligemma ` +
+		`("pali pull" fetches and converts it)`,
+	GGUF:      `want a GGUF file ("pali convert" makes it of a checkpoint, .npz)`,
+	Tokenizer: `want the SentencePiece model, from https://storage.googleapis.com/big_vision/paligemma_tokenizer.model`,
+}
+
+// HeadBytes is how much of a file's beginning Of looks at.
+const HeadBytes = 4096
+
+// Error says that a file is not the one wanted.
+type Error struct {
+	Path string // "": not known
+	Is   string // what it is, as "a safetensors file"
+	Do   string // what to do about it
+}
+
+// Error is one sentence.
+func (e Error) Error() string {
+	subject := e.Path
+	if subject == "" {
+		subject = "this"
+	}
+	return fmt.Sprintf("%s is %s: %s", subject, e.Is, e.Do)
+}
+
+// Of returns an Error if the file at path, of size bytes, which begins with head, is known to be
+// another than the one wanted, and nil otherwise. head has HeadBytes bytes, or all if there are
+// fewer. path may be "".
+func Of(path string, head []byte, size int64, want Want) error {
+	if size == 0 {
+		return Error{path, "an empty file", "make or download it again"}
+	}
+	for _, k := range kinds {
+		if !k.begins(head) {
+			continue
+		}
+		if k.is == want.kind() || k.is == isZip && want == Checkpoint {
+			return nil
+		}
+		do := advice[want]
+		if k.do != nil {
+			do = k.do(path, head, want)
+		}
+		return Error{path, k.is, do}
+	}
+	return nil
+}
+
+// kind returns the name of the kind that is wanted, as the table has it.
+func (w Want) kind() string {
+	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer}[w]
+}
+
+// At is Of for the file at path. It returns an Error for a folder too, and nil for what it cannot
+// read: the reader of the file says why.
+func At(path string, want Want) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	if info.IsDir() {
+		return ofFolder(path, want)
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return OfReader(path, f, info.Size(), want)
+}
+
+// OfReader is Of for the size bytes of r.
+func OfReader(path string, r io.ReaderAt, size int64, want Want) error {
+	head := make([]byte, min(max(size, 0), HeadBytes))
+	n, err := r.ReadAt(head, 0)
+	if n < len(head) && err != nil {
+		return nil
+	}
+	return Of(path, head, size, want)
+}
+
+// name returns the file's name, for a command that a person types.
+func name(path string) string {
+	if path == "" {
+		return "FILE"
+	}
+	if strings.ContainsAny(path, " '\"$&;()*?<>|\\`") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// hasEnding reports whether path ends in one of endings, capitals or not.
+func hasEnding(path string, endings ...string) bool {
+	base := strings.ToLower(filepath.Base(path))
+	for _, e := range endings {
+		if strings.HasSuffix(base, e) {
+			return true
+		}
+	}
+	return false
+}

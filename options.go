@@ -36,9 +36,11 @@ type Options struct {
 
 	MaxTokens int     // longest answer in tokens; 0: DefaultMaxTokens
 	MinScore  float64 // Detect and Segment leave out objects with a lower score, 0 to 1
-	// Strict constrains the answers of Detect and Segment to well-formed objects with the labels
-	// asked for.
-	Strict bool
+	// Free lets the model answer Detect and Segment in any form. Otherwise it is constrained to
+	// well-formed objects with the labels asked for, which fails where MaxTokens cannot hold one.
+	Free bool
+	// Lost, if it is not nil, is called by all of these methods when an answer lost something.
+	Lost func(Losses)
 }
 
 // DefaultMaxTokens is the longest answer in tokens if none is given.
@@ -127,6 +129,10 @@ type Result = runner.Result
 // top, right, bottom, in pixels of the image), and after Segment the Mask with its Area and its
 // outlines, Polygons. Loc and Seg are the box and the mask as the model gave them.
 type Detection = tasks.Detection
+
+// Losses counts what answers lost on their way to a result: objects that are left out, answers that
+// the limit of tokens ended, and the like. Its method Sentences says it in words.
+type Losses = tasks.Losses
 
 // Prompt is a prompt with its parts, as the functions of package tasks make and parse them.
 type Prompt = tasks.Prompt

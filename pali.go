@@ -113,7 +113,8 @@ func (m *Model) OCR(ctx context.Context, img *Image) (string, error) {
 }
 
 // Detect finds the objects in img with these labels, and returns each with its score and its box in
-// pixels of img, in the order of the model's answer; none if there are none.
+// pixels of img, in the order of the model's answer; none if there are none. The model can only
+// answer with such objects, unless Options.Free is set.
 func (m *Model) Detect(ctx context.Context, img *Image, labels ...string) ([]Detection, error) {
 	prompt, err := tasks.Detect(labels...)
 	if err != nil {
@@ -251,18 +252,22 @@ func (m *Model) text(ctx context.Context, img *Image) func(Prompt, error) (strin
 		if err != nil {
 			return "", InvalidRequestError{Err: err}
 		}
-		r, err := m.Run(ctx, Request{Images: []*Image{img}, Prompt: p.Text, MaxTokens: m.options.maxTokens()}, nil)
+		w := tasks.Want{Prompt: p, MaxTokens: m.options.maxTokens()}
+		r, err := m.Run(ctx, Request{Images: []*Image{img}, Prompt: p.Text, MaxTokens: w.MaxTokens}, nil)
 		if err != nil {
 			return "", err
 		}
+		m.report(tasks.NewResponse(w, r, 0).Lost)
 		return r.Text, nil
 	}
 }
 
 // detect answers a prompt about one image with objects.
 func (m *Model) detect(ctx context.Context, img *Image, p Prompt, decoder *masks.Decoder) ([]Detection, error) {
-	q := Request{Images: []*Image{img}, Prompt: p.Text, MaxTokens: m.options.maxTokens()}
-	if m.options.Strict {
+	w := tasks.Want{Prompt: p, MinScore: m.options.MinScore, MaxTokens: m.options.maxTokens(),
+		Strict: !m.options.Free, Masks: p.Masks()}
+	q := Request{Images: []*Image{img}, Prompt: p.Text, MaxTokens: w.MaxTokens}
+	if w.Strict {
 		grammar, err := m.Grammar(p, q.MaxTokens)
 		if err != nil {
 			return nil, err
@@ -274,11 +279,19 @@ func (m *Model) detect(ctx context.Context, img *Image, p Prompt, decoder *masks
 		return nil, err
 	}
 	canvas := tasks.Canvas{Width: img.Width, Height: img.Height, Divisor: tasks.LocDivisor}
-	var out tasks.Response
-	if err := out.AddDetections(r, canvas, m.options.MinScore, decoder); err != nil {
+	out := tasks.NewResponse(w, r, 0)
+	if err := out.AddDetections(r, canvas, w, decoder); err != nil {
 		return nil, err
 	}
+	m.report(out.Lost)
 	return out.Objects, nil
+}
+
+// report tells Options.Lost what an answer lost.
+func (m *Model) report(lost Losses) {
+	if m.options.Lost != nil && !lost.IsZero() {
+		m.options.Lost(lost)
+	}
 }
 
 // Grammar returns a constraint under which a model answers p, a prompt of Detect or Segment, with

@@ -42,7 +42,8 @@ type taskRequest struct {
 	Resize      string   `json:"resize"`
 
 	MinScore   float64 `json:"min_score"`   // detect, segment
-	Strict     bool    `json:"strict"`      // detect, segment
+	Free       *bool   `json:"free"`        // detect, segment: the answer may have any form
+	Strict     *bool   `json:"strict"`      // detect, segment: the contrary of Free
 	LocDivisor whole   `json:"loc_divisor"` // detect, segment
 
 	// caption, describe, ask, ocr, run: a line of JSON for each piece of text, then the answer
@@ -78,9 +79,30 @@ func (q *taskRequest) prompt(t *tasks.Task) (tasks.Prompt, error) {
 	return t.Prompt(q.Lang, q.Question, q.Things...)
 }
 
+// isStrict reports whether an answer about objects is constrained to their form, as it is by default.
+func (q *taskRequest) isStrict() (bool, error) {
+	switch {
+	case q.Free != nil && q.Strict != nil && *q.Free == *q.Strict:
+		return false, invalid("free and strict are both %v: want one of the two", *q.Free)
+	case q.Free != nil:
+		return !*q.Free, nil
+	}
+	return q.Strict == nil || *q.Strict, nil
+}
+
+// want is what a request wants of an answer to prompt.
+func (q *taskRequest) want(prompt tasks.Prompt, x *engine.Request) tasks.Want {
+	return tasks.Want{Prompt: prompt, MinScore: q.MinScore, MaxTokens: x.MaxTokens, Strict: x.Strict != nil,
+		Masks: prompt.Masks()}
+}
+
 // task answers the route of a task.
 func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *taskRequest) error {
-	x, err := s.nativeRequest(r, t, q)
+	prompt, err := q.prompt(t)
+	if err != nil {
+		return invalid("%s", err)
+	}
+	x, err := s.nativeRequest(r, t, q, prompt)
 	if err != nil {
 		return err
 	}
@@ -101,13 +123,14 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 	if err != nil {
 		return out.fail(err)
 	}
-	a := tasks.NewResponse(x.Prompt, got.Result, got.Load)
+	want := q.want(prompt, &x.Request)
+	a := tasks.NewResponse(want, got.Result, got.Load)
 	if x.TopLogprobs > 0 {
 		a.Logprobs = tasks.Logprobs(got.Steps)
 	}
 	a.Timings, a.Seed = timingsOf(got), seedOf(x.Sampling)
 	if t.Boxes {
-		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), q.MinScore, x.model.Masks); err != nil {
+		if err := a.AddDetections(got.Result, x.canvas(float64(q.LocDivisor)), want, x.model.Masks); err != nil {
 			return err
 		}
 	}
@@ -122,14 +145,10 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 }
 
 // nativeRequest makes the request to the engine.
-func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (*request, error) {
+func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest, prompt tasks.Prompt) (*request, error) {
 	m, err := s.model(q.Model)
 	if err != nil {
 		return nil, err
-	}
-	prompt, err := q.prompt(t)
-	if err != nil {
-		return nil, invalid("%s", err)
 	}
 	x := newRequest(m, clientOf(r), prompt.Text)
 	if x.Resize, err = imageproc.ParseResize(q.Resize); err != nil {
@@ -154,8 +173,13 @@ func (s *Server) nativeRequest(r *http.Request, t *tasks.Task, q *taskRequest) (
 	case !(q.MinScore >= 0 && q.MinScore <= 1):
 		return nil, invalid("min_score %v: want 0 to 1", q.MinScore)
 	}
-	if q.Strict && t.Boxes {
-		x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
+	strict, err := q.isStrict()
+	if err != nil || !strict || !t.Boxes {
+		return x, err
+	}
+	x.Strict = &engine.Strict{Labels: prompt.Labels, Masks: t.Masks}
+	if err := tasks.CheckTokens(prompt.Labels, t.Masks, x.MaxTokens); err != nil {
+		return nil, invalid(`%s: allow more with max_tokens, or any form with "free": true`, err)
 	}
 	return x, nil
 }

@@ -52,17 +52,28 @@ type allowedLogit struct {
 
 // NewGrammar returns the constraint for an answer of at most maxTokens tokens of v, whose objects
 // have one of labels, or no label if labels is empty, and masks if masks is set. It fails on a
-// label with a byte for which v has no token, since it could not be completed, and if the answer
-// cannot hold one object.
+// label with a byte for which v has no token, since it could not be completed, and with a
+// TokensError if the answer cannot hold one object.
 func NewGrammar(v *runner.Vocabulary, labels []string, masks bool, maxTokens int) (*Grammar, error) {
-	g, err := newGrammar(labels, masks, v.Len(), v.Bytes)
-	if err != nil {
+	if err := CheckTokens(labels, masks, maxTokens); err != nil {
 		return nil, err
 	}
-	if maxTokens < g.maxTokens {
-		return nil, fmt.Errorf("at most %d tokens: an object may take %d in the strict form", maxTokens, g.maxTokens)
+	return newGrammar(labels, masks, v.Len(), v.Bytes)
+}
+
+// TokensError reports a limit of Have tokens under which an answer cannot hold one object.
+type TokensError struct{ Have, Need int }
+
+func (e TokensError) Error() string {
+	return fmt.Sprintf("at most %d tokens: an object may take %d in the strict form", e.Have, e.Need)
+}
+
+// CheckTokens returns a TokensError if NewGrammar would for these arguments.
+func CheckTokens(labels []string, masks bool, maxTokens int) error {
+	if need := objectTokens(labels, masks); maxTokens < need {
+		return TokensError{maxTokens, need}
 	}
-	return g, nil
+	return nil
 }
 
 // newGrammar is NewGrammar for a vocabulary of size tokens; bytes returns what a token adds to the

@@ -44,7 +44,7 @@ type Losses struct {
 const maxNamed = 5
 
 // IsZero reports whether nothing was lost.
-func (l *Losses) IsZero() bool {
+func (l Losses) IsZero() bool {
 	return l.LowScore+l.NoArea+l.Unparsed+len(l.Unasked)+l.NoMask+l.NoDecoder+l.EmptyMask+l.CutOff == 0
 }
 
@@ -97,6 +97,17 @@ func (l *Losses) Keep(w Want, d *Detection) bool {
 		l.EmptyMask++
 	}
 	return true
+}
+
+// keepAll returns the objects that Keep keeps, an empty slice if there are none.
+func (l *Losses) keepAll(w Want, found []Detection) []Detection {
+	kept := []Detection{}
+	for i := range found {
+		if l.Keep(w, &found[i]) {
+			kept = append(kept, found[i])
+		}
+	}
+	return kept
 }
 
 // CountCutOff counts the answer r if the limit of tokens ended it. A strict answer has its end all

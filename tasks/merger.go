@@ -13,7 +13,7 @@ import (
 
 // TileMerger gathers the answers about the parts of one image.
 type TileMerger struct {
-	Prompt  Prompt
+	Want    Want
 	Full    Canvas         // of the image
 	Decoder *masks.Decoder // nil: no masks
 
@@ -21,6 +21,7 @@ type TileMerger struct {
 	tiles    []Tile
 	texts    [][]string // of the tiles, row by row
 	unparsed []string
+	lost     Losses // without the objects'
 	found    []TileDetection
 }
 
@@ -36,7 +37,7 @@ func (m *TileMerger) Ask(rows [][]image.Rectangle, ask func(part image.Rectangle
 		}
 		return r.Text, m.add(part, r)
 	}
-	if m.Prompt.Boxes() && n > 1 {
+	if m.Want.Prompt.Boxes() && n > 1 {
 		if _, err := askOne(image.Rect(0, 0, m.Full.Width, m.Full.Height)); err != nil {
 			return err
 		}
@@ -61,7 +62,8 @@ func (m *TileMerger) add(part image.Rectangle, r *runner.Result) error {
 	m.result.Tokens, m.result.Steps = append(m.result.Tokens, r.Tokens...), append(m.result.Steps, r.Steps...)
 	m.result.Timings.Add(r.Timings)
 	m.tiles = append(m.tiles, Tile{at, r.Text})
-	if !m.Prompt.Boxes() {
+	m.lost.CountCutOff(m.Want, r)
+	if !m.Want.Prompt.Boxes() {
 		return nil
 	}
 	found, unparsed, err := Detections(r, Canvas{part.Dx(), part.Dy(), m.Full.Divisor}, m.Decoder)
@@ -69,6 +71,7 @@ func (m *TileMerger) add(part image.Rectangle, r *runner.Result) error {
 		return err
 	}
 	m.unparsed = append(m.unparsed, unparsed...)
+	m.lost.AddUnparsed(unparsed...)
 	for _, d := range found {
 		d.move(at)
 		cut := TouchesEdge(d.XYXY, part, m.Full.Width, m.Full.Height)
@@ -80,32 +83,32 @@ func (m *TileMerger) add(part image.Rectangle, r *runner.Result) error {
 // Steps returns the tokens of all answers, one after the other.
 func (m *TileMerger) Steps() []runner.Step { return m.result.Steps }
 
-// Response returns one response made of all answers, with the objects that score minScore or more.
-// load is as in NewResponse. For objects its text is the texts of the parts, a line each: their
-// bins are those of different tiles.
-func (m *TileMerger) Response(minScore float64, load time.Duration) Response {
-	out := NewResponse(m.Prompt.Text, &m.result, load)
-	out.Tiles = m.tiles
-	if !m.Prompt.Boxes() {
+// Response returns one response made of all answers. load is as in NewResponse. For objects its
+// text is the texts of the parts, a line each: their bins are those of different tiles.
+func (m *TileMerger) Response(load time.Duration) Response {
+	out := NewResponse(m.Want, &m.result, load)
+	out.Tiles, out.Lost = m.tiles, Losses{}
+	out.Lost.Add(m.lost)
+	if !m.Want.Prompt.Boxes() {
 		out.Text = MergeText(m.texts)
 		return out
 	}
 	for _, t := range m.tiles {
 		out.Text = strings.TrimPrefix(out.Text+"\n"+t.Text, "\n")
 	}
-	out.Objects, out.Unparsed = m.detections(minScore), append([]string{}, m.unparsed...)
+	w := m.Want
+	w.Decoder = m.Decoder != nil
+	out.Objects, out.Unparsed = out.Lost.keepAll(w, m.detections()), append([]string{}, m.unparsed...)
+	for i := range out.Objects {
+		out.Objects[i].placeMask(m.Full.Width, m.Full.Height)
+	}
 	return out
 }
 
-// detections returns the objects of all parts, each once (MergeDetections), that score minScore or
-// more.
-func (m *TileMerger) detections(minScore float64) []Detection {
-	all := []Detection{}
+// detections returns the objects of all parts, each once (MergeDetections).
+func (m *TileMerger) detections() (all []Detection) {
 	for _, i := range MergeDetections(m.found) {
-		if d := m.found[i].Detection; d.Score.Score >= minScore {
-			d.placeMask(m.Full.Width, m.Full.Height)
-			all = append(all, d)
-		}
+		all = append(all, m.found[i].Detection)
 	}
 	return all
 }

@@ -22,13 +22,13 @@ func TestTileMerger(t *testing.T) {
 	answers := map[image.Rectangle]string{
 		image.Rect(0, 0, 175, 100):  "nothing",
 		image.Rect(0, 0, 100, 100):  "<loc0102><loc0818><loc0205><loc0920> cat",
-		image.Rect(75, 0, 175, 100): "<loc0102><loc0051><loc0205><loc0153> cat",
+		image.Rect(75, 0, 175, 100): "<loc0102><loc0051><loc0205><loc0153> cat ; <loc0900><loc0900><loc0900><loc0999> cat",
 	}
-	m := TileMerger{Prompt: prompt, Full: Canvas{175, 100, LocDivisor}}
+	m := TileMerger{Want: Want{Prompt: prompt, MaxTokens: 1}, Full: Canvas{175, 100, LocDivisor}}
 	var asked, done []int
 	err = m.Ask(rows, func(part image.Rectangle) (*runner.Result, error) {
 		asked = append(asked, part.Dx())
-		return &runner.Result{Text: answers[part], Tokens: []int32{7}}, nil
+		return &runner.Result{Text: answers[part], Tokens: []int32{7}, Steps: []runner.Step{{Token: 7}}}, nil
 	}, func(n, total int) { done = append(done, n, total) })
 	if err != nil {
 		t.Fatal(err)
@@ -36,13 +36,17 @@ func TestTileMerger(t *testing.T) {
 	if d := cmp.Diff([][]int{{175, 100, 100}, {1, 2, 2, 2}}, [][]int{asked, done}); d != "" {
 		t.Error(d)
 	}
-	a := m.Response(0, time.Millisecond)
+	a := m.Response(time.Millisecond)
 	if len(a.Objects) != 1 || *a.Objects[0].Tile != [4]int{0, 0, 100, 100} || a.Objects[0].XYXY[0] < 79 ||
 		a.Objects[0].XYXY[0] > 80 {
 		t.Errorf("%+v", a.Objects)
 	}
 	if len(a.Tiles) != 3 || len(a.Tokens) != 3 || !cmp.Equal(a.Unparsed, []string{"nothing"}) || a.Timings.Load != 1 {
 		t.Errorf("%+v", a)
+	}
+	want := Losses{CutOff: 3, Unparsed: 1, NoArea: 1, parts: []string{"nothing"}}
+	if d := cmp.Diff(want, a.Lost, cmp.AllowUnexported(Losses{})); d != "" {
+		t.Errorf("lost (-want +got)\n%s", d)
 	}
 	broken := errors.New("broken")
 	err = m.Ask(rows, func(image.Rectangle) (*runner.Result, error) { return nil, broken }, func(int, int) {})

@@ -19,6 +19,7 @@ type Response struct {
 	Tokens   []int32     `json:"tokens"`
 	Objects  []Detection `json:"objects,omitzero"`
 	Unparsed []string    `json:"unparsed,omitzero"`
+	Lost     Losses      `json:"lost,omitzero"`
 	Tiles    []Tile      `json:"tiles,omitempty"` // if the image was asked about in parts; then Text joins their texts
 	Logprobs []Logprob   `json:"logprobs,omitempty"`
 	Seed     *uint64     `json:"seed,omitempty"` // of a server's answer whose tokens were drawn
@@ -50,10 +51,12 @@ type Timings struct {
 	DecodeTokens  int     `json:"decode_tokens"`
 }
 
-// NewResponse returns the response for the answer r to prompt, without objects and
-// log-probabilities. load is how long the request waited for the model.
-func NewResponse(prompt string, r *runner.Result, load time.Duration) Response {
-	return Response{Prompt: prompt, Text: r.Text, Tokens: r.Tokens, Timings: NewTimings(r.Timings, 0, load)}
+// NewResponse returns the response for the answer r, without objects and log-probabilities. load is
+// how long the request waited for the model.
+func NewResponse(w Want, r *runner.Result, load time.Duration) Response {
+	a := Response{Prompt: w.Prompt.Text, Text: r.Text, Tokens: r.Tokens, Timings: NewTimings(r.Timings, 0, load)}
+	a.Lost.CountCutOff(w, r)
+	return a
 }
 
 // NewTimings returns the times of an answer in milliseconds. queued is how long the request waited
@@ -79,18 +82,16 @@ func Logprobs(steps []runner.Step) (all []Logprob) {
 	return all
 }
 
-// AddDetections sets the objects of the answer r that score minScore or more, and the parts of it
-// that are not objects. decoder may be nil: then objects get no masks.
-func (a *Response) AddDetections(r *runner.Result, c Canvas, minScore float64, decoder *masks.Decoder) error {
+// AddDetections sets the objects of the answer r that are kept, the parts of it that are not
+// objects, and what was lost of the objects. decoder may be nil: then objects get no masks.
+func (a *Response) AddDetections(r *runner.Result, c Canvas, w Want, decoder *masks.Decoder) error {
 	found, unparsed, err := Detections(r, c, decoder)
 	if err != nil {
 		return err
 	}
-	a.Objects, a.Unparsed = []Detection{}, append([]string{}, unparsed...)
-	for _, d := range found {
-		if d.Score.Score >= minScore {
-			a.Objects = append(a.Objects, d)
-		}
-	}
+	w.Decoder = decoder != nil
+	a.Unparsed = append([]string{}, unparsed...)
+	a.Lost.AddUnparsed(unparsed...)
+	a.Objects = a.Lost.keepAll(w, found)
 	return nil
 }

@@ -30,7 +30,8 @@ func result() *runner.Result {
 
 func TestResponse(t *testing.T) {
 	r := result()
-	a := NewResponse("detect cat ; dog", r, 2*time.Millisecond)
+	w := Want{Prompt: Parse("detect cat ; dog"), MaxTokens: 13}
+	a := NewResponse(w, r, 2*time.Millisecond)
 	if a.Prompt != "detect cat ; dog" || a.Timings.Load != 2 || a.Timings.Vision != 1.5 || a.Objects != nil ||
 		a.Logprobs != nil {
 		t.Errorf("%+v", a)
@@ -39,7 +40,7 @@ func TestResponse(t *testing.T) {
 		t.Errorf("log-probabilities: %+v", all)
 	}
 	canvas := Canvas{Width: 200, Height: 100, Divisor: 1023}
-	if err := a.AddDetections(r, canvas, 0, nil); err != nil || len(a.Objects) != 2 || len(a.Unparsed) != 1 ||
+	if err := a.AddDetections(r, canvas, w, nil); err != nil || len(a.Objects) != 2 || len(a.Unparsed) != 1 ||
 		a.Unparsed[0] != "what" {
 		t.Fatalf("%v: %+v", err, a)
 	}
@@ -48,13 +49,22 @@ func TestResponse(t *testing.T) {
 		math.Abs(cat.Score.Score-0.45) > 1e-12 || math.Abs(cat.Score.Box-0.9) > 1e-12 {
 		t.Errorf("%+v", cat)
 	}
-	if err := a.AddDetections(r, canvas, 0.5, nil); err != nil || len(a.Objects) != 1 || a.Objects[0].Label != "dog" {
+	if b, err := json.Marshal(a); err != nil || !strings.Contains(string(b),
+		`"unparsed":["what"],"lost":{"not_objects":1,"cut_off":1}`) {
+		t.Errorf("%v: %s", err, b)
+	}
+	w.MinScore, a = 0.5, Response{}
+	if err := a.AddDetections(r, canvas, w, nil); err != nil || len(a.Objects) != 1 || a.Objects[0].Label != "dog" {
 		t.Errorf("from 0.5 on: %v: %+v", err, a.Objects)
 	}
-	if err := a.AddDetections(r, canvas, 1, nil); err != nil || a.Objects == nil {
+	w.MinScore, a = 1, Response{}
+	if err := a.AddDetections(r, canvas, w, nil); err != nil || a.Objects == nil || a.Lost.LowScore != 2 {
 		t.Errorf("none: %v: %+v", err, a.Objects)
 	}
 	if b, err := json.Marshal(a); err != nil || !strings.Contains(string(b), `"objects":[],"unparsed":["what"]`) {
 		t.Errorf("%v: %s", err, b)
+	}
+	if b, err := json.Marshal(Response{}); err != nil || strings.Contains(string(b), "lost") {
+		t.Errorf("nothing lost: %v: %s", err, b)
 	}
 }

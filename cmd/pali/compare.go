@@ -3,11 +3,7 @@ package main
 // This file: pali compare.
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -70,75 +66,5 @@ func (f *compareFlags) run(cmd *cobra.Command, paths []string) error {
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), d)
 	}
-	return printDifferences(cmd.OutOrStdout(), d)
-}
-
-// mostNames is how many tensors that only one file has, or that are not compared, are named to
-// people.
-const mostNames = 10
-
-// printDifferences writes the differences for people: tensors that are equal in every value are
-// only counted.
-func printDifferences(out io.Writer, d *inspect.Differences) error {
-	w := bufio.NewWriter(out)
-	equal := 0
-	for _, t := range d.Tensors {
-		if t.Unequal == 0 {
-			equal++
-		}
-	}
-	if equal < len(d.Tensors) {
-		printTable(w, d)
-	}
-	fmt.Fprintf(w,
-		"%d tensors compared, %d equal in every value; over all values: largest difference %.3g, RMS %.3g, relative %.3g\n",
-		len(d.Tensors), equal, d.All.MaxAbs, d.All.RMS, d.All.Relative)
-	var skipped []string
-	for _, s := range d.Skipped {
-		skipped = append(skipped, inspect.Plain(s.Name)+": "+s.Reason)
-	}
-	printFirst(w, "not compared", skipped)
-	for _, f := range []inspect.Side{d.A, d.B} {
-		var names []string
-		for _, name := range f.Only {
-			names = append(names, inspect.Plain(name))
-		}
-		printFirst(w, "only in "+inspect.Plain(f.Path), names)
-	}
-	return w.Flush()
-}
-
-// printFirst writes the first of some lines, and how many more there are.
-func printFirst(w io.Writer, what string, lines []string) {
-	for _, line := range lines[:min(len(lines), mostNames)] {
-		fmt.Fprintf(w, "%s: %s\n", what, line)
-	}
-	if more := len(lines) - mostNames; more > 0 {
-		fmt.Fprintf(w, "%s: %d more\n", what, more)
-	}
-}
-
-// printTable writes a line for each tensor that differs.
-func printTable(w io.Writer, d *inspect.Differences) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "tensor\tA\tB\tshape\tmax abs\tRMS\trelative\tcosine")
-	for _, t := range d.Tensors {
-		if t.Unequal > 0 {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.3g\t%.7f%s\n", inspect.Plain(t.Name), t.TypeA, t.TypeB,
-				inspect.ShapeText(t.Shape), t.MaxAbs, t.RMS, t.Relative, t.Cosine, remark(t))
-		}
-	}
-	table.Flush()
-	fmt.Fprintln(w)
-}
-
-// remark says what the figures leave out.
-func remark(t inspect.TensorDifference) string {
-	switch {
-	case t.Bad > 0:
-		return fmt.Sprintf("  %d are not finite numbers", t.Bad)
-	case t.Padded != nil:
-		return "  of " + inspect.ShapeText(t.Padded)
-	}
-	return ""
+	return d.Print(cmd.OutOrStdout())
 }

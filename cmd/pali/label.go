@@ -19,15 +19,16 @@ import (
 
 type labelFlags struct {
 	modelFlags
-	limits                  imageproc.Limits
-	prompts, formats        []string
-	classes, task, lang     string
-	classesPerPrompt        int
-	output, masks, resize   string
-	minScore                float64
-	divisor, maxTokens      int
-	strict, recursive, zero bool
-	force, asJSON           bool
+	formFlags
+	limits                imageproc.Limits
+	prompts, formats      []string
+	classes, task, lang   string
+	classesPerPrompt      int
+	output, masks, resize string
+	minScore              float64
+	divisor, maxTokens    int
+	recursive, zero       bool
+	force, asJSON         bool
 }
 
 func newLabel() *cobra.Command {
@@ -73,8 +74,7 @@ and the exit code is 1.`,
 		"what to write: "+strings.Join(dataset.FormatNames(), ", ")+"; several with commas")
 	fs.StringVarP(&f.output, "output", "o", "", "folder to write to")
 	fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-	fs.BoolVar(&f.strict, "strict", false,
-		"let answers about objects have no other form than that of objects with the labels asked for")
+	f.addForm(fs)
 	fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
 		"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	fs.StringVar(&f.masks, "masks", "", "mask GGUF (default: the masks-*.gguf beside the text file)")
@@ -111,11 +111,10 @@ func (f *labelFlags) check() error {
 			return usagef("--format %s: want some of %s", name, strings.Join(all, ", "))
 		}
 	}
-	_, err := imageproc.ParseResize(f.resize)
-	if err != nil {
+	if _, err := imageproc.ParseResize(f.resize); err != nil {
 		return usageError{err}
 	}
-	return nil
+	return f.checkForm(f.flags)
 }
 
 // asked lists the prompts that the flags mean.

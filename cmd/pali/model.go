@@ -32,6 +32,7 @@ type modelFlags struct {
 	context       int
 	beams         int         // of pali run and the tasks
 	resizing      pali.Resize // how images are resized; "": antialiased
+	flags         *pflag.FlagSet
 }
 
 func (m *modelFlags) add(f *pflag.FlagSet) {
@@ -45,6 +46,7 @@ func (m *modelFlags) addFiles(f *pflag.FlagSet) {
 }
 
 func (m *modelFlags) addThreads(f *pflag.FlagSet) {
+	m.flags = f
 	f.IntVarP(&m.threads, "threads", "t", 0, "CPU threads (0: one for each core)")
 }
 
@@ -84,6 +86,9 @@ func (m *modelFlags) options() (o pali.Options, err error) {
 		return o, usagef("--device %s: want one of %s", m.device, strings.Join(llamacpp.DeviceNames, ", "))
 	case m.context < 0:
 		return o, usagef("--ctx %d: want 0 or more", m.context)
+	}
+	if err := refuseIdle(m.flags, idle{"gpu-layers", m.device == "cpu" && m.gpuLayers > 0, "with --device cpu"}); err != nil {
+		return o, err
 	}
 	return pali.Options{
 		Vision: m.mmproj, Threads: m.threads, KV: m.kv, Device: m.device, OffloadLayers: offload(m.gpuLayers),

@@ -30,6 +30,14 @@ func printObjects(w io.Writer, objects []tasks.Detection) error {
 	return nil
 }
 
+// printLosses says what answers lost, a line each.
+func printLosses(w io.Writer, lost tasks.Losses) {
+	lost.NoDecoder = 0 // openMasks has said it
+	for _, s := range lost.Sentences(tasks.OptionNames{MinScore: "--min-score", MaxTokens: "--max-tokens"}) {
+		fmt.Fprintf(w, "pali: %s\n", forTerminal(s))
+	}
+}
+
 // maskForms are the images that --mask-png can be.
 const maskForms = "palette or grey"
 

@@ -114,7 +114,21 @@ func (f *runFlags) check(prompt string) error {
 	if err := q.Validate(); err != nil {
 		return usageError{err}
 	}
+	if err := f.checkSampling(); err != nil {
+		return err
+	}
 	return f.checkFrames(f.images)
+}
+
+// checkSampling refuses flags of a draw where nothing is drawn.
+func (f *runFlags) checkSampling() error {
+	for _, name := range []string{"top-k", "top-p", "min-p", "seed"} {
+		if err := refuseIdle(f.flags, idle{name, f.beams > 1, "with --beam: an answer is searched for or drawn"},
+			idle{name, f.sampling.Temperature == 0, "without --temperature: the answer is greedy"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // request checks the flags and reads the images.
@@ -182,12 +196,12 @@ func (f *runFlags) answer(cmd *cobra.Command, model *pali.Model, q pali.Request,
 			return err
 		}
 	}
+	a := f.report(q, r, load)
+	printLosses(cmd.ErrOrStderr(), a.Lost)
 	if f.asJSON {
-		return printJSON(cmd.OutOrStdout(), f.report(q, r, load))
+		return printJSON(cmd.OutOrStdout(), a)
 	}
-	if f.logprobs > 0 {
-		printLogprobs(cmd.ErrOrStderr(), r)
-	}
+	printLogprobs(cmd.ErrOrStderr(), a.Logprobs)
 	return nil
 }
 
@@ -214,12 +228,15 @@ type answerJSON struct {
 	Images   []string        `json:"images"`
 	Frames   []int           `json:"frames,omitempty"` // of an animated image, from 0
 	Prompt   string          `json:"prompt"`
+	Lost     tasks.Losses    `json:"lost,omitzero"`
 	Logprobs []tasks.Logprob `json:"logprobs,omitempty"`
 	Timings  tasks.Timings   `json:"timings"`
 }
 
 func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) answerJSON {
-	a := answerJSON{r.Text, r.Tokens, f.images, f.chosen, q.Prompt, nil, tasks.NewTimings(r.Timings, 0, load)}
+	a := answerJSON{Text: r.Text, Tokens: r.Tokens, Images: f.images, Frames: f.chosen, Prompt: q.Prompt,
+		Timings: tasks.NewTimings(r.Timings, 0, load)}
+	a.Lost.CountCutOff(tasks.Want{MaxTokens: q.MaxTokens}, r)
 	if f.logprobs > 0 {
 		a.Logprobs = tasks.Logprobs(r.Steps)
 	}
@@ -227,10 +244,10 @@ func (f *runFlags) report(q pali.Request, r *pali.Result, load time.Duration) an
 }
 
 // printLogprobs writes a line for each token: its log-probability, its text, and the alternatives.
-func printLogprobs(w io.Writer, r *runner.Result) {
+func printLogprobs(w io.Writer, all []tasks.Logprob) {
 	b := bufio.NewWriter(w)
 	defer b.Flush()
-	for _, s := range r.Steps {
+	for _, s := range all {
 		fmt.Fprintf(b, "%8.4f  %6d %q  ", s.Logprob, s.Token, s.Text)
 		for _, t := range s.Top {
 			fmt.Fprintf(b, " %q %.4f", t.Text, t.Logprob)

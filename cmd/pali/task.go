@@ -26,6 +26,7 @@ import (
 type taskFlags struct {
 	runFlags
 	showFlag
+	formFlags
 	lang     string
 	output   string
 	masks    string
@@ -33,7 +34,6 @@ type taskFlags struct {
 	maskForm string
 	minScore float64
 	divisor  int
-	strict   bool
 	tiles    bool
 	tileSide int
 }
@@ -58,8 +58,10 @@ const objectsHelp = `
 
 Each object is a line: its label, its score, its box in pixels of the upright image. --json adds the bins, the score's
 parts (score_box: the probability of each corner, within 8 bins; score_label: that of the label; score: their product),
-and, in "unparsed", the parts of the answer that are not objects. -o draws the objects on the image. --strict constrains
-the answer to well-formed objects.`
+and, in "lost", what was left out or is missing. -o draws the objects on the image.
+
+The answer is kept to well-formed objects with the labels asked for. With --free the model may give other labels, or
+what is no object: "unparsed" has these parts.`
 
 const masksHelp = `
 
@@ -126,7 +128,7 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 		fs.StringVarP(&f.output, "output", "o", "", "draw the objects on the image, to this .png")
 		f.addShow(fs)
 		fs.Float64Var(&f.minScore, "min-score", 0, "leave out objects with a lower score")
-		fs.BoolVar(&f.strict, "strict", false, "constrain decoding to objects with the requested labels")
+		f.addForm(fs)
 		fs.IntVar(&f.divisor, "loc-divisor", tasks.LocDivisor,
 			"what a bin is divided by: 1023 as in training, or 1024 as other programs do")
 	}
@@ -140,14 +142,36 @@ func (f *taskFlags) addTask(fs *pflag.FlagSet, t *tasks.Task) {
 	}
 }
 
-func (f *taskFlags) check(t *tasks.Task) error {
+// formFlags say whether an answer about objects is kept to the form of objects.
+type formFlags struct{ strict, free bool }
+
+func (f *formFlags) addForm(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.strict, "strict", true, "keep answers about objects to well-formed objects with the labels asked for")
+	fs.BoolVar(&f.free, "free", false, "let the model answer in any form")
+}
+
+// checkForm sets strict to what both flags of fs come to; one that was given counts.
+func (f *formFlags) checkForm(fs *pflag.FlagSet) error {
+	if given := fs.Changed("strict"); given && fs.Changed("free") && f.strict == f.free {
+		return usagef("--strict=%v and --free=%[1]v: want one of the two", f.strict)
+	} else if !given {
+		f.strict = f.strict && !f.free
+	}
+	return nil
+}
+
+func (f *taskFlags) check(p tasks.Prompt) error {
+	t := p.Task
+	if err := f.checkForm(f.flags); err != nil {
+		return err
+	}
 	switch {
 	case t.Boxes && len(f.images) > 1:
 		return usagef("%d images: objects are found in one", len(f.images))
 	case t.Boxes && f.divisor != 1023 && f.divisor != 1024:
 		return usagef("--loc-divisor %d: want 1023 or 1024", f.divisor)
-	case f.strict && f.beams > 1:
-		return usagef("--strict and --beam: an answer is kept to its form or searched for")
+	case t.Boxes && f.strict && f.beams > 1:
+		return usagef("--strict and --beam: an answer is kept to its form, as by default, or searched for, with --free")
 	case !(f.minScore >= 0 && f.minScore <= 1):
 		return usagef("--min-score %v: want 0 to 1", f.minScore)
 	case f.output != "" && f.maskPNG != "" && filepath.Clean(f.output) == filepath.Clean(f.maskPNG):
@@ -155,7 +179,13 @@ func (f *taskFlags) check(t *tasks.Task) error {
 	case t.Masks && f.maskForm != "palette" && f.maskForm != "grey":
 		return usagef("--mask-form %s: want %s", f.maskForm, maskForms)
 	}
-	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON)); err != nil {
+	if t.Boxes && f.strict {
+		if err := tasks.CheckTokens(p.Labels, p.Masks(), f.maxTokens); err != nil {
+			return usageError{err}
+		}
+	}
+	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON), refuseIdle(f.flags,
+		idle{"mask-form", f.maskPNG == "", "without --mask-png"})); err != nil {
 		return err
 	}
 	if err := f.checkPNG("--output", f.output); err != nil {
@@ -184,7 +214,7 @@ func (f *taskFlags) checkPNG(flag, path string) error {
 
 // run answers a task. Text streams as pali run's does; objects come when they are complete.
 func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
-	if err := f.check(prompt.Task); err != nil {
+	if err := f.check(prompt); err != nil {
 		return err
 	}
 	q, err := f.request(cmd.Context(), prompt.Text)
@@ -209,7 +239,7 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	defer model.Close()
 	load := time.Since(start)
 	if f.tiles {
-		return f.answerTiles(cmd, model, q, tasks.TileMerger{Prompt: prompt, Full: f.canvas(q.Images[0]),
+		return f.answerTiles(cmd, model, q, tasks.TileMerger{Want: f.want(prompt), Full: f.canvas(q.Images[0]),
 			Decoder: decoder}, load)
 	}
 	if q.Constraint, err = f.newGrammar(model, prompt); err != nil {
@@ -225,16 +255,22 @@ func (f *taskFlags) run(cmd *cobra.Command, prompt tasks.Prompt) error {
 	return f.print(cmd, prompt, q, r, load, decoder)
 }
 
-// newGrammar makes the constraint of --strict for one answer, nil without it.
+// newGrammar makes the constraint for one answer, nil for a free one.
 func (f *taskFlags) newGrammar(model *pali.Model, p tasks.Prompt) (runner.Constraint, error) {
-	if !f.strict {
+	if !f.want(p).Strict {
 		return nil, nil
 	}
 	g, err := model.Grammar(p, f.maxTokens)
 	if err != nil {
-		return nil, usagef("--strict: %w", err)
+		return nil, usagef("%w: --free lets the model answer in any form", err)
 	}
 	return g, nil
+}
+
+// want is what the flags want of an answer.
+func (f *taskFlags) want(p tasks.Prompt) tasks.Want {
+	return tasks.Want{Prompt: p, MinScore: f.minScore, MaxTokens: f.maxTokens, Strict: f.strict && p.Boxes(),
+		Masks: p.Masks()}
 }
 
 // canvas says where the bins of an answer about p lie.
@@ -262,9 +298,9 @@ func (f *taskFlags) draw(p *imageproc.Image, objects []tasks.Detection) error {
 // print reads an answer that is complete, draws it and prints it.
 func (f *taskFlags) print(cmd *cobra.Command, p tasks.Prompt, q pali.Request, r *pali.Result, load time.Duration,
 	decoder *masks.Decoder) error {
-	out := f.withImages(tasks.NewResponse(p.Text, r, load), r.Steps)
+	out := f.withImages(tasks.NewResponse(f.want(p), r, load), r.Steps)
 	if p.Boxes() {
-		if err := out.AddDetections(r, f.canvas(q.Images[0]), f.minScore, decoder); err != nil {
+		if err := out.AddDetections(r, f.canvas(q.Images[0]), f.want(p), decoder); err != nil {
 			return err
 		}
 	}
@@ -283,22 +319,21 @@ func (f *taskFlags) withImages(a tasks.Response, steps []runner.Step) tasks.Resp
 	return a
 }
 
-// show draws the objects and prints the answer about img.
+// show draws the objects, and prints the answer about img and what it lost.
 func (f *taskFlags) show(cmd *cobra.Command, p tasks.Prompt, img *imageproc.Image, out tasks.Response) error {
 	if err := f.draw(img, out.Objects); err != nil {
 		return err
 	}
+	printLosses(cmd.ErrOrStderr(), out.Lost)
 	if f.asJSON {
 		return printJSON(cmd.OutOrStdout(), out)
 	}
+	printLogprobs(cmd.ErrOrStderr(), out.Logprobs)
 	if !p.Boxes() {
 		return streamTo(cmd.OutOrStdout(), false)(out.Text + "\n")
 	}
 	if err := f.showObjects(cmd, img, out.Objects); err != nil {
 		return err
-	}
-	for _, u := range out.Unparsed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "pali: not an object: %s\n", forTerminal(u))
 	}
 	if len(out.Objects) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "pali: nothing found")

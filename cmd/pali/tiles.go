@@ -59,7 +59,7 @@ func (f *taskFlags) answerTiles(cmd *cobra.Command, model *pali.Model, q pali.Re
 	defer bar.Close()
 	ask := func(part image.Rectangle) (*runner.Result, error) {
 		q.Images = []*pali.Image{img.Crop(part)}
-		if q.Constraint, err = f.newGrammar(model, m.Prompt); err != nil {
+		if q.Constraint, err = f.newGrammar(model, m.Want.Prompt); err != nil {
 			return nil, err
 		}
 		return model.Run(cmd.Context(), q, nil)
@@ -68,5 +68,5 @@ func (f *taskFlags) answerTiles(cmd *cobra.Command, model *pali.Model, q pali.Re
 		return err
 	}
 	bar.Close()
-	return f.show(cmd, m.Prompt, img, f.withImages(m.Response(f.minScore, load), m.Steps()))
+	return f.show(cmd, m.Want.Prompt, img, f.withImages(m.Response(load), m.Steps()))
 }

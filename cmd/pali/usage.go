@@ -19,6 +19,23 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// idle is a flag that does nothing in this call, if useless is set; why says when it does nothing.
+type idle struct {
+	flag    string
+	useless bool
+	why     string
+}
+
+// refuseIdle refuses a flag of fs that was given on the command line and does nothing.
+func refuseIdle(fs *pflag.FlagSet, all ...idle) error {
+	for _, x := range all {
+		if x.useless && fs.Changed(x.flag) {
+			return usagef("--%s does nothing %s", x.flag, x.why)
+		}
+	}
+	return nil
+}
+
 // atLeastOne accepts one argument or more, and says what is missing where there is none.
 func atLeastOne(missing string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
@@ -41,6 +58,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		if err := flags.Set(f.Name, value); err != nil {
 			failed = usagef("%s=%s: %v", name, value, err)
 		}
+		f.Changed = false // set for all calls: what this one says counts, and the rest may do nothing
 	})
 	return failed
 }

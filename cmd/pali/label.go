@@ -40,20 +40,24 @@ func newLabel() *cobra.Command {
 read. IMAGES are folders, files, patterns in quotes, or - for a list on standard input. Prints the paths it wrote.
 
   coco      coco.json: boxes, masks as polygons, scores; images and categories from 1
-  yolo      yolo/: images (copies), labels, data.yaml, as Ultralytics reads them; yolo-seg: the same with the masks' outlines
+  yolo      yolo/: images (copies), labels, data.yaml, classes.txt, as Ultralytics reads them; yolo-seg: outlines of masks
   voc       voc/*.xml: Pascal VOC
   labelme   labelme/*.json: LabelMe, with the images where they are
-  csv       labels.csv: a row for each object, or for an answer without objects
+  csv       labels.csv: a row for each object, or for an answer without objects; a text that a spreadsheet would take
+            for a formula has a ' before it
   jsonl     labels.jsonl: a row {"image", "prefix", "suffix"} for each answer, to train on or for pali eval
   masks     masks/*.png: the number of the class at each pixel, from 1, with a palette; classes.txt
 
-Boxes are in pixels of the upright image. A name in these files is the image's path from the folder that all of them are
-under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
+A folder's images are its JPEG, PNG, GIF, BMP and WebP files, whatever their names; hidden files and links to folders
+are left out. Boxes are in pixels of the upright image. A name in these files is the image's path from the folder that
+all of them are under; files for one image are named so too, but cut where that is too long. YOLO's copies leave out
+folders named images, which Ultralytics would look for labels beside; they and LabelMe have GIFs as PNGs. Objects of too
+low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
 
 FOLDER/journal.jsonl keeps each answer as it comes, by the contents of the image's file. When the same command is
 started again, only new images are asked about; formats, --min-score, --loc-divisor and --masks may differ then. The
-files are rewritten each time: correct labels by hand in a copy. An image that cannot be read is reported and left out,
-and the exit code is 1.`,
+files are rewritten each time: correct labels by hand in a copy. An image that cannot be read, or whose format is
+another one, as HEIC or TIFF, is reported and left out, and the exit code is 1. What the answers lack is reported too.`,
 		Example: `  pali label photos -m models --classes classes.txt --format coco,yolo -o labels
   pali label "photos/*.jpg" -m models --prompt "detect cat ; dog" --prompt "caption en" --format csv -o labels
   find photos -name "*.png" -print0 | pali label - -0 -m models --task segment --classes classes.txt --format yolo-seg,masks -o labels`,
@@ -64,7 +68,7 @@ and the exit code is 1.`,
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
-	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
+	fs.StringVar(&f.classes, "classes", "", "text file of things to detect or segment, one a line (- for standard input)")
 	ofClasses, others := labelTasks()
 	fs.StringVar(&f.task, "task", "",
 		orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))

@@ -5,6 +5,7 @@ package textfile
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"unicode"
@@ -54,14 +55,25 @@ func ScanLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 
 // CheckLine refuses a line that is not UTF-8, or has a control character.
 func CheckLine(line string) error {
-	for i, r := range line {
-		switch _, size := utf8.DecodeRuneInString(line[i:]); {
-		case r == utf8.RuneError && size == 1:
-			return fmt.Errorf("byte %#02x is not UTF-8: save the file as UTF-8", line[i])
+	if err := CheckUTF8(line); err != nil {
+		return err
+	}
+	for _, r := range line {
+		switch {
 		case r == 0:
-			return fmt.Errorf("has a NUL byte: want text, saved as UTF-8")
+			return errors.New("has a NUL byte: want text, saved as UTF-8")
 		case unicode.IsControl(r):
 			return fmt.Errorf("has a control character (%U): remove it", r)
+		}
+	}
+	return nil
+}
+
+// CheckUTF8 refuses a line that is not UTF-8.
+func CheckUTF8(line string) error {
+	for i, r := range line {
+		if _, size := utf8.DecodeRuneInString(line[i:]); r == utf8.RuneError && size == 1 {
+			return fmt.Errorf("byte %#02x is not UTF-8: save the file as UTF-8", line[i])
 		}
 	}
 	return nil

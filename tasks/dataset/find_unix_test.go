@@ -67,13 +67,15 @@ func TestFolders(t *testing.T) {
 			"p/a.jfif": "", "p/b.JPE": "", "p/c": jpegHead, "p/d.dat": pngHead, "p/e.png": jpegHead, "p/f.HEIC": jpegHead,
 			"p/g.jpg_large": jpegHead, "p/h.txt": pngHead,
 			"p/notes.txt": "notes", "p/a.json": "{}", "p/a.xml": "<?xml version=\"1.0\"?><annotation/>", "p/empty": "",
-			"p/Thumbs.db": "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "p/.DS_Store": "\x00\x00\x00\x01Bud1", "p/._a.jfif": "\x00\x05\x16\x07",
-			"p/m.mp4": "\x00\x00\x00\x18ftypisom\x00\x00\x00\x00", "p/z.npz": "PK\x03\x04",
+			"p/Thumbs.db": "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "p/.DS_Store": "\x00\x00\x00\x01Bud1",
+			"p/._a.jfif": "\x00\x05\x16\x07",
+			"p/m.mp4":    "\x00\x00\x00\x18ftypisom\x00\x00\x00\x00", "p/z.npz": "PK\x03\x04",
 		}, []string{"p"}, FindOptions{}, []string{"p/a.jfif", "p/b.JPE", "p/c", "p/d.dat", "p/e.png", "p/f.HEIC",
 			"p/g.jpg_large", "p/h.txt"}, nil},
 		{"formats that are not read", map[string]string{
 			"p/1.HEIC": heicHead, "p/2.tif": "II*\x00\x08\x00\x00\x00", "p/3.avif": avifHead, "p/4.jxl": "\xff\x0a\x00",
-			"p/5": "8BPS\x00\x01", "p/6.svg": `<svg xmlns="http://www.w3.org/2000/svg"/>`, "p/7.CR2": "II*\x00\x10\x00\x00\x00CR\x02",
+			"p/5": "8BPS\x00\x01", "p/6.svg": `<svg xmlns="http://www.w3.org/2000/svg"/>`,
+			"p/7.CR2": "II*\x00\x10\x00\x00\x00CR\x02",
 			"p/8.png": pngHead,
 		}, []string{"p"}, FindOptions{}, []string{"p/8.png"}, []string{
 			"p/1.HEIC: left out: image: a HEIC photo", "p/2.tif: left out: image: a TIFF file",
@@ -183,7 +185,8 @@ func wide(text string) string {
 
 func TestLists(t *testing.T) {
 	t.Chdir(t.TempDir())
-	putFiles(t, map[string]string{"a.png": "", "b c.png": "", " d.png ": "", "é.png": "", "line\nbreak.png": "", "p/e.png": ""})
+	putFiles(t, map[string]string{"a.png": "", "b c.png": "", " d.png ": "", "é.png": "", "line\nbreak.png": "",
+		"p/e.png": ""})
 	for _, c := range []struct {
 		name, list string
 		zero       bool
@@ -211,7 +214,8 @@ func TestLists(t *testing.T) {
 			}
 		})
 	}
-	_, err := FindSources([]string{"-"}, FindOptions{List: strings.NewReader("a.png\n" + strings.Repeat("x", maxListLine+1))})
+	long := strings.NewReader("a.png\n" + strings.Repeat("x", maxListLine+1))
+	_, err := FindSources([]string{"-"}, FindOptions{List: long})
 	if err == nil || !strings.Contains(err.Error(), "the list of images: after path 1: ") {
 		t.Errorf("a long line: %v", err)
 	}

@@ -29,12 +29,15 @@ import (
 func TestImageChangesMeanwhile(t *testing.T) {
 	d := decoder(t)
 	const box = "<loc0100><loc0100><loc0500><loc0600>"
-	texts := []string{box + " cat ; " + box + " dog", box + tokens("seg", 3, make([]int, masks.PerMask)...) + " A/C unit (white)", "x"}
+	texts := []string{box + " cat ; " + box + " dog",
+		box + tokens("seg", 3, make([]int, masks.PerMask)...) + " A/C unit (white)", "x"}
 	for _, c := range []struct {
 		name, want string
 		change     func(path string) error
 	}{
-		{"changes", "changed after it was labelled", func(path string) error { return os.WriteFile(path, []byte("other"), 0o600) }},
+		{"changes", "changed after it was labelled", func(path string) error {
+			return os.WriteFile(path, []byte("other"), 0o600)
+		}},
 		{"grows", "changed after it was labelled", func(path string) error {
 			b, err := os.ReadFile(path)
 			return errors.Join(err, os.WriteFile(path, append(b, 0), 0o600))
@@ -206,7 +209,7 @@ func TestSpoolsAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{".spool-", ".spool-9", ".spool-mine", "coco.json", "journal.jsonl", "labels.csv", "x.spool-1"}
-	if have := slicesOfKeys(faultfs.Files(t, l.out)); !slices.Equal(have, want) {
+	if have := namesOf(faultfs.Files(t, l.out)); !slices.Equal(have, want) {
 		t.Errorf("%q, want %q", have, want)
 	}
 }
@@ -268,8 +271,8 @@ func TestLabelsOfTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if have := s.Losses.Unasked; len(have) != 1 || have["[31mcat s"] != 1 || s.Losses.NoArea != 1 || s.Losses.Unparsed != 1 ||
-			s.Losses.NoMask != 3 || s.Objects != 3 || s.Dropped != 1 || s.Unparsed != 1 {
+		if have := s.Losses.Unasked; len(have) != 1 || have["[31mcat s"] != 1 || s.Losses.NoArea != 1 ||
+			s.Losses.Unparsed != 1 || s.Losses.NoMask != 3 || s.Objects != 3 || s.Dropped != 1 || s.Unparsed != 1 {
 			t.Errorf("%+v", s)
 		}
 		want := []string{"1 image has less than 10 pixels on a side", "1 image has less than 10 pixels on a side"}

@@ -29,8 +29,7 @@ type BadReport struct {
 	Error string `json:"error"`
 }
 
-// NewReport reports a run over what was found, which took that long. mend adds to an error what mends
-// it.
+// NewReport reports a run over what was found. took is its time; mend adds to an error what mends it.
 func NewReport(found *Found, out *Outcome, s *Summary, took time.Duration,
 	mend func(error) error) *Report {
 	r := &Report{
@@ -79,8 +78,8 @@ func (f *Found) Sentences(recursive string, mend func(error) error) []string {
 		f.Skipped.Sentences(recursive)...)
 }
 
-// Failure returns what was given and cannot be labelled, if it is only known what was found and that
-// bad of its sources could not be read; "" if nothing.
+// Failure returns what was given and cannot be labelled, if bad of the sources could not be read; ""
+// if nothing.
 func (f *Found) Failure(bad int) string {
 	return failure(bad+len(f.Bad), len(f.Sources)+len(f.Bad), len(f.BadFolders))
 }

@@ -2,8 +2,8 @@ package dataset
 
 // This file: YOLO's folders, as Ultralytics reads them: images has copies of the images, labels a
 // text file for each, data.yaml and, for LabelImg and Label Studio, classes.txt the classes. A line
-// is an object: its class from 0, and for yolo its box as centre and size, for yolo-seg its outline,
-// all as shares of the image's sides. An image without objects has no label file.
+// is an object: its class from 0, and for yolo its box as centre and size, for yolo-seg its
+// outline, all as shares of the image's sides. An image without objects has no label file.
 //
 // Ultralytics lists the files below images that are not hidden and have an extension of its list,
 // whose format its list has too. Of each one's absolute path it replaces the last "/images/" by

@@ -75,14 +75,16 @@ func TestYOLOFinds(t *testing.T) {
 		"a.txt", "images.png", " images", "images ", ".git", "[x]", "data.yaml", "images\nimages", "con", "é", "e\u0301"})
 	stems := rapid.SampledFrom([]string{"a", "A", "a.b", "images", "labels", "a ", " a", ".a", "a.", "..a", "a_png",
 		"classes", "nul", "é", "e\u0301", "a\nb", strings.Repeat("x", 250), strings.Repeat("猫", 83)})
-	extensions := rapid.SampledFrom([]string{".png", ".PNG", ".jpg", ".gif", ".jfif", ".txt", "", ".png ", ".", ".tar.png"})
+	extensions := rapid.SampledFrom([]string{".png", ".PNG", ".jpg", ".gif", ".jfif", ".txt", "", ".png ", ".",
+		".tar.png"})
+	outs := rapid.SampledFrom([][]string{{"out"}, {"images", "out"}, {"images"}, {"labels", "images", "x"}})
 	runs := 0
 	rapid.Check(t, func(t *rapid.T) {
 		runs++
 		folder := filepath.Join(base, fmt.Sprint(runs))
 		defer os.RemoveAll(folder)
-		l := labelling{formats: []string{"yolo"}, fs: &faultfs.Disk{}, out: filepath.Join(append([]string{folder},
-			rapid.SampledFrom([][]string{{"out"}, {"images", "out"}, {"images"}, {"labels", "images", "x"}}).Draw(t, "out")...)...)}
+		l := labelling{formats: []string{"yolo"}, fs: &faultfs.Disk{},
+			out: filepath.Join(append([]string{folder}, outs.Draw(t, "out")...)...)}
 		want := map[dataset.Digest]int{}
 		for i := range rapid.IntRange(1, 8).Draw(t, "images") {
 			name := stems.Draw(t, "stem") + extensions.Draw(t, "extension")
@@ -187,8 +189,7 @@ func TestYOLOFolders(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			folder := t.TempDir()
 			path := filepath.Join(folder, "in", filepath.FromSlash(c.name))
-			// a picture with objects: labels are written
-			seed := 0
+			seed := 0 // of an image with objects: labels are written
 			for boxesOf(sha256.Sum256(pngBytes(t, 20, 30, seed))) == 0 {
 				seed++
 			}
@@ -203,13 +204,14 @@ func TestYOLOFolders(t *testing.T) {
 			}
 			files := faultfs.Files(t, filepath.Join(l.out, "yolo"))
 			if files[c.image] == "" || files[c.labels] == "" || len(files) != 4 {
-				t.Errorf("%q, want %q and %q", slicesOfKeys(files), c.image, c.labels)
+				t.Errorf("%q, want %q and %q", namesOf(files), c.image, c.labels)
 			}
 		})
 	}
 }
 
-func slicesOfKeys(files map[string]string) (all []string) {
+// namesOf returns the names of files, sorted.
+func namesOf(files map[string]string) (all []string) {
 	for name := range files {
 		all = append(all, name)
 	}
@@ -240,7 +242,8 @@ func TestCopiedFormats(t *testing.T) {
 		return b
 	}
 	const images = "../../mmproj/imageproc/testdata/pillow/"
-	jpeg, webp, bmp := read("../../testdata/demo/pictures/001.jpg"), read(images+"decode-lossy.webp"), read(images+"decode-rgb.bmp")
+	jpeg := read("../../testdata/demo/pictures/001.jpg")
+	webp, bmp := read(images+"decode-lossy.webp"), read(images+"decode-rgb.bmp")
 	gif, png := gifBytes(t, 1), pngBytes(t, 20, 30, 7)
 	for _, c := range []struct {
 		name      string
@@ -270,8 +273,9 @@ func TestCopiedFormats(t *testing.T) {
 			writeFile(t, path, c.contents)
 			l := labelling{out: filepath.Join(folder, "out"), formats: []string{"yolo", "labelme", "coco"},
 				sources: []dataset.Source{{Name: c.name, Path: path}}}
-			writeFile(t, filepath.Join(l.out, "yolo/images/other.txt"), nil)
-			os.Remove(filepath.Join(l.out, "yolo/images/other.txt"))
+			if err := os.MkdirAll(l.out, 0o700); err != nil {
+				t.Fatal(err)
+			}
 			for range 2 {
 				if _, err := l.run(); err != nil {
 					t.Fatal(err)
@@ -279,7 +283,7 @@ func TestCopiedFormats(t *testing.T) {
 				files := faultfs.Files(t, l.out)
 				copied := files["yolo/images/"+c.yolo]
 				if (copied == string(c.contents)) == c.converted || copied == "" {
-					t.Errorf("the copy is one of %q", slicesOfKeys(files))
+					t.Errorf("the copy is one of %q", namesOf(files))
 				}
 				if n := countFiles(filepath.Join(l.out, "yolo/images")); n != 1 {
 					t.Errorf("%d copies", n)
@@ -346,7 +350,8 @@ func TestYOLOReplacesCopies(t *testing.T) {
 		if _, err := l.run(); err != nil {
 			t.Fatal(err)
 		}
-		if have := slicesOfKeys(faultfs.Files(t, filepath.Join(l.out, "yolo/images"))); !slices.Equal(have, []string{c.want}) {
+		have := namesOf(faultfs.Files(t, filepath.Join(l.out, "yolo/images")))
+		if !slices.Equal(have, []string{c.want}) {
 			t.Errorf("%q, want %q", have, c.want)
 		}
 	}

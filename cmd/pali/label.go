@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -135,6 +136,9 @@ func (f *labelFlags) asked(ctx context.Context) ([]tasks.Prompt, error) {
 		return nil, usagef("no prompts: give --classes, --prompt or --task")
 	}
 	for i, p := range all {
+		if err := dataset.CheckLabels(p); err != nil {
+			return nil, usagef("--prompt: %w", err)
+		}
 		switch {
 		case len(p.Text) > runner.MaxPromptBytes:
 			return nil, usagef("a prompt of %d bytes: at most %d", len(p.Text), runner.MaxPromptBytes)
@@ -215,6 +219,9 @@ func (f *labelFlags) classPrompts(ctx context.Context) (all []tasks.Prompt, err 
 func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
+	}
+	if input.IsStdin(f.classes) && slices.Contains(args, "-") {
+		return usagef("standard input is the list of images: --classes cannot be it too")
 	}
 	prompts, err := f.asked(cmd.Context())
 	if err != nil {

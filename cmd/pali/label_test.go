@@ -196,6 +196,8 @@ func TestLabelCalledWrongly(t *testing.T) {
 		{"--task cook", 2, []string{"one", "--task", "cook"}},
 		{"without --classes", 2, []string{"one", "--task", "detect"}},
 		{"asks for no things", 2, []string{"one", "--task", "ocr", "--classes", "classes.txt"}},
+		{"has a control character (U+001B)", 2, []string{"one", "--prompt", "detect \x1b[31mcat"}},
+		{"--classes cannot be it too", 2, []string{"-", "--classes", "-"}},
 		{"is asked twice", 2, []string{"one", "--prompt", "ocr", "--task", "ocr"}},
 		{"--format png", 2, []string{"one", "--task", "ocr", "--format", "coco,png"}},
 		{"--loc-divisor", 2, []string{"one", "--task", "ocr", "--loc-divisor", "7"}},
@@ -375,7 +377,7 @@ func TestLabelSaysWhatIsLost(t *testing.T) {
 		{"a folder as classes", []string{"p", "--classes", "one"}, 1,
 			[]string{"pali: --classes: one: is a folder, not a regular file: want a text file"}, "image"},
 		{"an image as classes", []string{"p", "--classes", "p/c"}, 1, []string{"pali: --classes: p/c: is an image (JPEG): "}, "left out"},
-		{"Latin-1", []string{"p", "--classes", "latin1.txt"}, 1, []string{"line 2: byte 0xe9 is not UTF-8: save the file as UTF-8\n"},
+		{"Latin-1", []string{"p", "--classes", "latin1.txt"}, 1, []string{"line 2: byte 0xe9 is not UTF-8: save it as UTF-8\n"},
 			"left out"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

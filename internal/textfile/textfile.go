@@ -73,7 +73,7 @@ func CheckLine(line string) error {
 func CheckUTF8(line string) error {
 	for i, r := range line {
 		if _, size := utf8.DecodeRuneInString(line[i:]); r == utf8.RuneError && size == 1 {
-			return fmt.Errorf("byte %#02x is not UTF-8: save the file as UTF-8", line[i])
+			return fmt.Errorf("byte %#02x is not UTF-8: save it as UTF-8", line[i])
 		}
 	}
 	return nil

@@ -53,6 +53,8 @@ type Summary struct {
 	Losses   tasks.Losses `json:"lost"`
 	Notes    []string     `json:"notes,omitempty"` // what programs that read the files may miss, a sentence each
 	Bad      []BadImage   `json:"-"`               // images that could not be read again, and are left out
+	// formats that cannot hold what the others do, and why, a sentence each
+	Unwritten []string `json:"not_written,omitempty"`
 }
 
 // note adds a sentence to Summary.Notes.
@@ -236,6 +238,10 @@ func (e *Export) open(s *Summary) (writers []writer, err error) {
 	for _, f := range e.wanted() {
 		path := filepath.Join(e.Out, f.path)
 		w, err := f.open(e, path)
+		if errors.As(err, new(unfitError)) {
+			s.Unwritten = append(s.Unwritten, err.Error())
+			continue
+		}
 		if err != nil {
 			for _, w := range append(writers, others...) {
 				w.abort()

@@ -43,6 +43,9 @@ var formats = []format{
 		masks: true, images: true, open: openMasks},
 }
 
+// unfitError says that a format cannot hold what is to be written; the others are not concerned.
+type unfitError struct{ error }
+
 // named returns a function that returns the one file of an image: its base name and ext.
 func named(ext string) func(*labelledImage) []string {
 	return func(img *labelledImage) []string { return []string{img.baseName + ext} }

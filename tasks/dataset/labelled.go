@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/pali-gguf/pali/internal/textfile"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -128,6 +129,17 @@ func classes(prompts []tasks.Prompt) (all []string) {
 		}
 	}
 	return all
+}
+
+// CheckLabels refuses a prompt that asks for labels which files of one class on each line, or a
+// terminal, cannot have.
+func CheckLabels(p tasks.Prompt) error {
+	for _, label := range p.Labels {
+		if err := textfile.CheckLine(label); err != nil {
+			return fmt.Errorf("the label %q: %w", label, err)
+		}
+	}
+	return nil
 }
 
 // outline returns the outline of the object's mask as one polygon; nil without a mask.

@@ -291,3 +291,27 @@ func TestLabelsOfTheModel(t *testing.T) {
 		t.Errorf("%q", have)
 	}
 }
+
+// TestTooManyClasses checks that a format which cannot hold the classes is left out, and said, and
+// that the others are written.
+func TestTooManyClasses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.png")
+	writeFile(t, path, pngBytes(t, 20, 30, 1))
+	var cats []string
+	for i := range 300 {
+		cats = append(cats, fmt.Sprintf("<loc0100><loc0100><loc0500><loc0600> cat %d", i))
+	}
+	l := labelling{out: t.TempDir(), formats: []string{"coco", "masks", "csv"}, decoder: decoder(t),
+		sources: []dataset.Source{{Name: "a.png", Path: path}}, texts: []string{strings.Join(cats, " ; "), "x", "x"}}
+	s, err := l.run()
+	if err != nil || s.Objects != 300 || len(s.Files) != 2 || len(s.Unwritten) != 1 {
+		t.Fatalf("%v: %+v", err, s)
+	}
+	r := dataset.NewReport(&dataset.Found{Sources: l.sources}, l.outcome, s, 0, func(err error) error { return err })
+	if want := "masks are not written: there are 303 classes, and an image with a palette can have at most 255"; r.Failure() != want {
+		t.Errorf("%q, want %q", r.Failure(), want)
+	}
+	if have, want := namesOf(faultfs.Files(t, l.out)), []string{"coco.json", "journal.jsonl", "labels.csv"}; !slices.Equal(have, want) {
+		t.Errorf("%q, want %q", have, want)
+	}
+}

@@ -32,8 +32,8 @@ type maskWriter struct {
 
 func openMasks(e *Export, folder string) (writer, error) {
 	if len(e.classes) > maxMaskClasses {
-		return nil, fmt.Errorf("masks: %d classes, an image with a palette can have at most %d", len(e.classes),
-			maxMaskClasses)
+		return nil, unfitError{fmt.Errorf("masks are not written: there are %d classes, and an image with a palette can have "+
+			"at most %d", len(e.classes), maxMaskClasses)}
 	}
 	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
 	for _, c := range e.classes {

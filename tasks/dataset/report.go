@@ -41,7 +41,8 @@ func NewReport(found *Found, out *Outcome, s *Summary, took time.Duration,
 		r.Bad = append(r.Bad, BadReport{b.Name, mend(b.Err).Error()})
 	}
 	r.Skipped = found.Skipped.Sentences("")
-	r.failure = found.Failure(len(out.Bad) + len(s.Bad))
+	r.failure = strings.TrimPrefix(strings.Join(append([]string{found.Failure(len(out.Bad) + len(s.Bad))},
+		s.Unwritten...), "; "), "; ")
 	if out.Took > 0 {
 		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
 	}

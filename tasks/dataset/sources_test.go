@@ -111,7 +111,7 @@ func TestReadClasses(t *testing.T) {
 		{"nothing", " \n\n", nil, path + ": no classes: want one per line"},
 		{"empty", "", nil, path + ": no classes: want one per line"},
 		{"two in one line", "a\ncat ; dog\n", nil, path + `: line 2: "cat ; dog": a class cannot contain ";"`},
-		{"Latin-1", "cat\ncaf\xe9\n", nil, path + ": line 2: byte 0xe9 is not UTF-8: save the file as UTF-8"},
+		{"Latin-1", "cat\ncaf\xe9\n", nil, path + ": line 2: byte 0xe9 is not UTF-8: save it as UTF-8"},
 		{"NUL", "cat\r\ndog\x00\r\n", nil, path + ": line 2: has a NUL byte"},
 		{"ESC", "\n\ncat\x1b[31m\n", nil, path + ": line 3: has a control character (U+001B)"},
 		{"a tab inside", "1\tcat\n", nil, path + ": line 1: has a control character (U+0009)"},

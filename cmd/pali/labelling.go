@@ -159,11 +159,7 @@ func (l *labelling) print(cmd *cobra.Command, r *dataset.Report) error {
 				return err
 			}
 		}
-		fmt.Fprintf(stderr, "%d images, %d objects\n", r.Images, r.Objects)
-		if r.Answered > 0 {
-			fmt.Fprintf(stderr, "%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered,
-				r.Rate, 100*r.Busy)
-		}
+		fmt.Fprint(stderr, r)
 	}
 	printLosses(stderr, r.Losses)
 	printLines(stderr, r.Notes)

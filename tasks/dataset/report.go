@@ -88,6 +88,16 @@ func (f *Found) Failure(bad int) string {
 // maxShown is how many images a sentence names.
 const maxShown = 5
 
+// String says how many images and objects there are, and how fast the model was, on a line each.
+func (r *Report) String() string {
+	text := count(r.Images, "image", "images") + ", " + count(r.Objects, "object", "objects") + "\n"
+	if r.Answered > 0 {
+		text += fmt.Sprintf("%s asked about, %.2f a second; the model was busy %.1f %% of the time\n",
+			count(r.Answered, "image", "images"), r.Rate, 100*r.Busy)
+	}
+	return text
+}
+
 // Failure returns what could not be labelled though it was given; "" if nothing.
 func (r *Report) Failure() string { return r.failure }
 

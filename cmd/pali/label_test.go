@@ -36,6 +36,9 @@ func labelPlace(t *testing.T) string {
 			from = "001.jpg"
 		}
 		b, err := os.ReadFile(filepath.Join(data, "demo/pictures", from))
+		if strings.HasSuffix(name, ".txt") {
+			b = []byte("notes\n")
+		}
 		path := filepath.Join(folder, filepath.FromSlash(name))
 		if err == nil {
 			err = os.MkdirAll(filepath.Dir(path), 0o700)

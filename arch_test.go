@@ -56,8 +56,8 @@ var allowed = map[string][]string{
 	"tasks/masks": {"paligemma", "gguf", "tensor"},
 	"tasks/draw":  {"tasks", "tasks/masks"},
 	"tasks/dataset": {"runner", "mmproj/imageproc", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile",
-		"internal/journal"},
-	"eval": {"runner", "tasks", "tasks/masks", "internal/journal"},
+		"internal/input", "internal/journal", "internal/textfile"},
+	"eval": {"runner", "tasks", "tasks/masks", "internal/journal", "internal/textfile"},
 
 	// From answers to what a quantizer rounds by.
 	"quant/calibrate": {cgo, "gguf", "runner", "eval", "quant", "bindings/ggml", "internal/atomicfile"},
@@ -86,6 +86,7 @@ var allowed = map[string][]string{
 	"internal/safedial":   {},
 	"internal/strips":     {},
 	"internal/terminal":   {},
+	"internal/textfile":   {},
 	"internal/store":      {"paligemma", "gguf", "internal/filekind", "gemma", "mmproj", "tasks/masks"},
 	"internal/checkpoint": {"npz", "convert"},
 	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint",

@@ -2,12 +2,14 @@ package eval
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -188,6 +190,7 @@ func TestQuestions(t *testing.T) {
 		{"long prefix", `{"image": "a.png", "prefix": "` + long + `"}`, "a prefix of 8193 bytes"},
 		{"long suffix", `{"image": "a.png", "suffix": ["` + long + `"]}`, "a suffix of 8193 bytes"},
 		{"long line", `{"image": "a.png", "prefix": "` + strings.Repeat("x", maxLine) + `"}`, "token too long"},
+		{"Latin-1", "\n{\"image\": \"a.png\", \"prefix\": \"caf\xe9\"}", "line 2: byte 0xe9 is not UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(c.text)
@@ -199,6 +202,28 @@ func TestQuestions(t *testing.T) {
 	if _, err := ReadQuestions(folder, ""); err == nil {
 		t.Error("a folder passes")
 	}
+	const one, two = `{"image": "a.png", "prefix": "é"}`, `{"image": "a.png", "prefix": "ocr"}`
+	for name, text := range map[string]string{
+		"a byte-order mark": "\ufeff" + one + "\n" + two, "CRLF": one + "\r\n" + two + "\r\n", "CR": one + "\r" + two,
+		"blanks around": " " + one + " \n\t" + two, "UTF-16": wide("\ufeff" + one + "\r\n" + two + "\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(text)
+			have, err := ReadQuestions(path, "")
+			if err != nil || len(have) != 2 || have[0].Prefix != "é" || have[1].Prefix != "ocr" {
+				t.Errorf("%v: %+v", err, have)
+			}
+		})
+	}
+}
+
+// wide returns text in UTF-16, as PowerShell's > writes it.
+func wide(text string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(text)) {
+		b = binary.LittleEndian.AppendUint16(b, u)
+	}
+	return string(b)
 }
 
 // TestScore checks the scores of answers, that a question without a true answer is not scored, and

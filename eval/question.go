@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/pali-gguf/pali/internal/textfile"
 	"github.com/pali-gguf/pali/runner"
 )
 
@@ -95,15 +96,19 @@ func ReadQuestions(path, folder string) ([]Question, error) {
 		folder = filepath.Dir(path)
 	}
 	var all []Question
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(textfile.NewReader(f))
 	lines.Buffer(nil, maxLine)
+	lines.Split(textfile.ScanLines)
 	for n := 1; lines.Scan(); n++ {
 		line := bytes.TrimSpace(lines.Bytes())
 		if len(line) == 0 {
 			continue
 		}
 		q := Question{File: path, Line: n}
-		err := json.Unmarshal(line, &q)
+		err := textfile.CheckUTF8(lines.Text())
+		if err == nil {
+			err = json.Unmarshal(line, &q)
+		}
 		if err == nil {
 			err = q.check(folder)
 		}

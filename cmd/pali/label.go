@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
@@ -40,20 +42,24 @@ func newLabel() *cobra.Command {
 read. IMAGES are folders, files, patterns in quotes, or - for a list on standard input. Prints the paths it wrote.
 
   coco      coco.json: boxes, masks as polygons, scores; images and categories from 1
-  yolo      yolo/: images (copies), labels, data.yaml, as Ultralytics reads them; yolo-seg: the same with the masks' outlines
+  yolo      yolo/: images (copies), labels, data.yaml, classes.txt, as Ultralytics reads them; yolo-seg: outlines of masks
   voc       voc/*.xml: Pascal VOC
   labelme   labelme/*.json: LabelMe, with the images where they are
-  csv       labels.csv: a row for each object, or for an answer without objects
+  csv       labels.csv: a row for each object, or for an answer without objects; a text that a spreadsheet would take
+            for a formula has a ' before it
   jsonl     labels.jsonl: a row {"image", "prefix", "suffix"} for each answer, to train on or for pali eval
   masks     masks/*.png: the number of the class at each pixel, from 1, with a palette; classes.txt
 
-Boxes are in pixels of the upright image. A name in these files is the image's path from the folder that all of them are
-under. Objects of too low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
+A folder's images are its JPEG, PNG, GIF, BMP and WebP files, whatever their names; hidden files and links to folders
+are left out. Boxes are in pixels of the upright image. A name in these files is the image's path from the folder that
+all of them are under; files for one image are named so too, but cut where that is too long. YOLO's copies leave out
+folders named images, which Ultralytics would look for labels beside; they and LabelMe have GIFs as PNGs. Objects of too
+low a score, or without any area, are left out. An outline that has holes or parts is one polygon.
 
 FOLDER/journal.jsonl keeps each answer as it comes, by the contents of the image's file. When the same command is
 started again, only new images are asked about; formats, --min-score, --loc-divisor and --masks may differ then. The
-files are rewritten each time: correct labels by hand in a copy. An image that cannot be read is reported and left out,
-and the exit code is 1.`,
+files are rewritten each time: correct labels by hand in a copy. An image that cannot be read, or whose format is
+another one, as HEIC or TIFF, is reported and left out, and the exit code is 1. What the answers lack is reported too.`,
 		Example: `  pali label photos -m models --classes classes.txt --format coco,yolo -o labels
   pali label "photos/*.jpg" -m models --prompt "detect cat ; dog" --prompt "caption en" --format csv -o labels
   find photos -name "*.png" -print0 | pali label - -0 -m models --task segment --classes classes.txt --format yolo-seg,masks -o labels`,
@@ -64,7 +70,7 @@ and the exit code is 1.`,
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
-	fs.StringVar(&f.classes, "classes", "", "file of things to detect or segment, one a line")
+	fs.StringVar(&f.classes, "classes", "", "text file of things to detect or segment, one a line (- for standard input)")
 	ofClasses, others := labelTasks()
 	fs.StringVar(&f.task, "task", "",
 		orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))
@@ -120,12 +126,12 @@ func (f *labelFlags) check() error {
 }
 
 // asked lists the prompts that the flags mean.
-func (f *labelFlags) asked() ([]tasks.Prompt, error) {
+func (f *labelFlags) asked(ctx context.Context) ([]tasks.Prompt, error) {
 	var all []tasks.Prompt
 	for _, text := range f.prompts {
 		all = append(all, tasks.Parse(text))
 	}
-	made, err := f.taskPrompts()
+	made, err := f.taskPrompts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +139,9 @@ func (f *labelFlags) asked() ([]tasks.Prompt, error) {
 		return nil, usagef("no prompts: give --classes, --prompt or --task")
 	}
 	for i, p := range all {
+		if err := dataset.CheckLabels(p); err != nil {
+			return nil, usagef("--prompt: %w", err)
+		}
 		switch err := runner.CheckPrompt(p.Text); {
 		case err != nil:
 			return nil, usageError{err}
@@ -171,7 +180,7 @@ func orList(names []string) string {
 }
 
 // taskPrompts makes the prompts of --task and --classes.
-func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
+func (f *labelFlags) taskPrompts(ctx context.Context) ([]tasks.Prompt, error) {
 	ofClasses, others := labelTasks()
 	if f.task == "" && f.classes != "" {
 		f.task = ofClasses[0]
@@ -180,7 +189,7 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 	case f.task == "":
 		return nil, nil
 	case slices.Contains(ofClasses, f.task):
-		return f.classPrompts()
+		return f.classPrompts(ctx)
 	case !slices.Contains(others, f.task):
 		return nil, usagef("--task %s: want %s; other prompts are given with --prompt", f.task,
 			orList(append(ofClasses, others...)))
@@ -196,13 +205,13 @@ func (f *labelFlags) taskPrompts() ([]tasks.Prompt, error) {
 }
 
 // classPrompts asks for the classes of the file, --classes-per-prompt at once.
-func (f *labelFlags) classPrompts() (all []tasks.Prompt, err error) {
+func (f *labelFlags) classPrompts(ctx context.Context) (all []tasks.Prompt, err error) {
 	if f.classes == "" {
 		return nil, usagef("--task %s without --classes", f.task)
 	}
-	classes, err := dataset.ReadClasses(f.classes)
+	classes, err := dataset.ReadClasses(ctx, f.classes)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--classes: %w", err)
 	}
 	for some := range slices.Chunk(classes, f.classesPerPrompt) {
 		prompt, err := tasks.Find(f.task).Prompt("", "", some...)
@@ -218,11 +227,14 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	prompts, err := f.asked()
+	if input.IsStdin(f.classes) && slices.Contains(args, "-") {
+		return usagef("standard input is the list of images: --classes cannot be it too")
+	}
+	prompts, err := f.asked(cmd.Context())
 	if err != nil {
 		return err
 	}
-	sources, err := dataset.FindSources(args, dataset.FindOptions{
+	found, err := dataset.FindSources(args, dataset.FindOptions{
 		Recursive: f.recursive, Skip: f.output, List: cmd.InOrStdin(), Zero: f.zero,
 	})
 	if err != nil {
@@ -232,8 +244,9 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	printLines(cmd.ErrOrStderr(), found.Sentences("--recursive", withFlag))
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
 		return err
 	}
-	return l.run(cmd, sources)
+	return l.run(cmd, found)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pali-gguf/pali/internal/faultfs"
+	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
@@ -34,6 +36,9 @@ func labelPlace(t *testing.T) string {
 			from = "001.jpg"
 		}
 		b, err := os.ReadFile(filepath.Join(data, "demo/pictures", from))
+		if strings.HasSuffix(name, ".txt") {
+			b = []byte("notes\n")
+		}
 		path := filepath.Join(folder, filepath.FromSlash(name))
 		if err == nil {
 			err = os.MkdirAll(filepath.Dir(path), 0o700)
@@ -48,12 +53,21 @@ func labelPlace(t *testing.T) string {
 	return folder
 }
 
-func labelJSON(t *testing.T, o outcome) (r labelReport) {
+func labelJSON(t *testing.T, o outcome) (r dataset.Report) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 		t.Fatalf("%v: %+v", err, o)
 	}
 	return r
+}
+
+// lost returns what a run says of answers and files.
+func lost(r dataset.Report) (lines string) {
+	for _, s := range append(r.Losses.Sentences(tasks.OptionNames{MinScore: "--min-score", MaxTokens: "--max-tokens"}),
+		r.Notes...) {
+		lines += "pali: " + s + "\n"
+	}
+	return lines
 }
 
 // imagesOf lists the images of a JSONL file, each once.
@@ -78,7 +92,7 @@ func TestLabel(t *testing.T) {
 		"masks,csv", "-o", "out", "--json"}
 	o := run(t, program(folder, args...))
 	r := labelJSON(t, o)
-	if o.code != 0 || o.stderr != "" || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
+	if o.code != 0 || o.stderr != "pali: 1 hidden image is left out: two/.hidden.png\n"+lost(r) || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
 		r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
 		t.Errorf("%+v", o)
 	}
@@ -87,7 +101,7 @@ func TestLabel(t *testing.T) {
 	if d := cmp.Diff(want, imagesOf(t, all["labels.jsonl"])); d != "" {
 		t.Errorf("images (-want +got)\n%s", d)
 	}
-	for _, name := range []string{"yolo-seg/images/two/🐱\n猫.png", "yolo-seg/data.yaml", "yolo-seg/labels/one/a.txt",
+	for _, name := range []string{"yolo-seg/images/two/🐱_猫.png", "yolo-seg/data.yaml", "yolo-seg/labels/one/a.txt",
 		"masks/two/deep/d.png", "labels.csv"} {
 		if all[name] == "" {
 			t.Errorf("no %q", name)
@@ -185,6 +199,8 @@ func TestLabelCalledWrongly(t *testing.T) {
 		{"--task cook", 2, []string{"one", "--task", "cook"}},
 		{"without --classes", 2, []string{"one", "--task", "detect"}},
 		{"asks for no things", 2, []string{"one", "--task", "ocr", "--classes", "classes.txt"}},
+		{"has a control character (U+001B)", 2, []string{"one", "--prompt", "detect \x1b[31mcat"}},
+		{"--classes cannot be it too", 2, []string{"-", "--classes", "-"}},
 		{"is asked twice", 2, []string{"one", "--prompt", "ocr", "--task", "ocr"}},
 		{"--format png", 2, []string{"one", "--task", "ocr", "--format", "coco,png"}},
 		{"--loc-divisor", 2, []string{"one", "--task", "ocr", "--loc-divisor", "7"}},
@@ -281,7 +297,7 @@ func TestLabelMany(t *testing.T) {
 			fmt.Fprintln(&few, path)
 		}
 	}
-	label := func(list *bytes.Buffer, out string) (labelReport, outcome) {
+	label := func(list *bytes.Buffer, out string) (dataset.Report, outcome) {
 		cmd := program(folder, "label", "-", "-m", "d", "-t", "1", "--prompt", "detect circle", "--format",
 			"coco,csv,jsonl", "-o", out, "--json")
 		cmd.Stdin = list
@@ -316,7 +332,68 @@ func TestLabelShell(t *testing.T) {
 		`find two -name "*.png" ! -name ".*" -print0 | sort -z | "$0" label - -0 -m d -t 1 --task caption --lang de --format csv -o out`, exe)
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PALI_TEST_MAIN=1")
 	o := run(t, cmd)
-	if o.code != 0 || o.stdout != "out/labels.csv\n" || !strings.HasPrefix(o.stderr, "3 images, 0 objects; ") {
+	if o.code != 0 || o.stdout != "out/labels.csv\n" || !strings.HasPrefix(o.stderr, "3 images, 0 objects\n") {
 		t.Errorf("%+v", o)
+	}
+}
+
+// TestLabelSaysWhatIsLost checks that nothing given is left out without a line and the exit code that
+// says so, and that what the model answered imperfectly is said too.
+func TestLabelSaysWhatIsLost(t *testing.T) {
+	folder := labelPlace(t)
+	put := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	jpeg, err := os.ReadFile(filepath.Join(data, "demo/pictures/001.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.jfif", "b.jpe", "c", "d.jpg", strings.Repeat("x", 251) + ".jpg"} {
+		put("p/"+name, string(jpeg))
+	}
+	put("p/IMG_0001.HEIC", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heicmif1")
+	put("p/notes.txt", "notes")
+	put("p/deep/e.jpg", string(jpeg))
+	put("two.txt", "circle triangle\n")
+	put("utf16.txt", "\xff\xfec\x00i\x00r\x00c\x00l\x00e\x00\r\x00\n\x00")
+	for i, c := range []struct {
+		name string
+		args []string
+		code int
+		want []string // in stderr
+		not  string   // not in stderr
+	}{
+		{"contents and names", []string{"p", "--classes", "utf16.txt", "--format", "coco,yolo,voc"}, 1, []string{
+			"pali: p/IMG_0001.HEIC: left out: image: a HEIC photo, ", "pali: 1 folder is not looked into: p/deep (--recursive)\n",
+			"\n5 images, ", "pali: 1 image's name is too long for files, and cut there\n",
+			"pali: 1 of 6 images could not be read and is left out\n"}, "notes.txt"},
+		{"labels of the model", []string{"two/a.png", "one/a.png", "--task", "segment", "--classes", "two.txt", "--free"}, 0,
+			[]string{" a label that nobody asked for: "}, "could not be read"},
+		{"only those that are not read", []string{"p/*.HEIC", "--task", "ocr"}, 1,
+			[]string{"pali: p/IMG_0001.HEIC: left out: ", "pali: none of the 1 images could be read\n"}, "panic"},
+		{"no classes file", []string{"p", "--classes", "circle"}, 1,
+			[]string{"pali: --classes: \"circle\": no such file: want a text file with one class on each line\n"}, "image"},
+		{"a folder as classes", []string{"p", "--classes", "one"}, 1,
+			[]string{"pali: --classes: one: is a folder, not a regular file: want a text file"}, "image"},
+		{"an image as classes", []string{"p", "--classes", "p/c"}, 1, []string{"pali: --classes: p/c: is an image (JPEG): "}, "left out"},
+		{"Latin-1", []string{"p", "--classes", "latin1.txt"}, 1, []string{"line 2: byte 0xe9 is not UTF-8: save it as UTF-8\n"},
+			"left out"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			put("latin1.txt", "cat\ncaf\xe9\n")
+			o := run(t, program(folder, append([]string{"label", "-m", "d", "-t", "1", "-o", fmt.Sprint("lost", i)}, c.args...)...))
+			if o.code != c.code || strings.Contains(o.stderr, c.not) {
+				t.Errorf("want code %d: %+v", c.code, o)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(o.stderr, want) {
+					t.Errorf("no %q in %q", want, o.stderr)
+				}
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package main
 // This file: a run of pali label, and what it says.
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -71,34 +72,15 @@ func (l *labelling) openMasks(stderr io.Writer) (err error) {
 	return err
 }
 
-// badImage is an image that is left out.
-type badImage struct {
-	Image string `json:"image"`
-	Error string `json:"error"`
-}
-
-// labelReport is what pali label --json prints.
-type labelReport struct {
-	*dataset.Summary
-	Prompts  int        `json:"prompts"`
-	Answered int        `json:"answered"` // images that the model was asked about
-	Known    int        `json:"known"`    // images that the journal had, or that are the same as another
-	Bad      []badImage `json:"bad"`
-	Encoded  int        `json:"pictures_encoded"` // runs of the vision model
-	Rate     float64    `json:"pictures_per_second"`
-	Busy     float64    `json:"model_busy"` // share of the time until the last row in which the model ran
-	Ms       float64    `json:"total_ms"`
-}
-
-func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
-	start := time.Now()
+func (l *labelling) run(cmd *cobra.Command, found *dataset.Found) error {
+	start, stderr := time.Now(), cmd.ErrOrStderr()
 	path := filepath.Join(l.flags.output, dataset.JournalName)
 	_, missing := os.Stat(path)
 	x := &dataset.Export{
-		Out: l.flags.output, Formats: l.flags.formats, Prompts: l.prompts,
+		Out: l.flags.output, Formats: l.flags.formats, Prompts: l.prompts, Limits: l.flags.limits,
 		MinScore: l.flags.minScore, Divisor: float64(l.flags.divisor), Decoder: l.decoder,
 	}
-	if err := x.Check(sources, missing != nil && !l.flags.force); err != nil {
+	if err := x.Check(found.Sources, missing != nil && !l.flags.force); err != nil {
 		return err
 	}
 	j, err := dataset.OpenJournal(path, l.id, journal.Options{Fresh: l.flags.force})
@@ -107,26 +89,32 @@ func (l *labelling) run(cmd *cobra.Command, sources []dataset.Source) error {
 	}
 	defer j.Close()
 	if n := j.Len(); n > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: continuing; it has %d images\n", path, n)
+		fmt.Fprintf(stderr, "%s: continuing; it has %d images\n", path, n)
 	}
-	out, err := l.label(cmd, j, sources)
+	out, err := l.label(cmd, j, found.Sources)
 	if err != nil {
 		if n := j.Len(); n > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s keeps %d images; the same command continues from there\n", path, n)
+			fmt.Fprintf(stderr, "pali: %s keeps %d images; the same command continues from there\n", path, n)
 		}
 		return err
 	}
-	if len(out.Bad) == len(sources) {
-		return fmt.Errorf("none of the %d images could be read", len(sources))
+	if len(out.Bad) == len(found.Sources) {
+		return errors.New(found.Failure(len(out.Bad)))
 	}
-	bar := progress.Count(cmd.ErrOrStderr(), "writing")
+	bar := progress.Count(stderr, "writing")
 	x.Journal, x.Progress = j, bar.Set
-	s, err := x.Run(cmd.Context(), sources, out.Digests)
+	s, err := x.Run(cmd.Context(), found.Sources, out.Digests)
 	bar.Close()
 	if err != nil {
 		return err
 	}
-	return l.print(cmd, l.report(s, out, time.Since(start)), len(sources))
+	printLines(stderr, dataset.LeftOut(s.Bad, withFlag))
+	r := dataset.NewReport(found, out, s, time.Since(start), withFlag)
+	r.Prompts = len(l.prompts)
+	if l.asker != nil {
+		r.Encoded = l.asker.Encoded
+	}
+	return l.print(cmd, r)
 }
 
 // label asks the model about the images that the journal does not have.
@@ -150,34 +138,17 @@ func (l *labelling) label(cmd *cobra.Command, j *dataset.Journal, sources []data
 			}
 			return l.asker, nil
 		},
-		OnError: func(s dataset.Source, err error) {
-			bar.Println(stderr, "pali: "+forTerminal(fmt.Sprintf("%s: left out: %v", s.Path, withFlag(err))))
+		OnError: func(b dataset.BadImage) {
+			bar.Println(stderr, "pali: "+forTerminal(dataset.LeftOut([]dataset.BadImage{b}, withFlag)[0]))
 		},
 		Progress: bar.Set,
 	}
 	return labeller.Run(cmd.Context(), sources)
 }
 
-// report says what was done.
-func (l *labelling) report(s *dataset.Summary, out *dataset.Outcome, took time.Duration) labelReport {
-	r := labelReport{
-		Summary: s, Prompts: len(l.prompts), Answered: out.Answered, Known: out.Known, Bad: []badImage{},
-		Ms: progress.Milliseconds(took),
-	}
-	for _, b := range out.Bad {
-		r.Bad = append(r.Bad, badImage{b.Name, withFlag(b.Err).Error()})
-	}
-	if l.asker != nil {
-		r.Encoded = l.asker.Encoded
-	}
-	if out.Took > 0 {
-		r.Rate, r.Busy = float64(out.Answered)/out.Took.Seconds(), out.Busy.Seconds()/out.Took.Seconds()
-	}
-	return r
-}
-
-// print prints what was done. Images that were left out are a failure.
-func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error {
+// print prints what was done. What was given and not labelled is a failure.
+func (l *labelling) print(cmd *cobra.Command, r *dataset.Report) error {
+	stderr := cmd.ErrOrStderr()
 	if l.flags.asJSON {
 		if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 			return err
@@ -188,17 +159,19 @@ func (l *labelling) print(cmd *cobra.Command, r labelReport, sources int) error 
 				return err
 			}
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(),
-			"%d images, %d objects; %d objects left out, %d parts of answers that are not objects\n", r.Images,
-			r.Objects, r.Dropped, r.Unparsed)
-		if r.Answered > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(),
-				"%d images asked about, %.2f a second; the model was busy %.1f %% of the time\n", r.Answered, r.Rate,
-				100*r.Busy)
-		}
+		fmt.Fprint(stderr, r)
 	}
-	if n := len(r.Bad); n > 0 {
-		return fmt.Errorf("%d of %d images could not be read and are left out", n, sources)
+	printLosses(stderr, r.Losses)
+	printLines(stderr, r.Notes)
+	if text := r.Failure(); text != "" {
+		return errors.New(text)
 	}
 	return nil
+}
+
+// printLines prints sentences, a line each.
+func printLines(w io.Writer, sentences []string) {
+	for _, s := range sentences {
+		fmt.Fprintln(w, "pali: "+forTerminal(s))
+	}
 }

@@ -53,7 +53,9 @@ func (a *Asker) Answer(ctx context.Context, p Prepared) (all []Answer, err error
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, NewAnswer(prompt.Text, r))
+		answer := NewAnswer(prompt.Text, r)
+		answer.CutOff = tasks.CutOff(tasks.Want{Prompt: prompt, MaxTokens: a.maxTokens, Strict: a.grammars[i] != nil}, r)
+		all = append(all, answer)
 	}
 	return all, nil
 }

@@ -5,46 +5,68 @@ package dataset
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"io/fs"
 	"strings"
 
+	"github.com/pali-gguf/pali/internal/input"
+	"github.com/pali-gguf/pali/internal/textfile"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 )
 
 // maxClasses bounds a file of classes, in bytes.
 const maxClasses = 1 << 20
 
-// ReadClasses reads the classes of the file at path, one per line. Duplicates are dropped.
-func ReadClasses(path string) ([]string, error) {
-	b, err := imageproc.ReadFile(path, maxClasses)
-	if err != nil {
+// wantClasses is what a file of classes is.
+const wantClasses = "want a text file with one class on each line"
+
+// ReadClasses reads the classes of the text file at path, one per line. Duplicates are dropped. It
+// waits for the writer of a FIFO, and of the standard input ("-"), until ctx is done.
+func ReadClasses(ctx context.Context, path string) ([]string, error) {
+	b, err := input.ReadStream(ctx, path, maxClasses)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%q: no such file: %s", path, wantClasses)
+	case errors.As(err, new(input.KindError)), errors.As(err, new(input.SizeError)):
+		return nil, fmt.Errorf("%w: %s", err, wantClasses)
+	case err != nil:
 		return nil, err
 	}
 	all, err := parseClasses(b)
-	if err == nil && len(all) == 0 {
-		err = errors.New("no classes: want one per line")
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", input.Name(path), err)
 	}
 	return all, nil
 }
 
 // parseClasses returns the classes in b, each once, in their order.
 func parseClasses(b []byte) (all []string, err error) {
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	lines.Buffer(nil, maxClasses)
+	head := b[:min(len(b), imageproc.SniffLen)]
+	if format, _ := imageproc.Sniff(head); imageproc.IsImage(format) {
+		return nil, fmt.Errorf("is an image (%s): %s", format, wantClasses)
+	}
+	lines := bufio.NewScanner(textfile.NewReader(bytes.NewReader(b)))
+	lines.Buffer(nil, 2*maxClasses) // Latin letters in UTF-16 are shorter, others longer
+	lines.Split(textfile.ScanLines)
+	seen := map[string]bool{}
 	for n := 1; lines.Scan(); n++ {
+		// files that were joined have a mark of the byte order within
 		class := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
-		if strings.Contains(class, ";") {
-			return nil, fmt.Errorf("line %d: %q: a class cannot contain \";\", which separates labels in a prompt", n,
-				class)
+		err := textfile.CheckLine(class)
+		if err == nil && strings.Contains(class, ";") {
+			err = fmt.Errorf("%q: a class cannot contain \";\", which separates labels in a prompt", class)
 		}
-		if class != "" && !slices.Contains(all, class) {
-			all = append(all, class)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
+		if class != "" && !seen[class] {
+			all, seen[class] = append(all, class), true
+		}
+	}
+	if len(all) == 0 && lines.Err() == nil {
+		return nil, errors.New("no classes: want one per line")
 	}
 	return all, lines.Err()
 }

@@ -55,7 +55,8 @@ type Record struct {
 type Answer struct {
 	Prompt string `json:"prompt"`
 	Text   string `json:"text"`
-	Tokens int    `json:"tokens"` // with the end token if there is one
+	Tokens int    `json:"tokens"`            // with the end token if there is one
+	CutOff bool   `json:"cut_off,omitempty"` // the limit of tokens ended it
 	// of the objects that tasks.ParseDetections finds in Text, in that order
 	Scores []tasks.Score `json:"scores,omitempty"`
 }

@@ -118,8 +118,13 @@ func answers(digest dataset.Digest) (all []dataset.Answer) {
 		codes = append(codes, r.IntN(masks.Codes))
 	}
 	segment := box() + tokens("seg", 3, codes...)
-	for i, text := range []string{strings.Join(append(cats, "nothing else"), " ; "), segment,
-		"an image, of \"things\"\nin two lines"} {
+	return answersOf([]string{strings.Join(append(cats, "nothing else"), " ; "), segment,
+		"an image, of \"things\"\nin two lines"}, r)
+}
+
+// answersOf returns answers with these texts to prompts, with scores from r.
+func answersOf(texts []string, r *rand.Rand) (all []dataset.Answer) {
+	for i, text := range texts {
 		out := &runner.Result{Text: text}
 		for _, token := range strings.SplitAfter(text, ">") {
 			out.Steps = append(out.Steps, runner.Step{Text: token, Logprob: -r.Float64(), BinProb: r.Float64()})
@@ -146,6 +151,8 @@ type labelling struct {
 	fs       atomicfile.FS
 	minScore float64
 	name     string               // of the run
+	again    bool                 // files of another run may be there
+	texts    []string             // the answers; nil: they depend on the image
 	n        int                  // images that the model was asked about
 	asked    func(n int) error    // called with n
 	onError  func(dataset.Source) // called with bad images
@@ -163,6 +170,9 @@ func (l *labelling) Answer(_ context.Context, p dataset.Prepared) ([]dataset.Ans
 			return nil, err
 		}
 	}
+	if l.texts != nil {
+		return answersOf(l.texts, rand.New(rand.NewPCG(1, 1))), nil
+	}
 	return answers(p.Digest), nil
 }
 
@@ -173,11 +183,11 @@ const side = 2
 func (l *labelling) run() (*dataset.Summary, error) {
 	x := dataset.Export{
 		Out: l.out, Formats: l.formats, Prompts: parsed(), MinScore: l.minScore, Divisor: tasks.LocDivisor,
-		Decoder: l.decoder, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {},
+		Decoder: l.decoder, Limits: imageproc.DefaultLimits, FS: l.fs, Lookahead: 3, Progress: func(int64, int64) {},
 	}
 	path := filepath.Join(l.out, dataset.JournalName)
 	_, missing := os.Stat(path)
-	if err := x.Check(l.sources, missing != nil); err != nil {
+	if err := x.Check(l.sources, missing != nil && !l.again); err != nil {
 		return nil, err
 	}
 	j, err := dataset.OpenJournal(path, "run "+l.name, journal.Options{FS: l.fs})
@@ -189,9 +199,9 @@ func (l *labelling) run() (*dataset.Summary, error) {
 	labeller := dataset.Labeller{
 		Journal: j, Limits: imageproc.DefaultLimits, Side: side, Resize: imageproc.Antialias, Lookahead: 3,
 		Open: func() (dataset.Model, error) { return l, nil },
-		OnError: func(s dataset.Source, err error) {
+		OnError: func(b dataset.BadImage) {
 			if l.onError != nil {
-				l.onError(s)
+				l.onError(b.Source)
 			}
 		},
 		Progress: func(int64, int64) {},

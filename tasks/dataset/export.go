@@ -12,8 +12,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -23,12 +25,13 @@ const JournalName = "journal.jsonl"
 
 // Export writes the records of a journal in several formats.
 type Export struct {
-	Out       string         // output folder
-	Formats   []string       // some of FormatNames
-	Prompts   []tasks.Prompt // their labels are the first classes
-	MinScore  float64        // objects with a lower score are dropped, and so are those with an empty box
-	Divisor   float64        // of the bins: tasks.LocDivisor, or 1024
-	Decoder   *masks.Decoder // nil: no masks
+	Out       string           // output folder
+	Formats   []string         // some of FormatNames
+	Prompts   []tasks.Prompt   // their labels are the first classes
+	MinScore  float64          // objects with a lower score are dropped, and so are those with an empty box
+	Divisor   float64          // of the bins: tasks.LocDivisor, or 1024
+	Decoder   *masks.Decoder   // nil: no masks
+	Limits    imageproc.Limits // of an image that is converted
 	Journal   *Journal
 	FS        atomicfile.FS           // nil: the real one
 	Lookahead int                     // images whose masks may be drawn at once; 0: one more than there are processors
@@ -36,89 +39,34 @@ type Export struct {
 
 	classes []string
 	class   map[string]int
+	notes   []string
 }
 
 // Summary describes what was written.
 type Summary struct {
-	Files    []string `json:"files"` // paths; the folder of a format with a file for each image
-	Images   int      `json:"pictures"`
-	Objects  int      `json:"objects"`
-	Dropped  int      `json:"left_out"` // objects with too low a score or an empty box
-	Unparsed int      `json:"unparsed"` // parts of answers that are not objects
-	Classes  []string `json:"classes"`
+	Files    []string     `json:"files"` // paths; the folder of a format with a file for each image
+	Images   int          `json:"pictures"`
+	Objects  int          `json:"objects"`
+	Dropped  int          `json:"left_out"` // objects with too low a score or an empty box
+	Unparsed int          `json:"unparsed"` // parts of answers that are not objects
+	Classes  []string     `json:"classes"`
+	Losses   tasks.Losses `json:"lost"`
+	Notes    []string     `json:"notes,omitempty"` // what programs that read the files may miss, a sentence each
+	Bad      []BadImage   `json:"-"`               // images that could not be read again, and are left out
+	// formats that cannot hold what the others do, and why, a sentence each
+	Unwritten []string `json:"not_written,omitempty"`
 }
 
-// writer writes one format. Either end or abort is called last.
-type writer interface {
-	add(img *labelledImage) error
-	end() error // commits the file
-	abort()
-}
-
-// format is an output format.
-type format struct {
-	name string
-	path string // of its file, or of its folder, in Export.Out
-	// returns the files of an image in the folder; nil for a format with one file for all images
-	each func(img *labelledImage, s Source) []string
-	more []string // other files in the folder
-	// reports whether a program that reads the folder would take a file for one of an image
-	reads func(name string) bool
-	masks bool // requires masks
-	open  func(e *Export, path string) (writer, error)
-}
-
-var formats = []format{
-	{name: "coco", path: "coco.json", open: openCOCO},
-	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, open: openYOLO},
-	{name: "yolo-seg", path: "yolo-seg", each: yoloFiles, more: []string{yoloData}, reads: yoloReads, masks: true,
-		open: openYOLO},
-	{name: "voc", path: "voc", each: named(".xml"), reads: endsWith(".xml"), open: openVOC},
-	{name: "labelme", path: "labelme", each: named(".json"), reads: endsWith(".json"), open: openLabelMe},
-	{name: "csv", path: "labels.csv", open: openCSV},
-	{name: "jsonl", path: "labels.jsonl", open: openJSONL},
-	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses},
-		masks: true, open: openMasks},
-}
-
-// named returns a function that returns the one file of an image: its base name and ext.
-func named(ext string) func(*labelledImage, Source) []string {
-	return func(img *labelledImage, _ Source) []string { return []string{img.baseName + ext} }
-}
-
-// endsWith returns a function that reports whether a name ends with ext.
-func endsWith(ext string) func(string) bool {
-	return func(name string) bool { return strings.HasSuffix(name, ext) }
-}
-
-// FormatNames returns the names of all formats.
-func FormatNames() (all []string) {
-	for _, f := range formats {
-		all = append(all, f.name)
-	}
-	return all
-}
-
-// NeedsMasks reports whether the format with this name requires masks.
-func NeedsMasks(name string) bool {
-	return slices.ContainsFunc(formats, func(f format) bool { return f.name == name && f.masks })
-}
-
-// wanted returns the formats that e.Formats names.
-func (e *Export) wanted() (all []format) {
-	for _, f := range formats {
-		if slices.Contains(e.Formats, f.name) {
-			all = append(all, f)
-		}
-	}
-	return all
+// note adds a sentence to Summary.Notes.
+func (e *Export) note(format string, args ...any) {
+	e.notes = append(e.notes, fmt.Sprintf(format, args...))
 }
 
 // Check refuses an output folder with files of images that are not in sources, since programs that
-// read the folder would take them for labels too. With fresh it also refuses files that would be
-// replaced, with an atomicfile.ExistsError.
+// read the folder would take them for labels too, and one that would be written over the images of
+// sources. With fresh it also refuses files that would be replaced, with an atomicfile.ExistsError.
 func (e *Export) Check(sources []Source, fresh bool) error {
-	names := baseNames(sources)
+	all, _ := e.list(sources, nil)
 	for _, f := range e.wanted() {
 		path := filepath.Join(e.Out, f.path)
 		if info, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -128,7 +76,7 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 		} else if info.IsDir() != (f.each != nil) {
 			return fmt.Errorf("%s: not what %s is written to: remove it, or choose another folder", path, f.name)
 		}
-		if fresh && f.each == nil {
+		if f.each == nil && fresh {
 			return atomicfile.ExistsError{Path: path}
 		}
 		if f.each == nil {
@@ -138,8 +86,12 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 		for _, name := range f.more {
 			ours[name] = true
 		}
-		for i, s := range sources {
-			for _, name := range f.each(&labelledImage{baseName: names[i]}, s) {
+		for _, img := range all {
+			if f.images && within(img.Path, path) {
+				return fmt.Errorf("%s is in the folder that %s is written to: choose another folder to write to", img.Path,
+					f.name)
+			}
+			for _, name := range f.each(img) {
 				ours[name] = true
 			}
 		}
@@ -148,6 +100,15 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 		}
 	}
 	return nil
+}
+
+// within reports whether the file at path is in folder.
+func within(path, folder string) bool {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		folder, err = filepath.Abs(folder)
+	}
+	return err == nil && under(path, folder)
 }
 
 // checkFolder refuses a folder with files of images that are not in ours, and with fresh also one
@@ -176,15 +137,21 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 }
 
 // Run writes the files. digests has one for each of sources, as Labeller.Run returns them; a source
-// with the zero Digest is left out.
+// with the zero Digest is left out. So is an image of which a format needs the file, and whose file
+// is no longer the one that was labelled.
 func (e *Export) Run(ctx context.Context, sources []Source, digests []Digest) (*Summary, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all := listImages(sources, digests)
-	s, err := e.count(all)
-	if err != nil {
+	if err := removeSpools(e.Out); err != nil {
 		return nil, err
 	}
+	s := &Summary{Files: []string{}, Bad: []BadImage{}}
+	e.notes = nil
+	all, left := e.list(sources, digests)
+	if err := e.findClasses(all); err != nil {
+		return nil, err
+	}
+	s.Classes = append([]string{}, e.classes...)
 	writers, err := e.open(s)
 	if err != nil {
 		return nil, err
@@ -194,10 +161,12 @@ func (e *Export) Run(ctx context.Context, sources []Source, digests []Digest) (*
 			w.abort()
 		}
 	}()
-	if err := e.removeStale(sources, digests); err != nil {
-		return nil, err
+	for _, img := range left {
+		if err := e.removeFiles(img); err != nil {
+			return nil, err
+		}
 	}
-	if err := e.each(ctx, all, writers); err != nil {
+	if err := e.each(ctx, all, writers, s); err != nil {
 		return nil, err
 	}
 	for len(writers) > 0 {
@@ -207,23 +176,36 @@ func (e *Export) Run(ctx context.Context, sources []Source, digests []Digest) (*
 			return nil, err
 		}
 	}
+	s.Notes = e.notes
 	return s, nil
 }
 
-// listImages returns the sources that are not left out.
-func listImages(sources []Source, digests []Digest) (all []*labelledImage) {
-	names := baseNames(sources)
-	for i, s := range sources {
-		if digests[i] != (Digest{}) {
-			all = append(all, &labelledImage{Source: s, digest: digests[i], id: len(all) + 1, baseName: names[i]})
-		}
+// list returns the images of sources, and those that are left out since their digests are zero.
+// Without digests none is.
+func (e *Export) list(sources []Source, digests []Digest) (all, left []*labelledImage) {
+	names, shortened := nameFiles(sources, e.Out, func(string) bool { return true })
+	forYOLO, _ := nameFiles(sources, e.Out, func(folder string) bool { return folder != yoloImages })
+	if shortened > 0 && slices.ContainsFunc(e.wanted(), func(f format) bool { return f.each != nil }) {
+		e.note("%s for files, and cut there", count(shortened, "image's name is too long", "images' names are too long"))
 	}
-	return all
+	for i, s := range sources {
+		img := &labelledImage{Source: s, baseName: names[i], yoloName: forYOLO[i]}
+		if digests == nil {
+			all = append(all, img)
+			continue
+		}
+		if img.digest = digests[i]; img.digest == (Digest{}) {
+			left = append(left, img)
+			continue
+		}
+		all = append(all, img)
+	}
+	return all, left
 }
 
-// count sets the classes, first those of the prompts and then those of the answers in their order,
-// and counts the objects.
-func (e *Export) count(all []*labelledImage) (*Summary, error) {
+// findClasses sets the classes: first those of the prompts and then those of the answers in their
+// order.
+func (e *Export) findClasses(all []*labelledImage) error {
 	e.classes, e.class = nil, map[string]int{}
 	add := func(label string) {
 		if _, ok := e.class[label]; !ok {
@@ -234,53 +216,57 @@ func (e *Export) count(all []*labelledImage) (*Summary, error) {
 	for _, c := range classes(e.Prompts) {
 		add(c)
 	}
-	s := &Summary{Images: len(all), Files: []string{}}
 	for _, img := range all {
 		r, err := e.Journal.Record(img.digest)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, a := range e.read(r) {
+		answers, _ := e.read(r)
+		for _, a := range answers {
 			for _, o := range a.objects {
 				add(o.Label)
 			}
-			s.Objects += len(a.objects)
-			s.Dropped += a.dropped
-			s.Unparsed += len(a.unparsed)
 		}
 	}
-	s.Classes = append([]string{}, e.classes...)
-	return s, nil
+	return nil
 }
 
-// open begins all formats and adds their paths to s.
+// open begins all formats and adds their paths to s. Writers that read the images again come first,
+// so that an image of which this fails is in none.
 func (e *Export) open(s *Summary) (writers []writer, err error) {
+	var others []writer
 	for _, f := range e.wanted() {
 		path := filepath.Join(e.Out, f.path)
 		w, err := f.open(e, path)
+		if errors.As(err, new(unfitError)) {
+			s.Unwritten = append(s.Unwritten, err.Error())
+			continue
+		}
 		if err != nil {
-			for _, w := range writers {
+			for _, w := range append(writers, others...) {
 				w.abort()
 			}
 			return nil, err
 		}
-		writers, s.Files = append(writers, w), append(s.Files, path)
+		if s.Files = append(s.Files, path); f.again {
+			writers = append(writers, w)
+		} else {
+			others = append(others, w)
+		}
 	}
-	return writers, nil
+	return append(writers, others...), nil
 }
 
-// removeStale removes files that an earlier run wrote of images that are now left out.
-func (e *Export) removeStale(sources []Source, digests []Digest) error {
-	names := baseNames(sources)
+// removeFiles removes the files of an image that is left out, which an earlier run wrote or this
+// one began with.
+func (e *Export) removeFiles(img *labelledImage) error {
 	for _, f := range e.wanted() {
-		for i, s := range sources {
-			if f.each == nil || digests[i] != (Digest{}) {
-				continue
-			}
-			for _, name := range f.each(&labelledImage{baseName: names[i]}, s) {
-				if err := e.remove(filepath.Join(e.Out, f.path, filepath.FromSlash(name))); err != nil {
-					return err
-				}
+		if f.each == nil {
+			continue
+		}
+		for _, name := range f.each(img) {
+			if err := e.remove(filepath.Join(e.Out, f.path, filepath.FromSlash(name))); err != nil {
+				return err
 			}
 		}
 	}
@@ -289,7 +275,7 @@ func (e *Export) removeStale(sources []Source, digests []Digest) error {
 
 // each reads the images' records and draws their masks, several images in parallel, and gives the
 // images to writers in order.
-func (e *Export) each(ctx context.Context, all []*labelledImage, writers []writer) error {
+func (e *Export) each(ctx context.Context, all []*labelledImage, writers []writer, s *Summary) error {
 	type drawn struct {
 		img *labelledImage
 		err error
@@ -300,16 +286,14 @@ func (e *Export) each(ctx context.Context, all []*labelledImage, writers []write
 	}
 	for waiting := range inOrder(ctx, len(all), ahead, func(i int) drawn {
 		img := *all[i]
-		return drawn{&img, e.fill(&img)}
+		return drawn{&img, e.load(&img)}
 	}) {
 		d := <-waiting
 		if d.err != nil {
 			return d.err
 		}
-		for _, w := range writers {
-			if err := w.add(d.img); err != nil {
-				return err
-			}
+		if err := e.add(d.img, writers, s); err != nil {
+			return err
 		}
 		done++
 		e.Progress(int64(done), int64(len(all)))
@@ -317,13 +301,37 @@ func (e *Export) each(ctx context.Context, all []*labelledImage, writers []write
 	return ctx.Err()
 }
 
-// fill reads the record of img and draws its masks.
-func (e *Export) fill(img *labelledImage) error {
+// add gives img to writers and counts it, or leaves it out.
+func (e *Export) add(img *labelledImage, writers []writer, s *Summary) error {
+	img.id = s.Images + 1
+	for _, w := range writers {
+		err := w.add(img)
+		if bad := (imageError{}); errors.As(err, &bad) || errors.Is(err, syscall.ENAMETOOLONG) {
+			s.Bad = append(s.Bad, BadImage{img.Source, err})
+			return e.removeFiles(img)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.Images++
+	for _, a := range img.answers {
+		s.Objects += len(a.objects)
+		s.Dropped += a.dropped
+		s.Unparsed += len(a.unparsed)
+	}
+	s.Losses.Add(img.losses)
+	return nil
+}
+
+// load reads the record of img and draws its masks.
+func (e *Export) load(img *labelledImage) error {
 	r, err := e.Journal.Record(img.digest)
 	if err != nil {
 		return err
 	}
-	img.width, img.height, img.answers = r.Width, r.Height, e.read(r)
+	img.width, img.height = r.Width, r.Height
+	img.answers, img.losses = e.read(r)
 	for _, a := range img.answers {
 		for i := range a.objects {
 			a.objects[i].class = e.class[a.objects[i].Label]

@@ -5,14 +5,16 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // spool holds a part of a file until the size of the file is known. It is a temporary file, without
@@ -22,9 +24,24 @@ type spool struct {
 	f *os.File
 }
 
+// spoolNames is what the names of spools are made from: * stands for digits.
+const spoolNames = ".spool-*"
+
+// removeSpools removes the spools in folder of a run that was killed before it could.
+func removeSpools(folder string) error {
+	entries, err := os.ReadDir(folder)
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), strings.TrimSuffix(spoolNames, "*"))
+		if ok && digits != "" && strings.Trim(digits, "0123456789") == "" && e.Type().IsRegular() {
+			err = errors.Join(err, os.Remove(filepath.Join(folder, e.Name())))
+		}
+	}
+	return err
+}
+
 // newSpool makes a spool in folder.
 func newSpool(folder string) (*spool, error) {
-	f, err := os.CreateTemp(folder, ".spool-*")
+	f, err := os.CreateTemp(folder, spoolNames)
 	if err != nil {
 		return nil, err
 	}
@@ -75,14 +92,25 @@ func (e *Export) replace(path string, size int64, from io.Reader) error {
 	if size == 0 {
 		return e.remove(path)
 	}
+	return e.fill(path, size, from, func(n int64) error {
+		if n != size {
+			return fmt.Errorf("writing %s: %d bytes, want %d", path, n, size)
+		}
+		return nil
+	})
+}
+
+// fill replaces the file at path by size bytes read from from, if check, which is called with the
+// number of bytes that were read, finds no fault.
+func (e *Export) fill(path string, size int64, from io.Reader, check func(n int64) error) error {
 	target := []atomicfile.Target{{Path: path, Size: size}}
 	set, err := atomicfile.Begin(target, atomicfile.Options{Force: true, FS: e.FS})
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(io.NewOffsetWriter(set.WriterAt(0), 0), from)
-	if err == nil && n != size {
-		err = fmt.Errorf("writing %s: %d bytes, want %d", path, n, size)
+	n, err := io.Copy(io.NewOffsetWriter(set.WriterAt(0), 0), io.LimitReader(from, size))
+	if extra, _ := from.Read(make([]byte, 1)); err == nil { // a byte more if the file grew
+		err = check(n + int64(extra))
 	}
 	if err != nil {
 		return errors.Join(err, set.Abort())
@@ -92,50 +120,13 @@ func (e *Export) replace(path string, size int64, from io.Reader) error {
 
 // put writes b to path, unless the file already has these bytes.
 func (e *Export) put(path string, b []byte) error {
-	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) && settled(path) {
+	if have, err := input.ReadFile(path, int64(len(b))); err == nil && bytes.Equal(have, b) && settled(path) {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return e.replace(path, int64(len(b)), bytes.NewReader(b))
-}
-
-// copy copies the image file of img to path, unless path already has its bytes. It fails if the
-// image is not the one that was labelled.
-func (e *Export) copy(path string, img *labelledImage) error {
-	if digest, _, err := digestOf(path); err == nil && digest == img.digest && settled(path) {
-		return nil
-	}
-	digest, size, err := digestOf(img.Path)
-	if err == nil && digest != img.digest {
-		err = fmt.Errorf("%s: changed after it was labelled", img.Path)
-	}
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(img.Path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	return e.replace(path, size, f)
-}
-
-// digestOf returns the digest and size in bytes of the file at path.
-func digestOf(path string) (digest Digest, size int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return digest, 0, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	size, err = io.Copy(h, f)
-	h.Sum(digest[:0])
-	return digest, size, err
 }
 
 // workSuffixes are the suffixes of files that internal/atomicfile leaves beside a file when the
@@ -155,7 +146,8 @@ func settled(path string) bool {
 // remove removes the file at path and what an interrupted write left beside it.
 func (e *Export) remove(path string) error {
 	for _, s := range append(workSuffixes, "") {
-		if err := os.Remove(path + s); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := os.Remove(path + s)
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENAMETOOLONG) {
 			return err
 		}
 	}

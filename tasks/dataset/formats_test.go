@@ -227,7 +227,8 @@ func TestCOCO(t *testing.T) {
 }
 
 // otherBaseNames are the base names that are not just the name without ".png".
-var otherBaseNames = map[string]string{"two/a.PNG": "two/a_PNG", "no ending": "no ending", ".hidden": ".hidden"}
+var otherBaseNames = map[string]string{"two/a.PNG": "two/a_PNG", "no ending": "no ending", ".hidden": "_hidden",
+	"line\nbreak.png": "line_break"}
 
 // baseNameOf returns the base name that the files of an image should have.
 func baseNameOf(name string) string {
@@ -242,12 +243,16 @@ func TestYOLO(t *testing.T) {
 	for _, kind := range []string{"yolo", "yolo-seg"} {
 		files := faultfs.Files(t, filepath.Join(out, kind))
 		classes := yoloClasses(t, files["data.yaml"])
+		if have := files["classes.txt"]; have != strings.Join(classes, "\n")+"\n" {
+			t.Errorf("classes.txt: %q, want %q", have, classes)
+		}
 		delete(files, "data.yaml")
+		delete(files, "classes.txt")
 		for _, w := range all {
 			s := baseNameOf(w.name)
 			copied := "images/" + s + path.Ext(w.name)
-			if w.name == ".hidden" {
-				copied = "images/.hidden"
+			if w.name == ".hidden" || w.name == "no ending" {
+				copied = "images/" + s + ".png"
 			}
 			original, err := os.ReadFile(filepath.Join(out, "../pictures", w.name))
 			if have, ok := files[copied]; err != nil || !ok || have != string(original) {

@@ -5,7 +5,10 @@ package dataset
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
+	"github.com/pali-gguf/pali/internal/textfile"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -14,10 +17,12 @@ import (
 type labelledImage struct {
 	Source
 	digest        Digest
-	id            int    // from 1, in the order of the sources that are not left out
-	baseName      string // the name without its extension, unique (baseNames)
+	id            int    // from 1, in the order of the images that are not left out
+	baseName      string // of its files, without an extension (nameFiles)
+	yoloName      string // the same for YOLO's files
 	width, height int
 	answers       []answer
+	losses        tasks.Losses
 }
 
 // answer is an answer with its objects.
@@ -44,31 +49,44 @@ func (img *labelledImage) objects() (all []object) {
 	return all
 }
 
-// read returns the answers of r, without masks.
-func (e *Export) read(r Record) (all []answer) {
+// read returns the answers of r, without masks, and what they lost.
+func (e *Export) read(r Record) (all []answer, lost tasks.Losses) {
 	canvas := tasks.Canvas{Width: r.Width, Height: r.Height, Divisor: e.Divisor}
 	for _, a := range r.Answers {
 		x, prompt := answer{Answer: a}, tasks.Parse(a.Prompt)
 		found, unparsed := tasks.ParseDetections(a.Text)
 		if len(found) > 0 || prompt.Boxes() {
 			x.unparsed = unparsed
+			lost.AddUnparsed(unparsed...)
 		}
+		if a.CutOff {
+			lost.CutOff++
+		}
+		want := tasks.Want{Prompt: prompt, MinScore: e.MinScore, Masks: prompt.Masks() || prompt.Boxes() && e.needsMasks(),
+			Decoder: e.Decoder != nil}
 		for i, d := range found {
-			d.Score, d.XYXY = a.Scores[i], canvas.XYXY(d.Loc)
+			d.Label, d.Score, d.XYXY = cleanLabel(d.Label), a.Scores[i], canvas.XYXY(d.Loc)
+			if !lost.Keep(want, &d) {
+				x.dropped++
+				continue
+			}
 			if d.Label == "" {
 				d.Label = defaultLabel(prompt)
 			}
 			area := (d.XYXY[2] - d.XYXY[0]) * (d.XYXY[3] - d.XYXY[1])
-			o := object{Detection: d, text: a.Text[d.From:d.To], area: area}
-			if d.Score.Score < e.MinScore || o.area == 0 {
-				x.dropped++
-				continue
-			}
-			x.objects = append(x.objects, o)
+			x.objects = append(x.objects, object{Detection: d, text: a.Text[d.From:d.To], area: area})
 		}
 		all = append(all, x)
 	}
-	return all
+	return all, lost
+}
+
+// cleanLabel returns a label that the model gave on one line and without control characters, which
+// could steer a terminal, and which some formats do not have.
+func cleanLabel(label string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(label, "\ufffd"), func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	}), " ")
 }
 
 // defaultLabel returns the label of an object without one: the prompt's if it has exactly one, else
@@ -90,8 +108,11 @@ func (e *Export) drawMasks(img *labelledImage) error {
 			if o.Mask, err = o.DrawMask(e.Decoder, canvas); err != nil {
 				return fmt.Errorf("%s: %w", img.Name, err)
 			}
-			if o.Mask != nil {
-				o.area = float64(o.Mask.Area())
+			if o.Mask == nil {
+				continue
+			}
+			if o.area = float64(o.Mask.Area()); o.area == 0 {
+				img.losses.EmptyMask++
 			}
 		}
 	}
@@ -108,6 +129,17 @@ func classes(prompts []tasks.Prompt) (all []string) {
 		}
 	}
 	return all
+}
+
+// CheckLabels refuses a prompt that asks for labels which files of one class on each line, or a
+// terminal, cannot have.
+func CheckLabels(p tasks.Prompt) error {
+	for _, label := range p.Labels {
+		if err := textfile.CheckLine(label); err != nil {
+			return fmt.Errorf("the label %q: %w", label, err)
+		}
+	}
+	return nil
 }
 
 // outline returns the outline of the object's mask as one polygon; nil without a mask.

@@ -24,7 +24,7 @@ type Labeller struct {
 	// OnError is called for each image that is left out. Progress is called after each image with
 	// the number of images that the model was asked about, and that number at the end as known so
 	// far.
-	OnError  func(s Source, err error)
+	OnError  func(b BadImage)
 	Progress func(done, total int64)
 }
 
@@ -38,6 +38,7 @@ type Model interface {
 type Prepared struct {
 	Digest        Digest
 	Width, Height int       // of the upright image, in pixels
+	Frames        int       // of which this is the first
 	Pixels        []float32 // [3,S,S]; nil if the journal has the image
 }
 
@@ -47,11 +48,12 @@ type Outcome struct {
 	Answered int      // images that the model was asked about
 	Known    int      // images that the journal had, or that are equal to another
 	Bad      []BadImage
+	Animated []Source      // images with several frames, of which the first was asked about
 	Busy     time.Duration // in Model.Answer
 	Took     time.Duration // from the first Answer until the last record was synced
 }
 
-// BadImage is an image that is left out.
+// BadImage is an image that is left out, or a folder that cannot be read.
 type BadImage struct {
 	Source
 	Err error
@@ -100,6 +102,7 @@ func (l *Labeller) prepare(s Source) (p Prepared, err error) {
 	if err != nil {
 		return p, err
 	}
+	p.Frames = imageproc.CountFrames(data)
 	if p.Digest = sha256.Sum256(data); l.Journal.Has(p.Digest) {
 		return p, nil
 	}
@@ -129,8 +132,9 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, reco
 		case ctx.Err() != nil:
 			return begun, ctx.Err()
 		case p.err != nil:
-			out.Bad = append(out.Bad, BadImage{s, p.err})
-			l.OnError(s, p.err)
+			b := BadImage{s, p.err}
+			out.Bad = append(out.Bad, b)
+			l.OnError(b)
 		case known(p.Digest):
 			out.Known++
 		default:
@@ -152,6 +156,9 @@ func (l *Labeller) ask(ctx context.Context, sources []Source, out *Outcome, reco
 		}
 		if p.err == nil {
 			out.Digests[i] = p.Digest
+		}
+		if p.Frames > 1 && p.err == nil {
+			out.Animated = append(out.Animated, s)
 		}
 		i++
 		l.Progress(int64(out.Answered), int64(len(sources)-out.Known-len(out.Bad)))

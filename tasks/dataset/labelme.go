@@ -2,7 +2,8 @@ package dataset
 
 // This file: LabelMe's JSON, a file for each image. An object with a mask is one polygon that joins
 // all parts and holes, an object without one a rectangle; its score is in the description. The
-// image is not copied: the file has its relative path, which LabelMe opens.
+// image is not copied: the file has its relative path, which LabelMe opens. But of a GIF there is a
+// PNG beside the file: newer versions of LabelMe fail on most GIFs, whose colours are a palette.
 
 import (
 	"fmt"
@@ -39,9 +40,17 @@ type labelMeWriter struct {
 
 func openLabelMe(e *Export, folder string) (writer, error) { return &labelMeWriter{e, folder}, nil }
 
+// labelMePNG is the extension of the PNG of a GIF.
+const labelMePNG = ".gif.png"
+
+// labelMeFiles returns the files that an image may have in the folder.
+func labelMeFiles(img *labelledImage) []string {
+	return []string{img.baseName + ".json", img.baseName + labelMePNG}
+}
+
 func (w *labelMeWriter) add(img *labelledImage) error {
 	path := filepath.Join(w.folder, filepath.FromSlash(img.baseName)+".json")
-	imagePath, err := relative(filepath.Dir(path), img.Path)
+	imagePath, err := w.imagePath(img)
 	if err != nil {
 		return err
 	}
@@ -65,6 +74,19 @@ func (w *labelMeWriter) add(img *labelledImage) error {
 		return err
 	}
 	return w.e.put(path, append(b, '\n'))
+}
+
+// imagePath returns the path of the image relative to its file's folder. It makes the PNG of a GIF.
+func (w *labelMeWriter) imagePath(img *labelledImage) (string, error) {
+	format, err := formatOf(img)
+	if err != nil {
+		return "", err
+	}
+	base := filepath.Join(w.folder, filepath.FromSlash(img.baseName))
+	if format != "GIF" {
+		return relative(filepath.Dir(base), img.Path)
+	}
+	return filepath.Base(base) + labelMePNG, w.e.putPNG(base+labelMePNG, img)
 }
 
 func (w *labelMeWriter) end() error { return nil }

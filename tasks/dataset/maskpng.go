@@ -32,8 +32,8 @@ type maskWriter struct {
 
 func openMasks(e *Export, folder string) (writer, error) {
 	if len(e.classes) > maxMaskClasses {
-		return nil, fmt.Errorf("masks: %d classes, an image with a palette can have at most %d", len(e.classes),
-			maxMaskClasses)
+		return nil, unfitError{fmt.Errorf("masks are not written: there are %d classes, and an image with a palette can have "+
+			"at most %d", len(e.classes), maxMaskClasses)}
 	}
 	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
 	for _, c := range e.classes {
@@ -64,11 +64,16 @@ func (w *maskWriter) add(img *labelledImage) error {
 }
 
 func (w *maskWriter) end() error {
+	return w.e.put(filepath.Join(w.folder, maskClasses), []byte(classLines(w.e.classes)))
+}
+
+// classLines returns classes, each on a line.
+func classLines(classes []string) string {
 	var b strings.Builder
-	for _, c := range w.e.classes {
-		b.WriteString(strings.ReplaceAll(c, "\n", " ") + "\n")
+	for _, c := range classes {
+		b.WriteString(cleanLabel(c) + "\n")
 	}
-	return w.e.put(filepath.Join(w.folder, maskClasses), []byte(b.String()))
+	return b.String()
 }
 
 func (w *maskWriter) abort() {}

@@ -54,7 +54,7 @@ func TestFindSources(t *testing.T) {
 				t.Fatal(err)
 			}
 			var have []string
-			for _, s := range found {
+			for _, s := range found.Sources {
 				if s.Name == filepath.ToSlash(s.Path) {
 					have = append(have, s.Name)
 				} else {
@@ -101,15 +101,29 @@ func TestReadClasses(t *testing.T) {
 		err        string
 	}{
 		{"each once", "\ufeffcat\r\n\n  red  bicycle \ncat", []string{"cat", "red  bicycle"}, ""},
-		{"nothing", " \n\n", nil, path + ": no classes"},
+		{"CR alone", "cat\rdog\r", []string{"cat", "dog"}, ""},
+		{"tabs around", "\tcat\t\n\t\n", []string{"cat"}, ""},
+		{"no-break spaces around", "\u00a0cat\u00a0", []string{"cat"}, ""},
+		{"joined files", "cat\n\ufeffdog\n", []string{"cat", "dog"}, ""},
+		{"UTF-16", "\xff\xfec\x00a\x00t\x00\r\x00\n\x00\x2b\x73\r\x00\n\x00", []string{"cat", "猫"}, ""},
+		{"UTF-16 without a mark", "c\x00a\x00t\x00\r\x00\n\x00d\x00o\x00g\x00", []string{"cat", "dog"}, ""},
+		{"UTF-16, big", "\xfe\xff\x00c\x00a\x00t", []string{"cat"}, ""},
+		{"nothing", " \n\n", nil, path + ": no classes: want one per line"},
+		{"empty", "", nil, path + ": no classes: want one per line"},
 		{"two in one line", "a\ncat ; dog\n", nil, path + `: line 2: "cat ; dog": a class cannot contain ";"`},
-		{"too long", strings.Repeat("a", maxClasses+1), nil, path},
+		{"Latin-1", "cat\ncaf\xe9\n", nil, path + ": line 2: byte 0xe9 is not UTF-8: save it as UTF-8"},
+		{"NUL", "cat\r\ndog\x00\r\n", nil, path + ": line 2: has a NUL byte"},
+		{"ESC", "\n\ncat\x1b[31m\n", nil, path + ": line 3: has a control character (U+001B)"},
+		{"a tab inside", "1\tcat\n", nil, path + ": line 1: has a control character (U+0009)"},
+		{"too long", strings.Repeat("a", maxClasses+1), nil, path + ": file too large"},
+		{"an image", "\x89PNG\r\n\x1a\n", nil, path + ": is an image (PNG): want a text file with one class on each line"},
+		{"an image that is not read", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heic", nil, "is an image (HEIC)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			have, err := ReadClasses(path)
+			have, err := ReadClasses(t.Context(), path)
 			if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%v, want %q", err, c.err)
 			}
@@ -117,5 +131,15 @@ func TestReadClasses(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
+	}
+	for _, c := range []struct{ path, want string }{
+		{filepath.Dir(path), "is a folder, not a regular file: want a text file"},
+		{"circle", `"circle": no such file: want a text file with one class on each line`},
+		{"", `"": no such file: want a text file`},
+	} {
+		_, err := ReadClasses(t.Context(), c.path)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "image") {
+			t.Errorf("%q: %v, want %q", c.path, err, c.want)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 package dataset
 
 // This file: tables: CSV with a row for each object, or for an answer without objects; JSONL with a
-// line for each answer, as maestro and big_vision train on and package eval reads.
+// line for each answer, as maestro and big_vision train on and package eval reads. Spreadsheets
+// take a cell of a CSV file that begins as a formula for one: such texts get a ' before them.
 
 import (
 	"encoding/csv"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 type csvWriter struct {
@@ -33,15 +36,15 @@ func openCSV(e *Export, path string) (writer, error) {
 func (w *csvWriter) add(img *labelledImage) error {
 	for _, a := range img.answers {
 		row := make([]string, len(columns))
-		copy(row, []string{img.Name, strconv.Itoa(img.width), strconv.Itoa(img.height), a.Prompt})
+		copy(row, []string{cell(img.Name), strconv.Itoa(img.width), strconv.Itoa(img.height), cell(a.Prompt)})
 		if len(a.objects) == 0 {
-			row[4] = a.suffix()
+			row[4] = cell(a.suffix())
 			if err := w.csv.Write(row); err != nil {
 				return err
 			}
 		}
 		for _, o := range a.objects {
-			row[4], row[5] = o.text, o.Label
+			row[4], row[5] = cell(o.text), cell(o.Label)
 			for i, v := range []float64{o.Score.Score, o.Score.Box, o.Score.Label} {
 				row[6+i] = strconv.FormatFloat(v, 'f', 4, 64)
 			}
@@ -57,6 +60,26 @@ func (w *csvWriter) add(img *labelledImage) error {
 		}
 	}
 	return nil
+}
+
+// formulaBegins has the characters that make spreadsheets take a cell for a formula, if it begins
+// with one: also those of full width, and those that are skipped before one.
+const formulaBegins = "=+-@＝＋－＠\t\r\n"
+
+// cell returns text as a cell that no spreadsheet takes for a formula: a number stays as it is. It
+// also drops control characters, which could steer a terminal, but for tabs and ends of lines.
+func cell(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if (unicode.IsControl(r) || r == '\u2028' || r == '\u2029') && !strings.ContainsRune("\t\n\r", r) {
+			return -1
+		}
+		return r
+	}, text)
+	_, notNumber := strconv.ParseFloat(text, 64)
+	if first, _ := utf8.DecodeRuneInString(text); notNumber != nil && strings.ContainsRune(formulaBegins, first) {
+		return "'" + text
+	}
+	return text
 }
 
 func (w *csvWriter) end() error {

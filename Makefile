@@ -32,7 +32,7 @@ export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 # The packages that need no C: those that import bindings neither themselves nor through others.
 PURE = $(shell CGO_ENABLED=0 $(GO) list -e -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -v /bindings/ | cut -d' ' -f1)
 
-.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
+.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu gpu-check bench quality scores label-many bench-go fuzz lint synthetic clean env
 
 # Builds the program.  e.g. make && bin/pali --help
 all: bin/pali
@@ -104,6 +104,13 @@ DEVICE ?= vulkan
 test-gpu:
 	$(GO) test -c -o bin/runner.test ./runner/llamacpp
 	cd runner/llamacpp && PALI_DEVICE=$(DEVICE) ../../bin/runner.test -test.v -test.run 'TestGoldens|TestCausal|TestInterrupt'
+
+# Everything that needs a GPU, in under eight minutes, and one table (docs/gpu.md). For a machine with
+# a GPU and without Go, scripts/gpu-check.sh prepare packs what must be carried there.
+# e.g. make gpu-check DEVICE=cpu, a rehearsal
+gpu-check: modules
+	sh scripts/gpu-check.sh prepare
+	sh scripts/gpu-check.sh
 
 # How fast this is here, written to docs/bench.md: the demo, text files that are named, Go's
 # benchmarks.

@@ -13,6 +13,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
@@ -36,6 +37,8 @@ func withFlag(err error) error {
 		return fmt.Errorf("%w: start again as then, use --force to forget it, or choose another folder", err)
 	case errors.Is(err, dataset.ErrNoImages):
 		return fmt.Errorf("%w; --recursive looks into the folders below", err)
+	case errors.As(err, new(llamacpp.DeviceMemoryError)):
+		return fmt.Errorf("%w; --gpu-layers N puts fewer layers there, --device cpu none", err)
 	case errors.As(err, &limit):
 		return fmt.Errorf("%w (--max-image-%s)", err, limit.Limit)
 	case errors.As(err, &missing):

@@ -102,7 +102,7 @@ fi
 if [ "$kind" = cuda ]; then complete_toolkit "$build"; fi
 # shellcheck disable=SC2086 # CMAKE_ARGS are words
 cmake -S scripts/gpu -B "$build/out" -DCMAKE_BUILD_TYPE=Release -DGGML_DIR="$PWD/$build/ggml" \
-	-DGGML_"$(echo "$kind" | tr a-z A-Z)"=ON ${ARCH:+-DCMAKE_CUDA_ARCHITECTURES="$ARCH"} \
+	-DGGML_"$(echo "$kind" | tr '[:lower:]' '[:upper:]')"=ON ${ARCH:+-DCMAKE_CUDA_ARCHITECTURES="$ARCH"} \
 	${VULKAN_HEADERS:+-DVulkan_INCLUDE_DIR="$VULKAN_HEADERS"} ${toolkit:+-DTOOLKIT_LIBRARIES="$toolkit"} \
 	-DMODULE_VERSION="${module##*@}" ${CMAKE_ARGS:-}
 cmake --build "$build/out" --target "ggml-$kind" --parallel "${JOBS:-$(getconf _NPROCESSORS_ONLN)}"

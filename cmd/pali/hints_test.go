@@ -8,6 +8,7 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
 
@@ -28,6 +29,9 @@ func TestHints(t *testing.T) {
 			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; " +
 				"--recursive looks into the folders below"},
 		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
+		{"full GPU", llamacpp.DeviceMemoryError{Device: "CUDA0", Free: 1e9, Total: 8e9, Err: errors.New("b")},
+			"CUDA0 has too little memory for this, 1.0 GB free of 8.0 GB: b; " +
+				"--gpu-layers N puts fewer layers there, --device cpu none"},
 		{"another error", errors.New("a"), "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -70,6 +70,24 @@ func Devices() []ggml.Device {
 	return ggml.Devices()
 }
 
+// GPU is a device with memory of its own, or a share of the processor's.
+type GPU struct {
+	Name string `json:"name"` // "CUDA0"
+	Free uint64 `json:"free_bytes"`
+}
+
+// GPUs lists the devices besides the processor that can run a model.
+func GPUs() []GPU {
+	var all []GPU
+	for _, d := range Devices() {
+		if d.Type() == ggml.GPU || d.Type() == ggml.Integrated {
+			free, _ := d.Memory()
+			all = append(all, GPU{d.Name(), free})
+		}
+	}
+	return all
+}
+
 // DeviceFor returns the name of the device that Options.Device means here: "CPU", "CUDA0".
 func DeviceFor(name string) (string, error) {
 	d, err := choose(cmp.Or(name, "auto"))

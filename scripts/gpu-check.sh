@@ -12,6 +12,7 @@
 #                (library doctor goldens control serve score repeats model bench)
 #   OUT=DIR      the folder for the table and each step's output (default: bin/gpu-check/out)
 #   TOTAL=470    seconds after which nothing is started any more; what runs then is ended
+#   PATIENCE=1   how many times as long everything may take, on a slow machine
 #   LIMIT=64     MiB that tracked files and bin/gpu-check may have together, for prepare
 #   ARCH, JOBS, CMAKE_ARGS, CUDACXX: as in scripts/gpu.sh
 #
@@ -41,6 +42,7 @@ prepare() {
 	eval "$(make -s env NATIVE=-march=x86-64-v3)"
 	go build -ldflags='-s -w' -o "$pack/programs/pali" ./cmd/pali
 	go test -c -ldflags='-s -w' -o "$pack/programs/runner.test" ./runner/llamacpp
+	cp "$module/tokenizer/testdata/gemma2/tokenizer.model" "$pack/programs/" # of the model with random weights
 	for program in synthetic load; do
 		CGO_ENABLED=0 go -C scripts build -ldflags='-s -w' -o "$pack/programs/$program" "./$program"
 	done
@@ -59,7 +61,7 @@ prepare)
 	;;
 '') ;;
 *)
-	sed -n '2,24p' "$0" | sed 's/^# \{0,1\}//' >&2
+	sed -n '2,/^set/{ s/^# \{0,1\}//; /^set/d; p; }' "$0" >&2
 	exit 2
 	;;
 esac
@@ -98,13 +100,14 @@ row() {
 	[ "$2" = pass ] || failed=$((failed + 1))
 }
 
-# step NAME SECONDS FIGURE COMMAND... runs a command for at most so many seconds, and not beyond
-# TOTAL. Its output goes to OUT/NAME.txt, of which the function FIGURE makes the figure of the row.
+# step NAME SECONDS FIGURE COMMAND... runs a command for at most so many seconds (times PATIENCE),
+# and not beyond TOTAL. Its output goes to OUT/NAME.txt, of which the function FIGURE makes the figure of the row.
 # Fails where the step does not pass.
 step() {
 	name=$1 most=$2 figure=$3
 	shift 3
-	left=$((${TOTAL:-470} - $(so_far)))
+	most=$((most * ${PATIENCE:-1}))
+	left=$((${TOTAL:-470} * ${PATIENCE:-1} - $(so_far)))
 	if [ "$left" -lt 5 ]; then
 		row "$name" "not run" 0 "no time was left"
 		return 1
@@ -124,7 +127,12 @@ step() {
 
 # Figures, of a step's output.
 last() { grep . "$1" | tail -n 1 | cut -c1-160; }
-why() { (grep -m 1 -E '^pali: |rror|--- FAIL|panic|fatal|not found' "$1" || last "$1") | sed 's/^[[:space:]]*//' | cut -c1-160; }
+why() {
+	{
+		grep -m 1 -E '^(pali|load|synthetic|gpu.sh): |largest difference|no [a-z0-9]+ device|panic|fatal|rror:' "$1" ||
+			grep -m 1 -E 'FAIL|rror|libggml-' "$1" || last "$1"
+	} | sed 's/^[[:space:]]*//' | cut -c1-160
+}
 # tests counts what passed, and gives the worst distance from the authors' numbers of each kind.
 tests() {
 	awk '/^ *--- PASS/ { n++ }
@@ -134,7 +142,7 @@ tests() {
 		}
 		END { printf "%d pass", n; for (k in worst) printf "; %s within %s (bound %s", k, worst[k], bound[k] }' "$1"
 }
-on_device() { grep -m 1 -i "^device $device" "$1" || echo "no device $device"; }
+on_device() { grep -m 1 -i "^device $device" "$1"; }
 score() { awk '$1 == "all" && $2 == "score" { print $3 " % of all questions" }' "$1"; }
 speed() {
 	awk '$1 ~ /^(siglip|prefill|decode|end)$/ { printf "%s%s %s ms", sep, $1, $1 == "end" ? $4 : $2; sep = ", " }' "$1"
@@ -161,10 +169,8 @@ library() {
 }
 
 doctor() {
-	step doctor 60 on_device "$pali" doctor
-	if [ "$device" != cpu ] && ! grep -qi "^device $device" "$out/doctor.txt"; then
-		row "doctor: $device" FAIL 0 "$(grep -m 1 "$device" "$out/doctor.txt" | sed 's/^ *//')"
-	fi
+	# shellcheck disable=SC2016 # for the inner shell
+	step doctor 60 on_device sh -c '"$1" doctor; "$1" doctor | grep -qi "^device $2"' sh "$pali" "$device"
 }
 
 # runner_tests NAME SECONDS DEVICE TESTS runs tests of runner/llamacpp in its folder.
@@ -198,7 +204,9 @@ serve() {
 		grep -q http "$work/address" && break
 		sleep 1
 	done
-	step serve 90 last "$programs/load" --clients 32 --asks 20 --wait 60s "$(sed 's/ .*//' "$work/address")"
+	# shellcheck disable=SC2016
+	step serve 90 last sh -c '"$@" || { cat "$0"; exit 1; }' "$out/server.txt" \
+		"$programs/load" --clients 32 --asks 20 --wait 60s "$(sed 's/ .*//' "$work/address")"
 	kill "$server" 2>/dev/null
 	server=
 }
@@ -220,9 +228,9 @@ scores() {
 
 # model makes a checkpoint of the 3B's size with random weights, and two types of it.
 model() {
-	step model 120 last "$programs/synthetic" -o "$work/3b.npz" --dtype bf16 --tokenizer "$work/3b.model" || return
+	step model 120 last "$programs/synthetic" -o "$work/3b.npz" --dtype bf16 || return
 	for type in q4_0 q8_0 bf16; do
-		step "convert-$type" 60 last "$pali" convert "$work/3b.npz" --tokenizer "$work/3b.model" -t $type \
+		step "convert-$type" 60 last "$pali" convert "$work/3b.npz" --tokenizer "$programs/tokenizer.model" -t $type \
 			-o "$work/3b-$type"
 	done
 	rm -f "$work/3b.npz"
@@ -274,6 +282,7 @@ ln -sfn ../../lib "$pack/lib" # where the programs look for lib/pali
 for name in $steps; do
 	case $name in
 	score) scores ;;
+	doctor) doctor || break ;; # without the device there is nothing to check
 	*) "$name" ;;
 	esac
 done

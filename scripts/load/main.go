@@ -121,15 +121,15 @@ func (t *tally) ready(limit time.Duration) error {
 	end := time.Now().Add(limit)
 	for {
 		r, err := http.Get(t.address + "/health")
-		if err == nil {
-			r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = errors.New(r.Status)
+		if err != nil {
+			return err // it has ended
+		}
+		r.Body.Close()
+		if r.StatusCode == http.StatusOK {
+			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("the server is not ready: %w", err)
+			return fmt.Errorf("the server is not ready: %s", r.Status)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -38,7 +38,7 @@ func loadBackend(path, want string) error {
 	var version *C.char
 	why := withCString(path, func(s *C.char) *C.char { return C.pali_library_open(s, &version) })
 	if why != nil {
-		return fmt.Errorf("the system does not load it: %s", C.GoString(why))
+		return notLoaded(path, C.GoString(why))
 	}
 	if have := C.GoString(version); have != "" && want != "" && have != want {
 		return fmt.Errorf("%s was built from %s %s, and this program from %s: build it again", path, Module, have, want)

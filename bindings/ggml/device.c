@@ -40,7 +40,7 @@ void pali_give_up(const char *message) {
 		line[i] = line[i] == '\n' ? ' ' : line[i];
 	}
 	line[end] = '\n';
-	while (write(STDERR_FILENO, line, (size_t)end + 1) < 0 && errno == EINTR) {
+	while (write(2, line, (size_t)end + 1) < 0 && errno == EINTR) {
 	}
 	_exit(1);
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 // Module is the Go module that carries ggml and llama.cpp.
@@ -63,4 +64,23 @@ func checkLibrary(path string) error {
 		return fmt.Errorf("%s is cut off: it has %d bytes of %d; build it again", path, size, end)
 	}
 	return nil
+}
+
+// needs are libraries that a backend's needs, and what it means if the loader does not find one.
+var needs = []struct{ library, missing string }{
+	{"libcuda.so", "NVIDIA's driver is not installed"},
+	{"libcudart.so", "the CUDA libraries that it was built with are not found"},
+	{"libcublas", "the CUDA libraries that it was built with are not found"},
+	{"libvulkan.so", "the Vulkan loader is not installed"},
+	{"libggml-base.so", "libggml-base.so.0 is not beside it"},
+}
+
+// notLoaded returns the error for the library at path, with the loader's words.
+func notLoaded(path, words string) error {
+	for _, n := range needs {
+		if strings.HasPrefix(words, n.library) {
+			return fmt.Errorf("%s cannot be used: %s (%s)", path, n.missing, words)
+		}
+	}
+	return fmt.Errorf("the system does not load %s: %s", path, strings.TrimPrefix(words, path+": "))
 }

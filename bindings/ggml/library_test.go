@@ -35,7 +35,7 @@ func TestLoadBackendRefuses(t *testing.T) {
 		{"a page", cut(4096), "cut off"},
 		{"half", cut(len(whole) / 2), "cut off"},
 		{"all but a byte", cut(len(whole) - 1), "cut off"},
-		{"a program", whole, "does not load"},
+		{"a program", whole, "the system does not load "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "libggml-cuda.so")
@@ -50,6 +50,35 @@ func TestLoadBackendRefuses(t *testing.T) {
 	}
 	if err := LoadBackend(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a file") {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// What the loader does not find is said in words.
+func TestLoadBackendNeeds(t *testing.T) {
+	const gone = ": cannot open shared object file: No such file or directory"
+	for _, c := range []struct{ words, want string }{
+		{"libcuda.so.1" + gone, "a.so cannot be used: NVIDIA's driver is not installed (libcuda.so.1" + gone + ")"},
+		{"libcudart.so.13" + gone, "a.so cannot be used: the CUDA libraries that it was built with are not found (libcudart"},
+		{"libcublasLt.so.13" + gone, "a.so cannot be used: the CUDA libraries that it was built with are not found (libcublasLt"},
+		{"libvulkan.so.1" + gone, "a.so cannot be used: the Vulkan loader is not installed (libvulkan.so.1"},
+		{"libggml-base.so.0" + gone, "a.so cannot be used: libggml-base.so.0 is not beside it (libggml-base.so.0"},
+		{"a.so: undefined symbol: ggml_abacus", "the system does not load a.so: undefined symbol: ggml_abacus"},
+	} {
+		t.Run(c.words, func(t *testing.T) {
+			if err := notLoaded("a.so", c.words); !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("have %v, want %q", err, c.want)
+			}
+		})
+	}
+	if runtime.GOOS != "linux" {
+		return
+	}
+	folder := t.TempDir()
+	need, path := filepath.Join(folder, "libabacus.so"), filepath.Join(folder, "libggml-needy.so")
+	abitest.SharedLibrary(t, "int need;", need, "-Wl,-soname,libabacus.so.7")
+	abitest.SharedLibrary(t, "int needy;", path, need)
+	if err := LoadBackend(path); err == nil || !strings.HasSuffix(err.Error(), "libggml-needy.so: libabacus.so.7"+gone) {
+		t.Errorf("a library that needs another: %v", err)
 	}
 }
 

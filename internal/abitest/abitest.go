@@ -103,11 +103,12 @@ func Syntax(t testing.TB, source string) (output string, err error) {
 	return compile(t, source, "-std=c11", "-fsyntax-only")
 }
 
-// SharedLibrary compiles source as Syntax does, to a shared library at path. What is undefined in it
-// stays so.
-func SharedLibrary(t testing.TB, source, path string) {
+// SharedLibrary compiles source as Syntax does, to a shared library at path that needs those at the
+// paths needed. What is undefined in it stays so.
+func SharedLibrary(t testing.TB, source, path string, needed ...string) {
 	t.Helper()
-	if out, err := compile(t, source, "-std=gnu11", "-shared", "-fPIC", "-o", path); err != nil {
+	args := append([]string{"-std=gnu11", "-shared", "-fPIC", "-Wl,--no-as-needed", "-o", path}, needed...)
+	if out, err := compile(t, source, args...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

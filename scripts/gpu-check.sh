@@ -1,7 +1,7 @@
 #!/bin/sh
 # Tries everything that needs a GPU on a machine that has one, in under eight minutes, and prints one
-# table: step, result, figure, seconds. That machine needs nvcc, cmake, a C++ compiler and xz, but no
-# Go and no network.
+# table: step, result, figure, seconds. That machine needs nvcc, cmake, a C++ compiler, and xz or
+# python3, but no Go and no network.
 #
 #   scripts/gpu-check.sh prepare     where there is Go: packs bin/gpu-check, which is carried along
 #   scripts/gpu-check.sh             on the machine with the GPU, in a copy of the tracked files and
@@ -149,7 +149,18 @@ speed() {
 }
 built() { echo "libggml-cuda.so of $(($(wc -c <lib/pali/libggml-cuda.so) / 1048576)) MiB"; }
 
+# unpack FILE FOLDER unpacks a .tar.xz file.
+unpack() { tar -C "$2" -xJf "$1" 2>/dev/null || python3 -m tarfile -e "$1" "$2"; }
+
 # ---- the steps ----
+
+# find_nvcc looks for the compiler where installers put it, if it is not in PATH.
+find_nvcc() {
+	for folder in /usr/local/cuda/bin /usr/local/cuda-*/bin /opt/cuda/bin; do
+		command -v "${CUDACXX:-nvcc}" >/dev/null 2>&1 || PATH=$PATH:$folder
+	done
+	command -v "${CUDACXX:-nvcc}"
+}
 
 # library takes the library that is there, or builds one.
 library() {
@@ -157,13 +168,13 @@ library() {
 	if [ "$device" = cpu ]; then
 		row library pass 0 "not needed"
 	elif [ -f "$pack/library.tar.xz" ]; then
-		step library 60 built tar -C lib/pali -xJf "$pack/library.tar.xz"
+		unpack "$pack/library.tar.xz" lib/pali && row library pass 0 "$(built)"
 	elif [ -f lib/pali/libggml-cuda.so ]; then
 		row library pass 0 "the one in lib/pali"
-	elif ! command -v "${CUDACXX:-nvcc}" >/dev/null 2>&1; then
+	elif ! find_nvcc >/dev/null; then
 		row library "FAIL" 0 "this needs nvcc, with its folder in PATH, or a library in lib/pali"
 	else
-		tar -C "$work" -xJf "$pack/sources.tar.xz" &&
+		unpack "$pack/sources.tar.xz" "$work" &&
 			step library "${BUILD:-330}" built sh scripts/gpu.sh cuda "$work"/ollama@*
 	fi
 }
@@ -271,7 +282,7 @@ mkdir -p "$out"
 work=$(mktemp -d)
 trap finish EXIT
 trap 'exit 1' INT TERM
-tar -C "$pack" -xJf "$pack/programs.tar.xz" || fail "bin/gpu-check/programs.tar.xz is not whole"
+unpack "$pack/programs.tar.xz" "$pack" || fail "bin/gpu-check/programs.tar.xz is not whole"
 ln -sfn ../../lib "$pack/lib" # where the programs look for lib/pali
 {
 	uname -srm

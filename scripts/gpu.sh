@@ -36,31 +36,43 @@ fail() {
 need() { command -v "$1" >/dev/null 2>&1 || fail "this needs $1 ($2)"; }
 compiles() { "${CXX:-c++}" ${VULKAN_HEADERS:+-I"$VULKAN_HEADERS"} -E -x c++ - >/dev/null 2>&1; }
 
-# complete_toolkit BUILD writes to BUILD/lib what a toolkit made of PyPI's wheels lacks, and lets the
-# linker look there: libraries by their names without a version, in the folder lib instead of lib64;
-# and the driver's library, which ggml is linked with and only a driver brings. Ours has the
-# functions that ggml's sources name, and nothing in them: at run time the driver's is taken. Sets
-# toolkit to the folder where the toolkit's shared libraries are.
+# complete_toolkit BUILD fills BUILD/lib with what the toolkit of nvcc lacks, and lets compilers and
+# cmake look there. One that is made of PyPI's wheels has its libraries in lib, not in lib64, and
+# without names without a version. One without cuBLAS is given that of the wheels, if python3 has
+# them. Only a driver brings libcuda, which ggml is linked with: ours has the functions that ggml's
+# sources name, and nothing in them; at run time the driver's is taken. Sets toolkit to the folders of
+# the shared libraries.
 complete_toolkit() {
 	root=$(dirname "$(dirname "$(readlink -f "$(command -v "${CUDACXX:-nvcc}")")")")
+	wheels=$(python3 -c 'import nvidia; print(nvidia.__path__[0] + "/cu13")' 2>/dev/null) || wheels=
 	links=$PWD/$1/lib
-	toolkit=$root/lib64
 	rm -rf "$links"
 	mkdir -p "$links"
-	if [ ! -d "$root/lib64" ] && [ -d "$root/lib" ]; then
-		toolkit=$root/lib
-		for name in cudart cublas cublasLt; do
-			for file in "$root/lib/lib$name.so".*; do ln -sf "$file" "$links/lib$name.so"; done
+	toolkit=$root/lib64
+	[ -d "$toolkit" ] || toolkit=$root/lib
+	for name in cudart cublas cublasLt; do
+		in_toolkit "lib$name.so" && continue
+		for file in "$root/lib/lib$name.so".* "$wheels/lib/lib$name.so".*; do
+			[ -f "$file" ] || continue
+			ln -sf "$file" "$links/lib$name.so"
+			case ";$toolkit;" in *";${file%/*};"*) ;; *) toolkit="$toolkit;${file%/*}" ;; esac
+			break
 		done
-		for file in "$root"/lib/libcuda*.a; do ln -sf "$file" "$links/"; done
+	done
+	if ! in_toolkit cublas_v2.h && [ -f "$wheels/include/cublas_v2.h" ]; then
+		export CPATH="$wheels/include${CPATH:+:$CPATH}"
 	fi
-	if ! find -L "$root" /usr/lib/wsl -name libcuda.so 2>/dev/null | grep -q .; then
+	for file in "$root"/lib/libcuda*.a; do
+		[ ! -f "$file" ] || ln -sf "$file" "$links/"
+	done
+	if ! in_toolkit libcuda.so; then
 		grep -rhoE '\bcu[A-Z][A-Za-z]*\(' "$1/ggml/src/ggml-cuda" | sort -u | sed 's/(/(void) { return 999; }/; s/^/int /' |
 			${CC:-cc} -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$links/libcuda.so" -x c -
 	fi
 	export LIBRARY_PATH="$links${LIBRARY_PATH:+:$LIBRARY_PATH}"
 	export CMAKE_LIBRARY_PATH="$links${CMAKE_LIBRARY_PATH:+:$CMAKE_LIBRARY_PATH}"
 }
+in_toolkit() { find -L "$root" -maxdepth 5 -name "$1" 2>/dev/null | grep -q .; }
 
 [ $# -ge 1 ] && [ $# -le 2 ] || usage
 kind=$1

@@ -80,7 +80,7 @@ const char *pali_library_open(const char *path, const char **version) {
 /* ---- precision ---- */
 
 /* Where a product does not ask for more, CUDA and Vulkan add up in 16-bit floats and give the sums
- * as such: 11 bits, and infinite above 65504, which the layers of SigLIP and Gemma reach. The
+ * as such: 11 bits, and infinite above 65504, which activations of large models can reach. The
  * processor does not look at this. On Apple's systems the linker has no --wrap; Metal always adds
  * up in 32 bits. */
 #ifndef __APPLE__

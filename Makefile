@@ -32,7 +32,7 @@ export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 # The packages that need no C: those that import bindings neither themselves nor through others.
 PURE = $(shell CGO_ENABLED=0 $(GO) list -e -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -v /bindings/ | cut -d' ' -f1)
 
-.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu gpu-check bench quality scores label-many bench-go fuzz lint synthetic clean env
+.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
 
 # Builds the program.  e.g. make && bin/pali --help
 all: bin/pali
@@ -108,6 +108,7 @@ test-gpu:
 # Everything that needs a GPU, in under eight minutes, and one table (docs/gpu.md). For a machine with
 # a GPU and without Go, scripts/gpu-check.sh prepare packs what must be carried there.
 # e.g. make gpu-check DEVICE=cpu, a rehearsal
+.PHONY: gpu-check
 gpu-check: modules
 	sh scripts/gpu-check.sh prepare
 	sh scripts/gpu-check.sh

@@ -37,8 +37,6 @@ func withFlag(err error) error {
 		return fmt.Errorf("%w: start again as then, use --force to forget it, or choose another folder", err)
 	case errors.Is(err, dataset.ErrNoImages):
 		return fmt.Errorf("%w; --recursive looks into the folders below", err)
-	case errors.As(err, new(llamacpp.DeviceMemoryError)):
-		return fmt.Errorf("%w; --gpu-layers N puts fewer layers there, --device cpu none", err)
 	case errors.As(err, &limit):
 		return fmt.Errorf("%w (--max-image-%s)", err, limit.Limit)
 	case errors.As(err, &missing):
@@ -50,6 +48,8 @@ func withFlag(err error) error {
 	case errors.As(err, &other):
 		return fmt.Errorf("%w; give it with %s, and the %s file with %s",
 			err, fileFlags[other.Have], other.Want, fileFlags[other.Want])
+	case errors.As(err, new(llamacpp.DeviceMemoryError)):
+		return fmt.Errorf("%w; --gpu-layers N puts fewer layers there, --device cpu none", err)
 	}
 	return err
 }

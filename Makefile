@@ -105,6 +105,14 @@ test-gpu:
 	$(GO) test -c -o bin/runner.test ./runner/llamacpp
 	cd runner/llamacpp && PALI_DEVICE=$(DEVICE) ../../bin/runner.test -test.v -test.run 'TestGoldens|TestCausal|TestInterrupt'
 
+# Everything that needs a GPU, in under eight minutes, and one table (docs/gpu.md). For a machine with
+# a GPU and without Go, scripts/gpu-check.sh prepare packs what must be carried there.
+# e.g. make gpu-check DEVICE=cpu, a rehearsal
+.PHONY: gpu-check
+gpu-check: modules
+	sh scripts/gpu-check.sh prepare
+	sh scripts/gpu-check.sh
+
 # How fast this is here, written to docs/bench.md: the demo, text files that are named, Go's
 # benchmarks.
 #   e.g. make bench MODELS=models/a-Q4_0.gguf

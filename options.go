@@ -20,7 +20,9 @@ type Options struct {
 	Vision, Masks string
 
 	Threads int    // threads on the processor; 0: one for each fast core that the process may use
-	Device  string // "cpu", "cuda", "metal", "vulkan" or "auto"; "" is "auto": a GPU if there is one
+	// Device is "cpu", "cuda", "metal", "vulkan", one device of these ("cuda1") or "auto"; "" is
+	// "auto": a GPU if there is one.
+	Device string
 	// OffloadLayers is how many layers of the decoder run on a GPU. 0: all; negative: none.
 	OffloadLayers int
 	KV            string // type of the KV cache: "f16", "f32" or "q8_0"; "" is "f16"

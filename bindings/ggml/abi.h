@@ -84,6 +84,7 @@ typedef void (*pali_to_float_fn)(const void *x, float *y, int64_t k);
 	NUMBER(GGML_TYPE_COUNT, 40)              \
 	NUMBER(GGML_OP_MUL_MAT, 29)              \
 	NUMBER(GGML_N_TASKS_MAX, -1)             \
+	NUMBER(GGML_PREC_F32, 10)                \
 	NUMBER(GGML_STATUS_SUCCESS, 0)           \
 	NUMBER(GGML_STATUS_ABORTED, 1)           \
 	NUMBER(GGML_LOG_LEVEL_WARN, 3)           \

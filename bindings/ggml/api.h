@@ -37,6 +37,7 @@ const char *ggml_type_name(unsigned type);
 struct ggml_tensor *ggml_add(struct ggml_context *ctx, struct ggml_tensor *a, struct ggml_tensor *b);
 struct ggml_tensor *ggml_mul(struct ggml_context *ctx, struct ggml_tensor *a, struct ggml_tensor *b);
 struct ggml_tensor *ggml_mul_mat(struct ggml_context *ctx, struct ggml_tensor *a, struct ggml_tensor *b);
+void ggml_mul_mat_set_prec(struct ggml_tensor *a, unsigned prec);
 struct ggml_tensor *ggml_norm(struct ggml_context *ctx, struct ggml_tensor *a, float eps);
 struct ggml_tensor *ggml_sqr(struct ggml_context *ctx, struct ggml_tensor *a);
 struct ggml_tensor *ggml_scale_bias(struct ggml_context *ctx, struct ggml_tensor *a, float s, float b);
@@ -70,6 +71,8 @@ bool ggml_validate_row_data(unsigned type, const void *data, size_t nbytes);
 /* ggml.h: log */
 typedef void (*pali_log_callback)(unsigned level, const char *text, void *user_data);
 void ggml_log_set(pali_log_callback log_callback, void *user_data);
+typedef void (*pali_give_up_callback)(const char *error_message);
+pali_give_up_callback ggml_set_abort_callback(pali_give_up_callback callback);
 
 /* ggml-alloc.h */
 struct ggml_backend_buffer *ggml_backend_alloc_ctx_tensors_from_buft(struct ggml_context *ctx,

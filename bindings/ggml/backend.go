@@ -25,13 +25,34 @@ const (
 )
 
 // LoadBackend calls ggml_backend_load: registers the backend in the shared library at path, with
-// its devices. The error holds the loader's message.
-func LoadBackend(path string) error {
-	TakeLog()
-	if withCString(path, func(s *C.char) *C.struct_ggml_backend_reg { return C.ggml_backend_load(s) }) == nil {
-		return WithLog(errors.New("ggml: the library does not load"))
+// its devices, and sends its log to TakeLog. It fails where the file is cut off, where the loader
+// refuses it, where it was built from another Version, if both are known, and where it finds no
+// device. The process ends if the library's ggml aborts.
+func LoadBackend(path string) error { return loadBackend(path, Version()) }
+
+func loadBackend(path, want string) error {
+	if err := checkLibrary(path); err != nil {
+		return err
 	}
-	return nil
+	TakeLog()
+	var version *C.char
+	why := withCString(path, func(s *C.char) *C.char { return C.pali_library_open(s, &version) })
+	if why != nil {
+		return notLoaded(path, C.GoString(why))
+	}
+	if have := C.GoString(version); have != "" && want != "" && have != want {
+		return fmt.Errorf("%s was built from %s %s, and this program from %s: build it again", path, Module, have, want)
+	}
+	reg := withCString(path, func(s *C.char) *C.struct_ggml_backend_reg { return C.ggml_backend_load(s) })
+	if reg == nil {
+		return WithLog(fmt.Errorf("%s is not a library of ggml's", path))
+	}
+	for _, d := range Devices() {
+		if C.ggml_backend_dev_backend_reg(d.p) == reg {
+			return nil
+		}
+	}
+	return WithLog(fmt.Errorf("%s finds no device", path))
 }
 
 // Devices lists all registered devices (ggml_backend_dev_count, ggml_backend_dev_get).

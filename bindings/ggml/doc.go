@@ -12,6 +12,7 @@
 package ggml
 
 // #cgo CFLAGS: -std=gnu11
+// #cgo !darwin LDFLAGS: -Wl,--wrap=ggml_mul_mat
 // #include "glue.h"
 import "C"
 

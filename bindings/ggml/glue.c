@@ -40,7 +40,10 @@ size_t pali_log_take(char *to, size_t size) {
 	return n;
 }
 
-void pali_log_install(void) { ggml_log_set(pali_log, NULL); }
+void pali_log_install(void) {
+	ggml_log_set(pali_log, NULL);
+	ggml_set_abort_callback(pali_give_up);
+}
 
 /* ---- stopping ---- */
 

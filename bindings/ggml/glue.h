@@ -12,6 +12,14 @@ void pali_log(unsigned level, const char *text, void *user_data);
 size_t pali_log_take(char *to, size_t size);
 void pali_log_install(void);
 
+/* What ggml calls before it aborts: it ends the process with a line on standard error instead. */
+void pali_give_up(const char *message);
+
+/* Opens the shared library of a backend and gives it our log and pali_give_up. Returns NULL, or why
+ * the system's loader refuses it. version gets what the library was built from, or NULL if it does
+ * not say. */
+const char *pali_library_open(const char *path, const char **version);
+
 /* A flag in C memory, two ints, that stops a running graph: pali_stop_raised is the abort callback,
  * and its argument the flag. pali_stop_polls returns how often it was called. */
 bool pali_stop_raised(void *flag);

@@ -100,8 +100,14 @@ func (c Context) Add(a, b Tensor) Tensor { return Tensor{C.ggml_add(c.p, a.p, b.
 // Mul calls ggml_mul: a * b element by element, b repeated where it has fewer rows.
 func (c Context) Mul(a, b Tensor) Tensor { return Tensor{C.ggml_mul(c.p, a.p, b.p)} }
 
-// MulMat calls ggml_mul_mat: a [k,m], b [k,n] -> [m,n].
+// MulMat calls ggml_mul_mat: a [k,m], b [k,n] -> [m,n]. Every device adds up in 32-bit floats
+// (device.c).
 func (c Context) MulMat(a, b Tensor) Tensor { return Tensor{C.ggml_mul_mat(c.p, a.p, b.p)} }
+
+// precision is what the product t asks for: an enum ggml_prec.
+func precision(t Tensor) int {
+	return int((*C.struct_pali_ggml_tensor)(unsafe.Pointer(t.p)).op_params[0])
+}
 
 // Norm calls ggml_norm: every row of a less its mean, over its standard deviation, to whose square
 // eps is added.

@@ -30,8 +30,8 @@ func newBench() *cobra.Command {
 		Short: "Measures how fast a model is here, beside what this machine can do",
 		Long: `Measures a model on this machine: loading, the vision encoder (SigLIP), the prefix (prefill), the answer
 (decode), and the three together, on an image and tokens that are drawn at random. With -i the image is that file, and
-reading and resizing it is measured too. One round warms up, the others count. Beside the times stands what the machine
-can do at most with as many threads, measured in the same run, and the share of it that is reached:
+reading and resizing it is measured too. One round warms up, the others count. On the processor, beside the times stands
+what the machine can do at most with as many threads, measured in the same run, and the share of it that is reached:
 
   decode    every weight of the text file is read once for each token: bytes a second, of those that memory gives
   prefill   two operations for each weight of the layers and each position, those of the products only: of the processor's rate for the weights' type
@@ -94,6 +94,9 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	r.Load, r.Threads, r.KV = progress.Milliseconds(load), f.threads, f.kv
 	r.PeakBytes = host.PeakMemory() // before the limits, which need memory of their own
+	if r.Device, err = llamacpp.DeviceFor(f.device); err != nil {
+		return err
+	}
 	if err := r.AddFiles(files, llamacpp.KVTypes[f.kv]); err != nil {
 		return err
 	}
@@ -107,8 +110,8 @@ func printBench(w io.Writer, r *bench.Report) error {
 	p := &linePrinter{w: w}
 	p.line("%s, %s, %s", r.TextFile.Path, bytesText(r.TextFile.Bytes), r.TextFile.Type)
 	p.line("%s, %s, %s", r.VisionFile.Path, bytesText(r.VisionFile.Bytes), r.VisionFile.Type)
-	p.line("%d threads, KV cache %s; %d positions of prefix, %d tokens of answer", r.Threads, r.KV, r.PrefillTokens,
-		r.DecodeTokens)
+	p.line("%s, %d threads, KV cache %s; %d positions of prefix, %d tokens of answer", r.Device, r.Threads, r.KV,
+		r.PrefillTokens, r.DecodeTokens)
 	p.line("")
 	p.line("%-12s %10s %10s %10s  %20s  %s", "", "median ms", "min", "max", "", "share of the limit")
 	row := func(name string, s bench.Spread, unit string) {
@@ -126,6 +129,9 @@ func printBench(w io.Writer, r *bench.Report) error {
 	row("prefill", r.Prefill, "tokens/s")
 	row("decode", r.Decode, "tokens/s")
 	row("end to end", r.Total, "answers/s")
+	if r.Machine.Read == 0 { // of the processor, which another device is not compared with
+		return p.err
+	}
 	p.line("")
 	limits := fmt.Sprintf("this machine at most: memory read %.1f GB/s", r.Machine.Read/1e9)
 	for _, v := range []struct {

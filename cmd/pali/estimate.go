@@ -12,7 +12,6 @@ import (
 	"github.com/pali-gguf/pali/internal/checkpoint"
 	"github.com/pali-gguf/pali/internal/estimate"
 	"github.com/pali-gguf/pali/internal/host"
-	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/runner/llamacpp"
 )
@@ -38,7 +37,8 @@ folder that holds it and its mmproj file, or a checkpoint (.npz, or all its part
 3b, 2-3b, 2-10b or 2-28b, with -448 or -896 for larger images. The types are those of pali quantize.
 
 The files of a MODEL are exact to the byte; those of a SIZE to a few hundred bytes, with Gemma's tokenizer. Memory is
-that of one request on the CPU: the weights, the KV cache of its positions, and the working memory of both halves.`,
+that of one request on the CPU: the weights, the KV cache of its positions, and the working memory of both halves. Where
+there are GPUs, what each has free is told too.`,
 		Example: `  pali estimate 3b int4
   pali estimate 2-10b-448 q4_k_m --mmproj-type q8_0 --images 2
   pali estimate models q4_0 --json
@@ -70,8 +70,9 @@ that of one request on the CPU: the weights, the KV cache of its positions, and 
 // estimateJSON is what pali estimate --json prints, in bytes but for the positions.
 type estimateJSON struct {
 	estimate.Memory
-	Free int64 `json:"free_bytes,omitempty"` // of this machine, if it says
-	Fits *bool `json:"fits,omitempty"`
+	Free int64          `json:"free_bytes,omitempty"` // of this machine, if it says
+	Fits *bool          `json:"fits,omitempty"`
+	GPUs []llamacpp.GPU `json:"gpus,omitempty"`
 }
 
 func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) error {
@@ -100,7 +101,7 @@ func (f *estimateFlags) run(cmd *cobra.Command, paths []string, typ string) erro
 	if f.context > 0 {
 		prefix, positions = min(prefix, f.context), f.context
 	}
-	e := estimateJSON{Memory: m.Memory(cell, prefix, positions)}
+	e := estimateJSON{Memory: m.Memory(cell, prefix, positions), GPUs: llamacpp.GPUs()}
 	if free := host.AvailableMemory(); free > 0 {
 		fits := e.Total <= int64(free)
 		e.Free, e.Fits = int64(free), &fits
@@ -123,19 +124,10 @@ func (f *estimateFlags) measure(paths []string, typ string) (m estimate.Model, e
 	switch isCheckpoint := checkpoint.Format(paths[0]) != ""; {
 	case isCheckpoint && f.tokenizer == "":
 		return m, usagef("no tokenizer: give the checkpoint's SentencePiece model with --tokenizer")
-	case isCheckpoint:
-		return estimate.OfCheckpoint(paths, f.tokenizer, f.name, p)
-	case len(paths) > 1:
+	case !isCheckpoint && len(paths) > 1:
 		return m, usagef("%d files: want a model, a size, or the parts of one checkpoint, and then a type", len(paths))
 	}
-	if size, ok := estimate.ParseSize(paths[0]); ok {
-		return estimate.OfSize(size, p)
-	}
-	files, err := store.Find(paths[0], "", "")
-	if err != nil {
-		return m, fmt.Errorf("%v; want a model, a checkpoint (.npz), or a size: %s", err, estimate.SizesText())
-	}
-	return estimate.OfFiles(files, p)
+	return estimate.Of(paths, f.tokenizer, f.name, p)
 }
 
 func (e estimateJSON) print(w io.Writer) error {
@@ -149,6 +141,9 @@ func (e estimateJSON) print(w io.Writer) error {
 		p.line("It fits: %s are free here.", bytesText(e.Free))
 	default:
 		p.line("It does not fit: %s are free here.", bytesText(e.Free))
+	}
+	for _, g := range e.GPUs {
+		p.line("On %s, with about %s: %s are free there.", g.Name, bytesText(e.OnDevice()), bytesText(int64(g.Free)))
 	}
 	return p.err
 }

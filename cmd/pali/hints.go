@@ -13,6 +13,7 @@ import (
 	"github.com/pali-gguf/pali/paligemma"
 	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
@@ -50,6 +51,8 @@ func withFlag(err error) error {
 	case errors.As(err, &other):
 		return fmt.Errorf("%w; give it with %s, and the %s file with %s",
 			err, fileFlags[other.Have], other.Want, fileFlags[other.Want])
+	case errors.As(err, new(llamacpp.DeviceMemoryError)):
+		return fmt.Errorf("%w; --gpu-layers N puts fewer layers there, --device cpu none", err)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pali-gguf/pali/internal/atomicfile"
 	"github.com/pali-gguf/pali/quant/calibrate"
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/runner/llamacpp"
 	"github.com/pali-gguf/pali/tasks"
 	"github.com/pali-gguf/pali/tasks/dataset"
 )
@@ -31,6 +32,9 @@ func TestHints(t *testing.T) {
 		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
 		{"form", fmt.Errorf("x: %w", tasks.TokensError{Have: 5, Need: 9}), "x: at most 5 tokens: an object may take 9 in " +
 			"the strict form: allow more with --max-tokens, or any form with --free"},
+		{"full GPU", llamacpp.DeviceMemoryError{Device: "CUDA0", Free: 1e9, Total: 8e9, Err: errors.New("b")},
+			"CUDA0 has too little memory for this, 1.0 GB free of 8.0 GB: b; " +
+				"--gpu-layers N puts fewer layers there, --device cpu none"},
 		{"another error", errors.New("a"), "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -171,6 +171,7 @@ func TestBadInput(t *testing.T) {
 		{"bad --kv", ask("-i", photo, "-m", "d", "--kv", "f64"), 2, "--kv"},
 		{"bad --device", ask("-i", photo, "-m", "d", "--device", "abacus"), 2, "--device"},
 		{"no such device", ask("-i", photo, "-m", "d", "--device", "cuda"), 1, "no cuda device"},
+		{"no such GPU", ask("-i", photo, "-m", "d", "--device", "CUDA7"), 1, "no cuda7 device"},
 		{"bad --resize", ask("-i", photo, "-m", "d", "--resize", "nearest"), 2, "nearest"},
 		{"bad --top-p", ask("-i", photo, "-m", "d", "--top-p", "1.5"), 2, "--top-p"},
 		{"bad --max-tokens", ask("-i", photo, "-m", "d", "--max-tokens", "0"), 2, "--max-tokens"},

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
@@ -82,8 +81,8 @@ func (m *modelFlags) options() (o pali.Options, err error) {
 		return o, usagef("--kv %s: want f16, f32 or q8_0", m.kv)
 	case m.threads < 1 || m.threads > 512:
 		return o, usagef("--threads %d: want 0 to 512", m.threads)
-	case !slices.Contains(llamacpp.DeviceNames, m.device):
-		return o, usagef("--device %s: want one of %s", m.device, strings.Join(llamacpp.DeviceNames, ", "))
+	case !llamacpp.IsDeviceName(m.device):
+		return o, usagef("--device %s: want one of %s, or a device's name", m.device, strings.Join(llamacpp.DeviceNames, ", "))
 	case m.context < 0:
 		return o, usagef("--ctx %d: want 0 or more", m.context)
 	}

@@ -41,11 +41,7 @@ func readVersions() versions {
 			v.Revision = s.Value
 		}
 	}
-	for _, m := range info.Deps {
-		if m.Path == "github.com/ollama/ollama" {
-			v.Llama = m.Path + " " + m.Version
-		}
-	}
+	v.Llama = strings.TrimSpace(ggml.Module + " " + ggml.Version())
 	return v
 }
 

@@ -100,6 +100,21 @@ func Module(t testing.TB) string {
 // and of the working folder. It returns what the compiler printed, and an error if it failed.
 func Syntax(t testing.TB, source string) (output string, err error) {
 	t.Helper()
+	return compile(t, source, "-std=c11", "-fsyntax-only")
+}
+
+// SharedLibrary compiles source as Syntax does, to a shared library at path that needs those at the
+// paths needed. What is undefined in it stays so.
+func SharedLibrary(t testing.TB, source, path string, needed ...string) {
+	t.Helper()
+	args := append([]string{"-std=gnu11", "-shared", "-fPIC", "-Wl,--no-as-needed", "-o", path}, needed...)
+	if out, err := compile(t, source, args...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func compile(t testing.TB, source string, args ...string) (output string, err error) {
+	t.Helper()
 	module := Module(t)
 	file := filepath.Join(t.TempDir(), "check.c")
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
@@ -109,10 +124,10 @@ func Syntax(t testing.TB, source string) (output string, err error) {
 	if cc == "" {
 		cc = "cc"
 	}
-	out, err := exec.Command(cc, "-std=c11", "-fsyntax-only", "-I.",
+	out, err := exec.Command(cc, append(args, "-I.",
 		"-I"+filepath.Join(module, "ml/backend/ggml/ggml/include"),
 		"-I"+filepath.Join(module, "ml/backend/ggml/ggml/src"),
 		"-I"+filepath.Join(module, "ml/backend/ggml/ggml/src/ggml-cpu"),
-		"-I"+filepath.Join(module, "llama/llama.cpp/include"), file).CombinedOutput()
+		"-I"+filepath.Join(module, "llama/llama.cpp/include"), file)...).CombinedOutput()
 	return string(out), err
 }

@@ -34,18 +34,19 @@ type Report struct {
 	Prefill       Spread  `json:"prefill"`
 	Decode        Spread  `json:"decode"`
 	Total         Spread  `json:"end_to_end"`
-	Load          float64 `json:"load_ms"` // set by the caller, as Threads, KV and PeakBytes
+	Load          float64 `json:"load_ms"` // set by the caller, as Device, Threads, KV and PeakBytes
 	Images        int     `json:"images"`
 	PrefillTokens int     `json:"prefill_tokens"`
 	DecodeTokens  int     `json:"decode_tokens"`
+	Device        string  `json:"device"` // "CPU", "CUDA0"
 	Threads       int     `json:"threads"`
 	KV            string  `json:"kv"`
 	TextFile      File    `json:"text"`
 	VisionFile    File    `json:"mmproj"`
 	PeakBytes     int64   `json:"peak_resident_bytes,omitempty"`
-	// EstimatedBytes is what package estimate says of a request like a round.
+	// EstimatedBytes is what package estimate says of a request like a round on the processor.
 	EstimatedBytes int64   `json:"estimated_bytes"`
-	Machine        Machine `json:"machine"`
+	Machine        Machine `json:"machine"` // zero if Device is not the processor
 }
 
 // Run measures model in rounds as o says. It ends early when ctx does.

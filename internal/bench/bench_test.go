@@ -41,6 +41,11 @@ func TestWork(t *testing.T) {
 	if w := workOf(f, kernels.Limits{F32: 1e4}, table); w.seconds != 0 {
 		t.Errorf("%+v without a rate for bytes", w)
 	}
+	r := Report{DecodeTokens: 3, Decode: spreadOf([]float64{1}, 1), Prefill: spreadOf([]float64{1}, 1)}
+	r.addText("on a GPU", f, kernels.Limits{}) // compared with nothing
+	if r.Decode.Share != 0 || r.Prefill.Share != 0 || r.TextFile.Path == "" {
+		t.Errorf("%+v", r)
+	}
 	if rate, name := rateOf(kernels.Limits{F32: 1}, gguf.BF16); rate != 1 || name != "f32 products" {
 		t.Errorf("%v %s", rate, name)
 	}

@@ -26,15 +26,17 @@ type Machine struct {
 	F32  float64 `json:"f32_per_second,omitempty"`
 }
 
-// AddFiles measures the machine with r.Threads threads and sets which share of its limits was
-// reached with the files, and what package estimate says of the memory. cell is the type of the KV
-// cache.
-func (r *Report) AddFiles(files store.Files, cell gguf.Type) error {
-	l, err := kernels.MeasureLimits(r.Threads)
-	if err != nil {
-		return err
+// AddFiles describes the files and sets what package estimate says of the memory. cell is the type
+// of the KV cache. Where r.Device is the processor, it also measures the machine with r.Threads
+// threads and sets which share of its limits was reached.
+func (r *Report) AddFiles(files store.Files, cell gguf.Type) (err error) {
+	var l kernels.Limits
+	if r.Device == "CPU" {
+		if l, err = kernels.MeasureLimits(r.Threads); err != nil {
+			return err
+		}
+		r.Machine = Machine{l.Read, l.Int8, l.BF16, l.F32}
 	}
-	r.Machine = Machine{l.Read, l.Int8, l.BF16, l.F32}
 	var m estimate.Model
 	err = store.WithFile(files.Text, func(f *gguf.File) error {
 		c, err := gemma.Check(f)
@@ -64,7 +66,9 @@ func (r *Report) addText(path string, f *gguf.File, l kernels.Limits) {
 	w := workOf(f, l, table)
 	r.TextFile = File{path, f.Size, w.mainType.String()}
 	r.Prefill.setShare(w.seconds*float64(r.PrefillTokens), w.limit)
-	r.Decode.setShare(float64((w.bytes+table.Bytes())*int64(r.DecodeTokens-1))/l.Read, "memory read")
+	if l.Read > 0 {
+		r.Decode.setShare(float64((w.bytes+table.Bytes())*int64(r.DecodeTokens-1))/l.Read, "memory read")
+	}
 }
 
 // addVision compares the encoder with the limits; width is the sum over its layers.

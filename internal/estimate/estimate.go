@@ -38,6 +38,22 @@ type Plans struct{ Text, Vision *quant.Plan }
 // OfInfo returns the model whose files m describes, as they are.
 func OfInfo(m store.Info) Model { return Model{m.Text, m.Vision, m.TextFile.Bytes, m.VisionFile.Bytes} }
 
+// Of returns the model that paths mean, as p says: a checkpoint or all its parts in order, with its
+// tokenizer and the name its files will have; a size; or a model's text file or folder.
+func Of(paths []string, tokenizer, name string, p Plans) (Model, error) {
+	if checkpoint.Format(paths[0]) != "" {
+		return OfCheckpoint(paths, tokenizer, name, p)
+	}
+	if size, ok := ParseSize(paths[0]); ok {
+		return OfSize(size, p)
+	}
+	files, err := store.Find(paths[0], "", "")
+	if err != nil {
+		return Model{}, fmt.Errorf("%v; want a model, a checkpoint (.npz), or a size: %s", err, SizesText())
+	}
+	return OfFiles(files, p)
+}
+
 // OfCheckpoint returns the model that package convert would make as p says, exactly: paths are a
 // checkpoint or its parts in order, tokenizer is its SentencePiece model, and name the name
 // that the files will have, "" for the default.

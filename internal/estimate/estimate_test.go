@@ -71,6 +71,9 @@ func TestMemory(t *testing.T) {
 	if one.Positions != 576 || one.KV != 18432*768 || one.Total != 15+one.KV+one.Work {
 		t.Errorf("%+v", one)
 	}
+	if one.OnDevice() <= one.Total {
+		t.Errorf("%d on a GPU", one.OnDevice())
+	}
 	if two := m.Memory(gguf.F32, 576, 832); two.KV != 2*18432*1024 || two.Work <= one.Work {
 		t.Errorf("%+v", two)
 	}

@@ -1,6 +1,6 @@
 package estimate
 
-// This file: the memory of a request on the processor, from the sizes of the model.
+// This file: the memory of a request, from the sizes of the model.
 
 import (
 	"github.com/pali-gguf/pali/gguf"
@@ -38,6 +38,13 @@ func (m Model) OneImage(cell gguf.Type) Memory {
 	prefix := m.Vision.Tokens() + PromptPositions
 	return m.Memory(cell, prefix, prefix+AnswerPositions)
 }
+
+// deviceExtra is what a GPU needs beside what Memory counts, about: the driver's context, cuBLAS with
+// its workspace, and a matrix of f16 or bf16 as 32-bit floats while it is multiplied. Not measured.
+const deviceExtra = 700 << 20
+
+// OnDevice returns the bytes that the same request takes of a GPU's memory with all layers there.
+func (n Memory) OnDevice() int64 { return n.Total + deviceExtra }
 
 // cells returns the positions that the cache has room for: llama.cpp rounds them up to a multiple
 // of 256.

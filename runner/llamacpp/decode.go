@@ -73,7 +73,7 @@ func (m *Model) decode(b *llama.Batch, n, first, sequence int) error {
 	}
 	m.stop.RunInParts(n > 1)
 	if err := m.context.Decode(b, n, first, sequence); err != nil {
-		return withLog(err)
+		return withMemory(m.device, withLog(err))
 	}
 	if m.parts && m.stop.Raised() {
 		return llama.ErrStopped
@@ -111,7 +111,7 @@ func (m *Model) ensureContext(want shape) error {
 	var err error
 	m.context, err = m.model.NewContext(o)
 	if err != nil {
-		return withLog(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err))
+		return withMemory(m.device, withLog(fmt.Errorf("no memory for a context of %d positions: %w", want.total, err)))
 	}
 	m.room = want
 	return nil

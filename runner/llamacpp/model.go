@@ -27,7 +27,9 @@ import (
 type Options struct {
 	Threads int    // of the processor; less than 1: runtime.NumCPU
 	KV      string // type of the KV cache: "f16", "f32" or "q8_0"; "" is "f16"
-	Device  string // "cpu", "cuda", "metal", "vulkan", or "auto": the first GPU, else the processor; "" is "auto"
+	// Device is "cpu", "cuda", "metal", "vulkan", the name of one device ("cuda1"), or "auto": the
+	// first GPU, else the processor; "" is "auto".
+	Device string
 	// OffloadLayers is how many layers of the decoder run on the device. 0: all; negative: none.
 	OffloadLayers int
 	// MaxContext bounds the positions of a request, prefix and answer together; 0: no bound.
@@ -55,9 +57,7 @@ func (o Options) settings() (settings, error) {
 	if o.Threads < 1 {
 		o.Threads = min(runtime.NumCPU(), ggml.MaxThreads)
 	}
-	if o.Device == "" {
-		o.Device = "auto"
-	}
+	o.Device = cmp.Or(o.Device, "auto")
 	return settings{o, kv}, nil
 }
 
@@ -68,6 +68,7 @@ type Model struct {
 	config  *gemma.Model
 	vision  paligemma.VisionConfig
 	options settings
+	device  ggml.Device
 	stop    ggml.Stop
 	parts   bool // graphs run in parts, between which stop is polled: the device is not the processor
 	runner  *runner.Runner
@@ -105,32 +106,31 @@ func (m *Model) open(text, projector string) error {
 	if err := m.checkKV(); err != nil {
 		return err
 	}
-	device, err := choose(m.options.Device)
-	if err != nil {
+	if m.device, err = choose(m.options.Device); err != nil {
 		return err
 	}
 	options, devices := llama.ModelOptions{}, []ggml.Device{ggml.Processor()}
-	if device.Type() != ggml.CPU {
+	if m.device.Type() != ggml.CPU {
 		if m.options.Collect != nil {
-			return fmt.Errorf("the inputs of matrices can be collected on the processor only, not on %s", device.Name())
+			return fmt.Errorf("the inputs of matrices can be collected on the processor only, not on %s", m.device.Name())
 		}
-		options.Devices = append(options.Devices, device.Pointer())
+		options.Devices = append(options.Devices, m.device.Pointer())
 		if options.GPULayers = max(0, m.options.OffloadLayers); m.options.OffloadLayers == 0 {
 			options.GPULayers = m.config.BlockCount + 1 // and the classifier
 		}
-		devices = append([]ggml.Device{device}, devices...)
+		devices = append([]ggml.Device{m.device}, devices...)
 	}
 	options.Repack = repacks(m.text, devices[0])
 	m.parts = len(devices) > 1
 	decoder, err := llama.Load(text, options)
 	if err != nil {
-		return withLog(fmt.Errorf("%s: %w", text, err))
+		return withMemory(m.device, withLog(fmt.Errorf("%s: %w", text, err)))
 	}
 	m.tokenizer = newTokenizer(decoder, m.config)
 	m.encoder, err = siglip.Load(vision, m.vision,
 		siglip.Options{Devices: devices, Threads: m.options.Threads, Stop: m.stop, Collect: m.options.Collect})
 	if err != nil {
-		return fmt.Errorf("%s: %w", projector, err)
+		return withMemory(m.device, fmt.Errorf("%s: %w", projector, err))
 	}
 	m.runner = &runner.Runner{Encoder: m, Decoder: m, Vocabulary: runner.NewVocabulary(m.config.Pieces, m.config.Types)}
 	return nil

@@ -1,0 +1,86 @@
+package ggml
+
+// This file: whether a shared library is whole, and which version this program wants.
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// Module is the Go module that carries ggml and llama.cpp.
+const Module = "github.com/ollama/ollama"
+
+// Version returns the version of Module that this program was built with, "v0.17.4"; "" if the
+// build does not say.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == Module {
+			return m.Version
+		}
+	}
+	return ""
+}
+
+// checkLibrary refuses a file that the system's loader must not see: mapping a library whose end is
+// missing ends the process. Only Linux's libraries are read.
+func checkLibrary(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	f, err := elf.Open(path)
+	if wrong := new(elf.FormatError); errors.As(err, &wrong) {
+		return fmt.Errorf("%s is not a shared library: %w", path, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s is cut off: build it again (%w)", path, err)
+	}
+	defer f.Close()
+	end := uint64(0)
+	for _, p := range f.Progs {
+		end = max(end, p.Off+p.Filesz)
+	}
+	for _, s := range f.Sections {
+		if s.Type != elf.SHT_NOBITS {
+			end = max(end, s.Offset+s.FileSize)
+		}
+	}
+	if size := uint64(info.Size()); end > size {
+		return fmt.Errorf("%s is cut off: it has %d bytes of %d; build it again", path, size, end)
+	}
+	return nil
+}
+
+// needs are libraries that a backend's needs, and what it means if the loader does not find one.
+var needs = []struct{ library, missing string }{
+	{"libcuda.so", "NVIDIA's driver is not installed"},
+	{"libcudart.so", "the CUDA libraries that it was built with are not found"},
+	{"libcublas", "the CUDA libraries that it was built with are not found"},
+	{"libvulkan.so", "the Vulkan loader is not installed"},
+	{"libggml-base.so", "libggml-base.so.0 is not beside it"},
+}
+
+// notLoaded returns the error for the library at path, with the loader's words.
+func notLoaded(path, words string) error {
+	for _, n := range needs {
+		if strings.HasPrefix(words, n.library) {
+			return fmt.Errorf("%s cannot be used: %s (%s)", path, n.missing, words)
+		}
+	}
+	return fmt.Errorf("the system does not load %s: %s", path, strings.TrimPrefix(words, path+": "))
+}

@@ -32,7 +32,7 @@ export CGO_CPPFLAGS := -DGGML_USE_CPU_REPACK
 # The packages that need no C: those that import bindings neither themselves nor through others.
 PURE = $(shell CGO_ENABLED=0 $(GO) list -e -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep -v /bindings/ | cut -d' ' -f1)
 
-.PHONY: all modules demo test test-go test-pure race asan cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
+.PHONY: all modules demo test test-go test-pure race asan asan-short cuda vulkan test-gpu bench quality scores label-many bench-go fuzz lint synthetic clean env
 
 # Builds the program.  e.g. make && bin/pali --help
 all: bin/pali
@@ -91,6 +91,20 @@ asan:
 		$(GO) test -asan -c -o bin/asan.test ./$$p; echo "asan: $$p"; \
 		(cd $$p && $(CURDIR)/bin/asan.test -test.timeout 60m -test.skip 'TestDemo|TestRepeats|TestRings|TestImports|TestReadme'); \
 	done; rm bin/asan.test
+
+# The same for our own C alone, in a minute or two: every kernel on memory of exactly its size
+# (bindings/kernels/testdata/check.c), by this compiler and by clang if there is one; then the tests
+# of bindings and of SigLIP, over a llama.cpp that is compiled as always (the tag sanitize).
+asan-short: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
+asan-short: modules
+	@set -e; mkdir -p bin; kernels=$$($(GO) list -f '{{range .CFiles}}bindings/kernels/{{.}} {{end}}' ./bindings/kernels); \
+	clang=$$(command -v clang || true); for cc in $(firstword $(CC)) $${clang:+clang}; do \
+		echo "asan-short: $$cc"; \
+		$$cc -std=gnu11 -O1 -g1 -w -fno-omit-frame-pointer $(SANITIZE) $$(sh scripts/native-flags.sh $$cc) -Ibindings/kernels -Ibindings/ggml \
+			$$kernels bindings/ggml/collect.c bindings/ggml/glue.c bindings/kernels/testdata/check.c -lm -o bin/check; \
+		bin/check; \
+	done; rm bin/check
+	ASAN_OPTIONS=detect_leaks=0 $(GO) test -p 1 -tags sanitize ./bindings/... ./mmproj/siglip
 
 # ggml's backend for a GPU as shared libraries in lib/pali, next to bin; pali loads them by itself.
 # scripts/gpu.sh says what each needs.

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"paligemma":             {},
 	"tensor":                {},
 	"gguf":                  {"internal/filekind"},
-	"npz":                   {"tensor"},
+	"npz":                   {"internal/filekind", "tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
 	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg", "internal/input"},

@@ -227,6 +227,7 @@ func TestBlocksAgainstTheirDescription(t *testing.T) {
 				overflow++
 				continue
 			}
+			row = clearTiny(row)
 			want := append(restated(row[:32]), restated(row[32:])...)
 			if !slices.Equal(got, want) {
 				t.Errorf("%v, row %d:\nhave %x\nwant %x", typ, i, got, want)
@@ -236,6 +237,61 @@ func TestBlocksAgainstTheirDescription(t *testing.T) {
 		if overflow > len(rows())/10 {
 			t.Errorf("%v: %d rows are too large", typ, overflow)
 		}
+	}
+}
+
+// clearTiny is the row with 0 for blocks of 32 whose values are all below 2^-90.
+func clearTiny(row []float32) []float32 {
+	row = slices.Clone(row)
+	for at := 0; at < len(row); at += 32 {
+		if block := row[at : at+32]; slices.Max(block) < 0x1p-90 && slices.Min(block) > -0x1p-90 {
+			clear(block)
+		}
+	}
+	return row
+}
+
+// A block whose values are too small for any scale is a block of zeros, and its neighbours are as
+// they were: every processor writes the same bytes. The inverse of such a scale would be infinite.
+func TestTinyBlocks(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	for _, c := range []struct {
+		name  string
+		value func(i int) float32
+	}{
+		{"smallest", func(int) float32 { return math.SmallestNonzeroFloat32 }},
+		{"subnormal", func(int) float32 { return float32(r.NormFloat64() * 1e-40) }},
+		{"inverse is infinite", func(int) float32 { return float32(r.NormFloat64() * 1e-38) }},
+		{"constant but for one bit", func(i int) float32 { return math.Nextafter32(0x1p-100, float32(i%2)) }},
+		{"one subnormal", func(i int) float32 { return float32(max(0, i%256-254)) * 1e-40 }},
+		{"minus zero", func(i int) float32 { return float32(math.Copysign(1e-42, float64(i%2)-0.5)) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, typ := range matrixTypes {
+				if !typ.Blocked() {
+					continue
+				}
+				row, zeros := make([]float32, 768), make([]float32, 768)
+				for i := range row {
+					row[i] = float32(r.NormFloat64())
+					if i/256 == 1 {
+						row[i] = c.value(i)
+					} else {
+						zeros[i] = row[i]
+					}
+				}
+				have, want := make([]byte, typ.RowBytes(len(row))), make([]byte, typ.RowBytes(len(row)))
+				if at, err := Encode(typ, have, row, 768, nil); at >= 0 || err != nil {
+					t.Fatal(at, err)
+				}
+				if at, err := Encode(typ, want, zeros, 768, nil); at >= 0 || err != nil {
+					t.Fatal(at, err)
+				}
+				if !slices.Equal(have, want) {
+					t.Errorf("%v: other bytes than with zeros", typ)
+				}
+			}
+		})
 	}
 }
 

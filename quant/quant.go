@@ -74,9 +74,36 @@ func Encode(t gguf.Type, dst []byte, src []float32, cols int, weights []float32)
 	if d, ok := floats[t]; ok {
 		tensor.FromFloat32(dst, src, d)
 	} else {
-		ggml.Quantize(ggml.Type(t), dst, src, cols, fillZeroBlocks(weights, elements))
+		ggml.Quantize(ggml.Type(t), dst, clearTinyBlocks(src, elements), cols, fillZeroBlocks(weights, elements))
 	}
 	return -1, nil
+}
+
+// smallest is a magnitude below which a block's values are all stored as 0, since its scale is a half.
+// The inverse of the scale, which ggml multiplies with and turns into an integer, is a float from
+// here on; of smaller values it may be infinite, which processors turn into different integers.
+const smallest = 0x1p-90
+
+// clearTinyBlocks returns src with 0 for the blocks of elements values that are all below smallest.
+func clearTinyBlocks(src []float32, elements int) []float32 {
+	out := src
+	for at := 0; at < len(src); at += elements {
+		block, zeros := src[at:at+elements], true
+		for _, v := range block {
+			if !(v > -smallest && v < smallest) {
+				zeros = false
+				break
+			}
+		}
+		if !zeros || !slices.ContainsFunc(block, func(v float32) bool { return v != 0 }) {
+			continue
+		}
+		if &out[0] == &src[0] {
+			out = slices.Clone(src)
+		}
+		clear(out[at : at+elements])
+	}
+	return out
 }
 
 // fillZeroBlocks returns the weights with 1 for all columns of a block where every one is 0: there

@@ -74,7 +74,8 @@ var Recipes = []Recipe{
 }
 
 // aliases are the recipes that we recommend on processors, for the text file and for the mmproj
-// file. They are to change when docs/quality.md has the figures.
+// file. IQ4_NL is as large as Q4_0 and diverges less (docs/quality.md); Q4_0 is encoded in a
+// hundredth of the time, and the scores of both differ by less than their errors.
 var aliases = map[string]struct{ text, vision string }{
 	"int8": {"q8_0", "q8_0"},
 	"int4": {"q4_0", "q4_0"},

@@ -112,7 +112,7 @@ static void softmax(struct block b, int64_t n) {
 		b.max[i] = max;
 	}
 	for (int64_t i = 0; i < n; i += LANES) {
-		store(b.rescale + i, exponential(load(b.rescale + i)));
+		store_upto(b.rescale + i, exponential(load_upto(b.rescale + i, n - i)), n - i);
 	}
 	for (int64_t i = 0; i < n; i++) {
 		float *s = b.scores + i * KEYS;

@@ -21,6 +21,10 @@
 // (table_arm64.c) and its name to the build constraints of gemm_wrap.c and table_other.c, and to
 // the linker's flag below.
 //
+// testdata/check.c runs every kernel of the table on memory of exactly its size, under the
+// compiler's sanitizers (make asan-short). A kernel walks within one array: a pointer past the end
+// of an inner array, or past the last row, is undefined even where it is not read.
+//
 // Nothing here is safe for concurrent use unless its comment says so.
 package kernels
 

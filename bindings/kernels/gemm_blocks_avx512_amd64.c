@@ -121,11 +121,12 @@ INLINE void block_tile(int shared, bool minimum, int n, const struct panel *w, c
                        int64_t groups, float *c, int64_t ldc, bool first, int64_t rows) {
 	int scales = QUADS / shared;
 	__mmask16 there[2] = {lane_mask(rows), lane_mask(rows - LANES)};
+	float *c_right = rows > LANES ? c + LANES : c; /* of c's right half, if it has one */
 	__m512 sums[TILE_ROWS][2];
 #pragma GCC unroll 8
 	for (int i = 0; i < n; i++) {
 		sums[i][0] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(there[0], c + i * ldc);
-		sums[i][1] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(there[1], c + i * ldc + LANES);
+		sums[i][1] = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(there[1], c_right + i * ldc);
 	}
 	for (int64_t s = 0; s < groups * scales; s++) {
 		__m512i dots[TILE_ROWS][2];
@@ -163,7 +164,7 @@ INLINE void block_tile(int shared, bool minimum, int n, const struct panel *w, c
 #pragma GCC unroll 8
 	for (int i = 0; i < n; i++) {
 		_mm512_mask_storeu_ps(c + i * ldc, there[0], sums[i][0]);
-		_mm512_mask_storeu_ps(c + i * ldc + LANES, there[1], sums[i][1]);
+		_mm512_mask_storeu_ps(c_right + i * ldc, there[1], sums[i][1]);
 	}
 }
 

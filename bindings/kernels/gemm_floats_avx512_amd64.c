@@ -14,9 +14,10 @@
 #define FLOAT_ROWS 64 /* of a task */
 #define FLOAT_K 256   /* 32-bit elements of each row at a time: floats, or pairs of bfloat16 */
 
-/* FLOAT_ROWS rows of the weights: floats, or pairs of bfloat16 in the same bytes. */
+/* FLOAT_ROWS rows of the weights, [FLOAT_K,FLOAT_ROWS]: floats, or pairs of bfloat16 in the same
+ * bytes. One array, not an array of arrays: tile walks from one row to the next. */
 struct floats {
-	float w[FLOAT_K][FLOAT_ROWS];
+	float w[FLOAT_K * FLOAT_ROWS];
 };
 
 /* LANES 32-bit elements of a row of which n are left; the others are 0. */
@@ -36,12 +37,12 @@ static void pack_floats(struct floats *to, const struct pali_gemm *g, int64_t ro
 		for (int64_t l = 0; l < columns; l += LANES) {
 			vec lanes[LANES];
 			for (int i = 0; i < LANES; i++) {
-				const char *a = g->a + (row + from + i) * stride + (k + l) * bytes;
-				lanes[i] = row + from + i < g->m ? row_part(g->type, a, columns - l) : (vec){0};
+				int64_t r = row + from + i;
+				lanes[i] = r < g->m ? row_part(g->type, g->a + r * stride + (k + l) * bytes, columns - l) : (vec){0};
 			}
 			transpose(lanes);
 			for (int64_t i = 0; i < LANES && l + i < columns; i++) {
-				store(to->w[l + i] + from, lanes[i]);
+				store(to->w + (l + i) * FLOAT_ROWS + from, lanes[i]);
 			}
 		}
 	}
@@ -63,7 +64,7 @@ INLINE void bf16_tile(int n, const struct floats *w, const char *x, int64_t ldx,
 		__m512bh row[TILE_VECS];
 #pragma GCC unroll 8
 		for (int j = 0; j < TILE_VECS; j++) {
-			row[j] = (__m512bh)_mm512_loadu_ps(w->w[l] + j * LANES);
+			row[j] = (__m512bh)_mm512_loadu_ps(w->w + l * FLOAT_ROWS + j * LANES);
 		}
 #pragma GCC unroll 8
 		for (int i = 0; i < n; i++) {
@@ -89,7 +90,7 @@ INLINE void bf16_tile(int n, const struct floats *w, const char *x, int64_t ldx,
 INLINE void float_tile(int n, const struct floats *w, const float *x, int64_t ldx, int64_t columns,
                        float *c, int64_t ldc, bool first) {
 	static const float ones[TILE_ROWS] = {1, 1, 1, 1, 1, 1};
-	tile(n, TILE_VECS, columns, x, ldx, w->w[0], FLOAT_ROWS, c, ldc, first ? NULL : ones);
+	tile(n, TILE_VECS, columns, x, ldx, w->w, FLOAT_ROWS, c, ldc, first ? NULL : ones);
 }
 
 /* call(n) with n as a constant. */
@@ -127,12 +128,13 @@ INLINE void tile_out_end(const struct tile_out *o, const struct pali_gemm *g, in
 	}
 }
 
-/* Widens n rows of 16-bit activations. */
-INLINE void read_f16(float x[TILE_ROWS][FLOAT_K], const struct pali_gemm *g, int64_t column, int64_t n, int64_t k,
+/* Widens n rows of 16-bit activations to x [n,FLOAT_K]. */
+INLINE void read_f16(float *x, const struct pali_gemm *g, int64_t column, int64_t n, int64_t k,
                      int64_t columns) {
 	for (int64_t i = 0; i < n; i++) {
 		for (int64_t l = 0; l < columns; l += LANES) {
-			store(x[i] + l, row_part(PALI_GGML_TYPE_F16, g->b + 2 * ((column + i) * g->ldb + k + l), columns - l));
+			const char *b = g->b + 2 * ((column + i) * g->ldb + k + l);
+			store(x + i * FLOAT_K + l, row_part(PALI_GGML_TYPE_F16, b, columns - l));
 		}
 	}
 }
@@ -140,7 +142,7 @@ INLINE void read_f16(float x[TILE_ROWS][FLOAT_K], const struct pali_gemm *g, int
 static void run(const struct pali_gemm *g, int64_t row, int64_t from, int64_t to) {
 	struct floats w;
 	struct tile_out o;
-	float x[TILE_ROWS][FLOAT_K];
+	float x[TILE_ROWS * FLOAT_K];
 	int64_t all = g->type == PALI_GGML_TYPE_BF16 ? g->k / 2 : g->k;
 	for (int64_t k = 0; k < all; k += FLOAT_K) {
 		int64_t columns = all - k < FLOAT_K ? all - k : FLOAT_K;
@@ -160,7 +162,7 @@ static void run(const struct pali_gemm *g, int64_t row, int64_t from, int64_t to
 #undef CALL
 			} else {
 				read_f16(x, g, t, n, k, columns);
-#define CALL(n) float_tile(n, &w, x[0], FLOAT_K, columns, o.c, o.ldc, k == 0)
+#define CALL(n) float_tile(n, &w, x, FLOAT_K, columns, o.c, o.ldc, k == 0)
 				FOR_COUNT(n, CALL)
 #undef CALL
 			}

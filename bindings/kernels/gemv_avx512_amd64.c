@@ -50,11 +50,12 @@ INLINE void read_activation(struct activation *to, unsigned type, const char *b,
 }
 
 /* Fetches the block distance bytes after x: the next rows' block. The processor's own prefetcher
- * sees no pattern in several rows at once. */
+ * sees no pattern in several rows at once. After the last rows there is nothing; the address is a
+ * number, since a pointer may not leave its array. */
 INLINE void prefetch(unsigned type, const char *x, int64_t distance) {
 #pragma GCC unroll 4
 	for (int64_t i = 0; i < bytes_of(type); i += 64) {
-		__builtin_prefetch(x + distance + i, 0, 2);
+		__builtin_prefetch((const void *)((uintptr_t)x + (uintptr_t)(distance + i)), 0, 2);
 	}
 }
 

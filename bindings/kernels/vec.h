@@ -43,6 +43,7 @@
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+typedef uint32_t uvec __attribute__((vector_size(4 * LANES)));
 /* A vector anywhere in memory. */
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
@@ -132,7 +133,7 @@ INLINE vec exponential(vec x) {
 	p = p * r + 1.6666665459e-1f;
 	p = p * r + 5.0000001201e-1f;
 	p = p * (r * r) + r + 1.0f;
-	ivec power = ((ivec)shifted - (ivec)splat(shift) + 127) << 23;
+	uvec power = ((uvec)shifted - (uvec)splat(shift) + 127) << 23; /* unsigned: of NaN it is anything */
 	return p * (vec)power;
 }
 

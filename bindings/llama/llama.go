@@ -16,6 +16,8 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"unsafe"
 
@@ -95,6 +97,9 @@ func (m *Model) IsControl(token int32) bool {
 func (m *Model) Tokenize(text string) ([]int32, error) {
 	if text == "" {
 		return nil, nil
+	}
+	if len(text) >= math.MaxInt32 {
+		return nil, fmt.Errorf("llama: a text of %d bytes, want less than %d", len(text), math.MaxInt32)
 	}
 	tokens := make([]int32, len(text)+1)
 	for {

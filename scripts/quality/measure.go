@@ -101,13 +101,15 @@ func pairs() []pair {
 }
 
 // pairedText and pairedVision list the types that are paired with each other.
-func pairedText() []string   { return unique(word("int8", false), "q4_k_m", word("int4", false)) }
+func pairedText() []string {
+	return unique(word("int8", false), "q4_k_m", "iq4_nl", word("int4", false), "q4_0")
+}
 func pairedVision() []string { return unique(word("int8", true), word("int4", true)) }
 
 // tables are types of the token table, and tabled the text types that are tried with each.
 var tables = []string{"f16", "q8_0", "q6_k", "q4_0"}
 
-func tabled() []string { return unique(word("int8", false), word("int4", false)) }
+func tabled() []string { return unique(word("int8", false), "iq4_nl", word("int4", false), "q4_0") }
 
 func unique(names ...string) []string {
 	var out []string

@@ -55,7 +55,8 @@ func TestQuality(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range append(types(), "quality-divergence.png", "quality-score.png", "int4") {
+	for _, want := range append(types(), "quality-divergence.png", "quality-score.png", "int4",
+		"Which for whom", "iq4_nl` / `int8") {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the page has no %s:\n%s", want, page)
 		}

@@ -104,7 +104,7 @@ var allowed = map[string][]string{
 	"internal/faultfs":           {"internal/atomicfile"},
 	"internal/kaggle/kaggletest": {"internal/safedial"},
 	"internal/tinymodel":         {"paligemma", "tensor", "npz"},
-	"testdata/demo":              {},  // what "pali demo" embeds: it must lie where its files do
+	"testdata/demo":              {}, // what "pali demo" embeds: it must lie where its files do
 	"scripts/clients":            nil,
 	"scripts/synthetic":          nil, // scripts is a module of its own
 	"scripts/quality":            nil,

@@ -19,7 +19,7 @@ type Options struct {
 	// folder of the text file.
 	Vision, Masks string
 
-	Threads int    // threads on the processor; 0: one for each fast core that the process may use
+	Threads int // threads on the processor; 0: one for each fast core that the process may use
 	// Device is "cpu", "cuda", "metal", "vulkan", one device of these ("cuda1") or "auto"; "" is
 	// "auto": a GPU if there is one.
 	Device string

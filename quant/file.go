@@ -85,10 +85,7 @@ type Result struct {
 // source changed meanwhile. The same input gives the same bytes, those that package convert makes
 // of the checkpoint if the source is F32.
 func (s *Source) Quantize(ctx context.Context, path string, p *Plan, o Options) (*Result, error) {
-	switch info, err := os.Stat(path); {
-	case path == "" || os.IsPathSeparator(path[len(path)-1]) || err == nil && info.IsDir():
-		return nil, fmt.Errorf("the file to write, %q: want the new file's path, not that of a folder", path)
-	case same(s.path, path):
+	if same(s.path, path) {
 		return nil, fmt.Errorf("%s is the file to be read; write to another", path)
 	}
 	layout, r, err := s.measure(p)

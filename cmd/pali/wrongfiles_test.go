@@ -85,7 +85,6 @@ func TestWrongFiles(t *testing.T) {
 		{[]string{"segment", "x", "-i", "testdata/demo/pictures/000.png", "-m", "d", "--masks", "lfs.model"},
 			"lfs.model is a Git LFS pointer"},
 		{[]string{"quantize", "model.safetensors", "out.gguf", "q8_0"}, "model.safetensors is a safetensors file"},
-		{[]string{"quantize", "d/demo-F32.gguf", "", "q8_0"}, `the file to write, "": want the new file's path`},
 		{[]string{"inspect", "archive.zip"}, "archive.zip is a zip file around a checkpoint (.npz): unpack it first"},
 		{[]string{"inspect", "hf"}, "hf is a folder with a Hugging Face model"},
 		{[]string{"estimate", "archive.zip", "q8_0", "--tokenizer", "testdata/demo/tokenizer.model"},

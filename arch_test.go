@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"paligemma":             {},
 	"tensor":                {},
 	"gguf":                  {"internal/filekind"},
-	"npz":                   {"tensor"},
+	"npz":                   {"tensor", "internal/filekind"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
 	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg"},

@@ -143,7 +143,7 @@ func TestNumbers(t *testing.T) {
 		{[]string{"estimate", "3b", "q8_0", "--ctx", "1_024"}, 0, "1024 positions"},
 		{[]string{"estimate", "3b", "q8_0", "--ctx", "1024.5"}, 2, `argument "1024.5" for "--ctx" flag: want a whole`},
 		{[]string{"caption", "--max-image-bytes", "4 gigs"}, 2, "want a number of bytes, as 33554432, 32MiB or 32MB"},
-		{[]string{"caption", "--max-image-bytes", "4MB", "-i", "x"}, 2, "no model"},
+		{[]string{"caption", "--max-image-bytes", "4MB", "-i", "nowhere.png"}, 1, "nowhere.png"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			if o := run(t, program(folder, c.args...)); o.code != c.code || !strings.Contains(o.stdout+o.stderr, c.want) {

@@ -29,7 +29,7 @@ func (ir *imageReader) readAll(ctx context.Context, texts []imageText) (all []*e
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, &engine.Image{Data: data})
+		all = append(all, &engine.Image{Data: data, Name: t.field})
 	}
 	return all, nil
 }

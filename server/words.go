@@ -62,9 +62,9 @@ func typeProblem(body []byte, e *json.UnmarshalTypeError) string {
 	if field == "" {
 		field = "the body"
 	}
-	found := kindFound(e.Value)
-	text := fmt.Sprintf("%s: want %s, found %s", field, kindWanted(e.Type), found)
-	if found == "a text" && kindWanted(e.Type) != "a text" {
+	wanted, found := kindWanted(e.Type), kindFound(e.Value)
+	text := fmt.Sprintf("%s: want %s, found %s", field, wanted, found)
+	if found == "a text" && (wanted == "true or false" || strings.HasSuffix(wanted, "number")) {
 		text += ": write it without quotes"
 	}
 	return text

@@ -27,8 +27,7 @@ func TestHints(t *testing.T) {
 			"j: line 1: made with another model, other prompts or other options: " +
 				"start again as then, use --force to forget it, or choose another folder"},
 		{"no images", dataset.ErrNoImages,
-			"no images: a folder's are files that end with .jpg .jpeg .png .webp .bmp .gif; " +
-				"--recursive looks into the folders below"},
+			"no images: a folder's are its JPEG, PNG, GIF, BMP and WebP files; --recursive looks into the folders below"},
 		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
 		{"form", fmt.Errorf("x: %w", tasks.TokensError{Have: 5, Need: 9}), "x: at most 5 tokens: an object may take 9 in " +
 			"the strict form: allow more with --max-tokens, or any form with --free"},

@@ -139,12 +139,10 @@ func (f *labelFlags) asked(ctx context.Context) ([]tasks.Prompt, error) {
 		return nil, usagef("no prompts: give --classes, --prompt or --task")
 	}
 	for i, p := range all {
-		if err := dataset.CheckLabels(p); err != nil {
+		if err := cmp.Or(runner.CheckPrompt(p.Text), dataset.CheckLabels(p)); err != nil {
 			return nil, usagef("--prompt: %w", err)
 		}
-		switch err := runner.CheckPrompt(p.Text); {
-		case err != nil:
-			return nil, usageError{err}
+		switch {
 		case slices.ContainsFunc(all[:i], func(o tasks.Prompt) bool { return o.Text == p.Text }):
 			return nil, usagef("%q is asked twice", p.Text)
 		case f.strict && p.Boxes():

@@ -340,7 +340,7 @@ func TestServeUsage(t *testing.T) {
 		{"write http://localhost:3000 or", []string{"-m", "d", "--allow-origin", "localhost:3000"}},
 		{"--api-key is empty", []string{"-m", "d", "--api-key", ""}},
 		{"--api-key has byte 0x0a at 2", []string{"-m", "d", "--api-key", "a\nb"}},
-		{"give one of them", []string{"-m", "d", "--api-key", "a", "--no-key"}},
+		{"want one of the two", []string{"-m", "d", "--api-key", "a", "--no-key"}},
 		{"--image-cache 100: an image of demo-F32 takes", []string{"-m", "d", "--image-cache", "100"}},
 		{"--decode-memory 0", []string{"-m", "d", "--decode-memory", "0"}},
 		{"--parallel 0", []string{"-m", "d", "--parallel", "0"}},

@@ -5,7 +5,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime"
+	"strings"
 
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
@@ -15,6 +17,7 @@ import (
 // Image is an image of a request. Its size is known when the request was answered.
 type Image struct {
 	Data          []byte // the file
+	Name          string // what a client calls it, for errors; "": image
 	Width, Height int    // upright
 
 	key   cacheKey
@@ -73,13 +76,22 @@ func (p *imageProcessor) prepare(ctx context.Context, m *Model, img *Image, how 
 	}
 	decoded, release, err := p.decode(ctx, img.Data, 0, delayed)
 	if err != nil {
-		return err
+		return img.named(err)
 	}
 	defer release()
 	img.Width, img.Height = decoded.Width, decoded.Height
 	img.input.Pixels = imageproc.Preprocess(decoded, m.Vision.ImageSize, how)
 	p.metrics.image(false)
 	return nil
+}
+
+// named returns err, if it says that img cannot be decoded, with the name that a client knows.
+func (img *Image) named(err error) error {
+	reason, cut := strings.CutPrefix(err.Error(), "image: ")
+	if img.Name == "" || !cut || !errors.As(err, new(runner.InvalidRequestError)) {
+		return err
+	}
+	return runner.InvalidRequestf("%s: %s", img.Name, reason)
 }
 
 // decode decodes an image when there is a slot and memory for it, and for perPixel bytes more for

@@ -200,6 +200,8 @@ goldens() {
 control() { runner_tests goldens-cpu 60 cpu TestGoldens; }
 repeats() { runner_tests repeats 100 "$device" 'TestRepeats|TestLives|TestDemoAnswers'; }
 
+# The demo is too small for more threads than one: they would wait for each other.
+#
 # demo TYPE converts the demo's checkpoint, unless it is there.
 demo() {
 	[ -d "$work/$1" ] || "$pali" convert testdata/demo/demo.npz --tokenizer testdata/demo/tokenizer.model \
@@ -208,7 +210,7 @@ demo() {
 
 serve() {
 	demo f32
-	"$pali" serve -m "$work/f32" --listen 127.0.0.1:0 --device "$device" --quiet --image-cache 0 \
+	"$pali" serve -m "$work/f32" --listen 127.0.0.1:0 --device "$device" -t 1 --quiet --image-cache 0 \
 		>"$work/address" 2>"$out/server.txt" &
 	server=$!
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -228,7 +230,7 @@ scores() {
 	for type in f32 q8_0 q4_0; do
 		demo $type
 		for on in "$device" cpu; do
-			step "score-$type-$on" 60 score "$pali" eval -m "$work/$type" --device "$on" -t 4 \
+			step "score-$type-$on" 60 score "$pali" eval -m "$work/$type" --device "$on" -t 1 \
 				--questions testdata/quality/short.jsonl --images testdata/quality
 		done
 		cat "$out/score-$type-$device.txt" "$out/score-$type-cpu.txt" 2>/dev/null |

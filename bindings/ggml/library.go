@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -30,25 +31,45 @@ func Version() string {
 	return ""
 }
 
-// checkLibrary refuses a file that the system's loader must not see: mapping a library whose end is
-// missing ends the process. Only Linux's libraries are read.
+// checkLibrary refuses a file that the system's loader must not see, and one that needs such a file
+// in its folder: mapping a library whose end is missing ends the process. Only Linux's libraries are
+// read.
 func checkLibrary(path string) error {
-	info, err := os.Stat(path)
+	needed, err := checkWhole(path)
 	if err != nil {
 		return err
 	}
+	for _, name := range needed {
+		beside := filepath.Join(filepath.Dir(path), filepath.Base(name))
+		if _, err := os.Stat(beside); err != nil {
+			continue // the loader looks elsewhere
+		}
+		if _, err := checkWhole(beside); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkWhole fails unless the file at path is a library with its end, and returns which others it
+// needs.
+func checkWhole(path string) (needed []string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", path)
+		return nil, fmt.Errorf("%s is not a file", path)
 	}
 	if runtime.GOOS != "linux" {
-		return nil
+		return nil, nil
 	}
 	f, err := elf.Open(path)
 	if wrong := new(elf.FormatError); errors.As(err, &wrong) {
-		return fmt.Errorf("%s is not a shared library: %w", path, err)
+		return nil, fmt.Errorf("%s is not a shared library: %w", path, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%s is cut off: build it again (%w)", path, err)
+		return nil, fmt.Errorf("%s is cut off: build it again (%w)", path, err)
 	}
 	defer f.Close()
 	end := uint64(0)
@@ -61,9 +82,9 @@ func checkLibrary(path string) error {
 		}
 	}
 	if size := uint64(info.Size()); end > size {
-		return fmt.Errorf("%s is cut off: it has %d bytes of %d; build it again", path, size, end)
+		return nil, fmt.Errorf("%s is cut off: it has %d bytes of %d; build it again", path, size, end)
 	}
-	return nil
+	return f.ImportedLibraries()
 }
 
 // needs are libraries that a backend's needs, and what it means if the loader does not find one.

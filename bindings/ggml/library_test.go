@@ -80,6 +80,17 @@ func TestLoadBackendNeeds(t *testing.T) {
 	if err := LoadBackend(path); err == nil || !strings.HasSuffix(err.Error(), "libggml-needy.so: libabacus.so.7"+gone) {
 		t.Errorf("a library that needs another: %v", err)
 	}
+	whole, err := os.ReadFile(need)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(folder, "libabacus.so.7")
+	if err := os.WriteFile(cut, whole[:len(whole)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := LoadBackend(path); err == nil || !strings.Contains(err.Error(), cut+" is cut off") {
+		t.Errorf("a library that needs one that is cut off: %v", err)
+	}
 }
 
 // A library with scripts/gpu/program.c in it tells us which version it is of, and what it logs and

@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 		"internal/strips"},
 
 	// From a checkpoint to files.
-	"convert/sentencepiece": {"paligemma", "internal/filekind"},
+	"convert/sentencepiece": {"paligemma", "internal/filekind", "internal/input"},
 	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
 		"internal/atomicfile", "internal/filekind", "internal/strips"},
 
@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"tasks/draw":  {"tasks", "tasks/masks"},
 	"tasks/dataset": {"runner", "mmproj/imageproc", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile",
 		"internal/input", "internal/journal", "internal/textfile"},
-	"eval": {"runner", "tasks", "tasks/masks", "internal/journal", "internal/textfile"},
+	"eval": {"runner", "tasks", "tasks/masks", "internal/input", "internal/journal", "internal/textfile"},
 
 	// From answers to what a quantizer rounds by.
 	"quant/calibrate": {cgo, "gguf", "runner", "eval", "quant", "bindings/ggml", "internal/atomicfile"},
@@ -75,7 +75,7 @@ var allowed = map[string][]string{
 
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
-	"internal/filekind":   {},
+	"internal/filekind":   {"internal/input"},
 	"internal/flags":      {},
 	"internal/host":       {},
 	"internal/input":      {},
@@ -87,10 +87,11 @@ var allowed = map[string][]string{
 	"internal/strips":     {},
 	"internal/terminal":   {},
 	"internal/textfile":   {},
-	"internal/store":      {"paligemma", "gguf", "internal/filekind", "gemma", "mmproj", "tasks/masks"},
-	"internal/checkpoint": {"npz", "convert"},
+	"internal/store": {"paligemma", "gguf", "internal/filekind", "internal/input", "gemma", "mmproj",
+		"tasks/masks"},
+	"internal/checkpoint": {"npz", "convert", "internal/input"},
 	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint",
-		"internal/filekind", "internal/store", "internal/strips"},
+		"internal/filekind", "internal/input", "internal/store", "internal/strips"},
 	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "quant", "convert", "convert/sentencepiece",
 		"internal/checkpoint", "internal/store"},
 	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "bindings/kernels",

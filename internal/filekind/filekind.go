@@ -9,11 +9,15 @@
 package filekind
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Want is the file that was to be read.
@@ -80,37 +84,49 @@ func (w Want) kind() string {
 	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer}[w]
 }
 
-// At is Of for the file at path. It returns an Error for a folder too, and for what is not there
-// because it is no path; and nil for what it cannot read: the reader of the file says why.
-func At(path string, want Want) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return NoPath(path)
+// Open opens the regular file at path to read it, as input.Open does. It fails with an Error for a
+// folder, and for what is not there because it is no path.
+func Open(path string, want Want) (*os.File, os.FileInfo, error) {
+	f, info, err := input.Open(path)
+	if err == nil {
+		return f, info, nil
 	}
-	if info.IsDir() {
-		return ofFolder(path, want)
+	kind := input.KindError{}
+	switch {
+	case !errors.As(err, &kind):
+		err = cmp.Or(NoPath(path), err)
+	case kind.Mode.IsDir():
+		err = cmp.Or(ofFolder(path, want), err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	return OfReader(path, f, info.Size(), want)
+	return nil, nil, err
 }
 
-// NoPath returns an Error if path is an address, or begins with a ~ that a shell would have
-// replaced, and nil otherwise.
+// At is Of for the file at path. It returns the Errors of Open too, and nil for what it cannot read:
+// the reader of the file says why.
+func At(path string, want Want) error {
+	f, info, err := Open(path, want)
+	if err == nil {
+		defer f.Close()
+		return OfReader(path, f, info.Size(), want)
+	}
+	if other := (Error{}); errors.As(err, &other) {
+		return other
+	}
+	return nil
+}
+
+// NoPath returns an Error if path leads to nothing and is an address, or begins with a ~ that a
+// shell would have replaced, and nil otherwise.
 func NoPath(path string) error {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		return Error{path, "a path of which the shell did not replace the ~", "write $HOME/" + rest}
 	}
-	if scheme, rest, ok := strings.Cut(path, "://"); ok && scheme == "file" {
-		return Error{path, "an address", "give the file's path, " + rest}
-	} else if ok && len(scheme) < 8 && !strings.ContainsAny(scheme, `/\.`) {
+	file, err := input.Resolve(path)
+	switch {
+	case err != nil:
 		return Error{path, "an address", "download the file first, and give its path"}
+	case strings.HasPrefix(strings.ToLower(path), "file:") && file != path:
+		return Error{path, "an address", "give the file's path, " + file}
 	}
 	return nil
 }

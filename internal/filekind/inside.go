@@ -8,9 +8,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // zipOf accepts a zip file whose first member that is neither a folder nor an attribute of macOS
@@ -84,7 +85,7 @@ const Folder = "a folder"
 
 // ofFolder says what a folder in place of a file is.
 func ofFolder(path string, want Want) error {
-	folder, err := os.Open(path)
+	folder, err := input.OpenFolder(path)
 	if err != nil {
 		return nil
 	}

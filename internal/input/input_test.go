@@ -72,7 +72,7 @@ func TestReadFile(t *testing.T) {
 		if _, err := read(path, 4); err == nil || err.Error() != path+": file too large: have 5 bytes, want at most 4" {
 			t.Errorf("above the limit: %v", err)
 		}
-		if _, err := read(folder, 5); err == nil || err.Error() != folder+": is a folder, want a file" {
+		if _, err := read(folder, 5); err == nil || err.Error() != folder+": is a folder, not a regular file" {
 			t.Errorf("a folder: %v", err)
 		}
 		if _, err := read(path+"x", 5); !errors.Is(err, fs.ErrNotExist) ||

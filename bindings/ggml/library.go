@@ -6,10 +6,11 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Module is the Go module that carries ggml and llama.cpp.
@@ -33,24 +34,21 @@ func Version() string {
 // checkLibrary refuses a file that the system's loader must not see: mapping a library whose end is
 // missing ends the process. Only Linux's libraries are read.
 func checkLibrary(path string) error {
-	info, err := os.Stat(path)
+	file, info, err := input.Open(path)
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", path)
-	}
+	defer file.Close()
 	if runtime.GOOS != "linux" {
 		return nil
 	}
-	f, err := elf.Open(path)
+	f, err := elf.NewFile(file)
 	if wrong := new(elf.FormatError); errors.As(err, &wrong) {
 		return fmt.Errorf("%s is not a shared library: %w", path, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s is cut off: build it again (%w)", path, err)
 	}
-	defer f.Close()
 	end := uint64(0)
 	for _, p := range f.Progs {
 		end = max(end, p.Off+p.Filesz)

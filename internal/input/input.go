@@ -51,7 +51,9 @@ type KindError struct {
 	Mode fs.FileMode
 }
 
-func (e KindError) Error() string { return fmt.Sprintf("%s: is %s, not a regular file", e.Path, e.Kind()) }
+func (e KindError) Error() string {
+	return fmt.Sprintf("%s: is %s, not a regular file", e.Path, e.Kind())
+}
 
 // Kind names what was found, with an article.
 func (e KindError) Kind() string {

@@ -35,7 +35,8 @@ func TestResolve(t *testing.T) {
 		{"~/photo.jpg", filepath.Join(folder, "photo.jpg")}, {"~/nothing.jpg", "~/nothing.jpg"},
 		{`sub\a.jpg`, "sub/a.jpg"}, {`C:\nothing.jpg`, `C:\nothing.jpg`}, {"50%20.jpg", "50%20.jpg"},
 		{"file://" + strings.ReplaceAll(absolute, " ", "%20"), absolute},
-		{"FILE://localhost" + absolute, absolute}, {"'file://" + absolute + "'", absolute}, {"a:b", "a:b"}, {"data: what is it?", "data: what is it?"},
+		{"FILE://localhost" + absolute, absolute}, {"'file://" + absolute + "'", absolute}, {"a:b", "a:b"},
+		{"data: what is it?", "data: what is it?"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if have, err := Resolve(c.name); have != c.want || err != nil {

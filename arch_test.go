@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"npz":                   {"internal/filekind", "tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
-	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg", "internal/input"},
+	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg", "internal/filekind", "internal/input"},
 	"mmproj/imageproc/jpeg": {},
 
 	// C, and what calls it.

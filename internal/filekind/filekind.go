@@ -11,7 +11,6 @@ package filekind
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,6 +26,7 @@ const (
 	Checkpoint Want = iota // PaliGemma's, or the mask decoder's: .npz
 	GGUF                   // any file of a model
 	Tokenizer              // a SentencePiece model
+	Image                  // of a format that imageproc reads: it says which, and names the other images
 )
 
 // advice says, for each Want, what it is and where it comes from.
@@ -35,6 +35,7 @@ var advice = [...]string{
 		`("pali pull" fetches and converts it)`,
 	GGUF:      `want a GGUF file ("pali convert" makes it of a checkpoint, .npz)`,
 	Tokenizer: `want the SentencePiece model, from https://storage.googleapis.com/big_vision/paligemma_tokenizer.model`,
+	Image:     "",
 }
 
 // HeadBytes is how much of a file's beginning Of looks at.
@@ -44,16 +45,16 @@ const HeadBytes = 4096
 type Error struct {
 	Path string // "": not known
 	Is   string // what it is, as "a safetensors file"
-	Do   string // what to do about it
+	Do   string // what to do about it; "": nothing is known
 }
 
 // Error is one sentence.
 func (e Error) Error() string {
-	subject := e.Path
-	if subject == "" {
-		subject = "this"
+	text := cmp.Or(e.Path, "this") + " is " + e.Is
+	if e.Do != "" {
+		text += ": " + e.Do
 	}
-	return fmt.Sprintf("%s is %s: %s", subject, e.Is, e.Do)
+	return text
 }
 
 // Of returns an Error if the file at path, of size bytes, which begins with head, is known to be
@@ -81,7 +82,7 @@ func Of(path string, head []byte, size int64, want Want) error {
 
 // kind returns the name of the kind that is wanted, as the table has it.
 func (w Want) kind() string {
-	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer}[w]
+	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer, Image: isImage}[w]
 }
 
 // Open opens the regular file at path to read it, as input.Open does. It fails with an Error for a

@@ -47,7 +47,7 @@ func firstMember(head []byte) string {
 // unpackAny is the advice for a zip file of which it is not known what it holds.
 func unpackAny(command string) func(string, []byte, Want) string {
 	return func(path string, _ []byte, want Want) string {
-		return unpackFirst(command, path) + "; " + advice[want]
+		return strings.TrimSuffix(unpackFirst(command, path)+"; "+advice[want], "; ")
 	}
 }
 

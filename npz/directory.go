@@ -192,13 +192,15 @@ func findDirectory(r io.ReaderAt, size int64) (count uint64, at, length int64, e
 // findEnd returns the end record and its offset: the file's last bytes, or all but a comment, which
 // NumPy does not write and other programs do.
 func findEnd(r io.ReaderAt, size int64) (record []byte, at int64, err error) {
-	b := make([]byte, min(size, endLen+math.MaxUint16))
-	if err := readAt(r, b, size-int64(len(b))); err != nil {
-		return nil, 0, fmt.Errorf("zip directory: %w", err)
-	}
-	for i := len(b) - endLen; i >= 0; i-- {
-		if string(b[i:i+4]) == endSig && int(u16(b[i+20:])) == len(b)-i-endLen {
-			return b[i : i+endLen], size - int64(len(b)-i), nil
+	for _, n := range []int64{endLen, endLen + math.MaxUint16} {
+		b := make([]byte, min(size, n))
+		if err := readAt(r, b, size-int64(len(b))); err != nil {
+			return nil, 0, fmt.Errorf("zip directory: %w", err)
+		}
+		for i := len(b) - endLen; i >= 0; i-- {
+			if string(b[i:i+4]) == endSig && int(u16(b[i+20:])) == len(b)-i-endLen {
+				return b[i : i+endLen], size - int64(len(b)-i), nil
+			}
 		}
 	}
 	return nil, 0, fmt.Errorf("incomplete: no zip directory at the end of its %d bytes: download it again, "+

@@ -141,8 +141,12 @@ func (a *Archive) Close() error {
 // quote returns s, a string from a file, printable and short, for an error.
 func quote(s string) string {
 	const limit = 120 // bytes: the longest name of an array in a checkpoint has 89
-	if len(s) > limit {
-		return fmt.Sprintf("%q...", strings.ToValidUTF8(s[:limit], "?"))
+	quoted := fmt.Sprintf("%q", strings.ToValidUTF8(s[:min(len(s), limit)], "?"))
+	if len(quoted) > limit+2 { // escapes
+		return strings.ToValidUTF8(quoted[:limit], "") + `"...`
 	}
-	return fmt.Sprintf("%q", s)
+	if len(s) > limit {
+		return quoted + "..."
+	}
+	return quoted
 }

@@ -907,6 +907,7 @@ func FuzzNpyHeader(f *testing.F) {
 		}
 		f.Add(head[10:])
 	}
+	f.Add([]byte("{'descr': '" + strings.Repeat("\x7f", 3000) + "', 'fortran_order': False, 'shape': (1,), }\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if len(text) > maxHeader {
 			return

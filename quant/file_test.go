@@ -385,23 +385,6 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// A path that cannot be a file's is refused before anything is calculated.
-func TestNoFilePath(t *testing.T) {
-	src, err := Open(tiny(t, paligemma.Gemma).converted(t, "f32")[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	folder := t.TempDir()
-	for _, path := range []string{"", folder, folder + "/", filepath.Join(folder, "new") + "/"} {
-		_, err := src.Quantize(context.Background(), path, plan(t, "q8_0", false),
-			Options{Force: true, Progress: func(_, _ int64) { t.Errorf("%q: it was begun", path) }})
-		if err == nil || !strings.Contains(err.Error(), "want the new file's path") {
-			t.Errorf("%q: %v", path, err)
-		}
-	}
-}
-
 // A file of another program: its own alignment, free keys, keys that are missing.
 func TestOtherPrograms(t *testing.T) {
 	f := opened(t, tiny(t, paligemma.Gemma).converted(t, "f16")[0])

@@ -61,7 +61,7 @@ prepare)
 	;;
 '') ;;
 *)
-	sed -n '2,/^set/{ s/^# \{0,1\}//; /^set/d; p; }' "$0" >&2
+	sed -n '2,/^set/{ s/^# \{0,1\}//; /^set/d; p; }' scripts/gpu-check.sh >&2
 	exit 2
 	;;
 esac
@@ -270,13 +270,13 @@ case $device in
 cuda | cpu) ;;
 *) fail "DEVICE=$device: want cuda, or cpu for a rehearsal" ;;
 esac
-[ -f "$pack/programs.tar.xz" ] || fail "there is no bin/gpu-check: pack it with scripts/gpu-check.sh prepare"
 for name in $steps; do
 	case $name in
 	library | doctor | goldens | control | serve | score | repeats | model | bench) ;;
 	*) fail "STEPS: there is no step \"$name\"" ;;
 	esac
 done
+[ -f "$pack/programs.tar.xz" ] || fail "there is no bin/gpu-check: pack it with scripts/gpu-check.sh prepare"
 mkdir -p "$out"
 : >"$table"
 work=$(mktemp -d)

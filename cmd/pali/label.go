@@ -244,7 +244,6 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	printLines(cmd.ErrOrStderr(), found.Sentences("--recursive", withFlag))
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func TestLabel(t *testing.T) {
 		"masks,csv", "-o", "out", "--json"}
 	o := run(t, program(folder, args...))
 	r := labelJSON(t, o)
-	if o.code != 0 || o.stderr != "pali: 1 hidden image is left out: two/.hidden.png\n"+lost(r) || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
+	if o.code != 0 || o.stderr != "pali: 1 hidden image is skipped: two/.hidden.png\n"+lost(r) || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
 		r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
 		t.Errorf("%+v", o)
 	}

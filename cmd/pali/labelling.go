@@ -88,6 +88,7 @@ func (l *labelling) run(cmd *cobra.Command, found *dataset.Found) error {
 		return err
 	}
 	defer j.Close()
+	printLines(stderr, found.Sentences("--recursive", withFlag))
 	if n := j.Len(); n > 0 {
 		fmt.Fprintf(stderr, "%s: continuing; it has %d images\n", path, n)
 	}

@@ -146,7 +146,7 @@ func TestAt(t *testing.T) {
 	}{
 		{"empty", nil, Checkpoint, "is a folder: " + kaggle},
 		{"one npz", []string{"x.npz", "README.md"}, Checkpoint, "is a folder: give the file in it, x.npz"},
-		{"two", []string{"a.gguf", "mmproj-a.gguf"}, GGUF, "is a folder: give one of the 2 files in it, as "},
+		{"two", []string{"a.gguf", "mmproj-a.gguf"}, GGUF, "is a folder: give one of the 2 files in it, as a.gguf"},
 		{"Hugging Face", []string{"config.json", "model-00001-of-00003.safetensors"}, Checkpoint,
 			"is a folder with a Hugging Face model (safetensors): " + kaggle},
 		{"adapter", []string{"adapter_config.json", "adapter_model.safetensors"}, GGUF,

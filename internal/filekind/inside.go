@@ -91,6 +91,7 @@ func ofFolder(path string, want Want) error {
 	}
 	defer folder.Close()
 	names, _ := folder.Readdirnames(maxNames) // what cannot be read has no names
+	slices.Sort(names)
 	pick := func(endings ...string) []string {
 		var found []string
 		for _, n := range names {

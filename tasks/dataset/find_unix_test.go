@@ -84,7 +84,7 @@ func TestFolders(t *testing.T) {
 			"p/7.CR2: left out: image: a camera's raw photo"}},
 		{"hidden, and below", map[string]string{"p/a.png": "", "p/.b.png": "", "p/deep/c.png": "", "p/.git/d.png": ""},
 			[]string{"p"}, FindOptions{}, []string{"p/a.png"}, []string{
-				"1 folder is not looked into: p/deep (-r)", "1 hidden image is left out: p/.b.png"}},
+				"1 folder is not looked into: p/deep (-r)", "1 hidden image is skipped: p/.b.png"}},
 		{"hidden folders", map[string]string{"p/deep/c.png": "", "p/.git/d.png": "", "p/.e/f.png": ""},
 			[]string{"p"}, FindOptions{Recursive: true}, []string{"p/deep/c.png"}, []string{
 				"2 hidden folders are not looked into: p/.e and 1 more"}},

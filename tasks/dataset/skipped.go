@@ -21,7 +21,7 @@ const (
 var skipTexts = [skipKinds][2]string{
 	folderBelow:  {"folder is not looked into", "folders are not looked into"},
 	hiddenFolder: {"hidden folder is not looked into", "hidden folders are not looked into"},
-	hiddenImage:  {"hidden image is left out", "hidden images are left out"},
+	hiddenImage:  {"hidden image is skipped", "hidden images are skipped"},
 	linkedFolder: {"link to a folder is not followed", "links to folders are not followed"},
 	brokenLink:   {"link leads nowhere", "links lead nowhere"},
 	unopened:     {"file cannot be opened", "files cannot be opened"},

@@ -25,7 +25,7 @@ func notImages() []Case {
 	return []Case{
 		text("empty file", "", "empty file, "+accepted),
 		text("one byte", "\x89", accepted),
-		text("plain text", "a cat on a mat\n", "a text file, "+accepted),
+		text("plain text", "a cat on a mat\n", "not an image that is known here, "+accepted),
 		text("zeros", strings.Repeat("\x00", 4096), accepted),
 		text("svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`, "an SVG drawing, "+accepted),
 		text("svg with declaration", `<?xml version="1.0"?><svg/>`, "an SVG drawing, "+accepted),

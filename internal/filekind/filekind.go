@@ -68,7 +68,7 @@ func Of(path string, head []byte, size int64, want Want) error {
 		if !k.begins(head) {
 			continue
 		}
-		if k.is == want.kind() || k.is == isZip && want == Checkpoint {
+		if k.is == want.kind() || k.is == isZip && want == Checkpoint || k.is == isText && want == Image {
 			return nil
 		}
 		do := advice[want]

@@ -20,7 +20,8 @@ const (
 
 	isImage = "an image"
 
-	isZip = "a zip file" // which may be a checkpoint: its reader says what is wrong with it
+	isZip  = "a zip file"  // which may be a checkpoint: its reader says what is wrong with it
+	isText = "a text file" // which says nothing where an image is wanted
 )
 
 // kind is a row of the table.
@@ -88,7 +89,7 @@ var kinds = []kind{
 	{"a JSON file", isJSON, forImage(answer, nil)},
 	{"a file of zeros, as an unfinished download leaves it", isZeros, fixed("download or copy it again")},
 	{"a vocabulary as text", isVocabulary, nil},
-	{"a text file", isPrintable, nil},
+	{isText, isPrintable, nil},
 }
 
 // answer is the advice for what servers answer in place of an image.

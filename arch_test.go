@@ -82,7 +82,6 @@ var allowed = map[string][]string{
 	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/kaggle":     {"internal/atomicfile", "internal/input", "internal/safedial"},
-	"internal/numbers":    {},
 	"internal/progress":   {"internal/terminal"},
 	"internal/safedial":   {},
 	"internal/strips":     {},

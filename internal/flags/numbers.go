@@ -82,8 +82,8 @@ func grouped(text string) bool {
 	return true
 }
 
-// TakeNumbers makes the whole numbers among flags, and those of bytes, which say so in their usage, take
-// what people write for such: 1e3, 1_000, 32MiB.
+// TakeNumbers makes the whole numbers among flags, and those of bytes, which say so in their usage,
+// take what people write for such: 1e3, 1_000, 32MiB.
 func TakeNumbers(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		switch kind, bytes := f.Value.Type(), strings.Contains(f.Usage, "bytes"); {

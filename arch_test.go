@@ -2,7 +2,7 @@ package pali_test
 
 // This file: the import rule, kept by a test. It covers every folder with Go in it. A package that
 // is not in the table, an import that the table does not allow, an allowance that nothing uses, and
-// C outside bindings fail.
+// C outside bindings fail; and so does a file that is opened past the packages that open files.
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,11 +33,11 @@ var allowed = map[string][]string{
 	"npz":                   {"internal/filekind", "tensor"},
 	"gemma":                 {"paligemma", "gguf"},
 	"mmproj":                {"paligemma", "gguf"},
-	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg", "internal/input"},
+	"mmproj/imageproc":      {"paligemma", "mmproj/imageproc/jpeg", "internal/filekind", "internal/input"},
 	"mmproj/imageproc/jpeg": {},
 
 	// C, and what calls it.
-	"bindings/ggml":    {cgo},
+	"bindings/ggml":    {cgo, "internal/input"},
 	"bindings/llama":   {cgo},
 	"bindings/kernels": {cgo, "bindings/ggml"},
 	"mmproj/siglip":    {cgo, "paligemma", "gguf", "mmproj", "bindings/ggml", "bindings/kernels"},
@@ -46,7 +47,7 @@ var allowed = map[string][]string{
 		"internal/strips"},
 
 	// From a checkpoint to files.
-	"convert/sentencepiece": {"paligemma", "internal/filekind"},
+	"convert/sentencepiece": {"paligemma", "internal/filekind", "internal/input"},
 	"convert": {"paligemma", "tensor", "gguf", "gemma", "mmproj", "convert/sentencepiece", "tasks/masks",
 		"internal/atomicfile", "internal/filekind", "internal/strips"},
 
@@ -57,7 +58,7 @@ var allowed = map[string][]string{
 	"tasks/draw":  {"tasks", "tasks/masks"},
 	"tasks/dataset": {"runner", "mmproj/imageproc", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile",
 		"internal/input", "internal/journal", "internal/textfile"},
-	"eval": {"runner", "tasks", "tasks/masks", "internal/journal", "internal/textfile"},
+	"eval": {"runner", "tasks", "tasks/masks", "internal/input", "internal/journal", "internal/textfile"},
 
 	// From answers to what a quantizer rounds by.
 	"quant/calibrate": {cgo, "gguf", "runner", "eval", "quant", "bindings/ggml", "internal/atomicfile"},
@@ -75,22 +76,22 @@ var allowed = map[string][]string{
 
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},
-	"internal/filekind":   {},
+	"internal/filekind":   {"internal/input"},
 	"internal/flags":      {},
 	"internal/host":       {},
 	"internal/input":      {},
 	"internal/journal":    {"internal/atomicfile"},
 	"internal/kaggle":     {"internal/atomicfile", "internal/input", "internal/safedial"},
-	"internal/numbers":    {},
 	"internal/progress":   {"internal/terminal"},
 	"internal/safedial":   {},
 	"internal/strips":     {},
 	"internal/terminal":   {},
 	"internal/textfile":   {},
-	"internal/store":      {"paligemma", "gguf", "internal/filekind", "gemma", "mmproj", "tasks/masks"},
-	"internal/checkpoint": {"npz", "convert"},
+	"internal/store": {"paligemma", "gguf", "internal/filekind", "internal/input", "gemma", "mmproj",
+		"tasks/masks"},
+	"internal/checkpoint": {"npz", "convert", "internal/input"},
 	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint",
-		"internal/filekind", "internal/store", "internal/strips"},
+		"internal/filekind", "internal/input", "internal/store", "internal/strips"},
 	"internal/estimate": {cgo, "paligemma", "gguf", "gemma", "mmproj", "quant", "convert", "convert/sentencepiece",
 		"internal/checkpoint", "internal/store"},
 	"internal/bench": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/imageproc", "runner", "bindings/kernels",
@@ -116,6 +117,7 @@ type goPackage struct {
 	ImportPath string
 	Imports    []string
 	Deps       []string
+	GoFiles    []string
 	CgoFiles   []string
 }
 
@@ -161,6 +163,35 @@ func checkImports(t *testing.T, p goPackage, used map[string][]string) {
 	}
 }
 
+// mayOpen are the packages that open files by the system's own calls: those through which all others
+// open them, what reads files of the system, and tools of tests.
+var mayOpen = []string{"internal/input", "internal/atomicfile", "internal/faultfs", "internal/terminal",
+	"internal/host", "internal/abitest"}
+
+// TestOpens holds that a file that a user names is opened by internal/input, which waits for no
+// FIFO's writer and looks at what it opened, or by internal/atomicfile.
+func TestOpens(t *testing.T) {
+	opens := regexp.MustCompile(`\b(os\.(Open|OpenFile|ReadFile)|(elf|macho|pe|zip|gzip)\.Open(Reader)?|` +
+		`tls\.LoadX509KeyPair|ioutil\.ReadFile)\(`)
+	for _, p := range packages(t) {
+		name := ours(p.ImportPath)
+		if slices.Contains(mayOpen, name) || strings.HasPrefix(name, "scripts/") {
+			continue
+		}
+		for _, file := range slices.Concat(p.GoFiles, p.CgoFiles) {
+			text, err := os.ReadFile(filepath.Join(name, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n, line := range strings.Split(string(text), "\n") {
+				if call := opens.FindString(line); call != "" {
+					t.Errorf("%s/%s:%d: %s: open it by internal/input or internal/atomicfile", name, file, n+1, call)
+				}
+			}
+		}
+	}
+}
+
 // packages lists the packages of all folders below this one, of both modules. They are listed as a
 // build with C sees them.
 func packages(t *testing.T) (all []goPackage) {
@@ -182,9 +213,9 @@ func packages(t *testing.T) (all []goPackage) {
 		t.Fatal(err)
 	}
 	for inScripts, some := range folders {
-		cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,CgoFiles"}, some...)...)
+		cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,GoFiles,CgoFiles"}, some...)...)
 		if inScripts {
-			cmd = exec.Command("go", "-C", "scripts", "list", "-json=ImportPath,Imports,Deps,CgoFiles", "./...")
+			cmd = exec.Command("go", "-C", "scripts", "list", "-json=ImportPath,Imports,Deps,GoFiles,CgoFiles", "./...")
 		}
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 		out, err := cmd.Output()

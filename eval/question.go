@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/internal/textfile"
 	"github.com/pali-gguf/pali/runner"
 )
@@ -80,18 +81,14 @@ func marshal(v any) ([]byte, error) {
 // ReadQuestions reads the questions of the file at path and checks that their images exist. The
 // images' paths are relative to folder, or to the file's folder if that is "".
 func ReadQuestions(path, folder string) ([]Question, error) {
-	info, err := os.Stat(path) // before opening: opening a named pipe would wait for its writer
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s: not a file of at most %d bytes", path, maxFile)
-	}
-	f, err := os.Open(path)
+	f, info, err := input.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info.Size() > maxFile {
+		return nil, input.SizeError{Path: path, Have: info.Size(), Max: maxFile}
+	}
 	if folder == "" {
 		folder = filepath.Dir(path)
 	}

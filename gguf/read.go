@@ -28,57 +28,21 @@ type File struct {
 // Open reads the description of the file at path, a regular file, and keeps the file open for Data
 // until Close.
 func Open(path string) (*File, error) {
-	// Checked before it is opened: opening a named pipe would wait for its writer.
-	info, err := os.Stat(path)
-	if err != nil {
-		err = cmp.Or(filekind.NoPath(path), err)
-	} else if !info.Mode().IsRegular() {
-		err = cmp.Or(filekind.At(path, filekind.GGUF), errors.New("not a regular file, want a GGUF file"))
-	}
+	r, info, err := filekind.Open(path, filekind.GGUF)
 	if other := (filekind.Error{}); errors.As(err, &other) {
 		return nil, other
 	}
 	if err != nil {
-		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
-	}
-	r, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
-	}
-	f, err := open(r)
-	if err != nil {
-		r.Close()
-		if other := filekind.At(path, filekind.GGUF); other != nil {
-			return nil, other
-		}
-		return nil, fmt.Errorf("gguf: %s: %w", path, reason(err))
-	}
-	return f, nil
-}
-
-func open(r *os.File) (*File, error) {
-	info, err := r.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("replaced by something that is not a file while it was opened")
+		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	f, err := decode(r, info.Size())
 	if err != nil {
+		err = cmp.Or(filekind.OfReader(path, r, info.Size(), filekind.GGUF), fmt.Errorf("gguf: %s: %w", path, err))
+		r.Close()
 		return nil, err
 	}
 	f.file = &stableFile{r, info}
 	return f, nil
-}
-
-// reason drops the operation and the path from an operating system's error: Open's message has the
-// path already.
-func reason(err error) error {
-	if e, ok := err.(*os.PathError); ok {
-		return e.Err
-	}
-	return err
 }
 
 // Read reads the description of the file r of size bytes. Of the data section it reads only the

@@ -793,8 +793,8 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{dir, "is a folder: want the checkpoint that Kaggle has"},
 		{empty, "is an empty file"},
-		{fifo, "is a pipe, want a file"},
-		{os.DevNull, "is a device, want a file"},
+		{fifo, "is a pipe (FIFO), not a regular file"},
+		{os.DevNull, "is a device, not a regular file"},
 		{filepath.Join(dir, "absent"), "absent: no such file or directory"},
 		{text, "is a text file: want the checkpoint that Kaggle has"},
 	} {

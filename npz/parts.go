@@ -3,11 +3,9 @@ package npz
 // This file: several files read as one: the zip directory and the members see one io.ReaderAt.
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"sort"
 	"time"
@@ -47,48 +45,15 @@ func openParts(paths []string) (*joined, error) {
 }
 
 func openPart(path string) (*part, error) {
-	info, err := os.Stat(path) // before opening: a FIFO would wait for its writer
+	f, info, err := filekind.Open(path, filekind.Checkpoint)
 	if err != nil {
-		return nil, cmp.Or(filekind.NoPath(path), withoutOp(path, err))
+		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil, cmp.Or(filekind.At(path, filekind.Checkpoint),
-			fmt.Errorf("%s is %s, want a file", path, typeName(info.Mode())))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, withoutOp(path, err)
-	}
-	opened, err := f.Stat()
-	if err == nil && !os.SameFile(info, opened) {
-		err = errors.New("replaced while it was opened")
-	}
-	if err != nil {
+	if info.Size() == 0 {
 		f.Close()
-		return nil, withoutOp(path, err)
+		return nil, filekind.Of(path, nil, 0, filekind.Checkpoint)
 	}
-	return &part{f: f, size: opened.Size(), modified: opened.ModTime()}, nil
-}
-
-// withoutOp returns an error of the operating system in the form "FILE: no such file or directory".
-func withoutOp(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err
-	}
-	return fmt.Errorf("%s: %w", path, err)
-}
-
-func typeName(m fs.FileMode) string {
-	switch {
-	case m&fs.ModeNamedPipe != 0:
-		return "a pipe"
-	case m&fs.ModeDevice != 0:
-		return "a device"
-	case m&fs.ModeSocket != 0:
-		return "a socket"
-	}
-	return "not a regular file"
+	return &part{f: f, size: info.Size(), modified: info.ModTime()}, nil
 }
 
 // ReadAt fills b from offset off, across the borders of files.

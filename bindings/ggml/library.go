@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Module is the Go module that carries ggml and llama.cpp.
@@ -54,24 +56,21 @@ func checkLibrary(path string) error {
 // checkWhole fails unless the file at path is a library with its end, and returns which others it
 // needs.
 func checkWhole(path string) (needed []string, err error) {
-	info, err := os.Stat(path)
+	file, info, err := input.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
+	defer file.Close()
 	if runtime.GOOS != "linux" {
 		return nil, nil
 	}
-	f, err := elf.Open(path)
+	f, err := elf.NewFile(file)
 	if wrong := new(elf.FormatError); errors.As(err, &wrong) {
 		return nil, fmt.Errorf("%s is not a shared library: %w", path, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is cut off: build it again (%w)", path, err)
 	}
-	defer f.Close()
 	end := uint64(0)
 	for _, p := range f.Progs {
 		end = max(end, p.Off+p.Filesz)

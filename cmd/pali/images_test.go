@@ -98,7 +98,7 @@ func TestImagesCalledWrongly(t *testing.T) {
 		{"the standard input is named twice", 2, []string{"caption", "-i", "-", "-i", "/dev/stdin"}},
 		{"/dev/zero: file too large", 1, []string{"caption", "-i", "/dev/zero"}},
 		{"a HEIC photo, want JPEG", 1, []string{"caption", "-i", "IMG_1.jpg"}},
-		{"standard input: empty file", 1, []string{"caption", "-i", "-"}},
+		{"standard input: an empty file", 1, []string{"caption", "-i", "-"}},
 		{"is not a regular file", 1, []string{"detect", "cat", "-i", photo, "-o", "/dev/stdout"}},
 		{"is not a regular file", 1, []string{"run", "caption en", "-i", photo, "--dump", "/dev/null"}},
 		{"is not a regular file", 1, []string{"run", "caption en", "-i", photo, "--dump", "/dev/stdout"}},

@@ -21,7 +21,6 @@ import (
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/internal/flags"
-	"github.com/pali-gguf/pali/internal/numbers"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -114,7 +113,7 @@ func commands() []*cobra.Command {
 // strict makes the wrong arguments of a command, and of those below it, a usage error, and its
 // numbers easier to write.
 func strict(c *cobra.Command) {
-	numbers.Flags(c.Flags())
+	flags.TakeNumbers(c.Flags())
 	if args := c.Args; args != nil {
 		c.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {

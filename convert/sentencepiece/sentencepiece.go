@@ -10,13 +10,10 @@
 package sentencepiece
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 
 	"github.com/pali-gguf/pali/internal/filekind"
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Limits of a model, far above Gemma's 4.2 MB, 256,000 pieces and a trainer's part of some hundred
@@ -42,7 +39,7 @@ type Model struct{ Pieces []Piece }
 // Open reads the model in the regular file at path, of at most 64 MiB. The error for a file or a
 // folder that is known to be something else says what.
 func Open(path string) (*Model, error) {
-	data, err := read(path)
+	data, err := input.ReadFile(path, maxBytes)
 	if err == nil {
 		var m *Model
 		if m, err = parse(data); err == nil {
@@ -54,33 +51,6 @@ func Open(path string) (*Model, error) {
 		return nil, other
 	}
 	return nil, fmt.Errorf("sentencepiece: %w", err)
-}
-
-func read(path string) ([]byte, error) {
-	info, err := os.Stat(path) // first: opening a pipe would wait for its other end
-	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	if info.Size() > maxBytes {
-		return nil, fmt.Errorf("%s: have %d bytes, want at most %d", path, info.Size(), maxBytes)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("%s: reading %d bytes: %w", path, len(data), err)
-	}
-	return data, nil
 }
 
 // Parse reads the model in data. It fails on anything but a vocabulary as the package's comment

@@ -417,7 +417,7 @@ func TestOpenErrors(t *testing.T) {
 		{filepath.Join(dir, "missing"), "sentencepiece: " + filepath.Join(dir, "missing") + ": no such file"},
 		{dir, dir + " is a folder: want the SentencePiece model"},
 		{huge, huge + " is a file of zeros, as an unfinished download leaves it"},
-		{large, "sentencepiece: " + large + ": have 8589934592 bytes, want at most 67108864"},
+		{large, "sentencepiece: " + large + ": file too large: have 8589934592 bytes, want at most 67108864"},
 		{short, "sentencepiece: " + short + ": not a SentencePiece model"},
 	} {
 		t.Run(c.path, func(t *testing.T) {

@@ -5,11 +5,10 @@
 package checkpoint
 
 import (
-	"io"
-	"os"
 	"strings"
 
 	"github.com/pali-gguf/pali/convert"
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/npz"
 )
 
@@ -49,15 +48,7 @@ func Format(path string) string {
 }
 
 func formatOf(path string) *format {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	head, _ := io.ReadAll(io.LimitReader(f, 16)) // what cannot be read has no format
+	head, _ := input.ReadHead(path, 16) // what cannot be read has no format
 	for i := range formats {
 		if strings.HasPrefix(string(head), formats[i].magic) {
 			return &formats[i]

@@ -9,11 +9,14 @@
 package filekind
 
 import (
-	"fmt"
+	"cmp"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Want is the file that was to be read.
@@ -23,6 +26,7 @@ const (
 	Checkpoint Want = iota // PaliGemma's, or the mask decoder's: .npz
 	GGUF                   // any file of a model
 	Tokenizer              // a SentencePiece model
+	Image                  // of a format that imageproc reads: it says which, and names the other images
 )
 
 // advice says, for each Want, what it is and where it comes from.
@@ -31,6 +35,7 @@ var advice = [...]string{
 		`("pali pull" fetches and converts it)`,
 	GGUF:      `want a GGUF file ("pali convert" makes it of a checkpoint, .npz)`,
 	Tokenizer: `want the SentencePiece model, from https://storage.googleapis.com/big_vision/paligemma_tokenizer.model`,
+	Image:     "",
 }
 
 // HeadBytes is how much of a file's beginning Of looks at.
@@ -40,16 +45,16 @@ const HeadBytes = 4096
 type Error struct {
 	Path string // "": not known
 	Is   string // what it is, as "a safetensors file"
-	Do   string // what to do about it
+	Do   string // what to do about it; "": nothing is known
 }
 
 // Error is one sentence.
 func (e Error) Error() string {
-	subject := e.Path
-	if subject == "" {
-		subject = "this"
+	text := cmp.Or(e.Path, "this") + " is " + e.Is
+	if e.Do != "" {
+		text += ": " + e.Do
 	}
-	return fmt.Sprintf("%s is %s: %s", subject, e.Is, e.Do)
+	return text
 }
 
 // Of returns an Error if the file at path, of size bytes, which begins with head, is known to be
@@ -63,7 +68,7 @@ func Of(path string, head []byte, size int64, want Want) error {
 		if !k.begins(head) {
 			continue
 		}
-		if k.is == want.kind() || k.is == isZip && want == Checkpoint {
+		if k.is == want.kind() || k.is == isZip && want == Checkpoint || k.is == isText && want == Image {
 			return nil
 		}
 		do := advice[want]
@@ -77,40 +82,52 @@ func Of(path string, head []byte, size int64, want Want) error {
 
 // kind returns the name of the kind that is wanted, as the table has it.
 func (w Want) kind() string {
-	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer}[w]
+	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer, Image: isImage}[w]
 }
 
-// At is Of for the file at path. It returns an Error for a folder too, and for what is not there
-// because it is no path; and nil for what it cannot read: the reader of the file says why.
+// Open opens the regular file at path to read it, as input.Open does. It fails with an Error for a
+// folder, and for what is not there because it is no path.
+func Open(path string, want Want) (*os.File, os.FileInfo, error) {
+	f, info, err := input.Open(path)
+	if err == nil {
+		return f, info, nil
+	}
+	kind := input.KindError{}
+	switch {
+	case !errors.As(err, &kind):
+		err = cmp.Or(NoPath(path), err)
+	case kind.Mode.IsDir():
+		err = cmp.Or(ofFolder(path, want), err)
+	}
+	return nil, nil, err
+}
+
+// At is Of for the file at path. It returns the Errors of Open too, and nil for what it cannot read:
+// the reader of the file says why.
 func At(path string, want Want) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return NoPath(path)
+	f, info, err := Open(path, want)
+	if err == nil {
+		defer f.Close()
+		return OfReader(path, f, info.Size(), want)
 	}
-	if info.IsDir() {
-		return ofFolder(path, want)
+	if other := (Error{}); errors.As(err, &other) {
+		return other
 	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	return OfReader(path, f, info.Size(), want)
+	return nil
 }
 
-// NoPath returns an Error if path is an address, or begins with a ~ that a shell would have
-// replaced, and nil otherwise.
+// NoPath returns an Error if path leads to nothing and is an address, or begins with a ~ that a
+// shell would have replaced, and nil otherwise.
 func NoPath(path string) error {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		return Error{path, "a path of which the shell did not replace the ~", "write $HOME/" + rest}
 	}
-	if scheme, rest, ok := strings.Cut(path, "://"); ok && scheme == "file" {
-		return Error{path, "an address", "give the file's path, " + rest}
-	} else if ok && len(scheme) < 8 && !strings.ContainsAny(scheme, `/\.`) {
+	file, err := input.Resolve(path)
+	switch {
+	case err != nil:
 		return Error{path, "an address", "download the file first, and give its path"}
+	case strings.HasPrefix(strings.ToLower(path), "file:") && file != path:
+		return Error{path, "an address", "give the file's path, " + file}
 	}
 	return nil
 }

@@ -112,6 +112,14 @@ func TestOf(t *testing.T) {
 		{"tokenizer", "x", "\x0a\x0e\x0a\x05<pad>\x15", Tokenizer, ""},
 		{"image", "x", "\x89PNG\r\n\x1a\n", GGUF, "x is an image: " + converted},
 		{"zeros", "x", strings.Repeat("\x00", 100), Checkpoint, "x is a file of zeros"},
+		{"page for an image", "", "<!doctype html>", Image, "this is a web page: the address led to a page, not to the image"},
+		{"PDF for an image", "x", "%PDF-1.7", Image, "x is a PDF document: save its pages as JPEG or PNG"},
+		{"answer for an image", "x", `[{"error": 1}]`, Image, "x is a JSON file: if it is an answer of a server"},
+		{"XML for an image", "x", "<?xml version='1.0'?><a/>", Image, "x is an XML file: if it is an answer of a server"},
+		{"zip for an image", "x.zip", local("a.txt", "x"), Image, "x.zip is a zip file: unpack it first (unzip x.zip)"},
+		{"array for an image", "x", "\x93NUMPY\x01", Image, "x is a single array (.npy)"},
+		{"model for an image", "x", "GGUF\x03", Image, "x is a GGUF file: a model, not an image"},
+		{"image", "x", "\x89PNG\r\n\x1a\n", Image, ""},
 		{"anything", "x", "\x01\x02\x03\x04\x05", Checkpoint, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,7 +208,7 @@ func FuzzOf(f *testing.F) {
 		if len(head) > HeadBytes || strings.ContainsAny(path, "\n\r") {
 			return
 		}
-		if err := Of(path, head, int64(len(head)), Want(want%3)); err != nil && strings.Contains(err.Error(), "\n") {
+		if err := Of(path, head, int64(len(head)), Want(want%4)); err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q", err)
 		}
 	})

@@ -8,9 +8,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // zipOf accepts a zip file whose first member that is neither a folder nor an attribute of macOS
@@ -46,7 +47,7 @@ func firstMember(head []byte) string {
 // unpackAny is the advice for a zip file of which it is not known what it holds.
 func unpackAny(command string) func(string, []byte, Want) string {
 	return func(path string, _ []byte, want Want) string {
-		return unpackFirst(command, path) + "; " + advice[want]
+		return strings.TrimSuffix(unpackFirst(command, path)+"; "+advice[want], "; ")
 	}
 }
 
@@ -84,7 +85,7 @@ const Folder = "a folder"
 
 // ofFolder says what a folder in place of a file is.
 func ofFolder(path string, want Want) error {
-	folder, err := os.Open(path)
+	folder, err := input.OpenFolder(path)
 	if err != nil {
 		return nil
 	}

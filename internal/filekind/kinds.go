@@ -18,7 +18,10 @@ const (
 	isNPZ       = "a checkpoint (.npz)"
 	isTokenizer = "a SentencePiece model (tokenizer)"
 
-	isZip = "a zip file" // which may be a checkpoint: its reader says what is wrong with it
+	isImage = "an image"
+
+	isZip  = "a zip file"  // which may be a checkpoint: its reader says what is wrong with it
+	isText = "a text file" // which says nothing where an image is wanted
 )
 
 // kind is a row of the table.
@@ -31,8 +34,11 @@ type kind struct {
 // kinds are tried in this order.
 var kinds = []kind{
 	{isGGUF, magic("GGUF"), func(_ string, _ []byte, want Want) string {
-		if want == Checkpoint {
+		switch want {
+		case Checkpoint:
 			return `it needs no conversion, and "pali quantize" stores it in another type`
+		case Image:
+			return "a model, not an image"
 		}
 		return advice[want]
 	}},
@@ -68,20 +74,39 @@ var kinds = []kind{
 	{"a TensorFlow Lite file", at(4, "TFL3"), nil},
 	{"an ONNX file", isONNX, nil},
 	{"a msgpack file (Flax)", isMsgpack, nil},
-	{"an image", magic("\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "GIF8", "BM6"), nil},
-	{"a PDF file", magic("%PDF-"), nil},
-	{"a web page", isHTML, fixed("the download needs a login, or the address is that of a page and not of the file")},
+	{isImage, magic("\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "GIF8", "BM6"), nil},
+	{"a PDF document", magic("%PDF"), forImage("save its pages as JPEG or PNG", nil)},
+	{"a web page", isHTML, forImage("the address led to a page, not to the image: download it again from the image's own "+
+		"address", fixed("the download needs a login, or the address is that of a page and not of the file"))},
 	{"a server's error message (XML)", xmlError, fixed("download the file again")},
 	{"a server's error message (JSON)", jsonWith(`"code"`, `"message"`), fixed("download the file again")},
+	{"an XML file", func(head []byte) bool { return magic("<?xml")(trimmed(head)) }, forImage(answer, nil)},
 	{"the settings file of a LoRA adapter (JSON)", jsonWith(`"peft_type"`), merge},
 	{"the list of a sharded safetensors model (JSON)", jsonWith(`"weight_map"`), nil},
 	{"the settings file of a Hugging Face model (JSON)", jsonWith(`"model_type"`), nil},
 	{"the settings file of a Hugging Face tokenizer (JSON)", jsonWith(`"tokenizer_class"`), nil},
 	{"a Hugging Face tokenizer (JSON)", jsonWith(`"added_tokens"`), nil},
-	{"a JSON file", jsonWith(), nil},
-	{"a file of zeros, as an unfinished download leaves it", isZeros, fixed("download it again")},
+	{"a JSON file", isJSON, forImage(answer, nil)},
+	{"a file of zeros, as an unfinished download leaves it", isZeros, fixed("download or copy it again")},
 	{"a vocabulary as text", isVocabulary, nil},
-	{"a text file", isPrintable, nil},
+	{isText, isPrintable, nil},
+}
+
+// answer is the advice for what servers answer in place of an image.
+const answer = "if it is an answer of a server, it says there what failed"
+
+// forImage is the advice text where an image is wanted, and that of other, or what the Want says,
+// elsewhere.
+func forImage(text string, other func(string, []byte, Want) string) func(string, []byte, Want) string {
+	return func(path string, head []byte, want Want) string {
+		switch {
+		case want == Image:
+			return text
+		case other == nil:
+			return advice[want]
+		}
+		return other(path, head, want)
+	}
 }
 
 // fixed is advice that does not depend on what is wanted.
@@ -91,7 +116,7 @@ func fixed(text string) func(string, []byte, Want) string {
 
 // merge is the advice for an adapter.
 func merge(_ string, _ []byte, want Want) string {
-	return "it holds changes to a model, not a model, and is not read; " + advice[want]
+	return strings.TrimSuffix("it holds changes to a model, not a model, and is not read; "+advice[want], "; ")
 }
 
 // magic accepts what begins with one of beginnings.
@@ -209,7 +234,13 @@ func jsonWith(words ...string) func(head []byte) bool {
 	}
 }
 
-func isZeros(head []byte) bool { return len(head) >= 64 && len(bytes.TrimLeft(head, "\x00")) == 0 }
+// isJSON accepts a text that begins as an object, or as a list of objects.
+func isJSON(head []byte) bool {
+	list, ok := bytes.CutPrefix(trimmed(head), []byte("["))
+	return jsonWith()(head) || ok && jsonWith()(list)
+}
+
+func isZeros(head []byte) bool { return len(head) >= 16 && len(bytes.TrimLeft(head, "\x00")) == 0 }
 
 // isVocabulary accepts a first line of a piece, a tab and its score.
 func isVocabulary(head []byte) bool {

@@ -1,9 +1,10 @@
-// Package flags says which flags of a call were given, and which of them can mean nothing.
+// Package flags says which flags of a call were given, which of them can mean nothing, and reads
+// their numbers as people write them.
 //
 // Before it: the flags of a command as pflag parsed them. After it: the same with those of the
 // environment, or a reason to refuse the call.
 //
-// This file: all of it.
+// This file: which flags were given; numbers.go: their numbers.
 package flags
 
 import (

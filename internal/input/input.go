@@ -51,7 +51,9 @@ type KindError struct {
 	Mode fs.FileMode
 }
 
-func (e KindError) Error() string { return fmt.Sprintf("%s: is %s, want a file", e.Path, e.Kind()) }
+func (e KindError) Error() string {
+	return fmt.Sprintf("%s: is %s, not a regular file", e.Path, e.Kind())
+}
 
 // Kind names what was found, with an article.
 func (e KindError) Kind() string {
@@ -84,6 +86,23 @@ func Open(path string) (*os.File, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+// OpenFolder opens the folder at path to list it. It does not wait: anything else is an error.
+func OpenFolder(path string) (*os.File, error) {
+	f, err := openNonBlocking(path)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s: not a folder", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // ReadFile reads the regular file at path, of at most limit bytes.

@@ -35,7 +35,8 @@ func TestResolve(t *testing.T) {
 		{"~/photo.jpg", filepath.Join(folder, "photo.jpg")}, {"~/nothing.jpg", "~/nothing.jpg"},
 		{`sub\a.jpg`, "sub/a.jpg"}, {`C:\nothing.jpg`, `C:\nothing.jpg`}, {"50%20.jpg", "50%20.jpg"},
 		{"file://" + strings.ReplaceAll(absolute, " ", "%20"), absolute},
-		{"FILE://localhost" + absolute, absolute}, {"'file://" + absolute + "'", absolute}, {"a:b", "a:b"}, {"data: what is it?", "data: what is it?"},
+		{"FILE://localhost" + absolute, absolute}, {"'file://" + absolute + "'", absolute}, {"a:b", "a:b"},
+		{"data: what is it?", "data: what is it?"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if have, err := Resolve(c.name); have != c.want || err != nil {
@@ -72,7 +73,7 @@ func TestReadFile(t *testing.T) {
 		if _, err := read(path, 4); err == nil || err.Error() != path+": file too large: have 5 bytes, want at most 4" {
 			t.Errorf("above the limit: %v", err)
 		}
-		if _, err := read(folder, 5); err == nil || err.Error() != folder+": is a folder, want a file" {
+		if _, err := read(folder, 5); err == nil || err.Error() != folder+": is a folder, not a regular file" {
 			t.Errorf("a folder: %v", err)
 		}
 		if _, err := read(path+"x", 5); !errors.Is(err, fs.ErrNotExist) ||

@@ -45,7 +45,7 @@ func ResolveAll(names []string) (paths []string, err error) {
 const maxNamed = 200
 
 // scheme is how an address begins. A letter alone is a drive of Windows.
-var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+-]+:`)
 
 // Resolve returns the path of the file that a user named: name itself, if a file has it or nothing
 // else is found. An address with file: is its path; any other is an AddressError.

@@ -7,18 +7,17 @@
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/pali-gguf/pali/gguf"
 	"github.com/pali-gguf/pali/internal/checkpoint"
 	"github.com/pali-gguf/pali/internal/filekind"
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // ErrSeveral says that several files were given that are not the pieces of one archive.
@@ -52,20 +51,17 @@ type Tensor struct {
 func Open(paths ...string) (*Listing, error) {
 	l := &Listing{Paths: paths}
 	for _, path := range paths {
-		info, err := os.Stat(path)
+		f, info, err := filekind.Open(path, filekind.GGUF)
 		if err != nil {
-			return nil, cmp.Or(filekind.NoPath(path), fmt.Errorf("%s: no such file", path))
+			return nil, err
 		}
-		if !info.Mode().IsRegular() {
-			return nil, cmp.Or(filekind.At(path, filekind.GGUF),
-				fmt.Errorf("%s: not a regular file, want a GGUF file or an .npz archive", path))
-		}
+		f.Close()
 		l.Bytes += info.Size()
 	}
-	magic, err := readMagic(paths[0])
+	magic, err := input.ReadHead(paths[0], int64(len(gguf.Magic)))
 	switch {
 	case err != nil:
-	case magic != gguf.Magic && (checkpoint.Format(paths[0]) != "" || !strings.HasSuffix(paths[0], ".gguf")):
+	case string(magic) != gguf.Magic && (checkpoint.Format(paths[0]) != "" || !strings.HasSuffix(paths[0], ".gguf")):
 		err = l.openArchive()
 	case len(paths) > 1:
 		err = fmt.Errorf("%d files: %w", len(paths), ErrSeveral)
@@ -101,17 +97,6 @@ func (l *Listing) openArchive() error {
 		l.Tensors = append(l.Tensors, Tensor{t.Name, t.DType.String(), t.Shape, int64(t.Len()), t.Bytes(), t.Open})
 	}
 	return nil
-}
-
-// readMagic returns a file's first bytes, as many as GGUF's magic has.
-func readMagic(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, int64(len(gguf.Magic))))
-	return string(b), err
 }
 
 // Unchanged fails if a file was written to since Open: what was read may then be a mixture.

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Credentials are a user and a key, or a token.
@@ -48,21 +50,17 @@ func Find(get func(name string) string, home string) (c *Credentials, warning st
 }
 
 func read(path string) (c *Credentials, warning string, err error) {
-	info, err := os.Stat(path)
+	f, info, err := input.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", ErrNoCredentials
 	}
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, "", fmt.Errorf("%s: not a file that can be read", path)
-	}
-	if runtime.GOOS != "windows" && info.Mode()&0o044 != 0 {
-		warning = fmt.Sprintf("others on this machine can read the key in %s: chmod 600 %[1]s", path)
-	}
-	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: not a file that can be read", path)
 	}
 	defer f.Close()
+	if runtime.GOOS != "windows" && info.Mode()&0o044 != 0 {
+		warning = fmt.Sprintf("others on this machine can read the key in %s: chmod 600 %[1]s", path)
+	}
 	var stored struct{ Username, Key string }
 	b, err := io.ReadAll(io.LimitReader(f, maxCredentials))
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // a byte-order mark

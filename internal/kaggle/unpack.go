@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 const (
@@ -24,17 +25,8 @@ const (
 
 // IsArchive reports, by its first bytes, whether file is a .tar or gzip's.
 func IsArchive(file string) (bool, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	head := make([]byte, 512)
-	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return false, err
-	}
-	return strings.HasPrefix(string(head[:n]), "\x1f\x8b") || n == 512 && string(head[257:262]) == "ustar", nil
+	head, err := input.ReadHead(file, 512)
+	return strings.HasPrefix(string(head), "\x1f\x8b") || len(head) == 512 && string(head[257:262]) == "ustar", err
 }
 
 // Unpack writes the .npz files (and pieces of such) of an archive into a folder, whatever folders
@@ -42,7 +34,7 @@ func IsArchive(file string) (bool, error) {
 // with anything but files and folders, or with a name that leads out of it, is refused; of the
 // others nothing is written.
 func Unpack(ctx context.Context, archive, folder string) (paths []string, err error) {
-	f, err := os.Open(archive)
+	f, _, err := input.Open(archive)
 	if err != nil {
 		return nil, err
 	}

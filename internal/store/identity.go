@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Identity is a hash of all that the answers of a run depend on: a stopped run continues only where
@@ -32,7 +32,7 @@ func (id *Identity) Write(b []byte) (int, error) { return id.hash.Write(b) }
 
 // Contents adds all bytes of the file at path.
 func (id *Identity) Contents(path string) {
-	f, err := os.Open(path)
+	f, _, err := input.Open(path)
 	if err == nil {
 		defer f.Close()
 		_, err = io.Copy(id, f)

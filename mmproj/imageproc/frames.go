@@ -123,7 +123,7 @@ func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image
 
 // frameNames returns the names of the files of a folder in natural order.
 func frameNames(folder string) ([]string, error) {
-	f, err := os.Open(folder)
+	f, err := input.OpenFolder(folder)
 	if err != nil {
 		return nil, fmt.Errorf("image: frames: %w", err)
 	}

@@ -1,6 +1,7 @@
 package imageproc
 
-// This file: the formats that Decode does not read, so that errors can say what a file is.
+// This file: the images and videos that Decode does not read, and what is mistaken for them, so that
+// errors can say what a file is. internal/filekind knows files of other kinds.
 
 import "strings"
 
@@ -27,8 +28,6 @@ const (
 const (
 	convertIt = "convert it to JPEG or PNG"
 	adviceRaw = "convert it to JPEG or PNG, or take the JPEG that the camera stored beside it"
-	unpackIt  = "unpack it"
-	loadAgain = "download it again"
 )
 
 // otherFormats lists them. Where one magic begins as another, the longer one comes first.
@@ -73,7 +72,6 @@ var otherFormats = []otherFormat{
 	{name: "WMF", kind: stillImage, what: "a Windows metafile", advice: convertIt, magics: []string{"\xd7\xcd\xc6\x9a",
 		"\x01\x00\x00\x00" + strings.Repeat("?", 36) + " EMF"}},
 	{name: "DICOM", kind: stillImage, what: "a DICOM file", advice: convertIt, magics: []string{dicomMagic}},
-	{name: "PDF", what: "a PDF document", advice: "save its pages as JPEG or PNG", magics: []string{"%PDF"}},
 	{name: "PostScript", what: "a PostScript file", advice: "save its pages as JPEG or PNG",
 		magics: []string{"%!PS", "\xc5\xd0\xd3\xc6"}},
 
@@ -95,34 +93,12 @@ var otherFormats = []otherFormat{
 		magics: []string{"\x30\x26\xb2\x75\x8e\x66\xcf\x11"}},
 	{name: "sound", what: "a sound file", magics: []string{"RIFF????WAVE", "fLaC", "ID3", "#!AMR", "FORM????AIFF"}},
 
-	{name: "empty", what: "empty file", advice: "if it was downloaded or synchronised, do it again"},
-	{name: "zeros", what: "a file of zeros", advice: "its contents were lost, as when a copy or a download was cut: " +
-		"do it again"},
-	{name: "Git LFS pointer", what: "a Git LFS pointer, not the file itself", advice: "fetch it with git lfs pull",
-		texts: []string{"version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/"}},
-	{name: "HTML", what: "an HTML page", advice: "the address led to a page, not to the image: " + loadAgain +
-		" from the image's own address", texts: []string{"<!doctype html", "<html", "<head", "<body", "<script"}},
-	{name: "XML", what: "an XML file", advice: "if it is an answer of a server, it says there what failed",
-		texts: []string{"<?xml"}},
-	{name: "JSON", what: "a JSON file", advice: "if it is an answer of a server, it says there what failed",
-		texts: []string{"{\"", "{ ", "{\n", "{\r\n", "[{", "{}"}},
 	{name: "internet shortcut", what: "a shortcut to another file", advice: "give that file",
 		magics: []string{"L\x00\x00\x00\x01\x14\x02\x00"}, texts: []string{"[internetshortcut]", "[desktop entry]"}},
 	{name: "macOS metadata", what: "macOS's notes about a file, not the file itself",
 		advice: "give the file whose name does not begin with ._", magics: []string{"\x00\x05\x16\x07"}},
 	{name: "property list", what: "a property list", advice: "if it stands for a photo in iCloud, download the photo",
 		magics: []string{"bplist00"}},
-
-	{name: "GGUF", what: "a GGUF file", advice: "a model, not an image", magics: []string{"GGUF"}},
-	{name: "NumPy", what: "a NumPy array", magics: []string{"\x93NUMPY"}},
-	{name: "HDF5", what: "an HDF5 file", magics: []string{"\x89HDF\r\n\x1a\n"}},
-	{name: "ZIP", what: "a ZIP or .npz file", advice: unpackIt, magics: []string{"PK\x03\x04", "PK\x05\x06"}},
-	{name: "gzip", what: "a gzip file", advice: unpackIt, magics: []string{"\x1f\x8b"}},
-	{name: "bzip2", what: "a bzip2 file", advice: unpackIt, magics: []string{"BZh"}},
-	{name: "xz", what: "an xz file", advice: unpackIt, magics: []string{"\xfd7zXZ\x00"}},
-	{name: "Zstandard", what: "a Zstandard file", advice: unpackIt, magics: []string{"\x28\xb5\x2f\xfd"}},
-	{name: "7-Zip", what: "a 7-Zip archive", advice: unpackIt, magics: []string{"7z\xbc\xaf\x27\x1c"}},
-	{name: "RAR", what: "a RAR archive", advice: unpackIt, magics: []string{"Rar!\x1a\x07"}},
 }
 
 // adviceVideo is what can be done with a video where an image is wanted.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/pali-gguf/pali/internal/filekind"
 	"github.com/pali-gguf/pali/internal/input"
 )
 
@@ -16,7 +17,7 @@ import (
 const SniffLen = 1024
 
 // Sniff names the format of a file by its first bytes, SniffLen of them if the file has so many:
-// "JPEG", "HEIC", "MP4", "PDF"; "" if it is not known here. readable says that Decode reads it.
+// "JPEG", "HEIC", "MP4", "a PDF document"; "" if it is not known here. readable says that Decode reads it.
 func Sniff(head []byte) (format string, readable bool) {
 	if f := sniff(head); f != nil {
 		return f.name, true
@@ -99,12 +100,9 @@ func errUnreadable(head []byte) error {
 
 // sniffOther returns the format of head, which is none that Decode reads, or one without a name.
 func sniffOther(head []byte) otherFormat {
+	head = head[:min(len(head), filekind.HeadBytes)]
 	text := strings.ToLower(string(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")))
 	switch {
-	case len(head) == 0:
-		return otherNamed("empty")
-	case len(head) >= 16 && len(bytes.Trim(head, "\x00")) == 0:
-		return otherNamed("zeros")
 	case hasMagic(head, "????ftyp"):
 		return sniffBoxes(head)
 	case isMPEGStream(head):
@@ -124,6 +122,9 @@ func sniffOther(head []byte) otherFormat {
 				return o
 			}
 		}
+	}
+	if other := (filekind.Error{}); errors.As(filekind.Of("", head, int64(len(head)), filekind.Image), &other) {
+		return otherFormat{name: other.Is, what: other.Is, advice: other.Do}
 	}
 	return otherFormat{what: "not an image that is known here"}
 }

@@ -1,4 +1,4 @@
-package numbers
+package flags
 
 import (
 	"strings"
@@ -53,7 +53,7 @@ func TestNumbers(t *testing.T) {
 				read func(string) (int64, error)
 				want int64
 				says string
-			}{{"whole", Whole, c.whole, "want a whole number"}, {"bytes", Bytes, c.bytes, "want a number of bytes"}} {
+			}{{"whole", whole, c.whole, "want a whole number"}, {"bytes", byteCount, c.bytes, "want a number of bytes"}} {
 				n, err := r.read(c.text)
 				if r.want == none && (err == nil || !strings.Contains(err.Error(), r.says)) ||
 					r.want != none && (err != nil || n != r.want) {
@@ -64,14 +64,14 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-func TestFlags(t *testing.T) {
+func TestTakeNumbers(t *testing.T) {
 	flags := pflag.NewFlagSet("x", pflag.ContinueOnError)
 	threads := flags.Int("threads", 2, "threads")
 	body := flags.Int64("max-body", 5, "largest request in bytes")
 	memory := flags.Float64("memory", 0, "bytes of all models")
 	share := flags.Float64("share", 0, "share")
 	name := flags.String("name", "", "bytes")
-	Flags(flags)
+	TakeNumbers(flags)
 	if err := flags.Parse([]string{"--threads", "8.0", "--max-body=32MiB", "--name", "8.0", "--memory", "4GB",
 		"--share=0.5"}); err != nil || *threads != 8 ||
 		*body != 32<<20 || *memory != 4e9 || *share != 0.5 || *name != "8.0" {

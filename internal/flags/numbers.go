@@ -1,8 +1,7 @@
-// Package numbers reads the numbers that a person writes on a command line: whole ones also as
-// "224.0", "1e3" or "1_000", and bytes also as "32MiB" or "4GB".
-//
-// Before it: a text. After it: a number, or an error that says what a number looks like.
-package numbers
+package flags
+
+// This file: the numbers that a person writes on a command line: whole ones also as "224.0", "1e3"
+// or "1_000", and bytes also as "32MiB" or "4GB".
 
 import (
 	"fmt"
@@ -23,8 +22,8 @@ var units = []struct {
 	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"bytes", 1}, {"b", 1},
 }
 
-// Whole reads a whole number.
-func Whole(text string) (int64, error) {
+// whole reads a whole number.
+func whole(text string) (int64, error) {
 	text = strings.TrimSpace(text)
 	if n, err := strconv.ParseInt(text, 0, 64); err == nil {
 		return n, nil
@@ -36,8 +35,8 @@ func Whole(text string) (int64, error) {
 	return int64(v), nil
 }
 
-// Bytes reads a number of bytes, with a unit or without.
-func Bytes(text string) (int64, error) {
+// byteCount reads a number of bytes, with a unit or without.
+func byteCount(text string) (int64, error) {
 	number, of := strings.ToLower(strings.TrimSpace(text)), 1.0
 	for _, u := range units {
 		if rest, ok := strings.CutSuffix(number, u.name); ok {
@@ -46,7 +45,7 @@ func Bytes(text string) (int64, error) {
 		}
 	}
 	if of == 1 {
-		if n, err := Whole(number); err == nil {
+		if n, err := whole(number); err == nil {
 			return n, nil
 		}
 	}
@@ -83,15 +82,15 @@ func grouped(text string) bool {
 	return true
 }
 
-// Flags makes the whole numbers among flags, and those of bytes, which say so in their usage, take
-// what Whole and Bytes read.
-func Flags(flags *pflag.FlagSet) {
+// TakeNumbers makes the whole numbers among flags, and those of bytes, which say so in their usage,
+// take what people write for such: 1e3, 1_000, 32MiB.
+func TakeNumbers(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		switch kind, bytes := f.Value.Type(), strings.Contains(f.Usage, "bytes"); {
 		case bytes && (kind == "int" || kind == "int64" || kind == "float64"):
-			f.Value = value{f.Value, Bytes}
+			f.Value = value{f.Value, byteCount}
 		case kind == "int" || kind == "int64":
-			f.Value = value{f.Value, Whole}
+			f.Value = value{f.Value, whole}
 		}
 	})
 }

@@ -48,7 +48,7 @@ func TestLoadBackendRefuses(t *testing.T) {
 			}
 		})
 	}
-	if err := LoadBackend(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a file") {
+	if err := LoadBackend(t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: %v", err)
 	}
 }

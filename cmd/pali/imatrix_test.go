@@ -230,7 +230,7 @@ func TestImatrixRefuses(t *testing.T) {
 		{"--threads 1000", ask("all.jsonl", "--threads", "1000"), 2, "--threads"},
 		{"--resize nearest", ask("all.jsonl", "--resize", "nearest"), 2, "nearest"},
 		{"no such questions", ask("nowhere.jsonl"), 1, "nowhere.jsonl"},
-		{"questions of a folder", ask("d"), 1, "d: not a file"},
+		{"questions of a folder", ask("d"), 1, "d: is a folder, not a regular file"},
 		{"a comma", ask("comma.jsonl"), 1, "comma.jsonl: line 2"},
 		{"a missing image", ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
 		{"no image", ask("blind.jsonl"), 1, `no "image"`},

@@ -378,7 +378,7 @@ func TestLabelSaysWhatIsLost(t *testing.T) {
 		{"no classes file", []string{"p", "--classes", "circle"}, 1,
 			[]string{"pali: --classes: \"circle\": no such file: want a text file with one class on each line\n"}, "image"},
 		{"a folder as classes", []string{"p", "--classes", "one"}, 1,
-			[]string{"pali: --classes: one: is a folder, want a file: want a text file"}, "image"},
+			[]string{"pali: --classes: one: is a folder, not a regular file: want a text file"}, "image"},
 		{"an image as classes", []string{"p", "--classes", "p/c"}, 1, []string{"pali: --classes: p/c: is an image (JPEG): "}, "left out"},
 		{"Latin-1", []string{"p", "--classes", "latin1.txt"}, 1, []string{"line 2: byte 0xe9 is not UTF-8: save it as UTF-8\n"},
 			"left out"},

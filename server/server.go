@@ -46,7 +46,6 @@ type Info struct {
 	Type             string    // "Q8_0"
 	Parameters       int64     // of both halves
 	VisionParameters int64
-	VRAM             int64 // bytes of its memory that are a GPU's
 	Text             paligemma.TextConfig
 	ContextLength    int // positions that the decoder was trained for
 	MaxContext       int // most positions of a request; 0: as many as it needs

@@ -108,7 +108,7 @@ func (a *Access) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 		// OpenAI's client adds headers of its own.
 		wanted := r.Header.Get("Access-Control-Request-Headers")
 		h.Set("Access-Control-Allow-Headers", cmp.Or(wanted, "Authorization, Content-Type"))
-		h.Set("Access-Control-Expose-Headers", "Retry-After")
+		h.Set("Access-Control-Expose-Headers", "Retry-After, Pali-Lost")
 		h.Set("Access-Control-Max-Age", "600")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}

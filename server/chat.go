@@ -262,8 +262,9 @@ func set[T any](to, from *T) {
 // completion is the answer to a conversation.
 type completion struct {
 	*engine.Reply
-	text   string // what the client reads: the model's text, or JSON
-	finish string // "stop", or "length"
+	text   string       // what the client reads: the model's text, or JSON
+	finish string       // "stop", or "length"
+	lost   tasks.Losses // of an answer that is JSON
 }
 
 // complete answers a conversation. It calls each with every token, or once with the whole of an
@@ -286,11 +287,15 @@ func (s *Server) complete(ctx context.Context, q *request,
 	if q.form == nil {
 		return c, nil
 	}
-	objects, _, err := tasks.Detections(got.Result, q.canvas(tasks.LocDivisor), q.model.Masks)
-	if err != nil {
+	want := q.form.want(&q.Request)
+	a := tasks.NewResponse(want, got.Result, got.Load)
+	if err := a.AddDetections(got.Result, q.canvas(tasks.LocDivisor), want, q.model.Masks); err != nil {
 		return nil, err
 	}
-	if c.text, err = q.form.write(objects); err != nil {
+	kept := q.form.most(a.Objects)
+	c.lost = a.Lost
+	c.lost.TooMany = len(a.Objects) - len(kept)
+	if c.text, err = q.form.write(kept); err != nil {
 		return nil, err
 	}
 	return c, each(c.text, nil)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // template is how a prompt reaches the model: as it is.
@@ -200,6 +201,7 @@ type ollamaJSON struct {
 type ollamaEnd struct {
 	ollamaJSON
 	Seed         *uint64       `json:"seed,omitempty"` // where tokens were drawn
+	Lost         tasks.Losses  `json:"lost,omitzero"`  // of an answer that is JSON
 	Total        time.Duration `json:"total_duration"` // nanoseconds, as all of these
 	Load         time.Duration `json:"load_duration"`
 	PromptTokens int           `json:"prompt_eval_count"`
@@ -256,8 +258,8 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 		return out.fail(err)
 	}
 	t := got.Timings
-	a := ollamaEnd{newOllama(x.model, chat, "", ""), x.Sampling.Drawn(), time.Since(start), got.Load, t.PrefillTokens,
-		t.Vision + t.Prefill, t.DecodeTokens, t.Decode}
+	a := ollamaEnd{newOllama(x.model, chat, "", ""), x.Sampling.Drawn(), got.lost, time.Since(start), got.Load,
+		t.PrefillTokens, t.Vision + t.Prefill, t.DecodeTokens, t.Decode}
 	if !stream {
 		a.ollamaJSON = newOllama(x.model, chat, got.text, x.tool())
 		if q.Logprobs {

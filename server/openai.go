@@ -243,6 +243,7 @@ type chatJSON struct {
 	Usage   *usageJSON     `json:"usage,omitempty"`
 	Timings *tasks.Timings `json:"timings,omitempty"`
 	Seed    *uint64        `json:"seed,omitempty"` // where tokens were drawn; of a stream's last choice
+	Lost    tasks.Losses   `json:"lost,omitzero"`  // of an answer that is JSON; of a stream's last choice
 }
 
 type choiceJSON struct {
@@ -322,12 +323,12 @@ func (o *chatWriter) end(got *completion) error {
 			c.Logprobs = &logprobsJSON{Content: logprobsOf(got.Steps...)}
 		}
 		all := o.whole("chat.completion", c)
-		all.Usage, all.Timings, all.Seed = usage, &t, o.seed
+		all.Usage, all.Timings, all.Seed, all.Lost = usage, &t, o.seed, got.lost
 		writeJSON(o.w, http.StatusOK, all)
 		return nil
 	}
 	last := o.whole("chat.completion.chunk", choiceJSON{Delta: &deltaJSON{}, Finish: &got.finish})
-	last.Timings, last.Seed = &t, o.seed
+	last.Timings, last.Seed, last.Lost = &t, o.seed, got.lost
 	if err := o.send("", last); err != nil {
 		return err
 	}

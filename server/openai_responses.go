@@ -144,6 +144,7 @@ type responseJSON struct {
 	Metadata   json.RawMessage `json:"metadata"`
 	Timings    *tasks.Timings  `json:"timings,omitempty"`
 	Seed       *uint64         `json:"seed,omitempty"` // where tokens were drawn
+	Lost       tasks.Losses    `json:"lost,omitzero"`  // of an answer that is JSON
 }
 
 type incompleteJSON struct {
@@ -281,7 +282,7 @@ func (o *responseWriter) end(got *completion) error {
 		part.Logprobs = append(part.Logprobs, o.logprobs(&got.Steps[i])...)
 	}
 	r := &o.response
-	r.Status, r.Timings = "completed", &t
+	r.Status, r.Timings, r.Lost = "completed", &t, got.lost
 	if got.finish == "length" {
 		r.Status, r.Incomplete = "incomplete", &incompleteJSON{"max_output_tokens"}
 	}

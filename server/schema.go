@@ -227,15 +227,30 @@ func (f *objectForm) write(objects []tasks.Detection) (string, error) {
 		}
 		return string(bytes.TrimSpace(encodeJSON(map[string]any{f.name: all}))), nil
 	}
-	if most := f.list.MaxItems; most != nil {
-		objects = best(objects, *most)
-	}
 	value := f.value(objects)
 	if err := f.schema.Validate(value); err != nil {
 		return "", failuref(http.StatusUnprocessableEntity, "schema", "%s: what the model found does not fit the schema: %s",
 			f.field, misfit(err))
 	}
 	return string(bytes.TrimSpace(encodeJSON(value))), nil
+}
+
+// want is what a client that gives the form wants of the answer to q.
+func (f *objectForm) want(q *engine.Request) tasks.Want {
+	w := tasks.Want{Prompt: tasks.Parse(q.Prompt), MaxTokens: q.MaxTokens, Strict: q.Strict != nil}
+	w.Masks = w.Prompt.Masks()
+	if f.schema != nil {
+		w.Masks = slices.ContainsFunc(maskFields, func(name string) bool { return f.items.Properties[name] != nil })
+	}
+	return w
+}
+
+// most returns those of objects that the form has room for.
+func (f *objectForm) most(objects []tasks.Detection) []tasks.Detection {
+	if f.schema == nil || f.list.MaxItems == nil {
+		return objects
+	}
+	return best(objects, *f.list.MaxItems)
 }
 
 // best returns the n objects with the best scores, in their order.

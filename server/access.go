@@ -72,16 +72,16 @@ func hostOf(host string) (name string, ok bool) {
 	return name, validPort(port)
 }
 
-// allowedHost reports whether a Host header names this server: localhost, a loopback address, what
-// is in Access.Hosts; if other machines can reach it any address, which no name server can have
-// pointed here.
+// allowedHost reports whether a Host header names this server: localhost, a loopback address or
+// 0.0.0.0, which means this machine too, what is in Access.Hosts; if other machines can reach it any
+// address, which no name server can have pointed here.
 func (a *Access) allowedHost(host string) bool {
 	name, ok := hostOf(host)
 	if !ok {
 		return false
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.Zone() == "" && (ip.IsLoopback() || a.Public || slices.Contains(a.Hosts, ip.Unmap().String()))
+		return ip.Zone() == "" && (ip.IsLoopback() || ip.IsUnspecified() || a.Public || slices.Contains(a.Hosts, ip.Unmap().String()))
 	}
 	name = strings.ToLower(name)
 	return name == "localhost" || slices.Contains(a.Hosts, strings.TrimSuffix(name, "."))

@@ -14,12 +14,19 @@ import (
 // maxFields bounds the fields of a body, all its objects together.
 const maxFields = 100_000
 
+// sentField is a field of the outermost object, or of an object that is the value of one.
+type sentField struct {
+	outer, name string // outer is "" for a field of the outermost object, whose names are in lower case
+	value       []byte // and what follows it in the body
+}
+
 // checkDocument checks body, which is one JSON value: no object has a field twice, and no text half
 // a surrogate pair. Names of the outermost object are the same if they differ in case only, as
 // decoding has it.
-func checkDocument(body []byte) error {
+func checkDocument(body []byte) (sent []sentField, err error) {
 	c := checker{body: body}
-	return c.walk()
+	err = c.walk()
+	return c.sent, err
 }
 
 // checker walks through a JSON value.
@@ -28,6 +35,8 @@ type checker struct {
 	at     int
 	fields int
 	stack  []map[string]bool // for each open object the names of its fields, for each list nil
+	outer  string            // the last name in the outermost object
+	sent   []sentField
 }
 
 func (c *checker) walk() error {
@@ -75,7 +84,7 @@ func (c *checker) text() error {
 	if len(c.stack) == 0 || c.stack[len(c.stack)-1] == nil || len(rest) == 0 || rest[0] != ':' {
 		return nil
 	}
-	return c.field(string(c.body[start+1:c.at-1]), escaped)
+	return c.field(string(c.body[start+1:c.at-1]), escaped, rest[1:])
 }
 
 // unit returns the UTF-16 unit whose four hexadecimal digits are at byte at.
@@ -84,8 +93,8 @@ func (c *checker) unit(at int) rune {
 	return rune(v)
 }
 
-// field counts a field of the innermost object.
-func (c *checker) field(name string, escaped bool) error {
+// field counts a field of the innermost object. value is its value and what follows.
+func (c *checker) field(name string, escaped bool, value []byte) error {
 	if escaped {
 		var plain string
 		if json.Unmarshal([]byte(`"`+name+`"`), &plain) == nil {
@@ -93,8 +102,13 @@ func (c *checker) field(name string, escaped bool) error {
 		}
 	}
 	key := name
-	if len(c.stack) == 1 {
+	switch {
+	case len(c.stack) == 1:
 		key = strings.ToLower(name)
+		c.outer = key
+		c.sent = append(c.sent, sentField{"", key, value})
+	case len(c.stack) == 2 && c.stack[0] != nil:
+		c.sent = append(c.sent, sentField{c.outer, name, value})
 	}
 	names := c.stack[len(c.stack)-1]
 	if names[key] {

@@ -323,10 +323,10 @@ func (s *Server) complete(ctx context.Context, q *request,
 	if err := a.AddDetections(got.Result, q.canvas(tasks.LocDivisor), want, q.model.Masks); err != nil {
 		return nil, err
 	}
-	kept := q.form.most(a.Objects)
+	taken := q.form.take(a.Objects)
 	c.lost = a.Lost
-	c.lost.TooMany = len(a.Objects) - len(kept)
-	if c.text, err = q.form.write(kept); err != nil {
+	c.lost.NotTaken = len(a.Objects) - len(taken)
+	if c.text, err = q.form.write(taken); err != nil {
 		return nil, err
 	}
 	return c, each(c.text, nil)

@@ -73,21 +73,29 @@ func TestLostHeader(t *testing.T) {
 	}
 }
 
-// Objects for which a schema has no room are counted.
-func TestTooManyObjects(t *testing.T) {
+// Objects for which a schema has no place are left out and counted: too many, or of other labels.
+func TestNotTaken(t *testing.T) {
 	form, err := parseSchema("format", []byte(listOf(`"label":{"type":"string"}`, `,"maxItems":1`)), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []tasks.Detection{{Label: "a"}, {Label: "b"}, {Label: "c"}}
-	if kept := form.most(all); len(kept) != 1 {
-		t.Errorf("%+v", kept)
+	if taken := form.take(all); len(taken) != 1 {
+		t.Errorf("%+v", taken)
 	}
-	if kept := anyForm.most(all); len(kept) != 3 {
-		t.Errorf("%+v", kept)
+	if taken := anyForm.take(all); len(taken) != 3 {
+		t.Errorf("%+v", taken)
 	}
-	lost := tasks.Losses{TooMany: 2}
-	if words := fmt.Sprint(lost.Sentences(tasks.OptionNames{})); lost.IsZero() || words != "[2 objects are left out: fewer are taken]" {
+	form, err = parseSchema("format", []byte(listOf(`"label":{"enum":["B"]}`)), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken := form.take(all); len(taken) != 1 || taken[0].Label != "b" {
+		t.Errorf("%+v", taken)
+	}
+	lost := tasks.Losses{NotTaken: 2}
+	if words := fmt.Sprint(lost.Sentences(tasks.OptionNames{})); lost.IsZero() ||
+		words != "[2 objects are left out: the schema has no place for them]" {
 		t.Error(words)
 	}
 }

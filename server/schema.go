@@ -131,19 +131,21 @@ func (f *objectForm) checkItems() error {
 
 // check refuses a request that does not ask for objects which the form can hold. hasMasks says
 // whether the model has a mask decoder. Where the form constrains labels, or is strict, the answer
-// of q is constrained.
+// of q is constrained, to all labels of the prompt: if those that the form lacks could not come the
+// model would give their objects other labels.
 func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
 	p := tasks.Parse(q.Prompt)
 	if !p.Boxes() || len(p.Labels) == 0 || len(q.Images) > 1 {
 		return unsupported(`JSON answers prompts like "detect cat ; dog" and "segment cat" about one image; ` +
 			`any other answer is text`)
 	}
-	labels, needsMasks := p.Labels, false
+	needsMasks := false
 	if f.schema != nil {
 		if needsMasks = f.needsMasks(); needsMasks && !(p.Masks() && hasMasks) {
 			return unsupported("%s: masks: they come with \"segment\", from a model that has a mask decoder", f.field)
 		}
-		if labels = f.labels(p.Labels); len(labels) == 0 {
+		labels := f.labels(p.Labels)
+		if len(labels) == 0 {
 			return unsupported("%s: what the prompt asks for does not fit the labels of the schema: %s is not one of them",
 				f.field, echo(p.Labels[0]))
 		}
@@ -152,7 +154,7 @@ func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
 		}
 	}
 	if f.strict || needsMasks || f.constrainsLabels() {
-		q.Strict = &engine.Strict{Labels: labels, Masks: p.Masks()}
+		q.Strict = &engine.Strict{Labels: p.Labels, Masks: p.Masks()}
 	}
 	return nil
 }
@@ -245,12 +247,20 @@ func (f *objectForm) want(q *engine.Request) tasks.Want {
 	return w
 }
 
-// most returns those of objects that the form has room for.
-func (f *objectForm) most(objects []tasks.Detection) []tasks.Detection {
-	if f.schema == nil || f.list.MaxItems == nil {
+// take returns those of objects whose labels the form takes, and no more than it has room for.
+func (f *objectForm) take(objects []tasks.Detection) (taken []tasks.Detection) {
+	if f.schema == nil {
 		return objects
 	}
-	return best(objects, *f.list.MaxItems)
+	for _, o := range objects {
+		if len(f.labels([]string{o.Label})) > 0 {
+			taken = append(taken, o)
+		}
+	}
+	if most := f.list.MaxItems; most != nil {
+		return best(taken, *most)
+	}
+	return taken
 }
 
 // best returns the n objects with the best scores, in their order.

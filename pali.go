@@ -41,6 +41,7 @@ type backend interface {
 	Config() paligemma.VisionConfig
 	ContextLength() int
 	Progress() int
+	OnGPU() bool
 	Close()
 }
 
@@ -330,6 +331,9 @@ func (m *Model) ContextLength() int { return m.backend.ContextLength() }
 
 // Progress returns a number that grows while the model computes on the processor.
 func (m *Model) Progress() int { return m.backend.Progress() }
+
+// OnGPU reports whether the model runs on a GPU, or a part of it does.
+func (m *Model) OnGPU() bool { return m.backend.OnGPU() }
 
 // Runner returns the runner that the model's methods use, for programs that drive it token by
 // token. It takes no turns: use it from one goroutine, and no other method meanwhile.

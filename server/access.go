@@ -72,16 +72,16 @@ func hostOf(host string) (name string, ok bool) {
 	return name, validPort(port)
 }
 
-// allowedHost reports whether a Host header names this server: localhost, a loopback address, what
-// is in Access.Hosts; if other machines can reach it any address, which no name server can have
-// pointed here.
+// allowedHost reports whether a Host header names this server: localhost, a loopback address or
+// 0.0.0.0, which means this machine too, what is in Access.Hosts; if other machines can reach it any
+// address, which no name server can have pointed here.
 func (a *Access) allowedHost(host string) bool {
 	name, ok := hostOf(host)
 	if !ok {
 		return false
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.Zone() == "" && (ip.IsLoopback() || a.Public || slices.Contains(a.Hosts, ip.Unmap().String()))
+		return ip.Zone() == "" && (ip.IsLoopback() || ip.IsUnspecified() || a.Public || slices.Contains(a.Hosts, ip.Unmap().String()))
 	}
 	name = strings.ToLower(name)
 	return name == "localhost" || slices.Contains(a.Hosts, strings.TrimSuffix(name, "."))
@@ -108,7 +108,7 @@ func (a *Access) crossOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 		// OpenAI's client adds headers of its own.
 		wanted := r.Header.Get("Access-Control-Request-Headers")
 		h.Set("Access-Control-Allow-Headers", cmp.Or(wanted, "Authorization, Content-Type"))
-		h.Set("Access-Control-Expose-Headers", "Retry-After")
+		h.Set("Access-Control-Expose-Headers", "Retry-After, Pali-Lost")
 		h.Set("Access-Control-Max-Age", "600")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}

@@ -135,8 +135,14 @@ func (b *bodies) decode(w http.ResponseWriter, r *http.Request, v any, strictFie
 	if err == nil {
 		err = decodeJSON(body, v, strictFields)
 	}
+	var sent []sentField
 	if err == nil {
-		err = checkDocument(body)
+		sent, err = checkDocument(body)
+	}
+	if reads, ok := v.(fieldReader); ok && err == nil {
+		var ignored []string
+		ignored, err = reads.fields().judge(sent)
+		setIgnored(w.Header(), ignored)
 	}
 	if err != nil {
 		done()

@@ -13,6 +13,7 @@ package server
 //	system          messages and tools are refused: the model would ignore them
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,13 +95,39 @@ type wireMessage struct {
 	Image   json.RawMessage `json:"image"` // nobody's, but what else could it be
 }
 
-// contentPart is a part of a message. Its image is an address, or an object that holds one.
+// contentPart is a part of a message. Its image is an address, or an object that holds one: OpenAI's
+// clients call it image_url, Anthropic's source, those of tools data.
 type contentPart struct {
 	Type     string          `json:"type"`
-	Text     string          `json:"text"`
+	Text     *string         `json:"text"`
 	ImageURL json.RawMessage `json:"image_url"`
 	Image    json.RawMessage `json:"image"`
 	URL      json.RawMessage `json:"url"`
+	Source   json.RawMessage `json:"source"`
+	Data     json.RawMessage `json:"data"`
+}
+
+// kind returns the part's type. One that names none is what it holds.
+func (p *contentPart) kind() string {
+	switch {
+	case p.Type != "":
+		return p.Type
+	case p.Text != nil:
+		return "text"
+	case isSet(p.ImageURL):
+		return "image_url"
+	}
+	return ""
+}
+
+// image returns the image's address or base64, "" if there is none.
+func (p *contentPart) image() string {
+	for _, raw := range []json.RawMessage{p.ImageURL, p.Image, p.URL, p.Source, p.Data} {
+		if text := address(raw); text != "" {
+			return text
+		}
+	}
+	return ""
 }
 
 // parseMessages converts the messages of the field at to the common form.
@@ -124,6 +151,8 @@ func (m *wireMessage) parse(at string) (message, error) {
 	case !isSet(m.Content):
 	case json.Unmarshal(m.Content, &text) == nil:
 		out.texts = []string{text}
+	case jsonKind(m.Content) == "object": // a list of one
+		parts = []json.RawMessage{m.Content}
 	case json.Unmarshal(m.Content, &parts) != nil:
 		return out, wrongKind(at+".content", "a text or a list of parts", m.Content)
 	}
@@ -164,11 +193,11 @@ func parseImages(at string, raw json.RawMessage) (all []imageText, err error) {
 	return all, nil
 }
 
-// address returns the text of raw, or of its field url; "" if there is none.
+// address returns the text of raw, or of its field url or data; "" if there is none.
 func address(raw json.RawMessage) (text string) {
-	var object struct{ URL string }
+	var object struct{ URL, Data string }
 	if json.Unmarshal(raw, &text) != nil && json.Unmarshal(raw, &object) == nil {
-		text = object.URL
+		text = cmp.Or(object.URL, object.Data)
 	}
 	return text
 }
@@ -184,17 +213,17 @@ func (m *message) addPart(at string, raw json.RawMessage) error {
 	if json.Unmarshal(raw, &p) != nil {
 		return wrongKind(at, `a part, as {"type": "text", "text": ...}`, raw)
 	}
-	switch p.Type {
+	switch p.kind() {
 	case "text", "input_text", "output_text":
-		m.texts = append(m.texts, p.Text)
-	case "image_url", "input_image", "image":
-		for _, raw := range []json.RawMessage{p.ImageURL, p.Image, p.URL} {
-			if text := address(raw); text != "" {
-				m.images = append(m.images, imageText{at + ".image_url", text})
-				return nil
-			}
+		if p.Text != nil {
+			m.texts = append(m.texts, *p.Text)
 		}
-		return invalid("%s: an image of a message: want image_url with a data URI, found %s", at, kindOf(p.ImageURL))
+	case "image_url", "input_image", "image":
+		text := p.image()
+		if text == "" {
+			return invalid("%s: an image of a message: want image_url with a data URI, found %s", at, kindOf(p.ImageURL))
+		}
+		m.images = append(m.images, imageText{at + ".image_url", text})
 	case "":
 		return invalid("%s.type: missing: want text or image_url", at)
 	default:
@@ -215,8 +244,10 @@ func lastMessage(all []message) (prompt string, images []imageText, err error) {
 				images = m.images
 			}
 		case "assistant":
+		case "":
+			return "", nil, invalid("messages: a message has no role: want \"role\": \"user\"")
 		case "system", "developer":
-			if strings.Join(m.texts, "") != "" {
+			if strings.TrimSpace(strings.Join(m.texts, "")) != "" {
 				return "", nil, unsupported("a %s message: PaliGemma takes none, it would be ignored; "+
 					"put everything into the user's message", m.role)
 			}
@@ -262,8 +293,9 @@ func set[T any](to, from *T) {
 // completion is the answer to a conversation.
 type completion struct {
 	*engine.Reply
-	text   string // what the client reads: the model's text, or JSON
-	finish string // "stop", or "length"
+	text   string       // what the client reads: the model's text, or JSON
+	finish string       // "stop", or "length"
+	lost   tasks.Losses // of an answer that is JSON
 }
 
 // complete answers a conversation. It calls each with every token, or once with the whole of an
@@ -286,11 +318,15 @@ func (s *Server) complete(ctx context.Context, q *request,
 	if q.form == nil {
 		return c, nil
 	}
-	objects, _, err := tasks.Detections(got.Result, q.canvas(tasks.LocDivisor), q.model.Masks)
-	if err != nil {
+	want := q.form.want(&q.Request)
+	a := tasks.NewResponse(want, got.Result, got.Load)
+	if err := a.AddDetections(got.Result, q.canvas(tasks.LocDivisor), want, q.model.Masks); err != nil {
 		return nil, err
 	}
-	if c.text, err = q.form.write(objects); err != nil {
+	taken := q.form.take(a.Objects)
+	c.lost = a.Lost
+	c.lost.NotTaken = len(a.Objects) - len(taken)
+	if c.text, err = q.form.write(taken); err != nil {
 		return nil, err
 	}
 	return c, each(c.text, nil)

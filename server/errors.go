@@ -48,22 +48,6 @@ func unsupported(format string, args ...any) *failure {
 	return failuref(http.StatusBadRequest, "unsupported", format, args...)
 }
 
-// refusal is something that a client may ask for and that is not supported.
-type refusal struct {
-	asked bool
-	what  string
-}
-
-// refuse returns the failure of the first refusal that was asked for.
-func refuse(all ...refusal) error {
-	for _, r := range all {
-		if r.asked {
-			return unsupported("not supported: %s", r.what)
-		}
-	}
-	return nil
-}
-
 // statusClientGone is the status in the log if the client went away before the answer.
 const statusClientGone = 499
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -64,7 +65,9 @@ type keepAlive time.Duration
 func (k *keepAlive) UnmarshalJSON(b []byte) error {
 	var seconds float64
 	var text string
-	if json.Unmarshal(b, &text) == nil {
+	isText := json.Unmarshal(b, &text) == nil && b[0] == '"'
+	if isText {
+		text = strings.TrimSpace(text)
 		if d, err := time.ParseDuration(text); err == nil {
 			*k = keepAlive(d)
 			return nil
@@ -74,7 +77,7 @@ func (k *keepAlive) UnmarshalJSON(b []byte) error {
 	seconds, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || math.IsNaN(seconds) {
 		found := kindOf(b)
-		if text != "" {
+		if isText {
 			found = echo(text)
 		}
 		return invalid("keep_alive: want a duration, as \"5m\", or a number of seconds, found %s", found)

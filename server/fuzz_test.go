@@ -36,7 +36,11 @@ func FuzzRequests(f *testing.F) {
 			}
 		}
 		if json.Valid(body) {
-			_ = checkDocument(body)
+			if sent, err := checkDocument(body); err == nil {
+				for _, table := range []*fieldTable{chatFields, responsesFields, ollamaFields} {
+					table.judge(sent)
+				}
+			}
 		}
 		var o chatRequest
 		if decodeJSON(body, &o, false) == nil {

@@ -162,14 +162,21 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request, t *tasks.Task, q *
 			return err
 		}
 	}
-	switch {
-	case asPNG:
-		return s.sendPNG(w, r, x.Images[0], a.Objects)
-	case q.Stream:
-		return out.send(a)
+	if asPNG {
+		return s.sendPNG(w, r, x.Images[0], &a)
 	}
-	writeJSON(w, http.StatusOK, a)
+	all := answerJSON{a, a.Lost.Sentences(tasks.OptionNames{MinScore: "min_score", MaxTokens: "max_tokens"})}
+	if q.Stream {
+		return out.send(all)
+	}
+	writeJSON(w, http.StatusOK, all)
 	return nil
+}
+
+// answerJSON is the answer of a native route.
+type answerJSON struct {
+	tasks.Response
+	Warnings []string `json:"warnings,omitempty"` // what was lost, in sentences
 }
 
 // nativeRequest makes the request to the engine.
@@ -260,19 +267,40 @@ func wantsPNG(r *http.Request, t *tasks.Task) (bool, error) {
 	return false, nil
 }
 
-// sendPNG answers with the image, the objects drawn on it.
-func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Image, objects []tasks.Detection) error {
+// maxLostHeader bounds a header that says what was lost, in bytes: the labels of free answers are long
+// now and then.
+const maxLostHeader = 2000
+
+// lostHeader returns what was lost as a header.
+func lostHeader(lost tasks.Losses) string {
+	text := inASCII(encodeJSON(lost))
+	if len(text) <= maxLostHeader {
+		return text
+	}
+	n := 0
+	for _, count := range lost.Unasked {
+		n += count
+	}
+	lost.Unasked = map[string]int{"...": n}
+	return inASCII(encodeJSON(lost))
+}
+
+// sendPNG answers with the image, the objects of a drawn on it. What was lost is in a header, as JSON.
+func (s *Server) sendPNG(w http.ResponseWriter, r *http.Request, img *engine.Image, a *tasks.Response) error {
 	decoded, release, err := s.engine.Decode(r.Context(), img.Data)
 	if err != nil {
 		return err
 	}
 	defer release()
 	var b bytes.Buffer
-	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, objects),
+	if err := imaging.Encode(&b, draw.Objects(decoded.Pix, decoded.Width, decoded.Height, a.Objects),
 		imaging.PNG); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "image/png")
+	if !a.Lost.IsZero() {
+		w.Header().Set("Pali-Lost", lostHeader(a.Lost))
+	}
 	w.Write(b.Bytes())
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // template is how a prompt reaches the model: as it is.
@@ -28,14 +29,7 @@ type ollamaRequest struct {
 	Options   ollamaOptions   `json:"options"`
 	Logprobs  bool            `json:"logprobs"`
 	TopLog    whole           `json:"top_logprobs"`
-
-	System   string          `json:"system"`
-	Template string          `json:"template"`
-	Suffix   string          `json:"suffix"`
-	Context  json.RawMessage `json:"context"`
-	Tools    json.RawMessage `json:"tools"`
-	Think    json.RawMessage `json:"think"`
-	OpenAIs  json.RawMessage `json:"response_format"`
+	Tools     json.RawMessage `json:"tools"`
 }
 
 // ollamaMessage is a message of an answer.
@@ -45,8 +39,7 @@ type ollamaMessage struct {
 	ToolCalls []toolCallJSON `json:"tool_calls,omitempty"`
 }
 
-// ollamaOptions are the options that change an answer here, or would; num_ctx and the like are
-// ignored.
+// ollamaOptions are the options that change an answer here.
 type ollamaOptions struct {
 	NumPredict  *whole   `json:"num_predict"`
 	Temperature *float64 `json:"temperature"`
@@ -54,53 +47,17 @@ type ollamaOptions struct {
 	TopP        *float64 `json:"top_p"`
 	MinP        *float64 `json:"min_p"`
 	Seed        *whole   `json:"seed"`
-
-	Stop             json.RawMessage `json:"stop"`
-	RepeatPenalty    float64         `json:"repeat_penalty"`
-	PresencePenalty  float64         `json:"presence_penalty"`
-	FrequencyPenalty float64         `json:"frequency_penalty"`
-	Mirostat         float64         `json:"mirostat"`
-	TypicalP         float64         `json:"typical_p"`
-	TailFree         float64         `json:"tfs_z"`
-}
-
-// refuse refuses what would change an answer and is not there.
-func (o *ollamaOptions) refuse() error {
-	neutral := func(v float64) bool { return v == 0 || v == 1 }
-	return refuse(
-		refusal{stops(o.Stop), "options.stop: PaliGemma ends its answers itself; leave it out"},
-		refusal{!neutral(o.RepeatPenalty), "options.repeat_penalty: there are no penalties; leave it out, or say 1"},
-		refusal{o.PresencePenalty != 0, "options.presence_penalty: there are no penalties; leave it out, or say 0"},
-		refusal{o.FrequencyPenalty != 0, "options.frequency_penalty: there are no penalties; leave it out, or say 0"},
-		refusal{o.Mirostat != 0, "options.mirostat: leave it out, or say 0"},
-		refusal{!neutral(o.TypicalP), "options.typical_p: leave it out, or say 1"},
-		refusal{!neutral(o.TailFree), "options.tfs_z: leave it out, or say 1"},
-	)
 }
 
 // chat converts the request to the common form, or refuses it.
 func (q *ollamaRequest) chat(r *http.Request, messages []message) (*chat, error) {
 	o := q.Options
-	err := refuse(
-		refusal{q.System != "",
-			"system: PaliGemma takes no system message, it would be ignored; put everything into the prompt"},
-		refusal{q.Template != "" && q.Template != template, "template: a prompt reaches the model as it is"},
-		refusal{q.Suffix != "", "suffix: PaliGemma inserts no text"},
-		refusal{isSet(q.Context), "context: answers are not continued; send the image again"},
-		refusal{isSet(q.Think) && string(q.Think) != "false", "think: PaliGemma answers at once; leave it out, or say false"},
-		refusal{isSet(q.OpenAIs), "response_format: this route calls it format"},
-	)
-	if err == nil {
-		err = o.refuse()
-	}
-	if err != nil {
-		return nil, err
-	}
 	c := &chat{model: q.Model, client: clientOf(r), messages: messages,
 		settings: settings{o.NumPredict, o.Temperature, o.TopP, o.MinP, o.TopK, o.Seed, int(q.TopLog)}}
 	if o.NumPredict != nil && *o.NumPredict <= 0 { // Ollama's words for no bound: 0, -1, -2
 		c.settings.maxTokens = nil
 	}
+	var err error
 	if c.form, err = ollamaForm(q.Format); err != nil {
 		return nil, err
 	}
@@ -128,6 +85,9 @@ func ollamaForm(format json.RawMessage) (*objectForm, error) {
 }
 
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, q *ollamaRequest) error {
+	if len(q.Messages) > 0 {
+		return invalid("messages: this route takes a prompt and images: use /api/chat")
+	}
 	images, err := parseImages("images", q.Images)
 	if err != nil {
 		return err
@@ -148,6 +108,10 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, q *ollamaReque
 func trimLines(prompt string) string { return strings.Trim(prompt, "\r\n") }
 
 func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, q *ollamaRequest) error {
+	if q.Prompt != "" || isSet(q.Images) || isSet(q.Image) {
+		return invalid("prompt and images: this route takes them in messages, the images in that of the user; " +
+			"or use /api/generate")
+	}
 	if len(q.Messages) == 0 {
 		return s.preload(w, r, q, true)
 	}
@@ -200,6 +164,7 @@ type ollamaJSON struct {
 type ollamaEnd struct {
 	ollamaJSON
 	Seed         *uint64       `json:"seed,omitempty"` // where tokens were drawn
+	Lost         tasks.Losses  `json:"lost,omitzero"`  // of an answer that is JSON
 	Total        time.Duration `json:"total_duration"` // nanoseconds, as all of these
 	Load         time.Duration `json:"load_duration"`
 	PromptTokens int           `json:"prompt_eval_count"`
@@ -256,8 +221,8 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, q *ollamaR
 		return out.fail(err)
 	}
 	t := got.Timings
-	a := ollamaEnd{newOllama(x.model, chat, "", ""), x.Sampling.Drawn(), time.Since(start), got.Load, t.PrefillTokens,
-		t.Vision + t.Prefill, t.DecodeTokens, t.Decode}
+	a := ollamaEnd{newOllama(x.model, chat, "", ""), x.Sampling.Drawn(), got.lost, time.Since(start), got.Load,
+		t.PrefillTokens, t.Vision + t.Prefill, t.DecodeTokens, t.Decode}
 	if !stream {
 		a.ollamaJSON = newOllama(x.model, chat, got.text, x.tool())
 		if q.Logprobs {

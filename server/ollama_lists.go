@@ -109,15 +109,18 @@ const farFuture = 100 * 365 * 24 * time.Hour
 func (s *Server) ps(w http.ResponseWriter, _ *http.Request) {
 	all, loaded := []loadedJSON{}, s.engine.Loaded()
 	for _, m := range s.Models {
-		expires, ok := loaded[&m.Model]
+		l, ok := loaded[&m.Model]
 		if !ok {
 			continue
 		}
-		if expires.IsZero() {
-			expires = time.Now().Add(farFuture)
+		if l.Expires.IsZero() {
+			l.Expires = time.Now().Add(farFuture)
 		}
-		all = append(all, loadedJSON{m.tag(m.Memory), expires, m.Info.VRAM,
-			cmp.Or(m.Info.MaxContext, m.Info.ContextLength)})
+		a := loadedJSON{m.tag(m.Memory), l.Expires, 0, cmp.Or(m.Info.MaxContext, m.Info.ContextLength)}
+		if l.GPU {
+			a.VRAM = m.Memory
+		}
+		all = append(all, a)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"models": all})
 }

@@ -115,6 +115,25 @@ func TestOllamaLists(t *testing.T) {
 	}
 }
 
+// What is listed of a model's memory is a GPU's where its worker says that it runs on one.
+func TestVRAM(t *testing.T) {
+	s := serve(t, func(o *Options) { o.Models = []*Model{toy("gpu", "PALI_TOY_GPU=1"), toy("cpu")} })
+	for _, c := range []struct {
+		model string
+		vram  int64
+	}{{"gpu", 1000}, {"cpu", 0}} {
+		t.Run(c.model, func(t *testing.T) {
+			s.post("/api/generate", object{"model": c.model})
+			var list struct{ Models []loadedJSON }
+			s.get("/api/ps").decode(t, &list)
+			last := list.Models[len(list.Models)-1]
+			if last.Name != c.model || last.VRAM != c.vram || last.Size != 1000 {
+				t.Errorf("%+v", last)
+			}
+		})
+	}
+}
+
 // A model is loaded by an empty request, stays as long as is asked, and goes at once where that is
 // nothing.
 func TestKeepAlive(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
@@ -48,7 +47,7 @@ func onlyChats(http.ResponseWriter, *http.Request) error {
 	return unsupported("PaliGemma answers about images, which this route cannot carry: use /v1/chat/completions")
 }
 
-// chatRequest is what is read of a request. What the model cannot do is read to be refused.
+// chatRequest is what is read of a request.
 type chatRequest struct {
 	Model               string        `json:"model"`
 	Messages            []wireMessage `json:"messages"`
@@ -66,19 +65,8 @@ type chatRequest struct {
 	StreamOptions       struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
-
-	N                 *whole          `json:"n"`
-	Stop              json.RawMessage `json:"stop"`
-	Tools             json.RawMessage `json:"tools"`
-	ToolChoice        json.RawMessage `json:"tool_choice"`
-	Functions         json.RawMessage `json:"functions"`
-	LogitBias         json.RawMessage `json:"logit_bias"`
-	Audio             json.RawMessage `json:"audio"`
-	PresencePenalty   float64         `json:"presence_penalty"`
-	FrequencyPenalty  float64         `json:"frequency_penalty"`
-	RepetitionPenalty *float64        `json:"repetition_penalty"`
-	Format            json.RawMessage `json:"format"` // Ollama's, as are options
-	Options           json.RawMessage `json:"options"`
+	Tools      json.RawMessage `json:"tools"`
+	ToolChoice json.RawMessage `json:"tool_choice"`
 }
 
 type chatFormat struct {
@@ -101,33 +89,8 @@ func isSet(raw json.RawMessage) bool {
 	return true
 }
 
-// stops reports whether a list of texts that end an answer, or one such text, has any.
-func stops(raw json.RawMessage) bool {
-	var all []string
-	if json.Unmarshal(raw, &all) != nil {
-		return isSet(raw)
-	}
-	return strings.Join(all, "") != ""
-}
-
 // chat converts the request to the common form, or refuses it.
 func (q *chatRequest) chat(r *http.Request) (*chat, error) {
-	repeats := q.RepetitionPenalty != nil && *q.RepetitionPenalty != 1
-	err := refuse(
-		refusal{q.N != nil && *q.N != 1, "n: one answer is given to a request; leave it out, or say 1"},
-		refusal{isSet(q.Functions), "functions: give tools and name one in tool_choice"},
-		refusal{stops(q.Stop), "stop: PaliGemma ends its answers itself; leave it out"},
-		refusal{isSet(q.LogitBias), "logit_bias: leave it out"},
-		refusal{isSet(q.Audio), "audio: answers are text"},
-		refusal{q.PresencePenalty != 0, "presence_penalty: there are no penalties; leave it out, or say 0"},
-		refusal{q.FrequencyPenalty != 0, "frequency_penalty: there are no penalties; leave it out, or say 0"},
-		refusal{isSet(q.Format), "format: this route calls it response_format"},
-		refusal{isSet(q.Options), "options: this route takes them beside the messages, as max_tokens and temperature"},
-		refusal{repeats, "repetition_penalty: there are no penalties; leave it out, or say 1"},
-	)
-	if err != nil {
-		return nil, err
-	}
 	if q.TopLogprobs != nil && *q.TopLogprobs > 0 && !q.Logprobs {
 		return nil, invalid("top_logprobs requires logprobs: true")
 	}
@@ -144,6 +107,7 @@ func (q *chatRequest) chat(r *http.Request) (*chat, error) {
 			return nil, err
 		}
 	}
+	var err error
 	if c.messages, err = parseMessages("messages", q.Messages); err != nil {
 		return nil, err
 	}
@@ -243,6 +207,7 @@ type chatJSON struct {
 	Usage   *usageJSON     `json:"usage,omitempty"`
 	Timings *tasks.Timings `json:"timings,omitempty"`
 	Seed    *uint64        `json:"seed,omitempty"` // where tokens were drawn; of a stream's last choice
+	Lost    tasks.Losses   `json:"lost,omitzero"`  // of an answer that is JSON; of a stream's last choice
 }
 
 type choiceJSON struct {
@@ -322,12 +287,12 @@ func (o *chatWriter) end(got *completion) error {
 			c.Logprobs = &logprobsJSON{Content: logprobsOf(got.Steps...)}
 		}
 		all := o.whole("chat.completion", c)
-		all.Usage, all.Timings, all.Seed = usage, &t, o.seed
+		all.Usage, all.Timings, all.Seed, all.Lost = usage, &t, o.seed, got.lost
 		writeJSON(o.w, http.StatusOK, all)
 		return nil
 	}
 	last := o.whole("chat.completion.chunk", choiceJSON{Delta: &deltaJSON{}, Finish: &got.finish})
-	last.Timings, last.Seed = &t, o.seed
+	last.Timings, last.Seed, last.Lost = &t, o.seed, got.lost
 	if err := o.send("", last); err != nil {
 		return err
 	}

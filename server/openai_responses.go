@@ -27,13 +27,6 @@ type responsesRequest struct {
 		Format *responseFormat `json:"format"`
 	} `json:"text"`
 	Metadata json.RawMessage `json:"metadata"`
-
-	Instructions json.RawMessage `json:"instructions"`
-	Previous     json.RawMessage `json:"previous_response_id"`
-	Conversation json.RawMessage `json:"conversation"`
-	Prompt       json.RawMessage `json:"prompt"`
-	Tools        json.RawMessage `json:"tools"`
-	Background   bool            `json:"background"`
 }
 
 type responseFormat struct {
@@ -43,21 +36,10 @@ type responseFormat struct {
 
 // chat converts the request to the common form, or refuses it.
 func (q *responsesRequest) chat(r *http.Request) (*chat, error) {
-	err := refuse(
-		refusal{isSet(q.Instructions),
-			"instructions: PaliGemma takes none, they would be ignored; put everything into the input"},
-		refusal{isSet(q.Previous) || isSet(q.Conversation),
-			"previous_response_id and conversation: answers are not stored; send the messages again"},
-		refusal{isSet(q.Prompt), "prompt: templates are not stored"},
-		refusal{isSet(q.Tools), "tools: PaliGemma calls none"},
-		refusal{q.Background, "background: answers are not stored"},
-	)
-	if err != nil {
-		return nil, err
-	}
 	c := &chat{model: q.Model, client: clientOf(r), settings: settings{
 		temperature: q.Temperature, topP: q.TopP, seed: q.Seed}}
-	if err := c.settings.limit("max_output_tokens", q.MaxOutputTokens); err != nil {
+	err := c.settings.limit("max_output_tokens", q.MaxOutputTokens)
+	if err != nil {
 		return nil, err
 	}
 	if q.TopLogprobs != nil {
@@ -79,7 +61,9 @@ func (q *responsesRequest) messages() ([]message, error) {
 		return []message{{role: "user", texts: []string{text}}}, nil
 	}
 	var items []json.RawMessage
-	if json.Unmarshal(q.Input, &items) != nil || !isSet(q.Input) {
+	if err := json.Unmarshal(q.Input, &items); err == nil && len(items) == 0 && jsonKind(q.Input) == "array" {
+		return nil, invalid("input: there is no message: want the user's, with a prompt and an image")
+	} else if err != nil || !isSet(q.Input) {
 		return nil, wrongKind("input", "a text or a list of messages", q.Input)
 	}
 	var wire []wireMessage
@@ -144,6 +128,7 @@ type responseJSON struct {
 	Metadata   json.RawMessage `json:"metadata"`
 	Timings    *tasks.Timings  `json:"timings,omitempty"`
 	Seed       *uint64         `json:"seed,omitempty"` // where tokens were drawn
+	Lost       tasks.Losses    `json:"lost,omitzero"`  // of an answer that is JSON
 }
 
 type incompleteJSON struct {
@@ -281,7 +266,7 @@ func (o *responseWriter) end(got *completion) error {
 		part.Logprobs = append(part.Logprobs, o.logprobs(&got.Steps[i])...)
 	}
 	r := &o.response
-	r.Status, r.Timings = "completed", &t
+	r.Status, r.Timings, r.Lost = "completed", &t, got.lost
 	if got.finish == "length" {
 		r.Status, r.Incomplete = "incomplete", &incompleteJSON{"max_output_tokens"}
 	}

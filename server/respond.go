@@ -5,8 +5,11 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf16"
 )
 
 // idleTimeout is how long a connection may make no progress.
@@ -65,6 +68,24 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	w.Write(encodeJSON(v)) // an error: the client went away
+}
+
+// inASCII returns a JSON value on one line, for a header: with escapes for all that is not ASCII, and
+// bounded.
+func inASCII(value []byte) string {
+	var b strings.Builder
+	for _, r := range strings.TrimSpace(string(value)) {
+		switch {
+		case r < 0x80:
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // encodeJSON returns v as JSON and a newline, < and > as they are. v is of a type of this package,

@@ -131,19 +131,21 @@ func (f *objectForm) checkItems() error {
 
 // check refuses a request that does not ask for objects which the form can hold. hasMasks says
 // whether the model has a mask decoder. Where the form constrains labels, or is strict, the answer
-// of q is constrained.
+// of q is constrained, to all labels of the prompt: if those that the form lacks could not come the
+// model would give their objects other labels.
 func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
 	p := tasks.Parse(q.Prompt)
 	if !p.Boxes() || len(p.Labels) == 0 || len(q.Images) > 1 {
 		return unsupported(`JSON answers prompts like "detect cat ; dog" and "segment cat" about one image; ` +
 			`any other answer is text`)
 	}
-	labels, needsMasks := p.Labels, false
+	needsMasks := false
 	if f.schema != nil {
 		if needsMasks = f.needsMasks(); needsMasks && !(p.Masks() && hasMasks) {
 			return unsupported("%s: masks: they come with \"segment\", from a model that has a mask decoder", f.field)
 		}
-		if labels = f.labels(p.Labels); len(labels) == 0 {
+		labels := f.labels(p.Labels)
+		if len(labels) == 0 {
 			return unsupported("%s: what the prompt asks for does not fit the labels of the schema: %s is not one of them",
 				f.field, echo(p.Labels[0]))
 		}
@@ -152,7 +154,7 @@ func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
 		}
 	}
 	if f.strict || needsMasks || f.constrainsLabels() {
-		q.Strict = &engine.Strict{Labels: labels, Masks: p.Masks()}
+		q.Strict = &engine.Strict{Labels: p.Labels, Masks: p.Masks()}
 	}
 	return nil
 }
@@ -227,15 +229,38 @@ func (f *objectForm) write(objects []tasks.Detection) (string, error) {
 		}
 		return string(bytes.TrimSpace(encodeJSON(map[string]any{f.name: all}))), nil
 	}
-	if most := f.list.MaxItems; most != nil {
-		objects = best(objects, *most)
-	}
 	value := f.value(objects)
 	if err := f.schema.Validate(value); err != nil {
 		return "", failuref(http.StatusUnprocessableEntity, "schema", "%s: what the model found does not fit the schema: %s",
 			f.field, misfit(err))
 	}
 	return string(bytes.TrimSpace(encodeJSON(value))), nil
+}
+
+// want is what a client that gives the form wants of the answer to q.
+func (f *objectForm) want(q *engine.Request) tasks.Want {
+	w := tasks.Want{Prompt: tasks.Parse(q.Prompt), MaxTokens: q.MaxTokens, Strict: q.Strict != nil}
+	w.Masks = w.Prompt.Masks()
+	if f.schema != nil {
+		w.Masks = slices.ContainsFunc(maskFields, func(name string) bool { return f.items.Properties[name] != nil })
+	}
+	return w
+}
+
+// take returns those of objects whose labels the form takes, and no more than it has room for.
+func (f *objectForm) take(objects []tasks.Detection) (taken []tasks.Detection) {
+	if f.schema == nil {
+		return objects
+	}
+	for _, o := range objects {
+		if len(f.labels([]string{o.Label})) > 0 {
+			taken = append(taken, o)
+		}
+	}
+	if most := f.list.MaxItems; most != nil {
+		return best(taken, *most)
+	}
+	return taken
 }
 
 // best returns the n objects with the best scores, in their order.

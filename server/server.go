@@ -46,7 +46,6 @@ type Info struct {
 	Type             string    // "Q8_0"
 	Parameters       int64     // of both halves
 	VisionParameters int64
-	VRAM             int64 // bytes of its memory that are a GPU's
 	Text             paligemma.TextConfig
 	ContextLength    int // positions that the decoder was trained for
 	MaxContext       int // most positions of a request; 0: as many as it needs
@@ -96,16 +95,34 @@ func (s *Server) Close() { s.engine.Close() }
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// model returns the model of a name, the first for "". A suffix ":latest" means nothing, as
-// Ollama's clients have it.
+// model returns the model of a name, the first for "". The tag "latest", and the registry and folder
+// that Ollama's clients put before a name, mean nothing; nor do capitals and blanks, unless they tell
+// two models apart.
 func (s *Server) model(name string) (*Model, error) {
-	name = strings.TrimSuffix(name, ":latest")
+	plain := strings.TrimSpace(name)
+	if base, tag, _ := strings.Cut(plain, ":"); strings.EqualFold(tag, "latest") {
+		plain = base
+	}
+	plain = strings.TrimPrefix(strings.TrimPrefix(plain, "registry.ollama.ai/"), "library/")
+	var like *Model
 	for i, m := range s.Models {
-		if m.Name == name || name == "" && i == 0 {
+		switch {
+		case m.Name == name || m.Name == plain || name == "" && i == 0:
 			return m, nil
+		case strings.EqualFold(m.Name, plain) && like == nil:
+			like = m
 		}
 	}
-	return nil, engine.ErrNoModel
+	if like == nil {
+		return nil, noModel(name)
+	}
+	return like, nil
+}
+
+// noModel is the failure of a request for a model that is not there.
+func noModel(name string) error {
+	return failuref(http.StatusNotFound, "model_not_found", "no such model here: %s: GET /v1/models or /api/tags lists them",
+		echo(name))
 }
 
 // namedModel is model for a name that must not be "".

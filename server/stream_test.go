@@ -45,7 +45,11 @@ func TestStreamsThatWait(t *testing.T) {
 	for _, c := range streamed(2, "what?") {
 		t.Run(c.name, func(t *testing.T) {
 			before := s.open("/v1/run", streamed(1, "slow 20 "+strings.Repeat("a", 30))[0].body) // for 0.8 s
-			defer io.Copy(io.Discard, before.Body)
+			first := bufio.NewReader(before.Body)
+			defer io.Copy(io.Discard, first)
+			if _, err := first.ReadBytes('{'); err != nil { // it is its turn
+				t.Fatal(err)
+			}
 			start := time.Now()
 			resp := s.open(c.path, c.body)
 			if took := time.Since(start); took > 300*time.Millisecond || resp.StatusCode != 200 ||

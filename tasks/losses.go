@@ -36,6 +36,7 @@ type Losses struct {
 	NoDecoder int            `json:"no_decoder,omitempty"` // objects whose masks could not be decoded
 	EmptyMask int            `json:"empty_mask,omitempty"` // objects whose masks have no pixel
 	CutOff    int            `json:"cut_off,omitempty"`    // answers that the limit of tokens ended
+	NotTaken  int            `json:"not_taken,omitempty"`  // objects left out: the caller's schema has no place for them
 
 	Parts []string `json:"-"` // the first of Unparsed
 }
@@ -45,12 +46,13 @@ const maxNamed = 5
 
 // IsZero reports whether nothing was lost.
 func (l Losses) IsZero() bool {
-	return l.LowScore+l.NoArea+l.Unparsed+len(l.Unasked)+l.NoMask+l.NoDecoder+l.EmptyMask+l.CutOff == 0
+	return l.LowScore+l.NoArea+l.Unparsed+len(l.Unasked)+l.NoMask+l.NoDecoder+l.EmptyMask+l.CutOff+l.NotTaken == 0
 }
 
 // Add adds what other answers lost.
 func (l *Losses) Add(o Losses) {
 	l.LowScore, l.NoArea, l.CutOff = l.LowScore+o.LowScore, l.NoArea+o.NoArea, l.CutOff+o.CutOff
+	l.NotTaken += o.NotTaken
 	l.NoMask, l.NoDecoder, l.EmptyMask = l.NoMask+o.NoMask, l.NoDecoder+o.NoDecoder, l.EmptyMask+o.EmptyMask
 	for label, n := range o.Unasked {
 		l.addUnasked(label, n)
@@ -150,6 +152,8 @@ func (l *Losses) Sentences(names OptionNames) (all []string) {
 		{l.Unparsed, "part of an answer is not an object", "parts of answers are not objects", named(l.Unparsed, l.Parts)},
 		{l.LowScore, "object is left out: it scores less", "objects are left out: they score less",
 			" than " + names.MinScore},
+		{l.NotTaken, "object is left out: the schema has no place for it",
+			"objects are left out: the schema has no place for them", ""},
 		{l.NoArea, "object is left out: its box has no area", "objects are left out: their boxes have no area", ""},
 		{count, "object has a label that nobody asked for", "objects have labels that nobody asked for",
 			named(len(l.Unasked), l.unaskedLabels())},

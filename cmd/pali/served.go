@@ -47,15 +47,14 @@ func (f *serveFlags) served(stderr io.Writer, path string) (*server.Model, error
 	if err := describe(m, info, llamacpp.KVTypes[options.KV]); err != nil {
 		return nil, err
 	}
-	if m.Info.MaxContext = f.context; f.device != "auto" && f.device != "cpu" {
-		m.Info.VRAM = m.Memory
-	}
+	m.Info.MaxContext = f.context
 	m.Info.Digest, err = files.Digest()
 	return m, err
 }
 
-// command returns how the model's worker is started: this program, with the same settings. Where ggml aborts it would start a debugger to print its calls, which takes
-// seconds: the environment turns that off.
+// command returns how the model's worker is started: this program, with the same settings. Where
+// ggml aborts it would start a debugger to print its calls, which takes seconds: the environment
+// turns that off.
 func (f *serveFlags) command(stderr io.Writer, files store.Files) (worker.Command, error) {
 	exe, err := os.Executable()
 	if err != nil {

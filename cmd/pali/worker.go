@@ -31,7 +31,7 @@ func newWorker() *cobra.Command {
 				if err != nil {
 					return nil, err
 				}
-				return &worker.Model{Runner: m.Runner(), Progress: m.Progress}, nil
+				return &worker.Model{Runner: m.Runner(), Progress: m.Progress, GPU: m.OnGPU()}, nil
 			}
 			return worker.Serve(conn, load, func() { os.Exit(0) })
 		},

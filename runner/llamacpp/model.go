@@ -226,6 +226,9 @@ func (m *Model) Resume() { m.stop.Lower() }
 // use.
 func (m *Model) Progress() int { return m.stop.Polls() }
 
+// OnGPU reports whether the model runs on a GPU, or a part of it does.
+func (m *Model) OnGPU() bool { return m.device.Type() != ggml.CPU }
+
 // Encode turns pixels [3,S,S] into image embeddings [T,E], unscaled.
 func (m *Model) Encode(pixels []float32) ([]float32, error) {
 	if m.stop.Raised() {

@@ -153,9 +153,8 @@ func (e *Engine) Load(ctx context.Context, m *Model, keepAlive time.Duration) er
 // Unload ends the idle workers of a model.
 func (e *Engine) Unload(m *Model) { e.pool.drop(m) }
 
-// Loaded returns the models that have a worker, each with the time when its last one expires: zero
-// for never.
-func (e *Engine) Loaded() map[*Model]time.Time { return e.pool.list() }
+// Loaded returns the models that have a worker.
+func (e *Engine) Loaded() map[*Model]Loaded { return e.pool.list() }
 
 // Decode decodes an image as for a request, to be drawn on. Where it succeeds the caller calls
 // release when the drawing is encoded: until then both take of the memory for decoding.

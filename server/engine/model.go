@@ -34,6 +34,8 @@ type Worker interface {
 		each func(runner.Step) error) (*runner.Result, error)
 	// Close ends the worker. It does nothing the second time.
 	Close()
+	// OnGPU reports whether its model runs on a GPU.
+	OnGPU() bool
 	// Dead returns a channel that is closed when the worker has ended.
 	Dead() <-chan struct{}
 	// Cause returns why it ended, worker.Closed if by Close. It may be called when Dead is closed.

@@ -215,20 +215,25 @@ func (p *pool) drop(m *Model) {
 	}
 }
 
-// list returns the models that are loaded, each with the time when its last worker expires: zero
-// for never.
-func (p *pool) list() map[*Model]time.Time {
+// Loaded says how a model is loaded.
+type Loaded struct {
+	Expires time.Time // when its last worker expires; zero: never
+	GPU     bool
+}
+
+// list returns the models that are loaded.
+func (p *pool) list() map[*Model]Loaded {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := map[*Model]time.Time{}
+	out := map[*Model]Loaded{}
 	for _, l := range p.all {
 		last, seen := out[l.model]
 		switch {
 		case l.ending:
 		case !seen || l.busy || l.expires.IsZero():
-			out[l.model] = l.expires
-		case !last.IsZero() && l.expires.After(last):
-			out[l.model] = l.expires
+			out[l.model] = Loaded{l.expires, l.OnGPU()}
+		case !last.Expires.IsZero() && l.expires.After(last.Expires):
+			out[l.model] = Loaded{l.expires, l.OnGPU()}
 		}
 	}
 	return out

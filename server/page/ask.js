@@ -37,6 +37,7 @@
  * @property {string} text
  * @property {Detected[]} [objects]
  * @property {string[]} [unparsed]
+ * @property {string[]} [warnings] what was lost
  * @property {Timings} timings
  */
 

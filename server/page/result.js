@@ -117,6 +117,7 @@ export class Result {
     this.setText("", true);
     find(this.element, ".prompt", HTMLElement).textContent = "";
     find(this.element, ".error", HTMLElement).textContent = "";
+    find(this.element, ".warnings", HTMLElement).textContent = "";
     find(this.element, ".actions", HTMLElement).hidden = true;
     find(this.element, ".speed", HTMLElement).hidden = true;
     this.list();
@@ -148,6 +149,7 @@ export class Result {
     else if (answer.objects.length) this.setText(left ? "The model also said: " + left : "", false);
     else this.setText(left ? "Nothing found. The model said: " + left : "Nothing found.", false);
     find(this.element, ".prompt", HTMLElement).textContent = answer.prompt;
+    find(this.element, ".warnings", HTMLElement).textContent = (answer.warnings ?? []).map((w) => w + ".").join(" ");
     find(this.element, ".actions", HTMLElement).hidden = false;
     this.list();
     this.speed();

@@ -148,7 +148,10 @@ func (c *call) step(f frame) error {
 	}
 	r.Steps, r.Tokens, r.Text = append(r.Steps, s), append(r.Tokens, s.Token), r.Text+s.Text
 	if c.cancelled == nil {
-		if err := c.each(s); err != nil {
+		c.stall.Stop() // a client that reads slowly is not the worker's fault
+		err := c.each(s)
+		c.stall.Reset(c.command.Stall)
+		if err != nil {
 			c.cancel(err)
 		}
 	}

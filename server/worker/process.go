@@ -142,6 +142,9 @@ func (p *Process) Dead() <-chan struct{} { return p.dead }
 // Cause returns what ended the process. It may be called when Dead is closed.
 func (p *Process) Cause() string { return p.fault.Cause }
 
+// OnGPU reports whether the worker runs its model on a GPU.
+func (p *Process) OnGPU() bool { return p.Ready.GPU }
+
 // Pid returns the process's id.
 func (p *Process) Pid() int { return p.process.Process.Pid }
 

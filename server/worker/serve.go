@@ -22,6 +22,7 @@ type Model struct {
 	// Progress returns a number that changes while operations are computed. nil: the
 	// worker sends no heartbeat.
 	Progress func() int
+	GPU      bool // the model runs on a GPU
 }
 
 // heartbeat is how often a worker that computes sends kindProgress.
@@ -40,7 +41,7 @@ func Serve(conn io.ReadWriter, load func() (*Model, error), onClose func()) erro
 	}
 	s.Model, s.config = m, m.Encoder.Config()
 	s.limit.Store(int64(maxFloats(s.config)))
-	if err := s.out.send(kindReady, Ready{s.config, m.Vocabulary.Len(), time.Since(start)}); err != nil {
+	if err := s.out.send(kindReady, Ready{s.config, m.Vocabulary.Len(), m.GPU, time.Since(start)}); err != nil {
 		return err
 	}
 	for q := range s.requests {

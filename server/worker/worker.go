@@ -72,6 +72,7 @@ type Strict struct {
 type Ready struct {
 	Vision     paligemma.VisionConfig
 	Vocabulary int // tokens
+	GPU        bool
 	Load       time.Duration
 }
 

@@ -164,6 +164,16 @@ func TestSlowIsNoHang(t *testing.T) {
 	}
 }
 
+// A reader that takes each token slowly, as the client of a stream may, is not the worker's fault.
+func TestSlowReaderIsNoHang(t *testing.T) {
+	p := start(t, workertest.Command(300*time.Millisecond))
+	slow := func(runner.Step) error { time.Sleep(600 * time.Millisecond); return nil }
+	r, err := p.Generate(t.Context(), worker.Request{Prompt: "hi", MaxTokens: 3}, []*worker.Image{solid(1, 2, 3)}, slow)
+	if err != nil || len(r.Tokens) != 3 {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	var f *worker.Fault
 	_, err := worker.Start(t.Context(), workertest.Command(time.Second, "PALI_TOY_LOAD=fail"))

@@ -55,7 +55,7 @@ func TestMain(tests interface{ Run() int }) {
 }
 
 // work is the worker's process: it ends when the connection does. PALI_TOY_LOAD is how long loading
-// takes, or "fail".
+// takes, or "fail"; with PALI_TOY_GPU the toy says that it runs on a GPU.
 func work() {
 	conn, err := worker.Inherited()
 	if err != nil {
@@ -71,7 +71,8 @@ func work() {
 		time.Sleep(d)
 		m := New()
 		m.connection = conn
-		return &worker.Model{Runner: m.Runner(), Progress: func() int { return int(m.steps.Load()) }}, nil
+		progress := func() int { return int(m.steps.Load()) }
+		return &worker.Model{Runner: m.Runner(), Progress: progress, GPU: os.Getenv("PALI_TOY_GPU") != ""}, nil
 	}
 	if worker.Serve(conn, load, func() { os.Exit(0) }) != nil {
 		os.Exit(1)

@@ -121,8 +121,8 @@ func (s *Server) model(name string) (*Model, error) {
 
 // noModel is the failure of a request for a model that is not there.
 func noModel(name string) error {
-	return failuref(http.StatusNotFound, "model_not_found", "no such model here: %s: GET /v1/models or /api/tags lists them",
-		echo(name))
+	return failuref(http.StatusNotFound, "model_not_found",
+		"no such model here: %s: GET /v1/models or /api/tags lists them", echo(name))
 }
 
 // namedModel is model for a name that must not be "".

@@ -38,7 +38,10 @@ func (s *running) askWithRetry(n int, prompt string, refused *atomic.Int64) (got
 // queue.
 func TestLoad(t *testing.T) {
 	for _, clients := range []int{1, 8, 32, 128} {
-		s := serve(t, func(o *Options) { o.Parallel, o.Queue = 2, 32 })
+		s := serve(t, func(o *Options) {
+			o.Parallel, o.Queue = 2, 32
+			o.Models[0].Start = engine.Process(workertest.Command(10 * time.Second)) // clients and workers share the cores
+		})
 		var wrong, refused atomic.Int64
 		var wg sync.WaitGroup
 		for n := range clients {

@@ -97,13 +97,7 @@ asan:
 # of bindings and of SigLIP, over a llama.cpp that is compiled as always (the tag sanitize).
 asan-short: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
 asan-short: modules
-	@set -e; mkdir -p bin; kernels=$$($(GO) list -f '{{range .CFiles}}bindings/kernels/{{.}} {{end}}' ./bindings/kernels); \
-	clang=$$(command -v clang || true); for cc in $(firstword $(CC)) $${clang:+clang}; do \
-		echo "asan-short: $$cc"; \
-		$$cc -std=gnu11 -O1 -g1 -w -fno-omit-frame-pointer $(SANITIZE) $$(sh scripts/native-flags.sh $$cc) -Ibindings/kernels -Ibindings/ggml \
-			$$kernels bindings/ggml/collect.c bindings/ggml/glue.c bindings/kernels/testdata/check.c -lm -o bin/check; \
-		bin/check; \
-	done; rm bin/check
+	sh scripts/check-c.sh $(firstword $(CC)) clang
 	ASAN_OPTIONS=detect_leaks=0 $(GO) test -p 1 -tags sanitize ./bindings/... ./mmproj/siglip
 
 # ggml's backend for a GPU as shared libraries in lib/pali, next to bin; pali loads them by itself.

@@ -27,11 +27,12 @@ import (
 // TestMain makes the test binary the worker when it is started as one.
 func TestMain(m *testing.M) { workertest.TestMain(m) }
 
-// toy is a model whose worker is this test binary.
+// toy is a model whose worker is this test binary. A worker that hangs is lost after two seconds: on a
+// busy machine one that does not hang can seem to for more than half a second.
 func toy(name string, env ...string) *Model {
 	return &Model{
 		Model: engine.Model{Name: name, Vision: workertest.Vision, Memory: 1000,
-			Start: engine.Process(workertest.Command(500*time.Millisecond, env...))},
+			Start: engine.Process(workertest.Command(2*time.Second, env...))},
 		Info: Info{Size: "3B", Type: "Q8_0", Parameters: 3e9, VisionParameters: 4e8, Bytes: 12345,
 			Digest: strings.Repeat("0123456789abcdef", 4), ContextLength: 8192,
 			Text: paligemma.TextConfig{Architecture: "gemma", BlockCount: 18, EmbeddingLength: 2048, HeadCount: 8,

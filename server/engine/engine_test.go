@@ -21,10 +21,11 @@ import (
 // TestMain makes the test binary the worker when it is started as one.
 func TestMain(m *testing.M) { workertest.TestMain(m) }
 
-// toy is a model whose worker is this test binary.
+// toy is a model whose worker is this test binary. None of these tests waits for a worker that hangs;
+// on a busy machine one that does not can seem to for a second.
 func toy(name string) *Model {
 	return &Model{Name: name, Vision: workertest.Vision, Memory: 1000,
-		Start: Process(workertest.Command(500 * time.Millisecond))}
+		Start: Process(workertest.Command(10 * time.Second))}
 }
 
 func newEngine(t *testing.T, change func(o *Options)) *Engine {

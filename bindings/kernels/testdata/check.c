@@ -6,6 +6,7 @@
  * compared with that of each alone, which is another kernel's. */
 
 #include "collect.h"
+#include "fault.h"
 #include "gemm.h"
 #include "glue.h"
 #include "nodes.h"
@@ -13,6 +14,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int faults;
 
@@ -38,6 +42,11 @@ unsigned ggml_backend_buffer_get_usage(struct ggml_backend_buffer *b) {
 	return (void)b, PALI_GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
 }
 void ggml_log_set(pali_log_callback callback, void *data) { (void)callback, (void)data; }
+pali_give_up_callback ggml_set_abort_callback(pali_give_up_callback callback) { return callback; }
+struct ggml_tensor *__real_ggml_mul_mat(struct ggml_context *ctx, struct ggml_tensor *a, struct ggml_tensor *b) {
+	return (void)ctx, (void)b, a;
+}
+void ggml_mul_mat_set_prec(struct ggml_tensor *a, unsigned prec) { (void)a, (void)prec; }
 const struct pali_ggml_type_traits *ggml_get_type_traits(unsigned type) {
 	static const struct pali_ggml_type_traits none;
 	return (void)type, &none;
@@ -277,12 +286,65 @@ static void check_log(void) {
 		pali_log(PALI_GGML_LOG_LEVEL_CONT, text, NULL);
 	}
 	WANT(pali_log_take(out, sizeof out) == 4096 && pali_log_take(out, sizeof out) == 0, "the log is of another size");
-	int flag[2] = {0, 0x7fffffff};
+	int flag[PALI_STOP_INTS] = {0, 0x7fffffff, 0, 0};
 	pali_stop_set(flag, 1);
 	WANT(pali_stop_raised(flag), "the flag is down");
+	pali_stop_parts(flag, 1);
+	int parts = 0;
+	for (int i = 0; i < 10 * PALI_STOP_NODES; i++) {
+		parts += pali_stop_eval(NULL, true, flag);
+	}
+	WANT(parts == 10 && !pali_stop_eval(NULL, false, flag), "%d parts of ten", parts);
 	WANT(pali_backend_feature(NULL, 3, &(const char *){NULL}) == NULL, "a feature of nothing");
 	WANT(pali_extra_buffer_type(NULL) == NULL, "a buffer type of nothing");
 	WANT(!pali_to_float(PALI_GGML_TYPE_Q4_0, NULL, NULL, 0), "no function converts");
+}
+
+/* A process of its own does what ends it. The line that it writes to standard error must hold want,
+ * and its exit code be 1. */
+static void check_end(void (*end)(void), const char *want) {
+	char line[8192];
+	size_t n = 0;
+	int pipes[2], status = 0;
+	fflush(NULL);
+	WANT(pipe(pipes) == 0, "no pipe");
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(pipes[1], STDERR_FILENO);
+		end();
+		_exit(2);
+	}
+	close(pipes[1]);
+	for (ssize_t got; n < sizeof line - 1 && (got = read(pipes[0], line + n, sizeof line - 1 - n)) > 0;) {
+		n += (size_t)got;
+	}
+	line[n] = 0;
+	close(pipes[0]);
+	waitpid(child, &status, 0);
+	WANT(WIFEXITED(status) && WEXITSTATUS(status) == 1 && strstr(line, want) != NULL, "status %x, want a line with \"%s\":\n%s",
+	     (unsigned)status, want, line);
+}
+
+/* ggml gives up with a log and a message that are both longer than there is room for. */
+static void give_up(void) {
+	static char text[6000];
+	memset(text, '\n', sizeof text - 1);
+	for (int i = 0; i < 3; i++) {
+		pali_log(PALI_GGML_LOG_LEVEL_ERROR, text, NULL);
+	}
+	pali_log_install();
+	pali_give_up(text);
+}
+
+/* A page of a mapped file whose bytes are gone. */
+static void lose_page(void) {
+	static char sentence[1000];
+	memset(sentence, 's', sizeof sentence - 1);
+	FILE *file = tmpfile();
+	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+	pali_explain_lost_page(sentence);
+	pali_explain_lost_page("another");
+	putchar(*(volatile char *)page);
 }
 
 static void check_peak(void) {
@@ -299,6 +361,8 @@ int main(void) {
 	check_nodes();
 	check_collect();
 	check_log();
+	check_end(give_up, "pali: ggml gave up: ");
+	check_end(lose_page, "sssssssss");
 	check_peak();
 	return faults > 0;
 }

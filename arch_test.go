@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"tasks/draw":  {"tasks", "tasks/masks"},
 	"tasks/dataset": {"runner", "mmproj/imageproc", "tasks", "tasks/masks", "tasks/draw", "internal/atomicfile",
 		"internal/input", "internal/journal", "internal/textfile"},
-	"eval": {"runner", "tasks", "tasks/masks", "internal/journal", "internal/textfile"},
+	"eval": {"runner", "tasks", "tasks/masks", "internal/input", "internal/journal", "internal/textfile"},
 
 	// From answers to what a quantizer rounds by.
 	"quant/calibrate": {cgo, "gguf", "runner", "eval", "quant", "bindings/ggml", "internal/atomicfile"},

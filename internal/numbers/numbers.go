@@ -1,5 +1,5 @@
 // Package numbers reads the numbers that a person writes on a command line: whole ones also as
-// "224.0", "1e3" or "1_000", and bytes also as "32MiB" or "4GB".
+// "224.0", "1e3" or "1_000", shares also as "50%", and bytes also as "32MiB" or "4GB".
 //
 // Before it: a text. After it: a number, or an error that says what a number looks like.
 package numbers
@@ -57,6 +57,21 @@ func Bytes(text string) (int64, error) {
 	return int64(v), nil
 }
 
+// Decimal reads a decimal number, also in percent.
+func Decimal(text string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64) // NaN too: the flag's bounds refuse it
+	if err != nil && strings.Contains(number, ",") {
+		return 0, fmt.Errorf("want a number with a point, as 0.5")
+	} else if err != nil {
+		return 0, fmt.Errorf("want a number, as 0.5")
+	}
+	if percent {
+		v /= 100
+	}
+	return v, nil
+}
+
 // float reads a finite decimal number, also with _ between digits.
 func float(text string) (float64, error) {
 	if strings.Contains(text, "_") {
@@ -83,29 +98,39 @@ func grouped(text string) bool {
 	return true
 }
 
-// Flags makes the whole numbers among flags, and those of bytes, which say so in their usage, take
-// what Whole and Bytes read.
+// Flags makes the numbers among flags take what Whole and Decimal read, and those of bytes, which
+// say so in their usage, what Bytes reads.
 func Flags(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		switch kind, bytes := f.Value.Type(), strings.Contains(f.Usage, "bytes"); {
-		case bytes && (kind == "int" || kind == "int64" || kind == "float64"):
-			f.Value = value{f.Value, Bytes}
-		case kind == "int" || kind == "int64":
-			f.Value = value{f.Value, Whole}
+		whole := false
+		switch f.Value.Type() {
+		case "int", "int64":
+			whole = true
+		case "float64":
+		default:
+			return
+		}
+		switch {
+		case strings.Contains(f.Usage, "bytes"):
+			f.Value = value[int64]{f.Value, Bytes}
+		case whole:
+			f.Value = value[int64]{f.Value, Whole}
+		default:
+			f.Value = value[float64]{f.Value, Decimal}
 		}
 	})
 }
 
 // value is a flag's value that read reads.
-type value struct {
+type value[T any] struct {
 	pflag.Value
-	read func(text string) (int64, error)
+	read func(text string) (T, error)
 }
 
-func (v value) Set(text string) error {
+func (v value[T]) Set(text string) error {
 	n, err := v.read(text)
 	if err != nil {
 		return err
 	}
-	return v.Value.Set(strconv.FormatInt(n, 10))
+	return v.Value.Set(fmt.Sprint(n))
 }

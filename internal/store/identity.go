@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 
 	"github.com/pali-gguf/pali/gguf"
 )
@@ -29,16 +28,6 @@ func NewIdentity(options ...any) *Identity {
 
 // Write adds b. It never fails.
 func (id *Identity) Write(b []byte) (int, error) { return id.hash.Write(b) }
-
-// Contents adds all bytes of the file at path.
-func (id *Identity) Contents(path string) {
-	f, err := os.Open(path)
-	if err == nil {
-		defer f.Close()
-		_, err = io.Copy(id, f)
-	}
-	id.setError(err)
-}
 
 // Digest returns 64 hexadecimal digits that tell the files of a model from others: a hash of what
 // Identity.Models reads, which takes milliseconds.

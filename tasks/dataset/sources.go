@@ -45,10 +45,6 @@ const (
 	maxBad     = 100_000
 )
 
-// imageExtensions are those of files in a folder that are taken for images without a look at their
-// contents.
-var imageExtensions = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"}
-
 // ErrNoImages is returned by FindSources if it finds no image, and nothing that it must name.
 var ErrNoImages = errors.New("no images: a folder's are its JPEG, PNG, GIF, BMP and WebP files")
 
@@ -159,7 +155,7 @@ func (c *collector) folder(path, top string) error {
 		case e.IsDir():
 			err = c.subfolder(below, top, e)
 		case hidden(e.Name()):
-			if hasImageExtension(e.Name()) && !strings.HasPrefix(e.Name(), "._") { // macOS's notes about a file
+			if imageproc.HasExtension(e.Name()) && !strings.HasPrefix(e.Name(), "._") { // macOS's notes about a file
 				c.found.Skipped.add(hiddenImage, below)
 			}
 		default:
@@ -192,7 +188,7 @@ func (c *collector) subfolder(path, top string, d os.DirEntry) error {
 
 // entry adds a file in a folder if it is an image, by its extension or else by its first bytes.
 func (c *collector) entry(path, top string, d os.DirEntry) error {
-	mode, named := d.Type(), hasImageExtension(d.Name())
+	mode, named := d.Type(), imageproc.HasExtension(d.Name())
 	if mode&fs.ModeSymlink != 0 {
 		info, err := os.Stat(path)
 		switch {
@@ -305,10 +301,6 @@ func (c *collector) nameSources() error {
 
 // hidden reports whether a file or folder of this name is hidden.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-func hasImageExtension(name string) bool {
-	return slices.Contains(imageExtensions, strings.ToLower(filepath.Ext(name)))
-}
 
 // cause returns the system's part of err, without the operation and the path.
 func cause(err error) error {

@@ -90,7 +90,10 @@ func (c *collector) collect(arguments []string, o FindOptions) (*Found, error) {
 			return nil, err
 		}
 	}
-	if len(c.found.Sources)+len(c.found.Bad)+len(c.found.BadFolders) == 0 {
+	switch found := len(c.found.Sources) + len(c.found.Bad) + len(c.found.BadFolders); {
+	case found == 0 && slices.Equal(arguments, []string{"-"}):
+		return &c.found, errors.New("no images: the list on standard input is empty, or of folders without images")
+	case found == 0:
 		return &c.found, ErrNoImages
 	}
 	return &c.found, c.nameSources()
@@ -147,11 +150,14 @@ func (c *collector) folder(path, top string) error {
 		return c.bad(&c.found.BadFolders, path, cause(err))
 	}
 	info, err := os.Stat(path)
-	ours := err == nil && c.resumed && os.SameFile(info, c.output)
+	output := err == nil && c.resumed && os.SameFile(info, c.output)
+	earlier := !output && c.recursive && isRun(path)
 	for _, e := range entries {
 		below := filepath.Join(path, e.Name())
 		switch {
-		case e.IsDir() && ours && isFormatFolder(e.Name()):
+		case e.IsDir() && output && isFormatFolder(e.Name()):
+		case e.IsDir() && earlier && isFormatFolder(e.Name()):
+			c.found.Skipped.add(earlierRun, below)
 		case e.IsDir():
 			err = c.subfolder(below, top, e)
 		case hidden(e.Name()):
@@ -166,6 +172,12 @@ func (c *collector) folder(path, top string) error {
 		}
 	}
 	return nil
+}
+
+// isRun reports whether the folder at path has the journal of a run.
+func isRun(path string) bool {
+	head, err := input.ReadHead(filepath.Join(path, JournalName), int64(len(journalBegins)))
+	return err == nil && string(head) == journalBegins
 }
 
 // subfolder adds the images of a folder in a folder, if it is to be looked into.

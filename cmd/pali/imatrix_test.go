@@ -208,7 +208,7 @@ func TestImatrixRefuses(t *testing.T) {
 		want string
 	}{
 		{"nothing", []string{"imatrix"}, 2, "-o"},
-		{"an argument", []string{"imatrix", "x"}, 2, "unknown command"},
+		{"an argument", []string{"imatrix", "x"}, 2, `"x": only flags are taken here`},
 		{"no model", []string{"imatrix", "-o", "out.gguf", "--questions", "all.jsonl"}, 2, "-m"},
 		{"no questions", []string{"imatrix", "-o", "out.gguf", "-m", "d"}, 2, "--questions"},
 		{"no file", []string{"imatrix", "--questions", "all.jsonl", "-m", "d"}, 2, "-o"},

@@ -182,6 +182,15 @@ func TestLabelCalledWrongly(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "bad.txt"), []byte("cat ; dog\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	var many strings.Builder
+	for i := range 2000 {
+		fmt.Fprintln(&many, "thing number", i)
+	}
+	for name, text := range map[string]string{"many.txt": many.String(), "names.yaml": "train: images\nnames:\n  0: cat\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	locked := "/proc/labels" // for root, who may write anywhere else
 	if os.Geteuid() != 0 {
 		locked = filepath.Join(folder, "locked", "labels")
@@ -209,6 +218,15 @@ func TestLabelCalledWrongly(t *testing.T) {
 		{"an object may take", 2, []string{"one", "--classes", "classes.txt", "--strict", "--max-tokens", "5"}},
 		{"a class cannot contain", 1, []string{"one", "--classes", "bad.txt"}},
 		{"no classes: want one per line", 1, []string{"one", "--classes", "empty"}},
+		{"--classes-per-prompt 2000: ", 2, []string{"one", "--classes", "many.txt", "--classes-per-prompt", "2000"}},
+		{"the format masks: there are 2000 classes", 1, []string{"one", "--classes", "many.txt", "--format", "masks"}},
+		{"--classes: names.yaml: is YAML", 1, []string{"one", "--classes", "names.yaml"}},
+		{"the list on standard input is empty", 1, []string{"-", "--task", "ocr"}},
+		{"type --classes", 2, []string{"one", "—classes", "classes.txt"}},
+		{"a long name has two dashes, --classes", 2, []string{"one", "-classes", "classes.txt"}},
+		{"want a number with a point, as 0.5", 2, []string{"one", "--task", "ocr", "--min-score", "0,5"}},
+		{"--json \"maybe\": must be true or false", 2, []string{"one", "--task", "ocr", "--json=maybe"}},
+		{"--output words.txt: not a directory", 1, []string{"one", "--task", "ocr", "-o", "words.txt"}},
 		{"no such file or folder", 1, []string{"three", "--task", "ocr"}},
 		{"no images: a folder's", 1, []string{"nothing", "--task", "ocr"}},
 		{"not a directory", 1, []string{"one", "--task", "ocr", "-o", "words.txt/out"}},

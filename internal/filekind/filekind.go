@@ -23,6 +23,7 @@ const (
 	Checkpoint Want = iota // PaliGemma's, or the mask decoder's: .npz
 	GGUF                   // any file of a model
 	Tokenizer              // a SentencePiece model
+	Imatrix                // an importance matrix: GGUF
 )
 
 // advice says, for each Want, what it is and where it comes from.
@@ -31,6 +32,7 @@ var advice = [...]string{
 		`("pali pull" fetches and converts it)`,
 	GGUF:      `want a GGUF file ("pali convert" makes it of a checkpoint, .npz)`,
 	Tokenizer: `want the SentencePiece model, from https://storage.googleapis.com/big_vision/paligemma_tokenizer.model`,
+	Imatrix:   `want an importance matrix ("pali imatrix" makes it)`,
 }
 
 // HeadBytes is how much of a file's beginning Of looks at.
@@ -77,7 +79,7 @@ func Of(path string, head []byte, size int64, want Want) error {
 
 // kind returns the name of the kind that is wanted, as the table has it.
 func (w Want) kind() string {
-	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer}[w]
+	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer, Imatrix: isGGUF}[w]
 }
 
 // At is Of for the file at path. It returns an Error for a folder too, and for what is not there

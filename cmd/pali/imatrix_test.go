@@ -193,7 +193,7 @@ func TestImatrixRefuses(t *testing.T) {
 	write("lost.jsonl", `{"image": "lost.png", "prefix": "caption en"}`)
 	write("blind.jsonl", `{"prefix": "caption en"}`)
 	write("words.jsonl", `{"image": "words.txt", "prefix": "caption en"}`)
-	write("number.jsonl", `{"image": "`+photo+`", "prefix": "caption en", "suffix": 3}`)
+	write("number.jsonl", `{"image": "`+photo+`", "prefix": "caption en", "suffix": true}`)
 	write("long.jsonl", `{"image": "`+photo+`", "prefix": "`+strings.Repeat("a", runner.MaxPromptBytes+1)+`"}`)
 	write("longer.jsonl", `{"image": "`+photo+`", "prefix": "`+strings.Repeat("a", 2<<20)+`"}`)
 	write("blank.jsonl", "\n \n")
@@ -230,12 +230,12 @@ func TestImatrixRefuses(t *testing.T) {
 		{"--threads 1000", ask("all.jsonl", "--threads", "1000"), 2, "--threads"},
 		{"--resize nearest", ask("all.jsonl", "--resize", "nearest"), 2, "nearest"},
 		{"no such questions", ask("nowhere.jsonl"), 1, "nowhere.jsonl"},
-		{"questions of a folder", ask("d"), 1, "d: not a file"},
+		{"questions of a folder", ask("d"), 1, "d: is a folder, want a file: want lines"},
 		{"a comma", ask("comma.jsonl"), 1, "comma.jsonl: line 2"},
 		{"a missing image", ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
 		{"no image", ask("blind.jsonl"), 1, `no "image"`},
 		{"an image of text", ask("words.jsonl"), 1, "words.jsonl: line 1"},
-		{"a suffix of a number", ask("number.jsonl"), 1, "number.jsonl: line 1"},
+		{"a suffix of another kind", ask("number.jsonl"), 1, "number.jsonl: line 1"},
 		{"a long prefix", ask("long.jsonl"), 1, "a prefix of 8193 bytes"},
 		{"a line of 2 MB", ask("longer.jsonl"), 1, "longer.jsonl"},
 		{"blank lines", ask("blank.jsonl"), 1, "no questions"},

@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"runner/llamacpp": {cgo, "paligemma", "gguf", "gemma", "mmproj", "mmproj/siglip", "runner",
 		"bindings/ggml", "bindings/kernels", "bindings/llama"},
 	"quant": {cgo, "paligemma", "tensor", "gguf", "gemma", "mmproj", "bindings/ggml", "internal/atomicfile",
-		"internal/strips"},
+		"internal/filekind", "internal/strips"},
 
 	// From a checkpoint to files.
 	"convert/sentencepiece": {"paligemma", "internal/filekind", "internal/input"},

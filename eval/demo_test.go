@@ -45,7 +45,7 @@ var evaluateNames = map[string]string{
 
 // TestScoresAsEvaluate checks that the demo's answers get the scores of scripts/demo/evaluate.py.
 func TestScoresAsEvaluate(t *testing.T) {
-	questions, err := ReadQuestions(filepath.Join(demo, "pictures", "questions.jsonl"), "")
+	questions, err := ReadQuestions(t.Context(), filepath.Join(demo, "pictures", "questions.jsonl"), "")
 	if err != nil {
 		t.Fatal(err)
 	}

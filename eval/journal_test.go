@@ -161,8 +161,10 @@ func TestQuestions(t *testing.T) {
 {"image": "pictures/b.png", "prefix": "", "suffix": ["1", "one"]}
 {"image": "a.png", "prefix": "ocr"}
 {"image": "a.png", "prefix": "ocr", "suffix": null}
-{"image": "a.png", "prefix": "ocr", "suffix": ["1"]}`)
-	have, err := ReadQuestions(path, "")
+{"image": "a.png", "prefix": "ocr", "suffix": ["1"]}
+{"image": " ./a.png\n", "prefix": "ocr", "suffix": [2, "two"]}
+{"image": "pictures\\b.png", "prefix": "ocr", "suffix": 2.50}`)
+	have, err := ReadQuestions(t.Context(), path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,35 +174,53 @@ func TestQuestions(t *testing.T) {
 		{"a.png", "ocr", References{}, path, 4, filepath.Join(folder, "a.png")},
 		{"a.png", "ocr", References{}, path, 5, filepath.Join(folder, "a.png")},
 		{"a.png", "ocr", References{[]string{"1"}, true}, path, 6, filepath.Join(folder, "a.png")},
+		{" ./a.png\n", "ocr", References{[]string{"2", "two"}, true}, path, 7, filepath.Join(folder, "a.png")},
+		{"pictures\\b.png", "ocr", References{[]string{"2.50"}, false}, path, 8, filepath.Join(other, "b.png")},
 	}
 	if d := cmp.Diff(want, have); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 	write(`{"image": "b.png", "prefix": "ocr"}`)
-	if have, err = ReadQuestions(path, other); err != nil || have[0].Path != filepath.Join(other, "b.png") {
+	if have, err = ReadQuestions(t.Context(), path, other); err != nil || have[0].Path != filepath.Join(other, "b.png") {
 		t.Errorf("%v: %+v", err, have)
 	}
 	long := strings.Repeat("x", runner.MaxPromptBytes+1)
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", "\n\n", "no questions"},
-		{"without an image", "{\"image\": \"a.png\"}\n{\"prefix\": \"ocr\"}", `line 2: no "image"`},
-		{"missing file", `{"image": "c.png"}`, "c.png"},
+		{"without an image", "{\"image\": \"a.png\", \"prefix\": \"\"}\n{\"prefix\": \"ocr\"}", `line 2: no "image"`},
+		{"missing file", `{"image": "c.png", "prefix": ""}`, "c.png"},
 		{"not JSON", "not JSON", "line 1"},
-		{"suffix that is a number", `{"image": "a.png", "suffix": 3}`, "cannot unmarshal"},
+		{"suffix of another kind", `{"image": "a.png", "prefix": "", "suffix": [true]}`,
+			`line 1: "suffix": want a text, or a list of texts`},
+		{"prefix that is a number", `{"image": "a.png", "prefix": 3}`, `line 1: "prefix": have number, want a text`},
+		{"without a prefix", `{"image": "a.png", "suffix": "x"}`, `no "prefix"`},
+		{"list", `[{"image": "a.png", "prefix": "ocr"}]`, "a list in JSON"},
+		{"on several lines", "{\"image\": \"a.png\",\n\"prefix\": \"ocr\"}", "line 1: the object does not end here"},
+		{"classes", "circle\n", "not JSON: want lines"},
+		{"address", `{"image": "https://a.b/c.png", "prefix": ""}`, "line 1: https://a.b/c.png: an address"},
 		{"long prefix", `{"image": "a.png", "prefix": "` + long + `"}`, "a prefix of 8193 bytes"},
 		{"long suffix", `{"image": "a.png", "suffix": ["` + long + `"]}`, "a suffix of 8193 bytes"},
-		{"long line", `{"image": "a.png", "prefix": "` + strings.Repeat("x", maxLine) + `"}`, "token too long"},
+		{"long line", `{"image": "a.png", "prefix": "` + strings.Repeat("x", maxLine) + `"}`, "line 1: longer than"},
 		{"Latin-1", "\n{\"image\": \"a.png\", \"prefix\": \"caf\xe9\"}", "line 2: byte 0xe9 is not UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(c.text)
-			if _, err := ReadQuestions(path, ""); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := ReadQuestions(t.Context(), path, ""); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
 	}
-	if _, err := ReadQuestions(folder, ""); err == nil {
-		t.Error("a folder passes")
+	for _, c := range []struct{ name, path, images, want string }{
+		{"folder", folder, "", "is a folder, want a file: want lines"},
+		{"no file", path + "x", "", path + "x: no such file or directory: want lines"},
+		{"no folder of images", path, path, path + ": no such folder of images"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			write(`{"image": "a.png", "prefix": "ocr"}`)
+			if _, err := ReadQuestions(t.Context(), c.path, c.images); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 	const one, two = `{"image": "a.png", "prefix": "é"}`, `{"image": "a.png", "prefix": "ocr"}`
 	for name, text := range map[string]string{
@@ -209,7 +229,7 @@ func TestQuestions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(text)
-			have, err := ReadQuestions(path, "")
+			have, err := ReadQuestions(t.Context(), path, "")
 			if err != nil || len(have) != 2 || have[0].Prefix != "é" || have[1].Prefix != "ocr" {
 				t.Errorf("%v: %+v", err, have)
 			}

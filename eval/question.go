@@ -1,26 +1,12 @@
 package eval
 
-// This file: questions about images, as lines of a JSONL file.
+// This file: a question about an image, and its true answers; questions.go: a file of them.
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-
-	"github.com/pali-gguf/pali/internal/input"
-	"github.com/pali-gguf/pali/internal/textfile"
-	"github.com/pali-gguf/pali/runner"
-)
-
-// Bounds of a file of questions.
-const (
-	maxQuestions = 1_000_000
-	maxLine      = 1 << 20 // bytes
-	maxFile      = 1 << 30 // bytes
 )
 
 // Question is a line {"image": "000.png", "prefix": "caption en", "suffix": "a red circle"}, as
@@ -44,18 +30,34 @@ type References struct {
 	List  bool     // they are given as a list, even if of one
 }
 
-// UnmarshalJSON reads a text, a list of texts, or null.
+// UnmarshalJSON reads a text, a list of texts, or null. A number is the text that it is written as.
 func (r *References) UnmarshalJSON(b []byte) error {
-	if r.List = bytes.HasPrefix(b, []byte("[")); r.List {
-		return json.Unmarshal(b, &r.Texts)
-	}
-	var one *string
-	if err := json.Unmarshal(b, &one); err != nil || one == nil {
+	var several []json.RawMessage
+	if r.List = bytes.HasPrefix(b, []byte("[")); !r.List {
+		several = []json.RawMessage{b}
+	} else if err := json.Unmarshal(b, &several); err != nil {
 		return err
 	}
-	r.Texts = []string{*one}
+	for _, one := range several {
+		if string(one) == "null" && !r.List {
+			return nil
+		}
+		text := string(one)
+		if text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+			if text[0] != '"' {
+				return errSuffix
+			}
+			if err := json.Unmarshal(one, &text); err != nil {
+				return err
+			}
+		}
+		r.Texts = append(r.Texts, text)
+	}
 	return nil
 }
+
+// errSuffix refuses any other value.
+var errSuffix = errors.New(`"suffix": want a text, or a list of texts`)
 
 // MarshalJSON writes what UnmarshalJSON reads.
 func (r References) MarshalJSON() ([]byte, error) {
@@ -76,72 +78,4 @@ func marshal(v any) ([]byte, error) {
 	e.SetEscapeHTML(false)
 	err := e.Encode(v)
 	return b.Bytes(), err
-}
-
-// ReadQuestions reads the questions of the file at path and checks that their images exist. The
-// images' paths are relative to folder, or to the file's folder if that is "".
-func ReadQuestions(path, folder string) ([]Question, error) {
-	f, info, err := input.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info.Size() > maxFile {
-		return nil, input.SizeError{Path: path, Have: info.Size(), Max: maxFile}
-	}
-	if folder == "" {
-		folder = filepath.Dir(path)
-	}
-	var all []Question
-	lines := bufio.NewScanner(textfile.NewReader(f))
-	lines.Buffer(nil, maxLine)
-	lines.Split(textfile.ScanLines)
-	for n := 1; lines.Scan(); n++ {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		q := Question{File: path, Line: n}
-		err := textfile.CheckUTF8(lines.Text())
-		if err == nil {
-			err = json.Unmarshal(line, &q)
-		}
-		if err == nil {
-			err = q.check(folder)
-		}
-		if err == nil && len(all) == maxQuestions {
-			err = fmt.Errorf("more than %d questions", maxQuestions)
-		}
-		if err != nil {
-			return nil, q.Wrap(err)
-		}
-		all = append(all, q)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no questions: want lines {\"image\": ..., \"prefix\": ..., \"suffix\": ...}", path)
-	}
-	return all, nil
-}
-
-// check bounds the question's texts, in bytes, and finds its image.
-func (q *Question) check(folder string) error {
-	switch {
-	case q.Image == "":
-		return errors.New(`no "image"`)
-	case len(q.Prefix) > runner.MaxPromptBytes:
-		return fmt.Errorf("a prefix of %d bytes, want at most %d", len(q.Prefix), runner.MaxPromptBytes)
-	}
-	for _, s := range q.Suffix.Texts {
-		if len(s) > runner.MaxPromptBytes {
-			return fmt.Errorf("a suffix of %d bytes, want at most %d", len(s), runner.MaxPromptBytes)
-		}
-	}
-	if q.Path = q.Image; !filepath.IsAbs(q.Path) {
-		q.Path = filepath.Join(folder, q.Image)
-	}
-	_, err := os.Stat(q.Path)
-	return err
 }

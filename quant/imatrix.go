@@ -34,6 +34,7 @@ import (
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/gguf"
+	"github.com/pali-gguf/pali/internal/filekind"
 	"github.com/pali-gguf/pali/mmproj"
 )
 
@@ -187,6 +188,9 @@ func (m *Imatrix) Bytes(t gguf.Type, more ...gguf.KV) ([]byte, error) {
 
 // OpenImatrix reads the importance matrix in the file at path.
 func OpenImatrix(path string) (*Imatrix, error) {
+	if err := filekind.At(path, filekind.Imatrix); err != nil {
+		return nil, err
+	}
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err

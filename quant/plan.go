@@ -49,7 +49,7 @@ func Names() []string {
 // NewPlan finds the recipe called name, in any case. int8 and int4 may mean another recipe for the
 // mmproj file (vision) than for the text file.
 func NewPlan(name string, vision bool) (*Plan, error) {
-	want := strings.ToLower(name)
+	want := strings.ToLower(strings.TrimSpace(name))
 	if w, ok := aliases[want]; ok {
 		if want = w.text; vision {
 			want = w.vision
@@ -70,6 +70,7 @@ func (p *Plan) Override(s string) error {
 	if !ok {
 		return fmt.Errorf("%q: want REGEX=TYPE", s)
 	}
+	pattern = strings.TrimSpace(pattern)
 	t, err := parseType(name)
 	if err != nil {
 		return err
@@ -106,6 +107,7 @@ func cutLast(s, separator string) (before, after string, found bool) {
 // parseType finds a type that a matrix can be stored in by its name, in any case.
 func parseType(name string) (gguf.Type, error) {
 	var names []string
+	name = strings.TrimSpace(name)
 	for _, t := range matrixTypes {
 		if strings.EqualFold(t.String(), name) {
 			return t, nil

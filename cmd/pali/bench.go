@@ -30,7 +30,7 @@ func newBench() *cobra.Command {
 		Short: "Measures how fast a model is here, beside what this machine can do",
 		Long: `Measures a model on this machine: loading, the vision encoder (SigLIP), the prefix (prefill), the answer
 (decode), and the three together, on an image and tokens that are drawn at random. With -i the image is that file, and
-reading and resizing it is measured too. One round warms up, the others count. On the processor, beside the times stands
+decoding and resizing it is measured too. One round warms up, the others count. On the processor, beside the times stands
 what the machine can do at most with as many threads, measured in the same run, and the share of it that is reached:
 
   decode    every weight of the text file is read once for each token: bytes a second, of those that memory gives
@@ -41,14 +41,14 @@ Block types (q8_0, q4_0, ...) are compared with the rate of int8 products, f16 a
 own where there is one.`,
 		Example: `  pali bench -m models
   pali bench -m models --prompt-tokens 32 --max-tokens 64 -r 10 --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
 	fs.IntVar(&f.PromptTokens, "prompt-tokens", 8, "tokens of the prompt, BOS and separator among them")
-	fs.StringVarP(&f.Image, "image", "i", "", "image file (default: one drawn at random)")
+	fs.StringVarP(&f.Image, "image", "i", "", "image file, or - for standard input (default: one drawn at random)")
 	fs.IntVar(&f.Images, "images", 1, "images, all the same one")
 	fs.IntVar(&f.Tokens, "max-tokens", 24, "tokens of the answer")
 	fs.IntVarP(&f.Rounds, "rounds", "r", 5, "rounds that count")

@@ -79,7 +79,7 @@ func TestUsage(t *testing.T) {
 		{`unknown command "nothing"`, []string{"help", "nothing"}},
 		{"completion does nothing by itself", []string{"completion"}},
 		{`unknown command "tcsh"`, []string{"completion", "tcsh"}},
-		{`unknown command "1" for "pali version"`, []string{"version", "1"}},
+		{`"1": only flags are taken here`, []string{"version", "1"}},
 		{"no file", []string{"inspect"}},
 		{"2 files", []string{"inspect", "d/demo-F32.gguf", "d/mmproj-demo-F32.gguf"}},
 		{"want one of them", []string{"inspect", "--json", "--diffable", "d/demo-F32.gguf"}},

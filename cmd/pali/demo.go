@@ -42,7 +42,7 @@ func newDemo() *cobra.Command {
 		Long: `Shows the whole path, without a download: converts a small PaliGemma that was trained for this project
 (it knows drawn shapes and colours) to GGUF in a temporary folder, asks it about three images, and shows its answers,
 boxes in pixels, and the time.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.addRunning(cmd.Flags())

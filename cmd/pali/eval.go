@@ -48,7 +48,7 @@ reference's is taken.
 --per-question keeps a line of JSON for each question, written at once. A run that was stopped continues from there.`,
 		Example: `  pali eval -m models --questions photos/questions.jsonl
   pali eval -m models/demo-Q4_0.gguf --against models/demo-F32.gguf --questions photos/questions.jsonl --per-question q4_0.jsonl`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fs := cmd.Flags()
@@ -105,7 +105,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 // evaluate asks the questions that the file of --per-question has no answer to, and returns the
 // records of all.
 func (f *evalFlags) evaluate(cmd *cobra.Command) ([]eval.Record, error) {
-	questions, err := eval.ReadQuestions(f.questions, f.images)
+	questions, err := eval.ReadQuestions(cmd.Context(), f.questions, f.images)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/internal/store"
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/paligemma"
@@ -65,7 +66,7 @@ var fieldFlags = map[string]string{
 
 // message is an error's text, with the flags of what the packages below name by fields and sizes.
 func message(err error) string {
-	text := withFlag(err).Error()
+	text := input.Text(withFlag(err))
 	var value runner.ValueError
 	if errors.As(err, &value) && fieldFlags[value.Field] != "" {
 		named := value

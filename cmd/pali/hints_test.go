@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"testing"
 
 	"github.com/pali-gguf/pali/internal/atomicfile"
@@ -34,6 +35,8 @@ func TestHints(t *testing.T) {
 		{"full GPU", llamacpp.DeviceMemoryError{Device: "CUDA0", Free: 1e9, Total: 8e9, Err: errors.New("b")},
 			"CUDA0 has too little memory for this, 1.0 GB free of 8.0 GB: b; " +
 				"--gpu-layers N puts fewer layers there, --device cpu none"},
+		{"Go's operation", fmt.Errorf("x: %w", &fs.PathError{Op: "openat", Path: "a b", Err: fs.ErrPermission}),
+			"x: a b: permission denied"},
 		{"another error", errors.New("a"), "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

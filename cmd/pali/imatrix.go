@@ -3,6 +3,7 @@ package main
 // This file: pali imatrix.
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -50,7 +51,7 @@ While it runs, OUTPUT.state keeps what was summed; a run that was stopped contin
 in the same way, and gives the same file. --merge adds up files of several runs.`,
 		Example: `  pali imatrix -m models --questions photos/questions.jsonl -o imatrix.gguf
   pali imatrix --merge first.gguf --merge second.gguf -o imatrix.gguf`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fs := cmd.Flags()
@@ -165,8 +166,8 @@ func (f *imatrixFlags) add() (*quant.Imatrix, error) {
 }
 
 // begin reads the questions, and the state of a stopped run if there is one. files are the model's.
-func (f *imatrixFlags) begin() (c *calibrate.Run, files store.Files, err error) {
-	questions, err := eval.ReadQuestions(f.questions, "")
+func (f *imatrixFlags) begin(ctx context.Context) (c *calibrate.Run, files store.Files, err error) {
+	questions, err := eval.ReadQuestions(ctx, f.questions, "")
 	if err != nil {
 		return nil, files, err
 	}
@@ -174,7 +175,9 @@ func (f *imatrixFlags) begin() (c *calibrate.Run, files store.Files, err error) 
 		return nil, files, err
 	}
 	id := store.NewIdentity(f.resize, f.maxTokens)
-	id.Contents(f.questions)
+	if err := eval.WriteIdentity(id, questions); err != nil {
+		return nil, files, err
+	}
 	id.Models(files.Text, files.Vision)
 	run, err := id.Text(32)
 	if err != nil {
@@ -189,7 +192,7 @@ func (f *imatrixFlags) begin() (c *calibrate.Run, files store.Files, err error) 
 
 // calibrate asks the questions.
 func (f *imatrixFlags) calibrate(cmd *cobra.Command) (*quant.Imatrix, *calibrate.Run, error) {
-	c, files, err := f.begin()
+	c, files, err := f.begin(cmd.Context())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -193,7 +193,7 @@ func TestImatrixRefuses(t *testing.T) {
 	write("lost.jsonl", `{"image": "lost.png", "prefix": "caption en"}`)
 	write("blind.jsonl", `{"prefix": "caption en"}`)
 	write("words.jsonl", `{"image": "words.txt", "prefix": "caption en"}`)
-	write("number.jsonl", `{"image": "`+photo+`", "prefix": "caption en", "suffix": 3}`)
+	write("number.jsonl", `{"image": "`+photo+`", "prefix": "caption en", "suffix": true}`)
 	write("long.jsonl", `{"image": "`+photo+`", "prefix": "`+strings.Repeat("a", runner.MaxPromptBytes+1)+`"}`)
 	write("longer.jsonl", `{"image": "`+photo+`", "prefix": "`+strings.Repeat("a", 2<<20)+`"}`)
 	write("blank.jsonl", "\n \n")
@@ -208,7 +208,7 @@ func TestImatrixRefuses(t *testing.T) {
 		want string
 	}{
 		{"nothing", []string{"imatrix"}, 2, "-o"},
-		{"an argument", []string{"imatrix", "x"}, 2, "unknown command"},
+		{"an argument", []string{"imatrix", "x"}, 2, `"x": only flags are taken here`},
 		{"no model", []string{"imatrix", "-o", "out.gguf", "--questions", "all.jsonl"}, 2, "-m"},
 		{"no questions", []string{"imatrix", "-o", "out.gguf", "-m", "d"}, 2, "--questions"},
 		{"no file", []string{"imatrix", "--questions", "all.jsonl", "-m", "d"}, 2, "-o"},
@@ -235,7 +235,7 @@ func TestImatrixRefuses(t *testing.T) {
 		{"a missing image", ask("lost.jsonl"), 1, "lost.jsonl: line 1"},
 		{"no image", ask("blind.jsonl"), 1, `no "image"`},
 		{"an image of text", ask("words.jsonl"), 1, "words.jsonl: line 1"},
-		{"a suffix of a number", ask("number.jsonl"), 1, "number.jsonl: line 1"},
+		{"a suffix of another kind", ask("number.jsonl"), 1, "number.jsonl: line 1"},
 		{"a long prefix", ask("long.jsonl"), 1, "a prefix of 8193 bytes"},
 		{"a line of 2 MB", ask("longer.jsonl"), 1, "longer.jsonl"},
 		{"blank lines", ask("blank.jsonl"), 1, "no questions"},

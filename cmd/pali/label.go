@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -139,7 +140,9 @@ func (f *labelFlags) asked(ctx context.Context) ([]tasks.Prompt, error) {
 		return nil, usagef("no prompts: give --classes, --prompt or --task")
 	}
 	for i, p := range all {
-		if err := cmp.Or(runner.CheckPrompt(p.Text), dataset.CheckLabels(p)); err != nil {
+		if err := cmp.Or(runner.CheckPrompt(p.Text), dataset.CheckLabels(p)); err != nil && i >= len(f.prompts) {
+			return nil, usagef("--classes-per-prompt %d: %w", f.classesPerPrompt, err)
+		} else if err != nil {
 			return nil, usagef("--prompt: %w", err)
 		}
 		switch {
@@ -243,7 +246,7 @@ func (f *labelFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if err := os.MkdirAll(f.output, 0o777); err != nil {
-		return err
+		return fmt.Errorf("--output %s: %w", f.output, errors.Unwrap(err))
 	}
 	return l.run(cmd, found)
 }

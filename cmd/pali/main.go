@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,6 +22,7 @@ import (
 
 	"github.com/pali-gguf/pali/bindings/ggml"
 	"github.com/pali-gguf/pali/internal/flags"
+	"github.com/pali-gguf/pali/internal/input"
 	"github.com/pali-gguf/pali/tasks"
 )
 
@@ -84,7 +86,7 @@ Exit codes: 0 done, 1 failed, 2 called wrongly, 130 interrupted.`,
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v: see %s --help", err, cmd.CommandPath())
+		return usagef("%v: see %s --help", flags.Explain(err), cmd.CommandPath())
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.SetHelpCommand(newHelp())
@@ -110,13 +112,20 @@ func commands() []*cobra.Command {
 	return all
 }
 
-// strict makes the wrong arguments of a command, and of those below it, a usage error, and its
-// numbers easier to write.
+// strict makes the wrong arguments of a command, and of those below it, a usage error, and what its
+// flags want easier to write.
 func strict(c *cobra.Command) {
 	flags.TakeNumbers(c.Flags())
+	flags.Tidy(c.Flags(), flags.Words, "format", "task", "lang", "kv", "resize", "mask-form")
+	flags.Tidy(c.Flags(), input.Named, "model", "mmproj", "masks", "classes", "tokenizer", "questions", "images", "image",
+		"against", "against-mmproj", "imatrix", "merge")
 	if args := c.Args; args != nil {
+		files := slices.Contains([]string{"convert", "quantize", "inspect", "compare", "label"}, c.Name())
 		c.Args = func(cmd *cobra.Command, given []string) error {
-			if err := args(cmd, given); err != nil {
+			for i := 0; files && i < len(given); i++ {
+				given[i] = input.Named(given[i]) // RunE gets the same slice
+			}
+			if err := cmp.Or(flags.RefuseLongDashes(given), args(cmd, given)); err != nil {
 				return usagef("%v: see %s --help", err, cmd.CommandPath())
 			}
 			return nil

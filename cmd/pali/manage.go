@@ -28,7 +28,7 @@ not. Sizes are of the text, mmproj and mask file together.`,
 		Example: `  pali list
   PALI_MODELS=models pali list --json
   pali caption -m paligemma-3b-mix-224 -i photo.jpg`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			folder, err := store.Folder()
 			if err != nil {

@@ -50,7 +50,7 @@ Ctrl-C ends it when the running requests are answered, as does the end of its te
   pali serve -m models/a-Q4_0.gguf -m models/b-Q8_0.gguf --memory 8e9 --keep-alive 10m
   PALI_API_KEY=secret pali serve -m models --listen 0.0.0.0:11435
   curl -F image=@photo.jpg -F things=cat http://127.0.0.1:11435/v1/detect`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.addServing(cmd)

@@ -19,6 +19,7 @@ import (
 	"github.com/pali-gguf/pali/mmproj/imageproc"
 	"github.com/pali-gguf/pali/runner"
 	"github.com/pali-gguf/pali/tasks"
+	"github.com/pali-gguf/pali/tasks/dataset"
 	"github.com/pali-gguf/pali/tasks/draw"
 	"github.com/pali-gguf/pali/tasks/masks"
 )
@@ -187,7 +188,7 @@ func (f *taskFlags) check(p tasks.Prompt) error {
 			return usageError{err}
 		}
 	}
-	if err := cmp.Or(f.checkTiles(), f.checkShow(f.asJSON),
+	if err := cmp.Or(asUsage(dataset.CheckLabels(p)), f.checkTiles(), f.checkShow(f.asJSON),
 		f.refuseIdle(f.maskPNG == "", "without --mask-png", "mask-form")); err != nil {
 		return err
 	}

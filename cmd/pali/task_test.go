@@ -297,6 +297,7 @@ func TestTasksCalledWrongly(t *testing.T) {
 		{"--seed does nothing without --temperature", []string{"describe", "--seed", "0"}},
 		{"--mask-form does nothing without --mask-png", []string{"segment", "cat", "--mask-form", "grey"}},
 		{"--gpu-layers does nothing with --device cpu", []string{"caption", "--device", "cpu", "--gpu-layers", "3"}},
+		{"has a control character (U+000A)", []string{"detect", "ca\nt"}},
 		{"unknown flag: --mask", []string{"detect", "cat", "--mask", "x"}},
 	} {
 		t.Run(c.want, func(t *testing.T) {

@@ -53,6 +53,8 @@ func checkOutput(flag, path, ending string, force bool, inputs ...string) error 
 	return nil
 }
 
+func noArguments(_ *cobra.Command, args []string) error { return flags.NoArguments(args) }
+
 // atLeastOne accepts one argument or more, and says what is missing where there is none.
 func atLeastOne(missing string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {

@@ -19,7 +19,7 @@ func newWorker() *cobra.Command {
 		Use:    "worker -m MODEL",
 		Short:  "Runs a model for pali serve, which starts it",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			conn, err := worker.Inherited()
 			if err != nil {

@@ -90,6 +90,12 @@ func TestWrongFiles(t *testing.T) {
 		{[]string{"estimate", "archive.zip", "q8_0", "--tokenizer", "testdata/demo/tokenizer.model"},
 			"archive.zip is a zip file around a checkpoint"},
 		{[]string{"estimate", "hf", "q8_0"}, "hf is a folder with a Hugging Face model (safetensors): want a GGUF file"},
+		{[]string{"quantize", "d/demo-F32.gguf", "out.gguf", "q8_0", "--imatrix", "tokenizer.json"},
+			`tokenizer.json is a JSON file: want an importance matrix ("pali imatrix" makes it)`},
+		{[]string{"eval", "-m", "d", "--questions", "nothing.jsonl"},
+			`nothing.jsonl: no such file or directory: want lines {"image": ..., "prefix": ..., "suffix": ...}`},
+		{[]string{"eval", "-m", "d", "--questions", "hf"}, "hf: is a folder, want a file: want lines"},
+		{[]string{"imatrix", "-m", "d", "--questions", "tokenizer.json", "-o", "i.gguf"}, "tokenizer.json: line 1: "},
 		{[]string{"compare", "lfs.model", "d/demo-F32.gguf"}, "lfs.model is a Git LFS pointer"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -141,7 +147,7 @@ func TestNumbers(t *testing.T) {
 	}{
 		{[]string{"estimate", "3B", "Q8_0", "--ctx", "1024.0", "--images=2.0"}, 0, "1024 positions"},
 		{[]string{"estimate", "3b", "q8_0", "--ctx", "1_024"}, 0, "1024 positions"},
-		{[]string{"estimate", "3b", "q8_0", "--ctx", "1024.5"}, 2, `argument "1024.5" for "--ctx" flag: want a whole`},
+		{[]string{"estimate", "3b", "q8_0", "--ctx", "1024.5"}, 2, `--ctx "1024.5": want a whole`},
 		{[]string{"caption", "--max-image-bytes", "4 gigs"}, 2, "want a number of bytes, as 33554432, 32MiB or 32MB"},
 		{[]string{"caption", "--max-image-bytes", "4MB", "-i", "nowhere.png"}, 1, "nowhere.png"},
 	} {

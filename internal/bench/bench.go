@@ -9,6 +9,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -29,7 +30,7 @@ type Options struct {
 
 // Report is what was measured.
 type Report struct {
-	Image         *Spread `json:"picture,omitempty"` // one: read and resized, if it is a file
+	Image         *Spread `json:"picture,omitempty"` // one: decoded and resized, if it is a file
 	Vision        Spread  `json:"siglip"`            // of one image
 	Prefill       Spread  `json:"prefill"`
 	Decode        Spread  `json:"decode"`
@@ -54,6 +55,12 @@ func Run(ctx context.Context, model *runner.Runner, o Options) (*Report, error) 
 	stop := context.AfterFunc(ctx, model.Decoder.Interrupt)
 	defer stop()
 	s := newSubject(model, o)
+	if o.Image != "" {
+		var err error // read once: it may be a stream
+		if s.file, err = imageproc.ReadStream(ctx, o.Image, imageproc.DefaultLimits.Bytes); err != nil {
+			return nil, err
+		}
+	}
 	r := &Report{Images: o.Images, PrefillTokens: o.Images*model.Encoder.Config().Tokens() + o.PromptTokens,
 		DecodeTokens: o.Tokens}
 	var all [parts][]float64 // milliseconds
@@ -97,11 +104,12 @@ type subject struct {
 	model  *runner.Runner
 	pixels []float32 // [3,S,S], drawn at random unless there is an image
 	tokens []int32   // of the prompt
+	file   []byte    // the image's; nil if there is none
 }
 
 func newSubject(model *runner.Runner, o Options) *subject {
 	side := model.Encoder.Config().ImageSize
-	s := &subject{o, model, make([]float32, 3*side*side), make([]int32, o.PromptTokens)}
+	s := &subject{Options: o, model: model, pixels: make([]float32, 3*side*side), tokens: make([]int32, o.PromptTokens)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range s.pixels {
 		s.pixels[i] = 2*random.Float32() - 1
@@ -124,10 +132,10 @@ func (s *subject) round() (took [parts]time.Duration, err error) {
 	}
 	var embeddings []float32 // [Images,T,E]
 	for range s.Images {
-		if s.Image != "" {
-			p, err := imageproc.Open(s.Image, imageproc.DefaultLimits)
+		if s.file != nil {
+			p, err := imageproc.Decode(s.file, imageproc.DefaultLimits)
 			if err != nil {
-				return took, err
+				return took, fmt.Errorf("%s: %w", s.Image, err)
 			}
 			s.pixels = imageproc.Preprocess(p, s.model.Encoder.Config().ImageSize, imageproc.Antialias)
 		}

@@ -27,6 +27,7 @@ const (
 	GGUF                   // any file of a model
 	Tokenizer              // a SentencePiece model
 	Image                  // of a format that imageproc reads: it says which, and names the other images
+	Imatrix                // an importance matrix: GGUF
 )
 
 // advice says, for each Want, what it is and where it comes from.
@@ -36,6 +37,7 @@ var advice = [...]string{
 	GGUF:      `want a GGUF file ("pali convert" makes it of a checkpoint, .npz)`,
 	Tokenizer: `want the SentencePiece model, from https://storage.googleapis.com/big_vision/paligemma_tokenizer.model`,
 	Image:     "",
+	Imatrix:   `want an importance matrix ("pali imatrix" makes it)`,
 }
 
 // HeadBytes is how much of a file's beginning Of looks at.
@@ -82,7 +84,7 @@ func Of(path string, head []byte, size int64, want Want) error {
 
 // kind returns the name of the kind that is wanted, as the table has it.
 func (w Want) kind() string {
-	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer, Image: isImage}[w]
+	return [...]string{Checkpoint: isNPZ, GGUF: isGGUF, Tokenizer: isTokenizer, Imatrix: isGGUF, Image: isImage}[w]
 }
 
 // Open opens the regular file at path to read it, as input.Open does. It fails with an Error for a

@@ -102,7 +102,7 @@ func ofFolder(path string, want Want) error {
 		return found
 	}
 	wanted := map[Want][]string{Checkpoint: pick(".npz"), GGUF: pick(".gguf"),
-		Tokenizer: pick("tokenizer.model")}[want]
+		Tokenizer: pick("tokenizer.model"), Imatrix: pick(".gguf")}[want]
 	switch {
 	case len(wanted) == 1:
 		return Error{path, Folder, "give the file in it, " + wanted[0]}

@@ -4,10 +4,11 @@
 // Before it: the flags of a command as pflag parsed them. After it: the same with those of the
 // environment, or a reason to refuse the call.
 //
-// This file: which flags were given; numbers.go: their numbers.
+// This file: which flags were given; numbers.go: their numbers; tidy.go: values as people write them.
 package flags
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,17 +17,21 @@ import (
 )
 
 // FromEnvironment sets every flag that the command line leaves alone and a variable gives: prefix
-// and the flag's name in capitals, with _ for -. Such a flag does not count as given: it is set for
+// and the flag's name in capitals, with _ for -. An empty variable counts as none. Such a flag does not count as given: it is set for
 // all calls, and may do nothing in this one.
 func FromEnvironment(fs *pflag.FlagSet, prefix string) (failed error) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		name := prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || f.Name == "help" || failed != nil {
+		value := os.Getenv(name)
+		if value == "" || f.Changed || f.Name == "help" || failed != nil {
 			return
 		}
 		if err := fs.Set(f.Name, value); err != nil {
-			failed = fmt.Errorf("%s=%s: %v", name, value, err)
+			var invalid *pflag.InvalidValueError
+			if errors.As(err, &invalid) {
+				err = errors.Unwrap(invalid)
+			}
+			failed = fmt.Errorf("%s=%s: %w", name, value, err)
 		}
 		f.Changed = false
 	})

@@ -41,6 +41,7 @@ func TestFlags(t *testing.T) {
 		{"idle, with its default", "--top-k 0", "", "--top-k does nothing here"},
 		{"idle in the environment", "", "T_TOP_K=3", ""},
 		{"wrong in the environment", "", "T_TOP_K=three", "T_TOP_K=three: "},
+		{"empty in the environment, a number", "", "T_TOP_K=", ""},
 		{"both", "--top-k 3", "T_TOP_K=three", "--top-k does nothing here"},
 		{"empty", "--output=", "", "--output is empty"},
 		{"empty in the environment", "", "T_OUTPUT=", ""},

@@ -1,7 +1,7 @@
 package flags
 
 // This file: the numbers that a person writes on a command line: whole ones also as "224.0", "1e3"
-// or "1_000", and bytes also as "32MiB" or "4GB".
+// or "1_000", shares also as "50%", and bytes also as "32MiB" or "4GB".
 
 import (
 	"fmt"
@@ -56,6 +56,21 @@ func byteCount(text string) (int64, error) {
 	return int64(v), nil
 }
 
+// decimal reads a decimal number, also in percent.
+func decimal(text string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64) // NaN too: the flag's bounds refuse it
+	if err != nil && strings.Contains(number, ",") {
+		return 0, fmt.Errorf("want a number with a point, as 0.5")
+	} else if err != nil {
+		return 0, fmt.Errorf("want a number, as 0.5")
+	}
+	if percent {
+		v /= 100
+	}
+	return v, nil
+}
+
 // float reads a finite decimal number, also with _ between digits.
 func float(text string) (float64, error) {
 	if strings.Contains(text, "_") {
@@ -82,29 +97,39 @@ func grouped(text string) bool {
 	return true
 }
 
-// TakeNumbers makes the whole numbers among flags, and those of bytes, which say so in their usage,
-// take what people write for such: 1e3, 1_000, 32MiB.
+// TakeNumbers makes the numbers among flags take what whole and decimal read, and those of bytes, which
+// say so in their usage, what byteCount reads.
 func TakeNumbers(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		switch kind, bytes := f.Value.Type(), strings.Contains(f.Usage, "bytes"); {
-		case bytes && (kind == "int" || kind == "int64" || kind == "float64"):
-			f.Value = value{f.Value, byteCount}
-		case kind == "int" || kind == "int64":
-			f.Value = value{f.Value, whole}
+		integer := false
+		switch f.Value.Type() {
+		case "int", "int64":
+			integer = true
+		case "float64":
+		default:
+			return
+		}
+		switch {
+		case strings.Contains(f.Usage, "bytes"):
+			f.Value = value[int64]{f.Value, byteCount}
+		case integer:
+			f.Value = value[int64]{f.Value, whole}
+		default:
+			f.Value = value[float64]{f.Value, decimal}
 		}
 	})
 }
 
 // value is a flag's value that read reads.
-type value struct {
+type value[T any] struct {
 	pflag.Value
-	read func(text string) (int64, error)
+	read func(text string) (T, error)
 }
 
-func (v value) Set(text string) error {
+func (v value[T]) Set(text string) error {
 	n, err := v.read(text)
 	if err != nil {
 		return err
 	}
-	return v.Value.Set(strconv.FormatInt(n, 10))
+	return v.Value.Set(fmt.Sprint(n))
 }

@@ -77,6 +77,17 @@ func TestTakeNumbers(t *testing.T) {
 		*body != 32<<20 || *memory != 4e9 || *share != 0.5 || *name != "8.0" {
 		t.Error(err, *threads, *body, *name)
 	}
+	for text, want := range map[string]float64{" 0.5 ": 0.5, "50%": 0.5, "50 %": 0.5, "1e-3": 0.001, "-1": -1} {
+		if err := flags.Set("share", text); err != nil || *share != want {
+			t.Errorf("%q: %v, %v", text, *share, err)
+		}
+	}
+	for text, want := range map[string]string{"0,5": "want a number with a point, as 0.5", "half": "want a number, as 0.5",
+		"%": "want a number, as 0.5"} {
+		if err := flags.Set("share", text); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	if n, err := flags.GetInt("threads"); n != 8 || err != nil {
 		t.Error(n, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // Stdin is the path that stands for the standard input in ReadStream.
@@ -191,6 +192,16 @@ func explain(path string, err error) error {
 		return &pathError{path, of.Err}
 	}
 	return err
+}
+
+// Text returns err's text without the names of Go's operations: "a.txt: permission denied", not "open
+// a.txt: ...".
+func Text(err error) string {
+	text := err.Error()
+	if of := (*fs.PathError)(nil); errors.As(err, &of) {
+		return strings.Replace(text, of.Error(), (&pathError{of.Path, of.Err}).Error(), 1)
+	}
+	return text
 }
 
 // pathError is an error of the system about a path.

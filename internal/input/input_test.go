@@ -3,6 +3,7 @@ package input
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,5 +84,46 @@ func TestReadFile(t *testing.T) {
 	}
 	if b, err := ReadHead(path, 3); string(b) != "123" || err != nil {
 		t.Errorf("head: %q, %v", b, err)
+	}
+}
+
+// TestText checks that no operation of Go's is named.
+func TestText(t *testing.T) {
+	_, err := os.Open("nothing here")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{err, "nothing here: no such file or directory"},
+		{fmt.Errorf("--output: %w", err), "--output: nothing here: no such file or directory"},
+		{errors.New("open a: b"), "open a: b"},
+	} {
+		if have := Text(c.err); have != c.want {
+			t.Errorf("%s, want %s", have, c.want)
+		}
+	}
+}
+
+// TestResolveIn checks the names of files relative to a folder.
+func TestResolveIn(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(folder, "sub dir"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "sub dir", "a.png")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, want string }{
+		{"sub dir/a.png", path}, {"./sub dir/a.png ", path}, {`sub dir\a.png`, path}, {`"sub dir/a.png"`, path},
+		{path, path}, {" " + path + "\r\n", path}, {"file://" + path, path}, {`sub\ dir/a.png`, path},
+		{"b.png", filepath.Join(folder, "b.png")}, {"", folder},
+	} {
+		if have, err := ResolveIn(folder, c.name); err != nil || have != c.want {
+			t.Errorf("%q: %s, %v, want %s", c.name, have, err, c.want)
+		}
+	}
+	if _, err := ResolveIn(folder, "https://a.b/c.png"); !errors.As(err, new(AddressError)) {
+		t.Error(err)
 	}
 }

@@ -74,6 +74,39 @@ func Resolve(name string) (string, error) {
 	return name, nil
 }
 
+// Named returns the path of the file that name means, or name where nothing is found.
+func Named(name string) string {
+	path, err := Resolve(name)
+	if err != nil {
+		return name
+	}
+	return path
+}
+
+// ResolveIn returns what Resolve makes of name where relative paths are those in folder; "" is the
+// current one.
+func ResolveIn(folder, name string) (string, error) {
+	in := func(name string) string {
+		if filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(folder, name)
+	}
+	if path := in(name); exists(path) {
+		return path, nil
+	}
+	for _, other := range append([]string{unquote(name)}, readings(unquote(name))...) {
+		if path := in(other); other != "" && exists(path) {
+			return path, nil
+		}
+	}
+	path, err := Resolve(name)
+	if err != nil || path != name {
+		return path, err
+	}
+	return in(name), nil
+}
+
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

@@ -9,7 +9,6 @@ import (
 	"io"
 
 	"github.com/pali-gguf/pali/gguf"
-	"github.com/pali-gguf/pali/internal/input"
 )
 
 // Identity is a hash of all that the answers of a run depend on: a stopped run continues only where
@@ -29,16 +28,6 @@ func NewIdentity(options ...any) *Identity {
 
 // Write adds b. It never fails.
 func (id *Identity) Write(b []byte) (int, error) { return id.hash.Write(b) }
-
-// Contents adds all bytes of the file at path.
-func (id *Identity) Contents(path string) {
-	f, _, err := input.Open(path)
-	if err == nil {
-		defer f.Close()
-		_, err = io.Copy(id, f)
-	}
-	id.setError(err)
-}
 
 // Digest returns 64 hexadecimal digits that tell the files of a model from others: a hash of what
 // Identity.Models reads, which takes milliseconds.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,11 +82,6 @@ func TestDigest(t *testing.T) {
 
 // The identities of runs are kept in journals: they stay as they are. The values are sha256sum's.
 func TestIdentityStays(t *testing.T) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "questions")
-	if err := os.WriteFile(file, bytes.Repeat([]byte("line\n"), 20_000), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		name string
 		id   func() *Identity
@@ -100,11 +94,6 @@ func TestIdentityStays(t *testing.T) {
 			fmt.Fprintf(id, "%q\n", []string{"caption en", "ocr"})
 			return id
 		}, 32, "ce3d227d294f2547d218a9a25fca832c1169be9f5ed371e07387bba1bfc42e7b"},
-		{"contents", func() *Identity {
-			id := NewIdentity(1)
-			id.Contents(file)
-			return id
-		}, 4, "ad7ca5e3"},
 		{"no model", func() *Identity {
 			id := NewIdentity()
 			id.OptionalModels("", "")
@@ -125,7 +114,6 @@ func TestIdentityFails(t *testing.T) {
 		name string
 		add  func(id *Identity)
 	}{
-		{"contents", func(id *Identity) { id.Contents(missing) }},
 		{"models", func(id *Identity) { id.Models(missing) }},
 		{"optional models", func(id *Identity) { id.OptionalModels("", missing) }},
 	} {

@@ -100,7 +100,8 @@ func openStream(ctx context.Context, path string, frames bool, choose func(total
 
 // OpenFolder reads images of a folder as frames: those whose numbers choose returns, given how many
 // there are, counted in the natural order of the names (2.png comes before 10.png). Files whose
-// names begin with a dot are not counted. It also returns the paths.
+// names begin with a dot, and those that are no images by their names and contents, are not counted.
+// It also returns the paths.
 func OpenFolder(folder string, choose func(total int) []int, l Limits) ([]*Image, []string, error) {
 	names, err := frameNames(folder)
 	if err != nil {
@@ -137,7 +138,8 @@ func frameNames(folder string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") &&
+			(HasExtension(e.Name()) || ImageAmong([]string{filepath.Join(folder, e.Name())}) != "") {
 			names = append(names, e.Name())
 		}
 	}

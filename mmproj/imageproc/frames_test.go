@@ -213,6 +213,11 @@ func TestOpenFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"Thumbs.db", "notes.txt", "f3"} { // no images
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("notes"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.Mkdir(filepath.Join(folder, "f0"), 0o700); err != nil {
 		t.Fatal(err)
 	}

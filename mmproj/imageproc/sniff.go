@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pali-gguf/pali/internal/filekind"
@@ -34,6 +36,12 @@ func IsImage(name string) bool {
 		}
 	}
 	return otherNamed(name).kind == stillImage
+}
+
+// HasExtension reports whether name ends as those of images that Decode reads do.
+func HasExtension(name string) bool {
+	return slices.Contains([]string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"},
+		strings.ToLower(filepath.Ext(name)))
 }
 
 // ImageAmong returns the first of words that names an image file, whether or not Decode reads it, or

@@ -91,11 +91,14 @@ type Journal struct {
 	at  map[Digest]int64 // position of each image's record in the file
 }
 
+// journalBegins is how each record of a journal begins.
+const journalBegins = `{"run":"`
+
 // OpenJournal opens or creates the journal at path. It fails with ErrOtherRun if a record is not of
 // this run. It sets o.Begins itself.
 func OpenJournal(path, run string, o journal.Options) (*Journal, error) {
 	j := &Journal{run: run, at: map[Digest]int64{}}
-	o.Begins = `{"run":"`
+	o.Begins = journalBegins
 	f, err := journal.Open(path, o, func(at int64, line []byte) error {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {

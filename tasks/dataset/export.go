@@ -64,8 +64,14 @@ func (e *Export) note(format string, args ...any) {
 
 // Check refuses an output folder with files of images that are not in sources, since programs that
 // read the folder would take them for labels too, and one that would be written over the images of
-// sources. With fresh it also refuses files that would be replaced, with an atomicfile.ExistsError.
+// sources, and more classes than a format can hold. With fresh it also refuses files that would be
+// replaced, with an atomicfile.ExistsError.
 func (e *Export) Check(sources []Source, fresh bool) error {
+	if slices.Contains(e.Formats, masksFormat) {
+		if err := checkMaskClasses(len(classes(e.Prompts))); err != nil {
+			return fmt.Errorf("the format %s: %w", masksFormat, err)
+		}
+	}
 	all, _ := e.list(sources, nil)
 	for _, f := range e.wanted() {
 		path := filepath.Join(e.Out, f.path)
@@ -114,7 +120,8 @@ func within(path, folder string) bool {
 // checkFolder refuses a folder with files of images that are not in ours, and with fresh also one
 // with files in ours. Any other file may be there.
 func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) error {
-	return filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+	others, first := 0, ""
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -128,12 +135,22 @@ func (f *format) checkFolder(folder string, ours map[string]bool, fresh bool) er
 		}
 		switch {
 		case !ours[name] && f.reads(name):
-			return fmt.Errorf("%s belongs to none of these images: remove it, or choose another folder", path)
+			if others++; others == 1 {
+				first = path
+			}
 		case ours[name] && fresh:
 			return atomicfile.ExistsError{Path: path}
 		}
 		return nil
 	})
+	switch {
+	case err == nil && others == 1:
+		err = fmt.Errorf("%s belongs to none of these images: remove it, or choose another folder", first)
+	case err == nil && others > 1:
+		err = fmt.Errorf("%s and %s in %s belong to none of these images: remove them, or choose another folder", first,
+			count(others-1, "other file", "other files"), folder)
+	}
+	return err
 }
 
 // Run writes the files. digests has one for each of sources, as Labeller.Run returns them; a source

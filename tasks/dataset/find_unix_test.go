@@ -104,6 +104,10 @@ func TestFolders(t *testing.T) {
 		{"the folder that is written to", map[string]string{"p/a.png": "", "p/yolo/images/a.png": "", "p/masks/a.png": "",
 			"p/sub/b.png": "", "p/journal.jsonl": ""}, []string{"p"}, FindOptions{Recursive: true, Skip: "p"},
 			[]string{"p/a.png", "p/sub/b.png"}, nil},
+		{"folders of another run", map[string]string{"p/a.png": "", "p/o/yolo/images/a.png": "", "p/o/masks/a.png": "",
+			"p/o/b.png": "", "p/o/journal.jsonl": `{"run":"1"}`, "p/q/masks/c.png": "", "p/q/journal.jsonl": "{}"},
+			[]string{"p"}, FindOptions{Recursive: true, Skip: "p/new"}, []string{"p/a.png", "p/o/b.png", "p/q/masks/c.png"},
+			[]string{"2 folders that another run wrote are not looked into: p/o/masks and 1 more"}},
 		{"a folder of that name", map[string]string{"p/a.png": "", "p/masks/a.png": ""}, []string{"p"},
 			FindOptions{Recursive: true, Skip: "p"}, []string{"p/a.png", "p/masks/a.png"}, nil},
 	} {

@@ -29,6 +29,9 @@ type format struct {
 	open   func(e *Export, path string) (writer, error)
 }
 
+// masksFormat is the format of masks alone.
+const masksFormat = "masks"
+
 var formats = []format{
 	{name: "coco", path: "coco.json", open: openCOCO},
 	{name: "yolo", path: "yolo", each: yoloFiles, more: []string{yoloData, yoloClasses}, reads: yoloReads, images: true,
@@ -39,7 +42,7 @@ var formats = []format{
 	{name: "labelme", path: "labelme", each: labelMeFiles, reads: endsWith(".json"), again: true, open: openLabelMe},
 	{name: "csv", path: "labels.csv", open: openCSV},
 	{name: "jsonl", path: "labels.jsonl", open: openJSONL},
-	{name: "masks", path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses},
+	{name: masksFormat, path: "masks", each: named(".png"), reads: endsWith(".png"), more: []string{maskClasses},
 		masks: true, images: true, open: openMasks},
 }
 

@@ -31,15 +31,22 @@ type maskWriter struct {
 }
 
 func openMasks(e *Export, folder string) (writer, error) {
-	if len(e.classes) > maxMaskClasses {
-		return nil, unfitError{fmt.Errorf("masks are not written: there are %d classes, and an image with a palette can have "+
-			"at most %d", len(e.classes), maxMaskClasses)}
+	if err := checkMaskClasses(len(e.classes)); err != nil {
+		return nil, unfitError{fmt.Errorf("masks are not written: %w", err)}
 	}
 	w := &maskWriter{e, folder, color.Palette{color.RGBA{A: 0xff}}}
 	for _, c := range e.classes {
 		w.palette = append(w.palette, draw.Colour(c))
 	}
 	return w, nil
+}
+
+// checkMaskClasses refuses n classes if a palette cannot have them.
+func checkMaskClasses(n int) error {
+	if n <= maxMaskClasses {
+		return nil
+	}
+	return fmt.Errorf("there are %d classes, and an image with a palette can have at most %d", n, maxMaskClasses)
 }
 
 func (w *maskWriter) add(img *labelledImage) error {

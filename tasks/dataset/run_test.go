@@ -253,7 +253,7 @@ func TestRefuses(t *testing.T) {
 			put(t, l, "yolo/labels/other.txt", "0 0 0 1 1\n")
 		}, nil, "belongs to none of these images"},
 		{"a removed image", func(_ *testing.T, l *labelling) { l.sources = append(sources[:1:1], sources[2:]...) },
-			nil, "one/a.png belongs to none"},
+			nil, "one/a.png and 1 other file in "},
 		{"a file in place of a folder", func(t *testing.T, l *labelling) {
 			os.RemoveAll(filepath.Join(l.out, "voc"))
 			put(t, l, "voc", "x")

@@ -13,7 +13,8 @@ const (
 	hiddenImage
 	linkedFolder // a symbolic link to a folder: it may lead to where it is
 	brokenLink
-	unopened // a file that may be an image or not
+	earlierRun // its images are copies and masks
+	unopened   // a file that may be an image or not
 	skipKinds
 )
 
@@ -24,6 +25,7 @@ var skipTexts = [skipKinds][2]string{
 	hiddenImage:  {"hidden image is skipped", "hidden images are skipped"},
 	linkedFolder: {"link to a folder is not followed", "links to folders are not followed"},
 	brokenLink:   {"link leads nowhere", "links lead nowhere"},
+	earlierRun:   {"folder that another run wrote is not looked into", "folders that another run wrote are not looked into"},
 	unopened:     {"file cannot be opened", "files cannot be opened"},
 }
 

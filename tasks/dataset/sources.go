@@ -45,10 +45,6 @@ const (
 	maxBad     = 100_000
 )
 
-// imageExtensions are those of files in a folder that are taken for images without a look at their
-// contents.
-var imageExtensions = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"}
-
 // ErrNoImages is returned by FindSources if it finds no image, and nothing that it must name.
 var ErrNoImages = errors.New("no images: a folder's are its JPEG, PNG, GIF, BMP and WebP files")
 
@@ -94,7 +90,10 @@ func (c *collector) collect(arguments []string, o FindOptions) (*Found, error) {
 			return nil, err
 		}
 	}
-	if len(c.found.Sources)+len(c.found.Bad)+len(c.found.BadFolders) == 0 {
+	switch found := len(c.found.Sources) + len(c.found.Bad) + len(c.found.BadFolders); {
+	case found == 0 && slices.Equal(arguments, []string{"-"}):
+		return &c.found, errors.New("no images: the list on standard input is empty, or of folders without images")
+	case found == 0:
 		return &c.found, ErrNoImages
 	}
 	return &c.found, c.nameSources()
@@ -151,15 +150,18 @@ func (c *collector) folder(path, top string) error {
 		return c.bad(&c.found.BadFolders, path, cause(err))
 	}
 	info, err := os.Stat(path)
-	ours := err == nil && c.resumed && os.SameFile(info, c.output)
+	output := err == nil && c.resumed && os.SameFile(info, c.output)
+	earlier := !output && c.recursive && isRun(path)
 	for _, e := range entries {
 		below := filepath.Join(path, e.Name())
 		switch {
-		case e.IsDir() && ours && isFormatFolder(e.Name()):
+		case e.IsDir() && output && isFormatFolder(e.Name()):
+		case e.IsDir() && earlier && isFormatFolder(e.Name()):
+			c.found.Skipped.add(earlierRun, below)
 		case e.IsDir():
 			err = c.subfolder(below, top, e)
 		case hidden(e.Name()):
-			if hasImageExtension(e.Name()) && !strings.HasPrefix(e.Name(), "._") { // macOS's notes about a file
+			if imageproc.HasExtension(e.Name()) && !strings.HasPrefix(e.Name(), "._") { // macOS's notes about a file
 				c.found.Skipped.add(hiddenImage, below)
 			}
 		default:
@@ -170,6 +172,12 @@ func (c *collector) folder(path, top string) error {
 		}
 	}
 	return nil
+}
+
+// isRun reports whether the folder at path has the journal of a run.
+func isRun(path string) bool {
+	head, err := input.ReadHead(filepath.Join(path, JournalName), int64(len(journalBegins)))
+	return err == nil && string(head) == journalBegins
 }
 
 // subfolder adds the images of a folder in a folder, if it is to be looked into.
@@ -192,7 +200,7 @@ func (c *collector) subfolder(path, top string, d os.DirEntry) error {
 
 // entry adds a file in a folder if it is an image, by its extension or else by its first bytes.
 func (c *collector) entry(path, top string, d os.DirEntry) error {
-	mode, named := d.Type(), hasImageExtension(d.Name())
+	mode, named := d.Type(), imageproc.HasExtension(d.Name())
 	if mode&fs.ModeSymlink != 0 {
 		info, err := os.Stat(path)
 		switch {
@@ -305,10 +313,6 @@ func (c *collector) nameSources() error {
 
 // hidden reports whether a file or folder of this name is hidden.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
-
-func hasImageExtension(name string) bool {
-	return slices.Contains(imageExtensions, strings.ToLower(filepath.Ext(name)))
-}
 
 // cause returns the system's part of err, without the operation and the path.
 func cause(err error) error {

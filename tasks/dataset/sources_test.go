@@ -2,12 +2,15 @@ package dataset
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pali-gguf/pali/tasks"
 )
 
 // TestFindSources checks the images of folders, patterns, files and lists, each once, named by
@@ -104,6 +107,12 @@ func TestReadClasses(t *testing.T) {
 		{"CR alone", "cat\rdog\r", []string{"cat", "dog"}, ""},
 		{"tabs around", "\tcat\t\n\t\n", []string{"cat"}, ""},
 		{"no-break spaces around", "\u00a0cat\u00a0", []string{"cat"}, ""},
+		{"spaces of web pages", "\u200bcat\u200b\ntraffic\u00a0light\ncat\u3000\n", []string{"cat", "traffic light"}, ""},
+		{"JSON alone", "a [b\n{c}\n", []string{"a [b", "{c}"}, ""},
+		{"data.yaml", "train: images\nnc: 1\nnames:\n  0: \"cat\"\n", nil, path + ": is YAML: want a text file"},
+		{"COCO's file", "{\"images\":[],\n\"categories\":[]}\n", nil, path + ": is JSON: want a text file"},
+		{"list in JSON", "[\"cat\",\n\"dog\"]", nil, path + ": is JSON: want a text file"},
+		{"VOC's file", "<annotation>\n</annotation>\n", nil, path + ": is XML or HTML: want a text file"},
 		{"joined files", "cat\n\ufeffdog\n", []string{"cat", "dog"}, ""},
 		{"UTF-16", "\xff\xfec\x00a\x00t\x00\r\x00\n\x00\x2b\x73\r\x00\n\x00", []string{"cat", "猫"}, ""},
 		{"UTF-16 without a mark", "c\x00a\x00t\x00\r\x00\n\x00d\x00o\x00g\x00", []string{"cat", "dog"}, ""},
@@ -133,13 +142,51 @@ func TestReadClasses(t *testing.T) {
 		})
 	}
 	for _, c := range []struct{ path, want string }{
-		{filepath.Dir(path), "is a folder, not a regular file: want a text file"},
+		{filepath.Dir(path), "is a folder, want a file: want a text file"},
 		{"circle", `"circle": no such file: want a text file with one class on each line`},
 		{"", `"": no such file: want a text file`},
 	} {
 		_, err := ReadClasses(t.Context(), c.path)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "image") {
 			t.Errorf("%q: %v, want %q", c.path, err, c.want)
+		}
+	}
+}
+
+// TestYAMLText checks that a class is as readable in data.yaml as YAML allows.
+func TestYAMLText(t *testing.T) {
+	for _, c := range []struct{ class, want string }{
+		{"yes", `"yes"`}, {"null", `"null"`}, {"1", `"1"`}, {"a: b # c", `"a: b # c"`}, {"<b> & 'c'", `"<b> & 'c'"`},
+		{`"q\`, `"\"q\\"`}, {"é 猫", `"é 猫"`}, {"a\u0085\ufeff", `"a\u0085\ufeff"`},
+	} {
+		if have := yamlText(c.class); have != c.want {
+			t.Errorf("%q: %s, want %s", c.class, have, c.want)
+		}
+	}
+}
+
+// TestTooManyPromptClasses checks that classes which a format cannot hold are refused before
+// anything is asked.
+func TestTooManyPromptClasses(t *testing.T) {
+	for _, n := range []int{255, 256} {
+		x := Export{Out: t.TempDir(), Formats: []string{"coco", "masks"}}
+		for i := range n {
+			x.Prompts = append(x.Prompts, tasks.Parse(fmt.Sprint("detect thing ", i)))
+		}
+		err := x.Check(nil, true)
+		want := "the format masks: there are 256 classes, and an image with a palette can have at most 255"
+		if n == 255 && err != nil || n == 256 && (err == nil || err.Error() != want) {
+			t.Errorf("%d classes: %v", n, err)
+		}
+	}
+}
+
+// TestEmptyList checks what is said of a list without images.
+func TestEmptyList(t *testing.T) {
+	for _, list := range []string{"", "\n\r\n", "\ufeff"} {
+		_, err := FindSources([]string{"-"}, FindOptions{List: strings.NewReader(list)})
+		if err == nil || !strings.HasPrefix(err.Error(), "no images: the list on standard input is empty") {
+			t.Errorf("%q: %v", list, err)
 		}
 	}
 }

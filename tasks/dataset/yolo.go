@@ -13,7 +13,6 @@ package dataset
 // where its list lacks theirs.
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -181,7 +180,7 @@ func (w *yoloWriter) abort() {}
 
 // yamlText quotes s for YAML: as JSON does, and also escapes characters that YAML does not allow.
 func yamlText(s string) string {
-	quoted, _ := json.Marshal(s) // never fails for a string
+	quoted, _ := compact(s) // never fails for a string
 	var b strings.Builder
 	for _, r := range string(quoted) {
 		if r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff {

@@ -87,7 +87,7 @@ var allowed = map[string][]string{
 	"internal/strips":     {},
 	"internal/terminal":   {},
 	"internal/textfile":   {},
-	"internal/store": {"paligemma", "gguf", "internal/filekind", "internal/input", "gemma", "mmproj",
+	"internal/store": {"paligemma", "gguf", "internal/filekind", "gemma", "mmproj",
 		"tasks/masks"},
 	"internal/checkpoint": {"npz", "convert", "internal/input"},
 	"internal/inspect": {cgo, "tensor", "gguf", "mmproj", "convert", "quant", "internal/checkpoint",

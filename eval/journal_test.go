@@ -211,7 +211,7 @@ func TestQuestions(t *testing.T) {
 		})
 	}
 	for _, c := range []struct{ name, path, images, want string }{
-		{"folder", folder, "", "is a folder, want a file: want lines"},
+		{"folder", folder, "", "is a folder, not a regular file: want lines"},
 		{"no file", path + "x", "", path + "x: no such file or directory: want lines"},
 		{"no folder of images", path, path, path + ": no such folder of images"},
 	} {

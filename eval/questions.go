@@ -21,8 +21,8 @@ import (
 // Bounds of a file of questions.
 const (
 	maxQuestions = 1_000_000
-	maxLine      = 1 << 20 // bytes
-	maxFile      = 1 << 30 // bytes
+	maxLine      = 1 << 20   // bytes
+	maxFile      = 256 << 20 // bytes
 )
 
 // wantQuestions is what a file of questions is.

@@ -45,10 +45,10 @@ func TestImageChangesMeanwhile(t *testing.T) {
 		}},
 		{"is emptied", "changed after it was labelled", func(path string) error { return os.Truncate(path, 0) }},
 		{"vanishes", "no such file or directory", os.Remove},
-		{"becomes a folder", "is a folder, want a file", func(path string) error {
+		{"becomes a folder", "is a folder, not a regular file", func(path string) error {
 			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
 		}},
-		{"becomes a FIFO", "is a pipe (FIFO), want a file", func(path string) error {
+		{"becomes a FIFO", "is a pipe (FIFO), not a regular file", func(path string) error {
 			return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600))
 		}},
 	} {

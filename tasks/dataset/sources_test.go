@@ -142,7 +142,7 @@ func TestReadClasses(t *testing.T) {
 		})
 	}
 	for _, c := range []struct{ path, want string }{
-		{filepath.Dir(path), "is a folder, want a file: want a text file"},
+		{filepath.Dir(path), "is a folder, not a regular file: want a text file"},
 		{"circle", `"circle": no such file: want a text file with one class on each line`},
 		{"", `"": no such file: want a text file`},
 	} {

@@ -94,7 +94,7 @@ func TestWrongFiles(t *testing.T) {
 			`tokenizer.json is a JSON file: want an importance matrix ("pali imatrix" makes it)`},
 		{[]string{"eval", "-m", "d", "--questions", "nothing.jsonl"},
 			`nothing.jsonl: no such file or directory: want lines {"image": ..., "prefix": ..., "suffix": ...}`},
-		{[]string{"eval", "-m", "d", "--questions", "hf"}, "hf: is a folder, want a file: want lines"},
+		{[]string{"eval", "-m", "d", "--questions", "hf"}, "hf: is a folder, not a regular file: want lines"},
 		{[]string{"imatrix", "-m", "d", "--questions", "tokenizer.json", "-o", "i.gguf"}, "tokenizer.json: line 1: "},
 		{[]string{"compare", "lfs.model", "d/demo-F32.gguf"}, "lfs.model is a Git LFS pointer"},
 	} {

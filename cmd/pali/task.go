@@ -188,7 +188,7 @@ func (f *taskFlags) check(p tasks.Prompt) error {
 			return usageError{err}
 		}
 	}
-	if err := cmp.Or(asUsage(dataset.CheckLabels(p)), f.checkTiles(), f.checkShow(f.asJSON),
+	if err := cmp.Or(asUsage(cmp.Or(runner.CheckPrompt(p.Text), dataset.CheckLabels(p))), f.checkTiles(), f.checkShow(f.asJSON),
 		f.refuseIdle(f.maskPNG == "", "without --mask-png", "mask-form")); err != nil {
 		return err
 	}

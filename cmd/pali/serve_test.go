@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -269,7 +270,11 @@ func TestServeStops(t *testing.T) {
 
 // A terminal that closes sends SIGHUP, more than once: the server answers what is running and ends.
 func TestServeHangup(t *testing.T) {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP) // else the server inherits nohup's choice to ignore it
+	defer signal.Stop(caught)
 	s := startServe(t, workplace(t))
+	defer time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() }).Stop()
 	resp := s.ask("run", photo, "prompt", "caption en", "stream", "true", "temperature", "30", "max_tokens", "300")
 	r := bufio.NewReader(resp.Body)
 	if _, err := r.ReadString('\n'); err != nil {

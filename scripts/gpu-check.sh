@@ -100,7 +100,7 @@ row() {
 	[ "$2" = pass ] || failed=$((failed + 1))
 }
 
-# step NAME SECONDS FIGURE COMMAND... runs a command for at most so many seconds (times PATIENCE),
+# step NAME SECONDS FIGURE COMMAND... runs COMMAND for at most SECONDS times PATIENCE seconds,
 # and not beyond TOTAL. Its output goes to OUT/NAME.txt, of which the function FIGURE makes the figure of the row.
 # Fails where the step does not pass.
 step() {

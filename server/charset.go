@@ -59,7 +59,7 @@ func checkUTF8(text []byte) ([]byte, error) {
 		at+1, text[at])
 }
 
-// notUTF8 returns where text first is not UTF-8, -1 for nowhere.
+// notUTF8 returns the index of the first byte of text that is not part of UTF-8, or -1.
 func notUTF8(text []byte) int {
 	if utf8.Valid(text) {
 		return -1

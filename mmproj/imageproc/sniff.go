@@ -18,8 +18,8 @@ import (
 // SniffLen is the number of first bytes that suffice for Sniff.
 const SniffLen = 1024
 
-// Sniff names the format of a file by its first bytes, SniffLen of them if the file has so many:
-// "JPEG", "HEIC", "MP4", "a PDF document"; "" if it is not known here. readable says that Decode reads it.
+// Sniff names the format of a file by head, its first bytes, at most SniffLen of them: "JPEG",
+// "HEIC", "MP4", "a PDF document"; "" if it is not known here. readable says that Decode reads it.
 func Sniff(head []byte) (format string, readable bool) {
 	if f := sniff(head); f != nil {
 		return f.name, true

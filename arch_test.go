@@ -52,7 +52,7 @@ var allowed = map[string][]string{
 		"internal/atomicfile", "internal/filekind", "internal/strips"},
 
 	// From images and a prompt to an answer, its objects, its scores.
-	"runner":      {"paligemma"},
+	"runner":      {"internal/textfile", "paligemma"},
 	"tasks":       {"paligemma", "runner", "tasks/masks"},
 	"tasks/masks": {"paligemma", "gguf", "tensor"},
 	"tasks/draw":  {"tasks", "tasks/masks"},
@@ -71,8 +71,8 @@ var allowed = map[string][]string{
 	"server/worker":            {"paligemma", "runner", "tasks"},
 	"server/worker/workertest": {"paligemma", "runner", "server/worker"}, // for tests
 	"server/engine":            {"paligemma", "mmproj/imageproc", "runner", "server/worker"},
-	"server": {"internal/safedial", "mmproj/imageproc", "paligemma", "runner", "server/engine", "tasks", "tasks/draw",
-		"tasks/masks"},
+	"server": {"internal/safedial", "internal/textfile", "mmproj/imageproc", "paligemma", "runner", "server/engine",
+		"tasks", "tasks/draw", "tasks/masks"},
 
 	// What the command is made of, and where things are wired together.
 	"internal/atomicfile": {},

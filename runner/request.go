@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"unicode/utf8"
 
+	"github.com/pali-gguf/pali/internal/textfile"
 	"github.com/pali-gguf/pali/paligemma"
 )
 
@@ -62,10 +62,8 @@ func CheckPrompt(prompt string) error {
 	if len(prompt) > MaxPromptBytes {
 		return InvalidRequestError{LimitError{What: "bytes of prompt", Have: int64(len(prompt)), Max: MaxPromptBytes}}
 	}
-	for at, r := range prompt {
-		if _, size := utf8.DecodeRuneInString(prompt[at:]); r == utf8.RuneError && size == 1 {
-			return InvalidRequestf("the prompt is not UTF-8: byte %d is 0x%02x; write it in UTF-8", at+1, prompt[at])
-		}
+	if at := textfile.InvalidUTF8([]byte(prompt)); at >= 0 {
+		return InvalidRequestf("the prompt is not UTF-8: byte %d is 0x%02x; write it in UTF-8", at+1, prompt[at])
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/pali-gguf/pali/internal/textfile"
 )
 
 // The marks that a text may begin with.
@@ -51,27 +53,12 @@ func toUTF8(text []byte, charset, what string) ([]byte, error) {
 
 // checkUTF8 returns text, or an error that says where it is not UTF-8.
 func checkUTF8(text []byte) ([]byte, error) {
-	at := notUTF8(text)
+	at := textfile.InvalidUTF8(text)
 	if at < 0 {
 		return text, nil
 	}
 	return nil, invalid("is not UTF-8: byte %d is 0x%02x; send UTF-8, or say in Content-Type which charset it is",
 		at+1, text[at])
-}
-
-// notUTF8 returns the index of the first byte of text that is not part of UTF-8, or -1.
-func notUTF8(text []byte) int {
-	if utf8.Valid(text) {
-		return -1
-	}
-	for at := 0; at < len(text); {
-		r, n := utf8.DecodeRune(text[at:])
-		if r == utf8.RuneError && n == 1 {
-			return at
-		}
-		at += n
-	}
-	return -1
 }
 
 // upper1252 are the characters of bytes 0x80 to 0x9f in Windows-1252, which clients mean by

@@ -71,10 +71,22 @@ func CheckLine(line string) error {
 
 // CheckUTF8 refuses a line that is not UTF-8.
 func CheckUTF8(line string) error {
-	for i, r := range line {
-		if _, size := utf8.DecodeRuneInString(line[i:]); r == utf8.RuneError && size == 1 {
-			return fmt.Errorf("byte %#02x is not UTF-8: save it as UTF-8", line[i])
-		}
+	if at := InvalidUTF8([]byte(line)); at >= 0 {
+		return fmt.Errorf("byte %#02x is not UTF-8: save it as UTF-8", line[at])
 	}
 	return nil
+}
+
+// InvalidUTF8 returns the index of the first byte of text that is not part of UTF-8, or -1.
+func InvalidUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	for at := 0; ; {
+		r, n := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && n <= 1 {
+			return at
+		}
+		at += n
+	}
 }

@@ -118,26 +118,10 @@ func TestImagesCalledWrongly(t *testing.T) {
 // never ends by itself.
 func TestModelCut(t *testing.T) {
 	folder := workplace(t)
-	if o := run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma.npz", "--tokenizer",
-		"testdata/reference/cases/tokenizer.model", "-t", "f32", "-o", "tiny")); o.code != 0 {
-		t.Fatalf("convert: %+v", o)
-	}
+	cmd, out, stderr := startAnswer(t, folder)
 	texts, err := filepath.Glob(filepath.Join(folder, "tiny", "tiny*-F32.gguf"))
 	if err != nil || len(texts) != 1 {
 		t.Fatalf("%v, %v", texts, err)
-	}
-	cmd := program(folder, "run", "-m", "tiny", "-i", photo, "caption en", "--max-tokens", "60000", "-t", "1")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil { // the answer has begun
-		t.Fatal(err)
 	}
 	if err := os.Truncate(texts[0], 4096); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -395,34 +396,34 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a long answer at once, with 130. The tiny random model never ends by itself.
-func TestInterrupt(t *testing.T) {
-	folder := workplace(t)
-	o := run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma.npz", "--tokenizer",
-		"testdata/reference/cases/tokenizer.model", "-o", "tiny"))
-	if o.code != 0 {
+// startAnswer asks a random model in the folder "tiny", whose answer never ends by itself, and returns
+// when the answer has begun.
+func startAnswer(t *testing.T, folder string) (cmd *exec.Cmd, out io.Reader, stderr *bytes.Buffer) {
+	t.Helper()
+	if o := run(t, program(folder, "convert", "testdata/reference/cases/tiny-gemma.npz", "--tokenizer",
+		"testdata/reference/cases/tokenizer.model", "-t", "f32", "-o", "tiny")); o.code != 0 {
 		t.Fatalf("convert: %+v", o)
 	}
-	cmd := program(folder, "run", "-m", "tiny", "-i", photo, "caption en", "--max-tokens", "60000", "--threads", "1")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd = program(folder, "run", "-m", "tiny", "-i", photo, "caption en", "--max-tokens", "60000", "-t", "1")
+	stderr = &bytes.Buffer{}
+	cmd.Stderr = stderr
 	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err == nil {
+		_, err = out.Read(make([]byte, 1))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil { // the answer has begun
-		t.Fatal(err)
-	}
-	go func() {
-		for b := make([]byte, 4096); ; {
-			if _, err := out.Read(b); err != nil {
-				return
-			}
-		}
-	}()
+	return cmd, out, stderr
+}
+
+// Ctrl-C ends a long answer at once, with 130.
+func TestInterrupt(t *testing.T) {
+	cmd, out, stderr := startAnswer(t, workplace(t))
+	go io.Copy(io.Discard, out)
 	start := time.Now()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -77,9 +77,9 @@ func Explain(err error) error {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedShortnames())
 	case errors.As(err, &missing) && missing.GetSpecifiedShortnames() != "":
-		return fmt.Errorf("-%s: a value is missing behind it", missing.GetSpecifiedName())
+		return fmt.Errorf("-%s: want a value after it", missing.GetSpecifiedName())
 	case errors.As(err, &missing):
-		return fmt.Errorf("--%s: a value is missing behind it", missing.GetSpecifiedName())
+		return fmt.Errorf("--%s: want a value after it", missing.GetSpecifiedName())
 	case errors.As(err, &invalid):
 		return fmt.Errorf("--%s %q: %w", invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
 	}

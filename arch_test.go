@@ -213,7 +213,8 @@ func packages(t *testing.T) (all []goPackage) {
 		t.Fatal(err)
 	}
 	for inScripts, some := range folders {
-		cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,GoFiles,CgoFiles"}, some...)...)
+		cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps,GoFiles,CgoFiles"},
+			some...)...)
 		if inScripts {
 			cmd = exec.Command("go", "-C", "scripts", "list", "-json=ImportPath,Imports,Deps,GoFiles,CgoFiles", "./...")
 		}

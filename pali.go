@@ -311,8 +311,9 @@ func (m *Model) openMasks() (*masks.Decoder, error) {
 	case m.files.MasksErr != nil:
 		return nil, m.files.MasksErr
 	case m.files.Masks == "":
-		return nil, fmt.Errorf("pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz), or use Detect",
-			m.files.Text)
+		return nil,
+			fmt.Errorf("pali: %s: no mask file beside it: convert the mask decoder (vae-oid.npz), or use Detect",
+				m.files.Text)
 	}
 	return masks.Open(m.files.Masks)
 }

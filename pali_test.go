@@ -114,9 +114,11 @@ func TestForm(t *testing.T) {
 		lost    string
 	}{
 		{"by default", pali.Options{}, "circle triangle", ""},
-		{"free", pali.Options{Free: true}, "yellow circle", "1 object has a label that nobody asked for: yellow circle"},
+		{"free", pali.Options{Free: true}, "yellow circle",
+			"1 object has a label that nobody asked for: yellow circle"},
 		{"score", pali.Options{Free: true, MinScore: 0.9}, "", "1 object is left out: it scores less than MinScore"},
-		{"cut off", pali.Options{Free: true, MaxTokens: 3}, "", "1 answer was cut off at the limit of tokens (MaxTokens)"},
+		{"cut off", pali.Options{Free: true, MaxTokens: 3}, "",
+			"1 answer was cut off at the limit of tokens (MaxTokens)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var lost []string

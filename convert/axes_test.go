@@ -120,7 +120,8 @@ func TestZeroHeads(t *testing.T) {
 	text.HeadCountKV = 0
 	got := fails(t, archive(t, tinymodel.Arrays(tinymodel.Options{Text: text, Vision: vision})), vocab(t),
 		options(t, gguf.F32))
-	const want = "convert: llm/layers/attn/kv_einsum/w: shape [3 2 0 96 16] with axis k (key/value heads) of 0: want 1 to"
+	const want = "convert: llm/layers/attn/kv_einsum/w: shape [3 2 0 96 16] with axis k (key/value heads) of 0: want " +
+		"1 to"
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("have %q, want %q", got, want)
 	}
@@ -138,7 +139,8 @@ func withShape(t *testing.T, arrays []tinymodel.Array, i int, text string) []byt
 		}
 		w, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
 		if err == nil {
-			_, err = w.Write(badfiles.NPY(fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s,), }\n", shape),
+			_, err = w.Write(badfiles.NPY(fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s,), }\n",
+				shape),
 				4*len(a.Values)))
 		}
 		if err != nil {

@@ -229,7 +229,8 @@ func TestSecondSchemaFails(t *testing.T) {
 		{"nothing of it", "none of its 0 arrays is below img/ or llm/ or vision. or model.",
 			func(s *memorySource) { s.tensors = nil }},
 		{"no configuration", "convert: flat: no head dim", func(s *memorySource) { s.headDim = 0 }},
-		{"a head dim that is too large", "convert: axis k (key/value heads) of 0", func(s *memorySource) { s.headDim = 17 }},
+		{"a head dim that is too large", "convert: axis k (key/value heads) of 0",
+			func(s *memorySource) { s.headDim = 17 }},
 		{"it changed", "it changed", func(s *memorySource) { s.changed = errors.New("it changed") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

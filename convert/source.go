@@ -99,7 +99,8 @@ func recognise(keys map[string]bool) (*checkpoint, error) {
 		}
 	}
 	if keys[maskBook] {
-		return nil, errors.New("convert: this is the mask decoder's checkpoint (vae-oid.npz), not a PaliGemma checkpoint")
+		return nil,
+			errors.New("convert: this is the mask decoder's checkpoint (vae-oid.npz), not a PaliGemma checkpoint")
 	}
 	return nil, fmt.Errorf("convert: not a PaliGemma checkpoint: none of its %d arrays is below %s", len(keys),
 		strings.Join(roots, " or "))

@@ -181,7 +181,8 @@ func TestQuestions(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 	write(`{"image": "b.png", "prefix": "ocr"}`)
-	if have, err = ReadQuestions(t.Context(), path, other); err != nil || have[0].Path != filepath.Join(other, "b.png") {
+	if have, err = ReadQuestions(t.Context(), path, other); err != nil ||
+		have[0].Path != filepath.Join(other, "b.png") {
 		t.Errorf("%v: %+v", err, have)
 	}
 	long := strings.Repeat("x", runner.MaxPromptBytes+1)
@@ -217,7 +218,8 @@ func TestQuestions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write(`{"image": "a.png", "prefix": "ocr"}`)
-			if _, err := ReadQuestions(t.Context(), c.path, c.images); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := ReadQuestions(t.Context(), c.path, c.images); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})

@@ -164,7 +164,8 @@ func TestOpen(t *testing.T) {
 		0o600)); err != nil {
 		t.Fatal(err)
 	}
-	checkNotOpened(t, map[string]string{dir: "a folder", text: "a text file: want a GGUF file", filepath.Join(dir, "none"): ""})
+	checkNotOpened(t, map[string]string{dir: "a folder", text: "a text file: want a GGUF file",
+		filepath.Join(dir, "none"): ""})
 	f, err := gguf.Open(good)
 	if err != nil {
 		t.Fatal(err)

@@ -357,7 +357,8 @@ func TestAccepts(t *testing.T) {
 		{"Fortran of one axis", badfiles.NPY("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }\n", 4)},
 		{"no newline", badfiles.NPY(strings.TrimSpace(usual), 4)},
 		{"blank lines", badfiles.NPY("\n"+usual+"\r\n \n", 4)},
-		{"tabs and lines between", badfiles.NPY("{'descr'\t:\n'<f4' ,\r\n'fortran_order': False,'shape' : ( 1 , ) }\n", 4)},
+		{"tabs and lines between", badfiles.NPY("{'descr'\t:\n'<f4' ,\r\n'fortran_order': False,'shape' : ( 1 , ) }\n",
+			4)},
 		{"Python 2", badfiles.NPY("{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 1L), }\n", 4)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -189,8 +189,12 @@ func (p *Plan) Keys() []gguf.KV {
 // checkUsed refuses an override that is for none of the matrices among tensors.
 func (p *Plan) checkUsed(tensors []gguf.Tensor) error {
 	for _, o := range p.overrides {
-		if !slices.ContainsFunc(tensors, func(t gguf.Tensor) bool { return isMatrix(t) && o.pattern.MatchString(t.Name) }) {
-			return fmt.Errorf("%q=%s: no matrix of this file has such a name", o.pattern, strings.ToLower(o.typ.String()))
+		if !slices.ContainsFunc(tensors, func(t gguf.Tensor) bool {
+			return isMatrix(t) &&
+				o.pattern.MatchString(t.Name)
+		}) {
+			return fmt.Errorf("%q=%s: no matrix of this file has such a name", o.pattern,
+				strings.ToLower(o.typ.String()))
 		}
 	}
 	return nil

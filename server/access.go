@@ -81,7 +81,8 @@ func (a *Access) allowedHost(host string) bool {
 		return false
 	}
 	if ip, err := netip.ParseAddr(name); err == nil {
-		return ip.Zone() == "" && (ip.IsLoopback() || ip.IsUnspecified() || a.Public || slices.Contains(a.Hosts, ip.Unmap().String()))
+		return ip.Zone() == "" && (ip.IsLoopback() || ip.IsUnspecified() || a.Public ||
+			slices.Contains(a.Hosts, ip.Unmap().String()))
 	}
 	name = strings.ToLower(name)
 	return name == "localhost" || slices.Contains(a.Hosts, strings.TrimSuffix(name, "."))

@@ -136,7 +136,8 @@ func TestNormalizeListen(t *testing.T) {
 		public bool
 		host   string
 	}{
-		{"127.0.0.1:0", false, ""}, {"127.0.0.2:1", false, ""}, {"[::1]:1", false, ""}, {"LocalHost:1", false, "localhost"},
+		{"127.0.0.1:0", false, ""}, {"127.0.0.2:1", false, ""}, {"[::1]:1", false, ""},
+		{"LocalHost:1", false, "localhost"},
 		{"[::ffff:127.0.0.1]:1", false, ""}, {":1", true, ""}, {"0.0.0.0:1", true, ""}, {"[::]:1", true, ""},
 		{"192.168.1.5:1", true, "192.168.1.5"}, {"Box.example:1", true, "box.example"},
 	} {
@@ -201,7 +202,8 @@ func TestProbes(t *testing.T) {
 		{"an address of IPv6", "GET /health HTTP/1.1\r\nHost: [fd00::7]:80\r\nConnection: close\r\n\r\n", 200},
 		{"a query", "GET /health?probe=1 HTTP/1.0\r\n\r\n", 200},
 		{"a name", "GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 403},
-		{"a page's", "GET /health HTTP/1.1\r\nHost: 10.0.0.7\r\nOrigin: http://10.0.0.7\r\nConnection: close\r\n\r\n", 403},
+		{"a page's", "GET /health HTTP/1.1\r\nHost: 10.0.0.7\r\nOrigin: http://10.0.0.7\r\nConnection: close\r\n\r\n",
+			403},
 		{"another route", "GET /v1/models HTTP/1.0\r\n\r\n", 403},
 		{"another route by address", "GET /metrics HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n", 403},
 		{"below it", "GET /health/x HTTP/1.0\r\n\r\n", 403},
@@ -209,7 +211,8 @@ func TestProbes(t *testing.T) {
 		{"the page", "GET / HTTP/1.0\r\nAccept: text/html\r\n\r\n", 403},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if status, header := s.raw(c.request); status != c.status || header.Get("Access-Control-Allow-Origin") != "" {
+			if status, header := s.raw(c.request); status != c.status ||
+				header.Get("Access-Control-Allow-Origin") != "" {
 				t.Errorf("%d, want %d", status, c.status)
 			}
 		})

@@ -24,7 +24,8 @@ const (
 // with a mark is what the mark says.
 var charsets = map[string]func([]byte) ([]byte, error){
 	"": checkUTF8, "utf-8": checkUTF8, "utf8": checkUTF8, "us-ascii": checkUTF8, "ascii": checkUTF8,
-	"iso-8859-1": fromWindows1252, "iso8859-1": fromWindows1252, "iso_8859-1": fromWindows1252, "latin1": fromWindows1252,
+	"iso-8859-1": fromWindows1252, "iso8859-1": fromWindows1252, "iso_8859-1": fromWindows1252,
+	"latin1":       fromWindows1252,
 	"windows-1252": fromWindows1252, "cp1252": fromWindows1252,
 	"utf-16": fromUTF16LE, "utf-16le": fromUTF16LE, "utf-16be": fromUTF16BE, "unicode": fromUTF16LE,
 }

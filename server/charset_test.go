@@ -61,7 +61,8 @@ func TestCharsets(t *testing.T) {
 		{"surrogate and another escape", "application/json", asJSON(`\ud83d\n`), 400, `\\ud83d`},
 		{"pair", "application/json", asJSON(`\ud83d\ude00`), 200, answered(1, "😀")},
 		{"escaped backslash", "application/json", asJSON(`\\ud800`), 200, answered(1, `\\ud800`)},
-		{"the replacement character itself", "application/json", asJSON("\uFFFD" + `\ufffd`), 200, answered(1, "\uFFFD\uFFFD")},
+		{"the replacement character itself", "application/json", asJSON("\uFFFD" + `\ufffd`), 200,
+			answered(1, "\uFFFD\uFFFD")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := s.do("POST", "/v1/run", c.body, "Content-Type", c.contentType)
@@ -142,11 +143,15 @@ func TestTwice(t *testing.T) {
 		{"another case", "/v1/run", `{"prompt":"a",` + image + `,"Prompt":"b"}`, 400, `\"Prompt\" is there twice`},
 		{"escaped", "/v1/run", `{"prompt":"a",` + image + `,"pr\u006fmpt":"b"}`, 400, `\"prompt\" is there twice`},
 		{"blanks", "/v1/run", `{ "prompt" : "a" , ` + image + ` , "prompt" : "b" }`, 400, `\"prompt\" is there twice`},
-		{"deep", "/v1/chat/completions", `{` + message + `,"stream_options":{"x":1,"x":2}}`, 400, `\"x\" is there twice`},
-		{"deep, another case", "/v1/chat/completions", `{` + message + `,"stream_options":{"Include_Usage":true,"include_usage":false}}`,
+		{"deep", "/v1/chat/completions", `{` + message + `,"stream_options":{"x":1,"x":2}}`, 400,
+			`\"x\" is there twice`},
+		{"deep, another case", "/v1/chat/completions", `{` + message +
+			`,"stream_options":{"Include_Usage":true,"include_usage":false}}`,
 			400, `\"include_usage\" is there twice`},
-		{"an option, another case", "/api/generate", `{"model":"toy","options":{"Seed":1,"seed":2}}`, 400, `\"seed\" is there twice`},
-		{"in a list, another case", "/api/chat", `{"model":"toy","messages":[{"Role":"user","role":"system","content":"a"}]}`, 400,
+		{"an option, another case", "/api/generate", `{"model":"toy","options":{"Seed":1,"seed":2}}`, 400,
+			`\"seed\" is there twice`},
+		{"in a list, another case", "/api/chat",
+			`{"model":"toy","messages":[{"Role":"user","role":"system","content":"a"}]}`, 400,
 			`\"role\" is there twice`},
 		{"a name of a schema twice", "/api/generate", `{"model":"toy","format":{"properties":{"a":{},"a":{}}}}`, 400,
 			`\"a\" is there twice`},
@@ -183,7 +188,8 @@ func TestShortErrors(t *testing.T) {
 		{"a model", "/v1/caption", `{"model":"` + long + `","image":"` + uri(1) + `"}`},
 		{"a role", "/v1/chat/completions", `{"messages":[{"role":"` + long + `"}]}`},
 		{"a duration", "/api/generate", `{"model":"toy","keep_alive":"` + long + `"}`},
-		{"a format", "/api/generate", `{"model":"toy","prompt":"ocr","images":["` + b64(1) + `"],"format":"` + long + `"}`},
+		{"a format", "/api/generate", `{"model":"toy","prompt":"ocr","images":["` + b64(1) + `"],"format":"` + long +
+			`"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := s.do("POST", c.path, c.body, "Content-Type", "application/json")

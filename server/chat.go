@@ -221,7 +221,8 @@ func (m *message) addPart(at string, raw json.RawMessage) error {
 	case "image_url", "input_image", "image":
 		text := p.image()
 		if text == "" {
-			return invalid("%s: an image of a message: want image_url with a data URI, found %s", at, kindOf(p.ImageURL))
+			return invalid("%s: an image of a message: want image_url with a data URI, found %s", at,
+				kindOf(p.ImageURL))
 		}
 		m.images = append(m.images, imageText{at + ".image_url", text})
 	case "":

@@ -119,15 +119,18 @@ func TestClientsFirstCalls(t *testing.T) {
 		}},
 		{"LangChain, ChatOllama", []call{
 			{"GET", "/api/tags", "", tags},
-			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"\ncaption en","images":["` + b64(1) +
+			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"\ncaption en","images":["` +
+				b64(1) +
 				`"]}],"tools":[],"stream":false,"format":"","options":{},"keep_alive":null,"think":null}`, ollama},
-			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"\ndetect cat","images":["` + b64(1) +
+			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"\ndetect cat","images":["` +
+				b64(1) +
 				`"]}],"tools":[],"stream":false,"format":` + listOf(`"label":{"type":"string"}`) + `,"options":{}}`,
 				func(v object) error { return want(v, `[{"label":"cat"}]`, "message", "content") }},
 		}},
 		{"LiteLLM, ollama_chat", []call{
 			{"POST", "/api/show", `{"name":"toy"}`, show},
-			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"caption en","images":["` + b64(1) +
+			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"caption en","images":["` +
+				b64(1) +
 				`"]}],"options":{"num_predict":2048,"repeat_penalty":0,"temperature":0.0},"stream":false}`, ollama},
 		}},
 		{"AI SDK, openai-compatible", []call{
@@ -139,7 +142,8 @@ func TestClientsFirstCalls(t *testing.T) {
 				func(v object) error { return want(v, `[{"label":"cat"}]`, "choices", 0, "message", "content") }},
 		}},
 		{"AI SDK, ollama-ai-provider", []call{
-			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"caption en","images":["` + b64(1) +
+			{"POST", "/api/chat", `{"model":"toy","messages":[{"role":"user","content":"caption en","images":["` +
+				b64(1) +
 				`"]}],"temperature":0,"think":false,"stream":false}`, ollama},
 		}},
 	} {

@@ -156,7 +156,8 @@ func TestTokenLimits(t *testing.T) {
 		}
 	}
 	for _, n := range []int{0, -1, -2} { // Ollama's words for no bound
-		if text, _ := asked[3].answer(t, s.post("/api/generate", asked[3].body(object{"num_predict": n}))); len(text) != 6 {
+		if text, _ := asked[3].answer(t, s.post("/api/generate",
+			asked[3].body(object{"num_predict": n}))); len(text) != 6 {
 			t.Errorf("num_predict %d: %q", n, text)
 		}
 	}
@@ -192,7 +193,8 @@ func TestHarmlessDefaults(t *testing.T) {
 			"presence_penalty":0,"frequency_penalty":0,"stop":[],"mirostat":0,"mirostat_eta":0.1,"tfs_z":1,"typical_p":1,
 			"num_keep":4,"top_k":-1,"seed":null,"temperature":0.0}}`},
 		{"/api/generate", `{"context":null,"images":null,"think":null,"keep_alive":-1,"format":null,"options":null}`},
-		{"/api/chat", `{"tools":[],"think":false,"keep_alive":"-1","format":"","options":{},"truncate":true,"shift":true}`},
+		{"/api/chat",
+			`{"tools":[],"think":false,"keep_alive":"-1","format":"","options":{},"truncate":true,"shift":true}`},
 		{"/api/chat", `{"tools":null,"think":"","keep_alive":"300","options":{"repeat_penalty":0,"stop":null}}`},
 	} {
 		t.Run(c.path, func(t *testing.T) {
@@ -233,30 +235,38 @@ func TestImagesAsClientsSendThem(t *testing.T) {
 	for _, c := range []struct{ name, image string }{
 		{"base64", plain}, {"without padding", strings.TrimRight(plain, "=")}, {"for addresses", urlSafe},
 		{"in lines", lines}, {"indented", "\n\t " + strings.ReplaceAll(lines, "\r\n", "\n\t ")},
-		{"a data URI", uri(1)}, {"a data URI in capitals", strings.Replace(uri(1), "data:image/png;base64", "DATA:image/PNG;BASE64", 1)},
+		{"a data URI", uri(1)}, {"a data URI in capitals",
+			strings.Replace(uri(1), "data:image/png;base64", "DATA:image/PNG;BASE64", 1)},
 		{"a data URI with a parameter", strings.Replace(uri(1), ";base64", ";name=a.png;base64", 1)},
 		{"a data URI without a type", "data:;base64," + plain},
-		{"a data URI escaped", "data:image/png;base64," + strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(plain)},
+		{"a data URI escaped", "data:image/png;base64," +
+			strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(plain)},
 		{"a data URI without its name", "image/png;base64," + plain}, {"Python's bytes", "b'" + plain + "'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			part := func(v any) object { return object{"type": "image_url", "image_url": v} }
 			words := object{"type": "text", "text": "ocr"}
 			for name, g := range map[string]got{
-				"native":          s.post("/v1/run", object{"prompt": "ocr", "image": c.image}),
-				"native, a list":  s.post("/v1/run", object{"prompt": "ocr", "images": []string{c.image}}),
-				"native, a text":  s.post("/v1/run", object{"prompt": "ocr", "images": c.image}),
-				"generate":        s.post("/api/generate", object{"model": "toy", "prompt": "ocr", "images": []string{c.image}, "stream": false}),
-				"generate, alone": s.post("/api/generate", object{"model": "toy", "prompt": "ocr", "images": c.image, "stream": false}),
+				"native":         s.post("/v1/run", object{"prompt": "ocr", "image": c.image}),
+				"native, a list": s.post("/v1/run", object{"prompt": "ocr", "images": []string{c.image}}),
+				"native, a text": s.post("/v1/run", object{"prompt": "ocr", "images": c.image}),
+				"generate": s.post("/api/generate",
+					object{"model": "toy", "prompt": "ocr", "images": []string{c.image}, "stream": false}),
+				"generate, alone": s.post("/api/generate",
+					object{"model": "toy", "prompt": "ocr", "images": c.image, "stream": false}),
 				"chat": s.post("/api/chat", object{"model": "toy", "stream": false,
 					"messages": []object{{"role": "user", "content": "ocr", "images": []string{c.image}}}}),
-				"OpenAI's parts at Ollama's route": s.post("/api/chat", object{"model": "toy", "stream": false, "messages": []object{
-					{"role": "user", "content": []object{words, part(object{"url": c.image})}}}}),
-				"Ollama's images at OpenAI's route": s.chat(nil, object{"role": "user", "content": "ocr", "images": []string{c.image}}),
-				"generate, image":                   s.post("/api/generate", object{"model": "toy", "prompt": "ocr", "image": c.image, "stream": false}),
+				"OpenAI's parts at Ollama's route": s.post("/api/chat",
+					object{"model": "toy", "stream": false, "messages": []object{
+						{"role": "user", "content": []object{words, part(object{"url": c.image})}}}}),
+				"Ollama's images at OpenAI's route": s.chat(nil,
+					object{"role": "user", "content": "ocr", "images": []string{c.image}}),
+				"generate, image": s.post("/api/generate",
+					object{"model": "toy", "prompt": "ocr", "image": c.image, "stream": false}),
 				"chat, image": s.post("/api/chat", object{"model": "toy", "stream": false,
 					"messages": []object{{"role": "user", "content": "ocr", "image": c.image}}}),
-				"completions":         s.chat(nil, object{"role": "user", "content": []object{words, part(object{"url": c.image})}}),
+				"completions": s.chat(nil,
+					object{"role": "user", "content": []object{words, part(object{"url": c.image})}}),
 				"completions, a text": s.chat(nil, object{"role": "user", "content": []any{"ocr", part(c.image)}}),
 				"completions, another name": s.chat(nil, object{"role": "user", "content": []object{words,
 					{"type": "image", "image": c.image}}}),
@@ -292,15 +302,17 @@ func TestImagesRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for field, g := range map[string]got{
-				"images[1]": s.post("/api/generate", object{"model": "toy", "prompt": "ocr", "images": []string{b64(1), c.image}}),
-				"image":     s.post("/v1/run", object{"prompt": "ocr", "image": c.image}),
+				"images[1]": s.post("/api/generate",
+					object{"model": "toy", "prompt": "ocr", "images": []string{b64(1), c.image}}),
+				"image": s.post("/v1/run", object{"prompt": "ocr", "image": c.image}),
 				"messages[0].images[0]": s.post("/api/chat", object{"model": "toy",
 					"messages": []object{{"role": "user", "content": "ocr", "images": []string{c.image}}}}),
 				"messages[0].content[1].image_url": s.chat(nil, object{"role": "user", "content": []object{
 					{"type": "text", "text": "ocr"}, {"type": "image_url", "image_url": object{"url": c.image}}}}),
 			} {
 				named := strings.Contains(g.body, field+": ") || c.name == "no image"
-				if g.status != http.StatusBadRequest || !strings.Contains(g.body, c.want) || !named || len(g.body) > 500 {
+				if g.status != http.StatusBadRequest || !strings.Contains(g.body, c.want) || !named ||
+					len(g.body) > 500 {
 					t.Errorf("%s: %d %s", field, g.status, g.body)
 				}
 			}

@@ -97,7 +97,8 @@ func (c *checker) text() error {
 		}
 		if r := c.unit(c.at + 1); utf16.IsSurrogate(r) {
 			if !bytes.HasPrefix(c.body[c.at+5:], []byte(`\u`)) || utf16.DecodeRune(r, c.unit(c.at+7)) == '\uFFFD' {
-				return invalid("byte %d of the body is half a character: %s is one of a pair", c.at, c.body[c.at-1:c.at+5])
+				return invalid("byte %d of the body is half a character: %s is one of a pair", c.at,
+					c.body[c.at-1:c.at+5])
 			}
 			c.at += 6
 		}

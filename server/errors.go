@@ -68,7 +68,8 @@ func asFailure(err error) *failure {
 	case errors.Is(err, engine.ErrNoImage):
 		return unsupported("no image: PaliGemma answers about images only")
 	case errors.Is(err, engine.ErrNoModel):
-		return failuref(http.StatusNotFound, "model_not_found", "no such model here: GET /v1/models or /api/tags lists them")
+		return failuref(http.StatusNotFound, "model_not_found",
+			"no such model here: GET /v1/models or /api/tags lists them")
 	case errors.As(err, &full):
 		return unavailable("queue_full", "too many requests are waiting", full.Retry)
 	case errors.Is(err, engine.ErrStopping):

@@ -118,7 +118,8 @@ func pathProblem(field, text string) error {
 // base64Problem says what of a text is not base64.
 func base64Problem(field, text string) error {
 	for i, r := range strings.TrimRight(text, "= \t\r\n") {
-		if strings.ContainsRune("+/-_ \t\r\n", r) || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+		if strings.ContainsRune("+/-_ \t\r\n", r) || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' &&
+			r <= 'z' {
 			continue
 		}
 		return invalid("%s: not base64: byte %d of %d is %q: want the image as base64, or as a data URI",

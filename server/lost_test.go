@@ -15,7 +15,8 @@ func TestLostIsSaid(t *testing.T) {
 	const schema = `{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},` +
 		`"mask":{"type":["object","null"]}},"required":["label"]}}`
 	openai := `{"messages":[{"role":"user","content":[{"type":"text","text":"PROMPT"},{"type":"image_url","image_url":"` +
-		uri(1) + `"}]}],"response_format":{"type":"json_schema","json_schema":{"schema":` + schema + `}},"stream":STREAM}`
+		uri(1) + `"}]}],"response_format":{"type":"json_schema","json_schema":{"schema":` + schema +
+		`}},"stream":STREAM}`
 	responses := `{"input":[{"role":"user","content":[{"type":"input_text","text":"PROMPT"},{"type":"input_image",` +
 		`"image_url":"` + uri(1) + `"}]}],"text":{"format":{"type":"json_schema","name":"a","schema":` + schema +
 		`}},"stream":STREAM}`
@@ -63,7 +64,8 @@ func TestLostHeader(t *testing.T) {
 			`{"not_asked_for":{"\u732b\ud83d\ude00":2}}`},
 		{"a long label", tasks.Losses{Unasked: map[string]int{strings.Repeat("x", 3000): 2, "y": 1}, CutOff: 1},
 			`{"not_asked_for":{"...":3},"cut_off":1}`},
-		{"a label with a line break", tasks.Losses{Unasked: map[string]int{"a\r\nb": 1}}, `{"not_asked_for":{"a\r\nb":1}}`},
+		{"a label with a line break", tasks.Losses{Unasked: map[string]int{"a\r\nb": 1}},
+			`{"not_asked_for":{"a\r\nb":1}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if have := lostHeader(c.lost); have != c.want {

@@ -112,7 +112,8 @@ func (q *chatRequest) chat(r *http.Request) (*chat, error) {
 		return nil, err
 	}
 	if f := q.ResponseFormat; f != nil {
-		if c.form, err = formOf("response_format", f.Type, "response_format.json_schema.schema", f.JSONSchema); err != nil {
+		if c.form, err = formOf("response_format", f.Type, "response_format.json_schema.schema",
+			f.JSONSchema); err != nil {
 			return nil, err
 		}
 	}

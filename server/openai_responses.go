@@ -161,7 +161,8 @@ type responseUsage struct {
 func newResponse(x *request, q *responsesRequest) responseJSON {
 	r := responseJSON{ID: newID("resp_"), Object: "response", Created: time.Now().Unix(), Status: "in_progress",
 		Model: x.model.Name, Output: []outputJSON{}, MaxTokens: x.MaxTokens, Temp: x.Sampling.Temperature, TopP: 1,
-		ToolChoice: "none", Tools: []string{}, Truncation: "disabled", Metadata: json.RawMessage(`{}`), Seed: x.Sampling.Drawn(),
+		ToolChoice: "none", Tools: []string{}, Truncation: "disabled", Metadata: json.RawMessage(`{}`),
+		Seed: x.Sampling.Drawn(),
 		Text: map[string]any{"format": map[string]string{"type": "text"}}}
 	if q.Text.Format != nil {
 		r.Text = q.Text

@@ -146,7 +146,8 @@ func (f *objectForm) check(q *engine.Request, hasMasks bool) error {
 		}
 		labels := f.labels(p.Labels)
 		if len(labels) == 0 {
-			return unsupported("%s: what the prompt asks for does not fit the labels of the schema: %s is not one of them",
+			return unsupported("%s: what the prompt asks for does not fit the labels of the schema: %s is not one of "+
+				"them",
 				f.field, echo(p.Labels[0]))
 		}
 		if err := f.try(labels[0], p.Masks() && hasMasks); err != nil {
@@ -231,7 +232,8 @@ func (f *objectForm) write(objects []tasks.Detection) (string, error) {
 	}
 	value := f.value(objects)
 	if err := f.schema.Validate(value); err != nil {
-		return "", failuref(http.StatusUnprocessableEntity, "schema", "%s: what the model found does not fit the schema: %s",
+		return "", failuref(http.StatusUnprocessableEntity, "schema",
+			"%s: what the model found does not fit the schema: %s",
 			f.field, misfit(err))
 	}
 	return string(bytes.TrimSpace(encodeJSON(value))), nil

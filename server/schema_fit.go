@@ -144,7 +144,8 @@ func direct(s *jsonschema.Schema) *jsonschema.Schema {
 			s = s.AllOf[0]
 		case len(s.AnyOf)+len(s.OneOf) > 0:
 			choices := slices.Concat(s.AnyOf, s.OneOf)
-			s = choices[max(0, slices.IndexFunc(choices, func(c *jsonschema.Schema) bool { return c.Validate(nil) != nil }))]
+			s = choices[max(0, slices.IndexFunc(choices,
+				func(c *jsonschema.Schema) bool { return c.Validate(nil) != nil }))]
 		default:
 			return s
 		}

@@ -42,7 +42,8 @@ func TestSchemaForms(t *testing.T) {
 			{"type":"integer"},{"type":"number"},{"type":"integer"}]}`), fmt.Sprintf(`[{"xyxy":[%.0f,%.0f,40,30]}]`, x, y)},
 		{"either kind of number", listOf(`"xyxy":{"type":"array","items":{"type":["integer","number"]}}`),
 			fmt.Sprintf(`[{"xyxy":[%v,%v,40,30]}]`, x, y)},
-		{"a choice of numbers", listOf(`"xyxy":{"type":"array","items":{"anyOf":[{"type":"integer"},{"type":"null"}]}}`),
+		{"a choice of numbers",
+			listOf(`"xyxy":{"type":"array","items":{"anyOf":[{"type":"integer"},{"type":"null"}]}}`),
 			fmt.Sprintf(`[{"xyxy":[%.0f,%.0f,40,30]}]`, x, y)},
 		{"multiples of one", listOf(`"xyxy":{"type":"array","items":{"type":"number","multipleOf":1}}`),
 			fmt.Sprintf(`[{"xyxy":[%.0f,%.0f,40,30]}]`, x, y)},
@@ -221,13 +222,15 @@ func TestTools(t *testing.T) {
 		{"none of that name", object{"tools": []object{tool("a")}, "tool_choice": named}, "give one function"},
 		{"with a format", object{"tools": []object{tool("b")}, "tool_choice": named,
 			"response_format": object{"type": "json_object"}}, "not both"},
-		{"a list for parameters", object{"tool_choice": named, "tools": []object{{"type": "function", "function": object{
-			"name": "b", "parameters": json.RawMessage(listOf(`"label":{}`))}}}}, "want an object, which has the list"},
+		{"a list for parameters", object{"tool_choice": named,
+			"tools": []object{{"type": "function", "function": object{
+				"name": "b", "parameters": json.RawMessage(listOf(`"label":{}`))}}}}, "want an object, which has the list"},
 		{"without parameters", object{"tools": []object{{"type": "function", "function": object{"name": "b"}}},
 			"tool_choice": named}, "the parameters of the function b: want a JSON schema"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if g := s.chat(c.fields, userMessage("detect cat", 1)); g.status != 400 || !strings.Contains(g.body, c.want) {
+			if g := s.chat(c.fields, userMessage("detect cat", 1)); g.status != 400 ||
+				!strings.Contains(g.body, c.want) {
 				t.Errorf("%d %s", g.status, g.body)
 			}
 		})

@@ -20,8 +20,10 @@ func streamed(n int, prompt string) []struct{ name, path, alive, body string } {
 		{"chat completions", "/v1/chat/completions", ": waiting\n\n",
 			asJSON(object{"messages": []object{userMessage(prompt, n)}, "stream": true})},
 		{"responses", "/v1/responses", ": waiting\n\n", asJSON(object{"stream": true, "input": []object{{"role": "user",
-			"content": []object{{"type": "input_text", "text": prompt}, {"type": "input_image", "image_url": uri(n)}}}}})},
-		{"generate", "/api/generate", " ", asJSON(object{"model": "toy", "prompt": prompt, "images": []string{b64(n)}})},
+			"content": []object{{"type": "input_text", "text": prompt},
+				{"type": "input_image", "image_url": uri(n)}}}}})},
+		{"generate", "/api/generate", " ", asJSON(object{"model": "toy", "prompt": prompt,
+			"images": []string{b64(n)}})},
 		{"chat", "/api/chat", " ", asJSON(object{"model": "toy", "messages": []object{message}})},
 	}
 }
@@ -107,7 +109,8 @@ func TestStreamsThatFail(t *testing.T) {
 	for _, c := range streamed(1, "p") {
 		t.Run(c.name, func(t *testing.T) {
 			if g := s.do("POST", c.path, broken(c, 1), "Content-Type", "application/json"); g.status != 400 ||
-				!strings.Contains(g.body, "not an image") || !strings.HasPrefix(g.header.Get("Content-Type"), "application/json") {
+				!strings.Contains(g.body, "not an image") ||
+				!strings.HasPrefix(g.header.Get("Content-Type"), "application/json") {
 				t.Errorf("no image: %+v", g)
 			}
 		})
@@ -116,7 +119,8 @@ func TestStreamsThatFail(t *testing.T) {
 		t.Run(c.name+" fails later", func(t *testing.T) {
 			resp := s.open(c.path, c.body)
 			body, err := io.ReadAll(resp.Body)
-			if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), "the model failed on this request") ||
+			if err != nil || resp.StatusCode != 200 ||
+				!strings.Contains(string(body), "the model failed on this request") ||
 				strings.Contains(string(body), "/secret") {
 				t.Errorf("%v: %d %s", err, resp.StatusCode, body)
 			}

@@ -16,7 +16,8 @@ func TestFieldsThatAreNotRead(t *testing.T) {
 		{"/v1/chat/completions", `{"n_predict":5}`, "n_predict: this route calls it max_tokens", ""},
 		{"/v1/chat/completions", `{"max_output_tokens":5}`, "max_output_tokens: this route calls it max_tokens", ""},
 		{"/v1/chat/completions", `{"images":["QQ=="]}`, "images: this route calls it messages, with parts", ""},
-		{"/v1/chat/completions", `{"guided_json":{"type":"object"}}`, "guided_json: this route calls it response_format", ""},
+		{"/v1/chat/completions", `{"guided_json":{"type":"object"}}`,
+			"guided_json: this route calls it response_format", ""},
 		{"/v1/chat/completions", `{"grammar":"root"}`, "grammar: give a JSON schema", ""},
 		{"/v1/chat/completions", `{"mirostat":2}`, "mirostat: ", ""},
 		{"/v1/chat/completions", `{"Repeat_Penalty":1.1}`, "repeat_penalty: ", ""},
@@ -28,14 +29,16 @@ func TestFieldsThatAreNotRead(t *testing.T) {
 			`tempreature, stream_options.a\x2cb, verbosity, \u00e9`},
 		{"/v1/chat/completions", `{"metadata":{"n_predict":5},"prediction":{"stop":"x"},"user":"me"}`, "", ""},
 		{"/v1/responses", `{"max_tokens":5}`, "max_tokens: this route calls it max_output_tokens", ""},
-		{"/v1/responses", `{"response_format":{"type":"json_object"}}`, "response_format: this route calls it text.format", ""},
+		{"/v1/responses", `{"response_format":{"type":"json_object"}}`,
+			"response_format: this route calls it text.format", ""},
 		{"/v1/responses", `{"stop":["x"]}`, "stop: ", ""},
 		{"/v1/responses", `{"top_k":5}`, "top_k: use /v1/chat/completions", ""},
 		{"/v1/responses", `{"logprobs":true}`, "logprobs: this route calls it include", ""},
 		{"/v1/responses", `{"reasoning":{"effort":"low"},"text":{"verbosity":"low"}}`, "", "reasoning, text.verbosity"},
 		{"/api/generate", `{"temperature":2}`, "temperature: this route takes it in options", ""},
 		{"/api/generate", `{"max_tokens":2}`, "max_tokens: this route calls it options.num_predict", ""},
-		{"/api/generate", `{"options":{"max_tokens":2}}`, "options.max_tokens: this route calls it options.num_predict", ""},
+		{"/api/generate", `{"options":{"max_tokens":2}}`, "options.max_tokens: this route calls it options.num_predict",
+			""},
 		{"/api/generate", `{"options":{"grammar":"x"}}`, "options.grammar: give a JSON schema", ""},
 		{"/api/generate", `{"options":{"num_ctx":10,"tempreature":2},"width":3}`, "", "options.tempreature, width"},
 		{"/api/generate", `{"messages":[{"role":"user","content":"x"}]}`, "messages: this route takes a prompt", ""},
@@ -55,7 +58,8 @@ func TestFieldsThatAreNotRead(t *testing.T) {
 				}
 				maps.DeleteFunc(body, func(name string, _ any) bool { _, twice := fields[name]; return twice })
 				text, _ := json.Marshal(body)
-				sent := strings.TrimSuffix(string(text), "}") + "," + strings.TrimPrefix(c.fields, "{") // in their order
+				sent := strings.TrimSuffix(string(text), "}") + "," +
+					strings.TrimPrefix(c.fields, "{") // in their order
 				g := s.do("POST", c.path, sent, "Content-Type", "application/json")
 				switch {
 				case c.refused != "" && (g.status != 400 || !strings.Contains(g.body, c.refused)):
@@ -75,7 +79,8 @@ func TestIgnoredHeaderIsBounded(t *testing.T) {
 	for i := range 1000 {
 		fields = append(fields, fmt.Sprintf("%q:1", fmt.Sprint(strings.Repeat("é\r", 100), i)))
 	}
-	g := s.do("POST", "/api/generate", `{"model":"toy","prompt":"ocr","images":"`+b64(1)+`",`+strings.Join(fields, ",")+"}")
+	g := s.do("POST", "/api/generate", `{"model":"toy","prompt":"ocr","images":"`+b64(1)+`",`+strings.Join(fields,
+		",")+"}")
 	header := g.header.Get("Pali-Ignored")
 	if g.status != 200 || len(header) > 8000 || !strings.HasSuffix(header, ", ...") {
 		t.Errorf("%d, %d bytes: %s", g.status, len(header), header[max(0, len(header)-100):])
@@ -102,9 +107,11 @@ func TestMessagesAsClientsSendThem(t *testing.T) {
 		{"one part alone", []object{{"role": "user", "content": []object{url}}, {"role": "user", "content": text}}, ""},
 		{"a system message of blanks", []object{{"role": "system", "content": " \n"},
 			{"role": "user", "content": []object{text, url}}}, ""},
-		{"a text of null", []object{{"role": "user", "content": []object{text, url, {"type": "text", "text": nil}}}}, ""},
+		{"a text of null", []object{{"role": "user", "content": []object{text, url, {"type": "text", "text": nil}}}},
+			""},
 		{"no role", []object{{"content": "ocr"}}, `a message has no role: want \"role\": \"user\"`},
-		{"a part of nothing", []object{{"role": "user", "content": []object{{}}}}, "messages[0].content[0].type: missing"},
+		{"a part of nothing", []object{{"role": "user", "content": []object{{}}}},
+			"messages[0].content[0].type: missing"},
 		{"a role of null", []object{{"role": nil, "content": "ocr"}}, "a message has no role"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -115,7 +122,8 @@ func TestMessagesAsClientsSendThem(t *testing.T) {
 			}
 		})
 	}
-	if g := s.post("/v1/responses", object{"input": []object{}}); !strings.Contains(g.body, "input: there is no message") {
+	if g := s.post("/v1/responses", object{"input": []object{}}); !strings.Contains(g.body,
+		"input: there is no message") {
 		t.Error(g.body)
 	}
 }

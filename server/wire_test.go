@@ -19,7 +19,8 @@ func TestBodiesOnTheWire(t *testing.T) {
 		status        int
 		want          string
 	}{
-		{"a chunk's size", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", 400, "chunks are malformed"},
+		{"a chunk's size", head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", 400,
+			"chunks are malformed"},
 		{"a chunk's end", head + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n", 400, "chunks are malformed"},
 		{"a chunk of too many digits", head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}", 400,
 			"chunks are malformed"},
@@ -78,12 +79,14 @@ func TestWire(t *testing.T) {
 		status int
 	}{
 		{"a length", []string{head + "Content-Length: 15\r\n\r\n", `{"model":"toy"}`}, 200},
-		{"chunks", []string{head + "Transfer-Enc", "oding: chunked\r\n\r\nf\r\n", `{"model":"toy"}` + "\r\n0\r\n\r\n"}, 200},
+		{"chunks", []string{head + "Transfer-Enc", "oding: chunked\r\n\r\nf\r\n", `{"model":"toy"}` + "\r\n0\r\n\r\n"},
+			200},
 		{"a body like a header", []string{head + "Content-Length: 54\r\n\r\n{\r\nTransfer-Encoding: chunked\r\n",
 			"Content-Length: 3\r\n\r\n!}"}, 400},
 		{"a long line", []string{head + "X: " + strings.Repeat("Transfer-Encoding: ", 100) +
 			"\r\nContent-Length: 15\r\n\r\n", `{"model":"toy"}`}, 200},
-		{"both, byte by byte", strings.Split(head+"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ""), 400},
+		{"both, byte by byte", strings.Split(head+"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+			""), 400},
 	} {
 		for _, p := range c.pieces {
 			if _, err := io.WriteString(conn, p); err != nil {

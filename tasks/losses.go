@@ -149,7 +149,8 @@ func (l *Losses) Sentences(names OptionNames) (all []string) {
 		more      string
 	}{
 		{l.CutOff, "answer was cut off", "answers were cut off", " at the limit of tokens (" + names.MaxTokens + ")"},
-		{l.Unparsed, "part of an answer is not an object", "parts of answers are not objects", named(l.Unparsed, l.Parts)},
+		{l.Unparsed, "part of an answer is not an object", "parts of answers are not objects",
+			named(l.Unparsed, l.Parts)},
 		{l.LowScore, "object is left out: it scores less", "objects are left out: they score less",
 			" than " + names.MinScore},
 		{l.NotTaken, "object is left out: the schema has no place for it",

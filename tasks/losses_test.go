@@ -132,7 +132,8 @@ func TestSentences(t *testing.T) {
 		want []string
 	}{
 		{"nothing", Losses{}, nil},
-		{"one of each", Losses{LowScore: 1, NoArea: 1, Unparsed: 1, Parts: []string{"<loc0001>"}, NoMask: 1, NoDecoder: 1,
+		{"one of each", Losses{LowScore: 1, NoArea: 1, Unparsed: 1, Parts: []string{"<loc0001>"}, NoMask: 1,
+			NoDecoder: 1,
 			EmptyMask: 1, CutOff: 1, Unasked: map[string]int{"car": 1}}, []string{
 			"1 answer was cut off at the limit of tokens (--max-tokens)",
 			"1 part of an answer is not an object: <loc0001>",
@@ -156,7 +157,8 @@ func TestSentences(t *testing.T) {
 		}},
 		{"many labels and parts", many, []string{
 			"7 parts of answers are not objects: part0, part1, part2, part3, part4 and 2 more",
-			"28 objects have labels that nobody asked for: label6 (7), label5 (6), label4 (5), label3 (4), label2 (3) and 2 more",
+			"28 objects have labels that nobody asked for: label6 (7), label5 (6), label4 (5), label3 (4), label2 " +
+				"(3) and 2 more",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

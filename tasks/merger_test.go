@@ -20,9 +20,10 @@ func TestTileMerger(t *testing.T) {
 	}
 	rows := Tiles(175, 100, 100)
 	answers := map[image.Rectangle]string{
-		image.Rect(0, 0, 175, 100):  "nothing",
-		image.Rect(0, 0, 100, 100):  "<loc0102><loc0818><loc0205><loc0920> cat",
-		image.Rect(75, 0, 175, 100): "<loc0102><loc0051><loc0205><loc0153> cat ; <loc0900><loc0900><loc0900><loc0999> cat",
+		image.Rect(0, 0, 175, 100): "nothing",
+		image.Rect(0, 0, 100, 100): "<loc0102><loc0818><loc0205><loc0920> cat",
+		image.Rect(75, 0, 175,
+			100): "<loc0102><loc0051><loc0205><loc0153> cat ; <loc0900><loc0900><loc0900><loc0999> cat",
 	}
 	m := TileMerger{Want: Want{Prompt: prompt, MaxTokens: 1}, Full: Canvas{175, 100, LocDivisor}}
 	var asked, done []int

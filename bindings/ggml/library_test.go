@@ -29,8 +29,10 @@ func TestLoadBackendRefuses(t *testing.T) {
 		want  string
 	}{
 		{"empty", nil, "cut off"},
-		{"text", []byte("not a library, but long enough to hold the head of one, if it were one\n"), "not a shared library"},
-		{"a page of HTML", []byte("<!DOCTYPE html><html><body>404: the library is not here</body></html>"), "not a shared library"},
+		{"text", []byte("not a library, but long enough to hold the head of one, if it were one\n"),
+			"not a shared library"},
+		{"a page of HTML", []byte("<!DOCTYPE html><html><body>404: the library is not here</body></html>"),
+			"not a shared library"},
 		{"the head alone", cut(64), "cut off"},
 		{"a page", cut(4096), "cut off"},
 		{"half", cut(len(whole) / 2), "cut off"},
@@ -58,8 +60,10 @@ func TestLoadBackendNeeds(t *testing.T) {
 	const gone = ": cannot open shared object file: No such file or directory"
 	for _, c := range []struct{ words, want string }{
 		{"libcuda.so.1" + gone, "a.so cannot be used: NVIDIA's driver is not installed (libcuda.so.1" + gone + ")"},
-		{"libcudart.so.13" + gone, "a.so cannot be used: the CUDA libraries that it was built with are not found (libcudart"},
-		{"libcublasLt.so.13" + gone, "a.so cannot be used: the CUDA libraries that it was built with are not found (libcublasLt"},
+		{"libcudart.so.13" + gone,
+			"a.so cannot be used: the CUDA libraries that it was built with are not found (libcudart"},
+		{"libcublasLt.so.13" + gone,
+			"a.so cannot be used: the CUDA libraries that it was built with are not found (libcublasLt"},
 		{"libvulkan.so.1" + gone, "a.so cannot be used: the Vulkan loader is not installed (libvulkan.so.1"},
 		{"libggml-base.so.0" + gone, "a.so cannot be used: libggml-base.so.0 is not beside it (libggml-base.so.0"},
 		{"a.so: undefined symbol: ggml_abacus", "the system does not load a.so: undefined symbol: ggml_abacus"},
@@ -77,7 +81,8 @@ func TestLoadBackendNeeds(t *testing.T) {
 	need, path := filepath.Join(folder, "libabacus.so"), filepath.Join(folder, "libggml-needy.so")
 	abitest.SharedLibrary(t, "int need;", need, "-Wl,-soname,libabacus.so.7")
 	abitest.SharedLibrary(t, "int needy;", path, need)
-	if err := LoadBackend(path); err == nil || !strings.HasSuffix(err.Error(), "libggml-needy.so: libabacus.so.7"+gone) {
+	if err := LoadBackend(path); err == nil || !strings.HasSuffix(err.Error(),
+		"libggml-needy.so: libabacus.so.7"+gone) {
 		t.Errorf("a library that needs another: %v", err)
 	}
 	whole, err := os.ReadFile(need)
@@ -140,7 +145,8 @@ ggml_backend_reg_t ggml_backend_init(void) {
 		t.Errorf("no device: %v", err)
 	}
 	err = loadBackend(library("libggml-old.so", version("v0.1.2")), "v0.1.3")
-	if err == nil || !strings.HasSuffix(err.Error(), "from github.com/ollama/ollama v0.1.2, and this program from v0.1.3: build it again") {
+	if err == nil || !strings.HasSuffix(err.Error(),
+		"from github.com/ollama/ollama v0.1.2, and this program from v0.1.3: build it again") {
 		t.Errorf("another version: %v", err)
 	}
 	other := filepath.Join(t.TempDir(), "libother.so")
@@ -151,7 +157,8 @@ ggml_backend_reg_t ggml_backend_init(void) {
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestLoadBackendTalks$")
 	cmd.Env = append(os.Environ(), "PALI_TEST_LIBRARY="+library("libggml-gone.so", "#define GIVES_UP\n"+version("")))
 	out, err := cmd.CombinedOutput()
-	want := "pali: the GPU has too little memory for this model and request: no beads: out of memory abacus.c:1: ABACUS error\n"
+	want := "pali: the GPU has too little memory for this model and request: no beads: out of memory abacus.c:1: " +
+		"ABACUS error\n"
 	if cmd.ProcessState.ExitCode() != 1 || string(out) != want {
 		t.Errorf("giving up: %v, %q, want %q", err, out, want)
 	}

@@ -55,9 +55,9 @@ it serves that pair.`,
 			return atLeastOne("no checkpoint: give its .npz")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			idle := refuseIdle(cmd.Flags(), len(args) == 0, "without a checkpoint", "tokenizer", "type", "mmproj-type",
+			err := refuseIdle(cmd.Flags(), len(args) == 0, "without a checkpoint", "tokenizer", "type", "mmproj-type",
 				"tensor-type", "token-embedding-type", "pure", "imatrix", "threads")
-			if err := cmp.Or(idle, refuseIdle(cmd.Flags(), f.masks == "", "without --masks", "masks-type")); err != nil {
+			if err = cmp.Or(err, refuseIdle(cmd.Flags(), f.masks == "", "without --masks", "masks-type")); err != nil {
 				return err
 			}
 			return f.run(cmd, args)

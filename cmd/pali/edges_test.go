@@ -19,8 +19,10 @@ func TestLabelEdges(t *testing.T) {
 		args        []string
 		want        string // the paths that are printed
 	}{
-		{"capitals and blanks", "", []string{"one", "--format", "CSV, coco,", "--task", " OCR "}, "coco.json labels.csv"},
-		{"quotes that came along", "", []string{`"one"`, "--classes", " 'classes.txt' ", "--masks", `"d/masks-demo.gguf"`},
+		{"capitals and blanks", "", []string{"one", "--format", "CSV, coco,", "--task", " OCR "},
+			"coco.json labels.csv"},
+		{"quotes that came along", "", []string{`"one"`, "--classes", " 'classes.txt' ", "--masks",
+			`"d/masks-demo.gguf"`},
 			"coco.json"},
 		{"percent", "", []string{"one", "--task", "ocr", "--min-score", "50%"}, "coco.json"},
 		{"empty variables", "PALI_MAX_TOKENS= PALI_KV= PALI_CLASSES=", []string{"one", "--task", "ocr"}, "coco.json"},
@@ -48,7 +50,8 @@ func TestLabelCalledWrongly(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintln(&many, "thing number", i)
 	}
-	for name, text := range map[string]string{"many.txt": many.String(), "names.yaml": "train: images\nnames:\n  0: cat\n"} {
+	for name, text := range map[string]string{"many.txt": many.String(),
+		"names.yaml": "train: images\nnames:\n  0: cat\n"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

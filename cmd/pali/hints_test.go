@@ -30,8 +30,9 @@ func TestHints(t *testing.T) {
 		{"no images", dataset.ErrNoImages,
 			"no images: a folder's are its JPEG, PNG, GIF, BMP and WebP files; --recursive looks into the folders below"},
 		{"value", runner.Request{Prompt: "x", MaxTokens: -1}.Validate(), "--max-tokens -1: want 1 to 65536"},
-		{"form", fmt.Errorf("x: %w", tasks.TokensError{Have: 5, Need: 9}), "x: at most 5 tokens: an object may take 9 in " +
-			"the strict form: allow more with --max-tokens, or any form with --free"},
+		{"form", fmt.Errorf("x: %w", tasks.TokensError{Have: 5, Need: 9}),
+			"x: at most 5 tokens: an object may take 9 in " +
+				"the strict form: allow more with --max-tokens, or any form with --free"},
 		{"full GPU", llamacpp.DeviceMemoryError{Device: "CUDA0", Free: 1e9, Total: 8e9, Err: errors.New("b")},
 			"CUDA0 has too little memory for this, 1.0 GB free of 8.0 GB: b; " +
 				"--gpu-layers N puts fewer layers there, --device cpu none"},

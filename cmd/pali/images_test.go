@@ -179,7 +179,8 @@ func TestOutputIsNotDiverted(t *testing.T) {
 					defer os.Remove(path)
 					o := run(t, program(folder, append(c.args, "-m", "d", "-i", photo, "-t", "1", c.flag, c.file)...))
 					replaced := kind == "hard link" && place == c.file // the name alone
-					if (o.code == 0) != replaced || !replaced && (o.stdout != "" || !strings.Contains(o.stderr, place)) {
+					if (o.code == 0) != replaced || !replaced &&
+						(o.stdout != "" || !strings.Contains(o.stderr, place)) {
 						t.Errorf("%+v", o)
 					}
 					if b, err := os.ReadFile(victim); string(b) != "precious" {

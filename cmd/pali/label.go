@@ -71,7 +71,8 @@ another one, as HEIC or TIFF, is reported and left out, and the exit code is 1. 
 	fs.SortFlags = false
 	f.modelFlags.add(fs)
 	fs.StringArrayVar(&f.prompts, "prompt", nil, "prompt, exactly as the model gets it; give it as often as you like")
-	fs.StringVar(&f.classes, "classes", "", "text file of things to detect or segment, one a line (- for standard input)")
+	fs.StringVar(&f.classes, "classes", "",
+		"text file of things to detect or segment, one a line (- for standard input)")
 	ofClasses, others := labelTasks()
 	fs.StringVar(&f.task, "task", "",
 		orList(ofClasses)+" (of --classes; "+ofClasses[0]+" is the default), "+orList(others))

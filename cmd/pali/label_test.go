@@ -92,7 +92,8 @@ func TestLabel(t *testing.T) {
 		"masks,csv", "-o", "out", "--json"}
 	o := run(t, program(folder, args...))
 	r := labelJSON(t, o)
-	if o.code != 0 || o.stderr != "pali: 1 hidden image is skipped: two/.hidden.png\n"+lost(r) || r.Images != 5 || r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
+	if o.code != 0 || o.stderr != "pali: 1 hidden image is skipped: two/.hidden.png\n"+lost(r) || r.Images != 5 ||
+		r.Prompts != 4 || r.Answered != 5 || r.Encoded != 5 ||
 		r.Objects < 3 || r.Busy <= 0 || r.Busy > 1 || len(r.Bad) != 0 {
 		t.Errorf("%+v", o)
 	}
@@ -290,7 +291,8 @@ func TestLabelSaysWhatIsLost(t *testing.T) {
 	put := func(name, text string) {
 		t.Helper()
 		path := filepath.Join(folder, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700),
+			os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -314,24 +316,30 @@ func TestLabelSaysWhatIsLost(t *testing.T) {
 		not  string   // not in stderr
 	}{
 		{"contents and names", []string{"p", "--classes", "utf16.txt", "--format", "coco,yolo,voc"}, 1, []string{
-			"pali: p/IMG_0001.HEIC: left out: image: a HEIC photo, ", "pali: 1 folder is not looked into: p/deep (--recursive)\n",
+			"pali: p/IMG_0001.HEIC: left out: image: a HEIC photo, ",
+			"pali: 1 folder is not looked into: p/deep (--recursive)\n",
 			"\n5 images, ", "pali: 1 image's name is too long for files, and cut there\n",
 			"pali: 1 of 6 images could not be read and is left out\n"}, "notes.txt"},
-		{"labels of the model", []string{"two/a.png", "one/a.png", "--task", "segment", "--classes", "two.txt", "--free"}, 0,
+		{"labels of the model", []string{"two/a.png", "one/a.png", "--task", "segment", "--classes", "two.txt",
+			"--free"}, 0,
 			[]string{" a label that nobody asked for: "}, "could not be read"},
 		{"only those that are not read", []string{"p/*.HEIC", "--task", "ocr"}, 1,
 			[]string{"pali: p/IMG_0001.HEIC: left out: ", "pali: none of the 1 images could be read\n"}, "panic"},
 		{"no classes file", []string{"p", "--classes", "circle"}, 1,
-			[]string{"pali: --classes: \"circle\": no such file: want a text file with one class on each line\n"}, "image"},
+			[]string{"pali: --classes: \"circle\": no such file: want a text file with one class on each line\n"},
+			"image"},
 		{"a folder as classes", []string{"p", "--classes", "one"}, 1,
 			[]string{"pali: --classes: one: is a folder, not a regular file: want a text file"}, "image"},
-		{"an image as classes", []string{"p", "--classes", "p/c"}, 1, []string{"pali: --classes: p/c: is an image (JPEG): "}, "left out"},
-		{"Latin-1", []string{"p", "--classes", "latin1.txt"}, 1, []string{"line 2: byte 0xe9 is not UTF-8: save it as UTF-8\n"},
+		{"an image as classes", []string{"p", "--classes", "p/c"}, 1,
+			[]string{"pali: --classes: p/c: is an image (JPEG): "}, "left out"},
+		{"Latin-1", []string{"p", "--classes", "latin1.txt"}, 1,
+			[]string{"line 2: byte 0xe9 is not UTF-8: save it as UTF-8\n"},
 			"left out"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			put("latin1.txt", "cat\ncaf\xe9\n")
-			o := run(t, program(folder, append([]string{"label", "-m", "d", "-t", "1", "-o", fmt.Sprint("lost", i)}, c.args...)...))
+			o := run(t, program(folder, append([]string{"label", "-m", "d", "-t", "1", "-o", fmt.Sprint("lost", i)},
+				c.args...)...))
 			if o.code != c.code || strings.Contains(o.stderr, c.not) {
 				t.Errorf("want code %d: %+v", c.code, o)
 			}

@@ -117,8 +117,8 @@ func commands() []*cobra.Command {
 func strict(c *cobra.Command) {
 	flags.TakeNumbers(c.Flags())
 	flags.Tidy(c.Flags(), flags.Words, "format", "task", "lang", "kv", "resize", "mask-form")
-	flags.Tidy(c.Flags(), input.Named, "model", "mmproj", "masks", "classes", "tokenizer", "questions", "images", "image",
-		"against", "against-mmproj", "imatrix", "merge")
+	flags.Tidy(c.Flags(), input.Named, "model", "mmproj", "masks", "classes", "tokenizer", "questions", "images",
+		"image", "against", "against-mmproj", "imatrix", "merge")
 	if args := c.Args; args != nil {
 		files := slices.Contains([]string{"convert", "quantize", "inspect", "compare", "label"}, c.Name())
 		c.Args = func(cmd *cobra.Command, given []string) error {

@@ -82,7 +82,8 @@ func (m *modelFlags) options() (o pali.Options, err error) {
 	case m.threads < 1 || m.threads > 512:
 		return o, usagef("--threads %d: want 0 to 512", m.threads)
 	case !llamacpp.IsDeviceName(m.device):
-		return o, usagef("--device %s: want one of %s, or a device's name", m.device, strings.Join(llamacpp.DeviceNames, ", "))
+		return o, usagef("--device %s: want one of %s, or a device's name", m.device,
+			strings.Join(llamacpp.DeviceNames, ", "))
 	case m.context < 0:
 		return o, usagef("--ctx %d: want 0 or more", m.context)
 	}
@@ -118,7 +119,8 @@ var slowOnce sync.Once
 func writeSlow(stderr io.Writer) {
 	if ggml.CompiledSlow() {
 		fmt.Fprintln(stderr,
-			"pali: this program was built without this processor's vector instructions and is many times slower than it could be: build it with make")
+			"pali: this program was built without this processor's vector instructions and is many times slower than "+
+				"it could be: build it with make")
 	}
 }
 

@@ -66,7 +66,8 @@ func TestReadsNoDevices(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
-				cmd := program(folder, strings.Fields(strings.NewReplacer("FILE", name, "STREAM", name).Replace(command))...)
+				cmd := program(folder, strings.Fields(strings.NewReplacer("FILE", name, "STREAM",
+					name).Replace(command))...)
 				var stderr bytes.Buffer
 				cmd.Stderr = &stderr
 				err := cmd.Start()

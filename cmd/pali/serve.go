@@ -157,7 +157,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 			return usagef("--image-cache %d: an image of %s takes %d bytes; 0: keep none", o.ImageCache, m.Name, one)
 		}
 		if o.Memory > 0 && m.Memory > o.Memory {
-			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s takes %d bytes, more than --memory: it is loaded alone\n", m.Name, m.Memory)
+			fmt.Fprintf(cmd.ErrOrStderr(), "pali: %s takes %d bytes, more than --memory: it is loaded alone\n", m.Name,
+				m.Memory)
 		}
 		o.Models = append(o.Models, m)
 	}

@@ -318,7 +318,8 @@ func TestPromptsThatAreNotUTF8(t *testing.T) {
 	folder := workplace(t)
 	for _, args := range [][]string{
 		{"run", "-m", "d", "-i", photo, "answer de geh\xf6ren"}, {"ask", "-m", "d", "-i", photo, "geh\xf6ren"},
-		{"detect", "-m", "d", "-i", photo, "k\xe4se"}, {"label", photo, "-m", "d", "--prompt", "detect k\xe4se", "-o", "l"},
+		{"detect", "-m", "d", "-i", photo, "k\xe4se"},
+		{"label", photo, "-m", "d", "--prompt", "detect k\xe4se", "-o", "l"},
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			if o := run(t, program(folder, args...)); o.code != 2 || o.stdout != "" ||

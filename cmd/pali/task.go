@@ -75,7 +75,8 @@ alone: with a palette, where pixels of the n-th object that has a mask have the 
 func newTask(t *tasks.Task) *cobra.Command {
 	f := &taskFlags{}
 	cmd := &cobra.Command{
-		Use: t.Name + " -m MODEL -i IMAGE", Short: t.Short, Long: t.Short + "." + taskHelp(t), Args: cobra.ArbitraryArgs,
+		Use: t.Name + " -m MODEL -i IMAGE", Short: t.Short,
+		Long: t.Short + "." + taskHelp(t), Args: cobra.ArbitraryArgs,
 		Example: "  " + cmp.Or(taskExamples[t.Name], "pali "+t.Name+" -m models -i photo.jpg"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			question, images := "", []string{}
@@ -188,8 +189,8 @@ func (f *taskFlags) check(p tasks.Prompt) error {
 			return usageError{err}
 		}
 	}
-	if err := cmp.Or(asUsage(cmp.Or(runner.CheckPrompt(p.Text), dataset.CheckLabels(p))), f.checkTiles(), f.checkShow(f.asJSON),
-		f.refuseIdle(f.maskPNG == "", "without --mask-png", "mask-form")); err != nil {
+	if err := cmp.Or(asUsage(cmp.Or(runner.CheckPrompt(p.Text), dataset.CheckLabels(p))), f.checkTiles(),
+		f.checkShow(f.asJSON), f.refuseIdle(f.maskPNG == "", "without --mask-png", "mask-form")); err != nil {
 		return err
 	}
 	if err := f.checkPNG("--output", f.output); err != nil {

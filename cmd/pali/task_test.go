@@ -114,11 +114,13 @@ func TestForm(t *testing.T) {
 		{"named default", "circle triangle 0.", "", []string{"segment", "circle triangle", "--strict"}},
 		{"label not asked for", "yellow circle 0.", "pali: 1 object has a label that nobody asked for: yellow circle\n",
 			[]string{"segment", "circle triangle", "--free"}},
-		{"free by the other flag", "yellow circle 0.", "pali: 1 object has a label that nobody asked for: yellow circle\n",
+		{"free by the other flag", "yellow circle 0.",
+			"pali: 1 object has a label that nobody asked for: yellow circle\n",
 			[]string{"segment", "circle triangle", "--strict=false"}},
 		{"a box where a free answer has none", "dog 0.", "pali: ", []string{"detect", "dog"}},
-		{"no box in a free answer", "", "pali: 1 part of an answer is not an object: <loc0296><loc0384> yellow circle\n" +
-			"pali: nothing found\n", []string{"detect", "dog", "--free"}},
+		{"no box in a free answer", "",
+			"pali: 1 part of an answer is not an object: <loc0296><loc0384> yellow circle\n" +
+				"pali: nothing found\n", []string{"detect", "dog", "--free"}},
 		{"no mask", "purple triangle 0.", "pali: 1 object has no mask: the model gave none\n",
 			[]string{"segment", "purple triangle", "yellow circle", "--free", "--mask-png", "none.png"}},
 		{"a mask", "yellow circle 0.", "",

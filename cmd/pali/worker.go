@@ -25,7 +25,7 @@ func newWorker() *cobra.Command {
 			if err != nil {
 				return usageError{errors.New("pali worker is started by pali serve, not by hand")}
 			}
-			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // the server ends it, when its requests are done
+			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // the server ends it after its requests
 			load := func() (*worker.Model, error) {
 				m, err := f.open(cmd.ErrOrStderr())
 				if err != nil {

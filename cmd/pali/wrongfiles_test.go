@@ -39,7 +39,8 @@ func wrongFiles(t *testing.T, folder string) {
 		"adapter.bin": "\x40\x00\x00\x00\x00\x00\x00\x00{\"q_proj.lora_A.weight\":{}}",
 	} {
 		path := filepath.Join(folder, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700),
+			os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,26 +63,33 @@ func TestWrongFiles(t *testing.T) {
 		args []string
 		want string // how the sentence begins
 	}{
-		{convert("model.safetensors"), "model.safetensors is a safetensors file, as Hugging Face has them" + checkpoint},
+		{convert("model.safetensors"), "model.safetensors is a safetensors file, as Hugging Face has them" +
+			checkpoint},
 		{convert("hf"), "hf is a folder with a Hugging Face model (safetensors)" + checkpoint},
-		{convert("archive.zip"), "archive.zip is a zip file around a checkpoint (.npz): unpack it first (unzip archive.zip)"},
+		{convert("archive.zip"),
+			"archive.zip is a zip file around a checkpoint (.npz): unpack it first (unzip archive.zip)"},
 		{convert("demo.npz.gz"), "demo.npz.gz is packed with gzip: unpack it first (gunzip demo.npz.gz)"},
 		{convert("login.npz"), "login.npz is a web page: the download needs a login"},
 		{convert("half.npz"), "npz: half.npz: incomplete: no zip directory at the end of its 5874290 bytes: down"},
 		{convert("empty"), "empty is an empty file: make or download it again"},
 		{convert("d"), "d is a folder: want the checkpoint"},
 		{convert("d/demo-F32.gguf"), "d/demo-F32.gguf is a GGUF file: it needs no conversion"},
-		{convert("adapter.bin"), "adapter.bin is a LoRA adapter (safetensors): it holds changes to a model, not a model"},
-		{convert("testdata/demo/tokenizer.model"), "testdata/demo/tokenizer.model is a SentencePiece model (tokenizer)"},
-		{convert("testdata/demo/masks.npz"), "convert: this is the mask decoder's checkpoint (vae-oid.npz), not a PaliGemma"},
+		{convert("adapter.bin"),
+			"adapter.bin is a LoRA adapter (safetensors): it holds changes to a model, not a model"},
+		{convert("testdata/demo/tokenizer.model"),
+			"testdata/demo/tokenizer.model is a SentencePiece model (tokenizer)"},
+		{convert("testdata/demo/masks.npz"),
+			"convert: this is the mask decoder's checkpoint (vae-oid.npz), not a PaliGemma"},
 		{[]string{"convert", "--masks", "model.safetensors", "-o", "out"}, "model.safetensors is a safetensors file"},
 		{tokenizer("tokenizer.json"), "tokenizer.json is a JSON file: want the SentencePiece model, from https://"},
 		{tokenizer("lfs.model"), "lfs.model is a Git LFS pointer, not the file itself: run git lfs pull"},
 		{tokenizer("hf"), "hf is a folder with a Hugging Face model (safetensors): want the SentencePiece model"},
-		{ask("-m", "testdata/demo/demo.npz"), `testdata/demo/demo.npz is a checkpoint (.npz): "pali convert" makes the GGUF`},
+		{ask("-m", "testdata/demo/demo.npz"),
+			`testdata/demo/demo.npz is a checkpoint (.npz): "pali convert" makes the GGUF`},
 		{ask("-m", "hf"), "hf is a folder with a Hugging Face model (safetensors): want a GGUF file"},
-		{ask("-m", "d", "--mmproj", "model.safetensors"), "model.safetensors is a safetensors file, as Hugging Face has " +
-			"them: want a GGUF file"},
+		{ask("-m", "d", "--mmproj", "model.safetensors"),
+			"model.safetensors is a safetensors file, as Hugging Face has " +
+				"them: want a GGUF file"},
 		{[]string{"segment", "x", "-i", "testdata/demo/pictures/000.png", "-m", "d", "--masks", "lfs.model"},
 			"lfs.model is a Git LFS pointer"},
 		{[]string{"quantize", "model.safetensors", "out.gguf", "q8_0"}, "model.safetensors is a safetensors file"},
@@ -89,7 +97,8 @@ func TestWrongFiles(t *testing.T) {
 		{[]string{"inspect", "hf"}, "hf is a folder with a Hugging Face model"},
 		{[]string{"estimate", "archive.zip", "q8_0", "--tokenizer", "testdata/demo/tokenizer.model"},
 			"archive.zip is a zip file around a checkpoint"},
-		{[]string{"estimate", "hf", "q8_0"}, "hf is a folder with a Hugging Face model (safetensors): want a GGUF file"},
+		{[]string{"estimate", "hf", "q8_0"},
+			"hf is a folder with a Hugging Face model (safetensors): want a GGUF file"},
 		{[]string{"quantize", "d/demo-F32.gguf", "out.gguf", "q8_0", "--imatrix", "tokenizer.json"},
 			`tokenizer.json is a JSON file: want an importance matrix ("pali imatrix" makes it)`},
 		{[]string{"eval", "-m", "d", "--questions", "nothing.jsonl"},
@@ -152,7 +161,8 @@ func TestNumbers(t *testing.T) {
 		{[]string{"caption", "--max-image-bytes", "4MB", "-i", "nowhere.png"}, 1, "nowhere.png"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
-			if o := run(t, program(folder, c.args...)); o.code != c.code || !strings.Contains(o.stdout+o.stderr, c.want) {
+			if o := run(t, program(folder, c.args...)); o.code != c.code ||
+				!strings.Contains(o.stdout+o.stderr, c.want) {
 				t.Errorf("want %q: %+v", c.want, o)
 			}
 		})

@@ -65,10 +65,15 @@ func TestWrite(t *testing.T) {
 	}
 	failed := errors.New("failed")
 	for name, write := range map[string]func(w io.Writer) error{
-		"fails":            func(io.Writer) error { return failed },
-		"fails at the end": func(w io.Writer) error { calls++; w.Write([]byte("x")); return []error{nil, failed}[calls%2] },
-		"becomes shorter":  func(w io.Writer) error { calls++; _, err := w.Write(make([]byte, 9-calls)); return err },
-		"becomes longer":   func(w io.Writer) error { calls++; _, err := w.Write(make([]byte, 1+calls)); return err },
+		"fails": func(io.Writer) error { return failed },
+		"fails at the end": func(w io.Writer) error {
+			calls++
+			w.Write([]byte("x"))
+			return []error{nil,
+				failed}[calls%2]
+		},
+		"becomes shorter": func(w io.Writer) error { calls++; _, err := w.Write(make([]byte, 9-calls)); return err },
+		"becomes longer":  func(w io.Writer) error { calls++; _, err := w.Write(make([]byte, 1+calls)); return err },
 	} {
 		calls = 1
 		if err := Write(path, true, write); err == nil {

@@ -76,8 +76,9 @@ var kinds = []kind{
 	{"a msgpack file (Flax)", isMsgpack, nil},
 	{isImage, magic("\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "GIF8", "BM6"), nil},
 	{"a PDF document", magic("%PDF"), forImage("save its pages as JPEG or PNG", nil)},
-	{"a web page", isHTML, forImage("the address led to a page, not to the image: download it again from the image's own "+
-		"address", fixed("the download needs a login, or the address is that of a page and not of the file"))},
+	{"a web page", isHTML,
+		forImage("the address led to a page, not to the image: download it again from the image's own "+
+			"address", fixed("the download needs a login, or the address is that of a page and not of the file"))},
 	{"a server's error message (XML)", xmlError, fixed("download the file again")},
 	{"a server's error message (JSON)", jsonWith(`"code"`, `"message"`), fixed("download the file again")},
 	{"an XML file", func(head []byte) bool { return magic("<?xml")(trimmed(head)) }, forImage(answer, nil)},

@@ -53,7 +53,8 @@ func TestNumbers(t *testing.T) {
 				read func(string) (int64, error)
 				want int64
 				says string
-			}{{"whole", whole, c.whole, "want a whole number"}, {"bytes", byteCount, c.bytes, "want a number of bytes"}} {
+			}{{"whole", whole, c.whole, "want a whole number"},
+				{"bytes", byteCount, c.bytes, "want a number of bytes"}} {
 				n, err := r.read(c.text)
 				if r.want == none && (err == nil || !strings.Contains(err.Error(), r.says)) ||
 					r.want != none && (err != nil || n != r.want) {
@@ -82,8 +83,9 @@ func TestTakeNumbers(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, *share, err)
 		}
 	}
-	for text, want := range map[string]string{"0,5": "want a number with a point, as 0.5", "half": "want a number, as 0.5",
-		"%": "want a number, as 0.5"} {
+	for text, want := range map[string]string{"0,5": "want a number with a point, as 0.5",
+		"half": "want a number, as 0.5",
+		"%":    "want a number, as 0.5"} {
 		if err := flags.Set("share", text); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -95,7 +97,8 @@ func TestTakeNumbers(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"many"`) || !strings.Contains(err.Error(), "whole number, as 4") {
 		t.Error(err)
 	}
-	if usage := flags.FlagUsages(); !strings.Contains(usage, "--threads int") || !strings.Contains(usage, "(default 2)") {
+	if usage := flags.FlagUsages(); !strings.Contains(usage, "--threads int") ||
+		!strings.Contains(usage, "(default 2)") {
 		t.Error(usage)
 	}
 }

@@ -72,7 +72,8 @@ func Explain(err error) error {
 	switch {
 	case errors.As(err, &unknown) && len(unknown.GetSpecifiedShortnames()) > 1:
 		letters := unknown.GetSpecifiedShortnames()
-		return fmt.Errorf("unknown flag: -%s in -%s; a flag with a long name has two dashes, --%s", unknown.GetSpecifiedName(),
+		return fmt.Errorf("unknown flag: -%s in -%s; a flag with a long name has two dashes, --%s",
+			unknown.GetSpecifiedName(),
 			letters, letters)
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		return fmt.Errorf("unknown flag: -%s", unknown.GetSpecifiedShortnames())

@@ -11,7 +11,8 @@ import (
 // TestWords checks words as people write them.
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"coco", "coco"}, {"COCO", "coco"}, {" coco\r\n", "coco"}, {"coco, YOLO-seg", "coco,yolo-seg"}, {"coco,", "coco"},
+		{"coco", "coco"}, {"COCO", "coco"}, {" coco\r\n", "coco"}, {"coco, YOLO-seg", "coco,yolo-seg"},
+		{"coco,", "coco"},
 		{"coco,,csv", "coco,,csv"}, {"", ""}, {",", ","}, {"F16", "f16"},
 	} {
 		fs := pflag.NewFlagSet("x", pflag.ContinueOnError)

@@ -26,7 +26,8 @@ func (d *Differences) Print(out io.Writer) error {
 		d.printTable(w)
 	}
 	fmt.Fprintf(w,
-		"%d tensors compared, %d equal in every value; over all values: largest difference %.3g, RMS %.3g, relative %.3g\n",
+		"%d tensors compared, %d equal in every value; over all values: largest difference %.3g, RMS %.3g, relative "+
+			"%.3g\n",
 		len(d.Tensors), equal, d.All.MaxAbs, d.All.RMS, d.All.Relative)
 	var skipped []string
 	for _, s := range d.Skipped {

@@ -220,7 +220,8 @@ func TestFetchFails(t *testing.T) {
 		{"key", answers(401, "Unauthenticated"),
 			"401 Unauthorized: Unauthenticated; Kaggle does not know this user and key", 1, false},
 		{"licence", answers(403, "User has not consented to terms of use.\x1b[31m"),
-			"terms of use.[31m; accept the licence once, signed in with the same account, at https://www.kaggle.com/models/google/paligemma", 1, false},
+			"terms of use.[31m; accept the licence once, signed in with the same account, at " +
+				"https://www.kaggle.com/models/google/paligemma", 1, false},
 		{"missing", answers(404, ""), "404 Not Found; Kaggle has no google/paligemma/jax/paligemma-3b-mix-224", 1,
 			false},
 		{"too many", answers(429, "slow down"), "429 Too Many Requests: slow down (tried 5 times); wait some minutes",

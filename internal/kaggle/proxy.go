@@ -61,7 +61,8 @@ func FindProxy(get func(name string) string) Proxy {
 	case err != nil || u.Hostname() == "" || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" ||
 		strings.Trim(u.Path, "/") != "": // without the value, which may hold a password
 		p.err = settingErrorf("%s is not the address of a proxy: want http://HOST:PORT or "+
-			"http://USER:PASSWORD@HOST:PORT, with a character such as @ # / %% of the password written as %%40 %%23 %%2F %%25", p.variable)
+			"http://USER:PASSWORD@HOST:PORT, with a character such as @ # / %% of the password written as %%40 %%23 "+
+			"%%2F %%25", p.variable)
 	case !slices.Contains(proxySchemes, u.Scheme):
 		p.err = settingErrorf("%s: a proxy by %.20q: want one of %s", p.variable, u.Scheme,
 			strings.Join(proxySchemes, ", "))

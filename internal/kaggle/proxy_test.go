@@ -50,7 +50,8 @@ func TestProxy(t *testing.T) {
 		{"small letters", "http", map[string]string{"https_proxy": "http://%s/"}, "", []string{toKaggle, toStorage}},
 		{"without a scheme", "http", map[string]string{"HTTPS_PROXY": " %s\n"}, "", []string{toKaggle, toStorage}},
 		{"for all", "http", map[string]string{"ALL_PROXY": "http://%s"}, "", []string{toKaggle, toStorage}},
-		{"the nearer first", "http", map[string]string{"all_proxy": "http://nowhere.invalid", "HTTPS_PROXY": "http://%s"}, "",
+		{"the nearer first", "http", map[string]string{"all_proxy": "http://nowhere.invalid",
+			"HTTPS_PROXY": "http://%s"}, "",
 			[]string{toKaggle, toStorage}},
 		{"password", "http", map[string]string{"HTTPS_PROXY": "http://me:p%%40ss@%s"}, "me:p@ss",
 			[]string{toKaggle + " Proxy-Authorization", toStorage + " Proxy-Authorization"}},
@@ -63,10 +64,12 @@ func TestProxy(t *testing.T) {
 			[]string{"SOCKS www.kaggle.com", "SOCKS storage.googleapis.com"}},
 		{"not for one", "http", map[string]string{"HTTPS_PROXY": "http://%s", "NO_PROXY": "localhost, kaggle.com"}, "",
 			[]string{toStorage}},
-		{"not for those below", "http", map[string]string{"HTTPS_PROXY": "http://%s", "no_proxy": ".googleapis.com"}, "",
+		{"not for those below", "http", map[string]string{"HTTPS_PROXY": "http://%s", "no_proxy": ".googleapis.com"},
+			"",
 			[]string{toKaggle}},
 		{"for others", "http", map[string]string{"HTTPS_PROXY": "http://%s",
-			"NO_PROXY": "aggle.com,.www.kaggle.com,10.0.0.0/8,,storage.googleapis.com:8080"}, "", []string{toKaggle, toStorage}},
+			"NO_PROXY": "aggle.com,.www.kaggle.com,10.0.0.0/8,,storage.googleapis.com:8080"}, "",
+			[]string{toKaggle, toStorage}},
 		{"for none", "http", map[string]string{"HTTPS_PROXY": "http://%s", "NO_PROXY": "*"}, "", nil},
 		{"empty", "http", map[string]string{"HTTPS_PROXY": "", "HTTP_PROXY": "http://%s"}, "", nil},
 	} {
@@ -126,13 +129,17 @@ func TestProxyRefuses(t *testing.T) {
 		user, want             string
 		asked                  int // times, 0: not counted
 	}{
-		{"407", "http", "http://%s", 0, "me:secret", "wants a user and a password (407 Proxy Authentication Required): " +
-			"write them as http://USER:PASSWORD@localhost:", 1},
-		{"407 again", "http", "http://me:wrongsecret@%s", 0, "me:secret", "does not take the user and the password that " +
-			"are in it (407 Proxy Authentication Required)", 1},
-		{"403", "http", "http://me:secret@%s", 403, "", "does not connect to www.kaggle.com (403 Forbidden): who runs it " +
-			"must allow www.kaggle.com and storage.googleapis.com", 1},
-		{"502", "http", "http://me:secret@%s", 502, "", "cannot connect to www.kaggle.com (502 Bad Gateway) (tried 5 times)",
+		{"407", "http", "http://%s", 0, "me:secret",
+			"wants a user and a password (407 Proxy Authentication Required): " +
+				"write them as http://USER:PASSWORD@localhost:", 1},
+		{"407 again", "http", "http://me:wrongsecret@%s", 0, "me:secret",
+			"does not take the user and the password that " +
+				"are in it (407 Proxy Authentication Required)", 1},
+		{"403", "http", "http://me:secret@%s", 403, "",
+			"does not connect to www.kaggle.com (403 Forbidden): who runs it " +
+				"must allow www.kaggle.com and storage.googleapis.com", 1},
+		{"502", "http", "http://me:secret@%s", 502, "",
+			"cannot connect to www.kaggle.com (502 Bad Gateway) (tried 5 times)",
 			5},
 		{"https for http", "http", "https://me:secret@%s", 0, "", "does not speak TLS: is it one of http://?", 1},
 		{"http for https", "https", "http://me:secret@%s", 0, "", "proxy", 0},
@@ -143,13 +150,19 @@ func TestProxyRefuses(t *testing.T) {
 			"reached: connect: connection refused (tried 5 times)", 0},
 		{"no such name", "", "http://me:secret@nowhere.invalid:80", 0, "", "the proxy http://nowhere.invalid:80 of " +
 			"HTTPS_PROXY cannot be reached: ", 0},
-		{"scheme", "", "ftp://me:secret@proxy:21", 0, "", `HTTPS_PROXY: a proxy by "ftp": want one of http, https, socks`, 0},
+		{"scheme", "", "ftp://me:secret@proxy:21", 0, "",
+			`HTTPS_PROXY: a proxy by "ftp": want one of http, https, socks`, 0},
 		{"no host", "", "http://", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
-		{"password with a slash", "", "http://me:sec/ret@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
-		{"password with a percent sign", "", "http://me:secret%zz@proxy:80", 0, "", "HTTPS_PROXY is not the address of", 0},
-		{"number with a slash", "", "http://secret:12/3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
-		{"number with a hash", "", "http://secret:12#3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
-		{"number with a mark", "", "http://secret:12?3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
+		{"password with a slash", "", "http://me:sec/ret@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy",
+			0},
+		{"password with a percent sign", "", "http://me:secret%zz@proxy:80", 0, "", "HTTPS_PROXY is not the address of",
+			0},
+		{"number with a slash", "", "http://secret:12/3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy",
+			0},
+		{"number with a hash", "", "http://secret:12#3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy",
+			0},
+		{"number with a mark", "", "http://secret:12?3@proxy:80", 0, "", "HTTPS_PROXY is not the address of a proxy",
+			0},
 		{"port", "", "http://me:secret@proxy:port", 0, "", "HTTPS_PROXY is not the address of a proxy", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -97,7 +97,8 @@ func TestFindOther(t *testing.T) {
 		"e/pointer.gguf":         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
 	} {
 		path := filepath.Join(folder, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700),
+			os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,7 +41,8 @@ func TestLines(t *testing.T) {
 		{"NUL-separated stays", "a.png\x00b.png\x00", []string{"a.png\x00b.png\x00"}},
 	} {
 		for name, r := range map[string]io.Reader{
-			c.name: strings.NewReader(c.text), c.name + ", byte by byte": iotest.OneByteReader(strings.NewReader(c.text)),
+			c.name: strings.NewReader(c.text), c.name +
+				", byte by byte": iotest.OneByteReader(strings.NewReader(c.text)),
 		} {
 			t.Run(name, func(t *testing.T) {
 				var have []string

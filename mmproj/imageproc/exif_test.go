@@ -117,7 +117,8 @@ func TestNoOrientation(t *testing.T) {
 		value []byte
 	}{
 		{"zero", 3, 1, []byte{0, 0}}, {"nine", 3, 1, []byte{9, 0}}, {"a LONG above", 4, 1, le.AppendUint32(nil, 6<<16)},
-		{"minus one", 8, 1, []byte{0xff, 0xff}}, {"two values", 3, 2, []byte{6, 0, 6, 0}}, {"no value", 3, 0, []byte{6}},
+		{"minus one", 8, 1, []byte{0xff, 0xff}}, {"two values", 3, 2, []byte{6, 0, 6, 0}},
+		{"no value", 3, 0, []byte{6}},
 		{"text", 2, 2, []byte("6\x00")}, {"a fraction elsewhere", 5, 1, []byte{6, 0, 0, 0}},
 		{"a type that is none", 99, 1, []byte{6}}, {"a float", 11, 1, []byte{0, 0, 0xc0, 0x40}},
 	} {
@@ -208,7 +209,8 @@ func TestOrientationPlaces(t *testing.T) {
 			for n := 1; n <= 8; n++ {
 				for _, order := range orders {
 					want := upright(plain, n)
-					have, err := Decode(c.file(tiffOf(order, 4, 1, order.AppendUint32(nil, uint32(n))), n), DefaultLimits)
+					have, err := Decode(c.file(tiffOf(order, 4, 1, order.AppendUint32(nil, uint32(n))), n),
+						DefaultLimits)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -261,8 +263,9 @@ func extendedWebP(t *testing.T, file []byte, kind string, exif []byte) []byte {
 		t.Fatal(err)
 	}
 	le, flags := binary.LittleEndian, map[string]byte{"EXIF": 8, "XMP ": 4}
-	header := slices.Concat([]byte("VP8X"), le.AppendUint32(nil, 10), []byte{flags[kind], 0, 0, 0, byte(c.Width - 1), 0, 0,
-		byte(c.Height - 1), 0, 0})
+	header := slices.Concat([]byte("VP8X"), le.AppendUint32(nil, 10),
+		[]byte{flags[kind], 0, 0, 0, byte(c.Width - 1), 0, 0,
+			byte(c.Height - 1), 0, 0})
 	chunk := append(le.AppendUint32([]byte(kind), uint32(len(exif))), exif...)
 	chunk = append(chunk, make([]byte, len(exif)%2)...)
 	body := slices.Concat([]byte("WEBP"), header, file[12:], chunk)

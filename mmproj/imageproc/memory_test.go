@@ -40,16 +40,19 @@ func TestCostOf(t *testing.T) {
 	}
 	jpeg := encoded(func(b *bytes.Buffer) error { return stdjpeg.Encode(b, clear, nil) })
 	cases := map[string][]byte{
-		"PNG grey":         asPNG(image.NewGray(frame)),
-		"PNG with alpha":   asPNG(clear),
-		"PNG opaque":       asPNG(image.NewRGBA(frame)),
-		"PNG of 16 bits":   asPNG(deep),
-		"PNG palette":      asPNG(palette),
-		"GIF":              encoded(func(b *bytes.Buffer) error { return gif.Encode(b, palette, nil) }),
-		"BMP":              encoded(func(b *bytes.Buffer) error { return bmp.Encode(b, clear) }),
-		"BMP palette":      encoded(func(b *bytes.Buffer) error { return bmp.Encode(b, palette) }),
-		"JPEG":             jpeg,
-		"JPEG grey":        encoded(func(b *bytes.Buffer) error { return stdjpeg.Encode(b, image.NewGray(frame), nil) }),
+		"PNG grey":       asPNG(image.NewGray(frame)),
+		"PNG with alpha": asPNG(clear),
+		"PNG opaque":     asPNG(image.NewRGBA(frame)),
+		"PNG of 16 bits": asPNG(deep),
+		"PNG palette":    asPNG(palette),
+		"GIF":            encoded(func(b *bytes.Buffer) error { return gif.Encode(b, palette, nil) }),
+		"BMP":            encoded(func(b *bytes.Buffer) error { return bmp.Encode(b, clear) }),
+		"BMP palette":    encoded(func(b *bytes.Buffer) error { return bmp.Encode(b, palette) }),
+		"JPEG":           jpeg,
+		"JPEG grey": encoded(func(b *bytes.Buffer) error {
+			return stdjpeg.Encode(b, image.NewGray(frame),
+				nil)
+		}),
 		"JPEG on its side": onSide(jpeg),
 	}
 	files, _ := filepath.Glob("testdata/*/*")

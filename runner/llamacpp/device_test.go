@@ -38,7 +38,8 @@ func TestDeviceNames(t *testing.T) {
 		ok   bool
 	}{
 		{"auto", true}, {"cpu", true}, {"cuda", true}, {"cuda0", true}, {"CUDA15", true}, {"vulkan1", true},
-		{"metal", true}, {"", false}, {"cpu0", false}, {"auto1", false}, {"1", false}, {"cuda:1", false}, {"gpu", false},
+		{"metal", true}, {"", false}, {"cpu0", false}, {"auto1", false}, {"1", false}, {"cuda:1", false},
+		{"gpu", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if ok := IsDeviceName(c.name); ok != c.ok {
@@ -60,9 +61,13 @@ func TestMemoryError(t *testing.T) {
 		name, text string
 		full       bool
 	}{
-		{"weights", "m.gguf: llama: the model does not load (llama_model_load: error loading model: unable to allocate CUDA0 buffer)", true},
-		{"cudaMalloc", "llama: decode failed (allocating 30000.00 MiB on device 0: cudaMalloc failed: out of memory)", true},
-		{"graph", "llama: decode failed (ggml_gallocr_reserve_n_impl: failed to allocate CUDA0 buffer of size 77)", true},
+		{"weights",
+			"m.gguf: llama: the model does not load (llama_model_load: error loading model: unable to allocate CUDA0 " +
+				"buffer)", true},
+		{"cudaMalloc", "llama: decode failed (allocating 30000.00 MiB on device 0: cudaMalloc failed: out of memory)",
+			true},
+		{"graph", "llama: decode failed (ggml_gallocr_reserve_n_impl: failed to allocate CUDA0 buffer of size 77)",
+			true},
 		{"context", "no memory for a context of 9000 positions: llama: no context", true},
 		{"vision", "mmproj.gguf: ggml: no memory for the weights", true},
 		{"another", "m.gguf: llama: the model does not load", false},
@@ -74,7 +79,8 @@ func TestMemoryError(t *testing.T) {
 			if errors.As(err, &full) != c.full || !errors.Is(err, cause) {
 				t.Fatalf("have %v", err)
 			}
-			if want := "CUDA0 has too little memory for this, 1.5 GB free of 8.0 GB: " + c.text; c.full && err.Error() != want {
+			if want := "CUDA0 has too little memory for this, 1.5 GB free of 8.0 GB: " + c.text; c.full &&
+				err.Error() != want {
 				t.Errorf("have %q, want %q", err, want)
 			}
 		})

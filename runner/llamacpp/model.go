@@ -112,7 +112,8 @@ func (m *Model) open(text, projector string) error {
 	options, devices := llama.ModelOptions{}, []ggml.Device{ggml.Processor()}
 	if m.device.Type() != ggml.CPU {
 		if m.options.Collect != nil {
-			return fmt.Errorf("the inputs of matrices can be collected on the processor only, not on %s", m.device.Name())
+			return fmt.Errorf("the inputs of matrices can be collected on the processor only, not on %s",
+				m.device.Name())
 		}
 		options.Devices = append(options.Devices, m.device.Pointer())
 		if options.GPULayers = max(0, m.options.OffloadLayers); m.options.OffloadLayers == 0 {

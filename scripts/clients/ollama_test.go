@@ -33,8 +33,9 @@ func connect(t *testing.T) *api.Client {
 	m := &server.Model{
 		Model: engine.Model{Name: "toy", Vision: workertest.Vision, Memory: 1000,
 			Start: engine.Process(workertest.Command(10 * time.Second))},
-		Info: server.Info{Modified: time.Unix(1700000000, 0), Bytes: 12345, Digest: strings.Repeat("0123456789abcdef", 4),
-			Size: "3B", Type: "Q8_0", Parameters: 3e9, VisionParameters: 4e8, ContextLength: 8192,
+		Info: server.Info{Modified: time.Unix(1700000000, 0), Bytes: 12345,
+			Digest: strings.Repeat("0123456789abcdef", 4),
+			Size:   "3B", Type: "Q8_0", Parameters: 3e9, VisionParameters: 4e8, ContextLength: 8192,
 			Text: paligemma.TextConfig{Architecture: "gemma", EmbeddingLength: 2048, BlockCount: 18}},
 	}
 	s := server.New(server.Options{Version: "1.2.3", Models: []*server.Model{m},
@@ -112,7 +113,8 @@ func TestOllamaLists(t *testing.T) {
 	if err != nil || len(ps.Models) != 1 {
 		t.Fatalf("%+v, %v", ps, err)
 	}
-	if m := ps.Models[0]; m.Digest[:12] != "0123456789ab" || m.Size != 1000 || m.SizeVRAM != 0 || m.ContextLength != 8192 ||
+	if m := ps.Models[0]; m.Digest[:12] != "0123456789ab" || m.Size != 1000 || m.SizeVRAM != 0 ||
+		m.ContextLength != 8192 ||
 		time.Until(m.ExpiresAt) < 24*time.Hour {
 		t.Errorf("%+v", m)
 	}
@@ -188,7 +190,8 @@ func TestOllamaRefusals(t *testing.T) {
 		{"create", func() error { return c.Create(ctx, &api.CreateRequest{Model: "a", From: "toy"}, nothing) },
 			"not supported"},
 		{"blob", func() error { return c.CreateBlob(ctx, "sha256:00", strings.NewReader("a")) }, "not supported"},
-		{"copy", func() error { return c.Copy(ctx, &api.CopyRequest{Source: "toy", Destination: "b"}) }, "not supported"},
+		{"copy", func() error { return c.Copy(ctx, &api.CopyRequest{Source: "toy", Destination: "b"}) },
+			"not supported"},
 		{"delete", func() error { return c.Delete(ctx, &api.DeleteRequest{Model: "toy"}) }, "not supported"},
 		{"embed", func() error {
 			_, err := c.Embed(ctx, &api.EmbedRequest{Model: "toy", Input: "a"})

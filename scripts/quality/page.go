@@ -97,9 +97,12 @@ func (r *results) forWhom(p say, int4, iq4 figure) {
 	p("- `int8`: whoever has the memory. No loss was measured, and few types are as fast.")
 	p("- `int4`: where memory is short. %v is the fastest type on processors with and without AVX-512 (our "+
 		"kernels, ggml's\n  interleaved blocks), and a 3B is converted in seconds.", int4.Text)
-	p("- `iq4_nl`: where memory is short, and a model is converted once and asked for long. In %.1f %% of the bytes of %v "+
-		"it has\n  %.0f %% of its divergence (%s points lost for %s, ± %.2f, ± %.2f). It has kernels where %v has them, and is "+
-		"slightly slower.\n  But its encoder tries many scales: 5 million weights a second and core, so that a 3B takes "+
+	p("- `iq4_nl`: where memory is short, and a model is converted once and asked for long. In %.1f %% of the bytes "+
+		"of %v "+
+		"it has\n  %.0f %% of its divergence (%s points lost for %s, ± %.2f, ± %.2f). It has kernels where %v has "+
+		"them, and is "+
+		"slightly slower.\n  But its encoder tries many scales: 5 million weights a second and core, so that a 3B "+
+		"takes "+
 		"four minutes on two cores, not seconds.", 100*float64(iq4.textBytes)/float64(int4.textBytes), int4.Text,
 		100*iq4.Against.KLMean/int4.Against.KLMean, points(iq4.losses[last]), points(int4.losses[last]), iq4.noise,
 		int4.noise, int4.Text)

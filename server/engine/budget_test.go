@@ -43,7 +43,8 @@ func costly(side int) []byte {
 	}
 	size := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(side)), uint32(side))
 	chunk("IHDR", append(size, 16, 6, 0, 0, 1))
-	chunk("eXIf", []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"))
+	chunk("eXIf",
+		[]byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"))
 	chunk("IDAT", zeros.Bytes())
 	chunk("IEND", nil)
 	return out
@@ -156,8 +157,9 @@ func TestAccepted(t *testing.T) {
 	m := toy("toy")
 	told := make(chan string, 9)
 	request := func(name, prompt string, data []byte) *Request {
-		return &Request{Model: m, Images: []*Image{{Data: data}}, Prompt: prompt, Resize: imageproc.Antialias, MaxTokens: 99,
-			Accepted: func() { told <- name }}
+		return &Request{Model: m, Images: []*Image{{Data: data}}, Prompt: prompt, Resize: imageproc.Antialias,
+			MaxTokens: 99,
+			Accepted:  func() { told <- name }}
 	}
 	first := make(chan error, 1)
 	go func() {

@@ -59,7 +59,8 @@ func (r *Request) check(maxTokens int) error {
 	case n > runner.MaxImages:
 		return runner.InvalidRequestError{Err: runner.LimitError{What: "images", Have: int64(n), Max: runner.MaxImages}}
 	case r.MaxTokens < 1 || r.MaxTokens > maxTokens:
-		return runner.InvalidRequestf("max_tokens %d: want 1 to %d, the most that this server allows", r.MaxTokens, maxTokens)
+		return runner.InvalidRequestf("max_tokens %d: want 1 to %d, the most that this server allows", r.MaxTokens,
+			maxTokens)
 	}
 	return runner.Request{
 		Prompt: r.Prompt, MaxTokens: r.MaxTokens, Sampling: r.Sampling, TopLogprobs: r.TopLogprobs,

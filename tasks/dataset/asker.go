@@ -54,7 +54,8 @@ func (a *Asker) Answer(ctx context.Context, p Prepared) (all []Answer, err error
 			return nil, err
 		}
 		answer := NewAnswer(prompt.Text, r)
-		answer.CutOff = tasks.CutOff(tasks.Want{Prompt: prompt, MaxTokens: a.maxTokens, Strict: a.grammars[i] != nil}, r)
+		answer.CutOff = tasks.CutOff(tasks.Want{Prompt: prompt, MaxTokens: a.maxTokens, Strict: a.grammars[i] != nil},
+			r)
 		all = append(all, answer)
 	}
 	return all, nil

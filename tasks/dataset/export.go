@@ -94,7 +94,8 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 		}
 		for _, img := range all {
 			if f.images && within(img.Path, path) {
-				return fmt.Errorf("%s is in the folder that %s is written to: choose another folder to write to", img.Path,
+				return fmt.Errorf("%s is in the folder that %s is written to: choose another folder to write to",
+					img.Path,
 					f.name)
 			}
 			for _, name := range f.each(img) {
@@ -203,7 +204,8 @@ func (e *Export) list(sources []Source, digests []Digest) (all, left []*labelled
 	names, shortened := nameFiles(sources, e.Out, func(string) bool { return true })
 	forYOLO, _ := nameFiles(sources, e.Out, func(folder string) bool { return folder != yoloImages })
 	if shortened > 0 && slices.ContainsFunc(e.wanted(), func(f format) bool { return f.each != nil }) {
-		e.note("%s for files, and cut there", count(shortened, "image's name is too long", "images' names are too long"))
+		e.note("%s for files, and cut there", count(shortened, "image's name is too long",
+			"images' names are too long"))
 	}
 	for i, s := range sources {
 		img := &labelledImage{Source: s, baseName: names[i], yoloName: forYOLO[i]}

@@ -64,7 +64,8 @@ func TestFolders(t *testing.T) {
 		said      []string // how lines begin, without duplicates
 	}{
 		{"contents decide", map[string]string{
-			"p/a.jfif": "", "p/b.JPE": "", "p/c": jpegHead, "p/d.dat": pngHead, "p/e.png": jpegHead, "p/f.HEIC": jpegHead,
+			"p/a.jfif": "", "p/b.JPE": "", "p/c": jpegHead, "p/d.dat": pngHead, "p/e.png": jpegHead,
+			"p/f.HEIC":      jpegHead,
 			"p/g.jpg_large": jpegHead, "p/h.txt": pngHead,
 			"p/notes.txt": "notes", "p/a.json": "{}", "p/a.xml": "<?xml version=\"1.0\"?><annotation/>", "p/empty": "",
 			"p/Thumbs.db": "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "p/.DS_Store": "\x00\x00\x00\x01Bud1",
@@ -88,12 +89,14 @@ func TestFolders(t *testing.T) {
 		{"hidden folders", map[string]string{"p/deep/c.png": "", "p/.git/d.png": "", "p/.e/f.png": ""},
 			[]string{"p"}, FindOptions{Recursive: true}, []string{"p/deep/c.png"}, []string{
 				"2 hidden folders are not looked into: p/.e and 1 more"}},
-		{"links", map[string]string{"p/a.png": "->b", "p/b": pngHead, "p/c": "->b", "p/gone.jpg": "->x", "p/gone": "->x",
+		{"links", map[string]string{"p/a.png": "->b", "p/b": pngHead, "p/c": "->b", "p/gone.jpg": "->x",
+			"p/gone": "->x",
 			"p/loop": "->.", "p/up": "->..", "p/itself": "->itself", "p/d/d.png": ""},
 			[]string{"p"}, FindOptions{Recursive: true},
 			[]string{"p/a.png", "p/b", "p/c", "p/d/d.png", "p/gone.jpg"}, []string{
 				"2 links to folders are not followed: p/loop and 1 more", "2 links lead nowhere: p/gone and 1 more"}},
-		{"a link to a folder is given", map[string]string{"p/a.png": "", "q": "->p", "r": "->gone"}, []string{"q", "p", "q/"},
+		{"a link to a folder is given", map[string]string{"p/a.png": "", "q": "->p", "r": "->gone"},
+			[]string{"q", "p", "q/"},
 			FindOptions{}, []string{"q/a.png"}, nil},
 		{"given twice", map[string]string{"p/a.png": "", "p/d/b.png": ""}, []string{"p/", "./p", "p/d/../d", "p/a.png",
 			"p//a.png", "p/a.png/"}, FindOptions{Recursive: true}, []string{"p/a.png", "p/d/b.png"}, nil},
@@ -101,12 +104,14 @@ func TestFolders(t *testing.T) {
 			[]string{"p/a.png", "p/b.png"}, nil},
 		{"a pattern as in a shell", map[string]string{"p/a.png": "", "p/.b.png": "", "p/[c].png": ""}, []string{"p/*",
 			"p/[c].png"}, FindOptions{}, []string{"p/[c].png", "p/a.png"}, nil},
-		{"the folder that is written to", map[string]string{"p/a.png": "", "p/yolo/images/a.png": "", "p/masks/a.png": "",
-			"p/sub/b.png": "", "p/journal.jsonl": ""}, []string{"p"}, FindOptions{Recursive: true, Skip: "p"},
+		{"the folder that is written to", map[string]string{"p/a.png": "", "p/yolo/images/a.png": "",
+			"p/masks/a.png": "",
+			"p/sub/b.png":   "", "p/journal.jsonl": ""}, []string{"p"}, FindOptions{Recursive: true, Skip: "p"},
 			[]string{"p/a.png", "p/sub/b.png"}, nil},
 		{"folders of another run", map[string]string{"p/a.png": "", "p/o/yolo/images/a.png": "", "p/o/masks/a.png": "",
 			"p/o/b.png": "", "p/o/journal.jsonl": `{"run":"1"}`, "p/q/masks/c.png": "", "p/q/journal.jsonl": "{}"},
-			[]string{"p"}, FindOptions{Recursive: true, Skip: "p/new"}, []string{"p/a.png", "p/o/b.png", "p/q/masks/c.png"},
+			[]string{"p"}, FindOptions{Recursive: true, Skip: "p/new"},
+			[]string{"p/a.png", "p/o/b.png", "p/q/masks/c.png"},
 			[]string{"2 folders that another run wrote are not looked into: p/o/masks and 1 more"}},
 		{"a folder of that name", map[string]string{"p/a.png": "", "p/masks/a.png": ""}, []string{"p"},
 			FindOptions{Recursive: true, Skip: "p"}, []string{"p/a.png", "p/masks/a.png"}, nil},
@@ -172,7 +177,8 @@ func TestWrongArguments(t *testing.T) {
 		{"p/*.jpg", "no pattern that one matches"},
 		{"", "no such file or folder"},
 	} {
-		if _, err := FindSources([]string{c.argument}, FindOptions{}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := FindSources([]string{c.argument}, FindOptions{}); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.argument, err, c.want)
 		}
 	}

@@ -62,7 +62,8 @@ func (e *Export) read(r Record) (all []answer, lost tasks.Losses) {
 		if a.CutOff {
 			lost.CutOff++
 		}
-		want := tasks.Want{Prompt: prompt, MinScore: e.MinScore, Masks: prompt.Masks() || prompt.Boxes() && e.needsMasks(),
+		want := tasks.Want{Prompt: prompt, MinScore: e.MinScore, Masks: prompt.Masks() || prompt.Boxes() &&
+			e.needsMasks(),
 			Decoder: e.Decoder != nil}
 		for i, d := range found {
 			d.Label, d.Score, d.XYXY = cleanLabel(d.Label), a.Scores[i], canvas.XYXY(d.Loc)

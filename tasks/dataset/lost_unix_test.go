@@ -81,7 +81,8 @@ func TestImageChangesMeanwhile(t *testing.T) {
 				s.Images != len(l.sources)-1 {
 				t.Errorf("%+v, want one image, %q", s, c.want)
 			}
-			rest := labelling{out: t.TempDir(), formats: l.formats, decoder: d, fs: l.fs, sources: l.sources[1:], texts: texts}
+			rest := labelling{out: t.TempDir(), formats: l.formats, decoder: d, fs: l.fs, sources: l.sources[1:],
+				texts: texts}
 			if _, err := rest.run(); err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +103,8 @@ func TestLongNames(t *testing.T) {
 	all := []string{"ok.png", strings.Repeat("x", 251) + ".png", strings.Repeat("x", 250) + "y.png",
 		strings.Repeat("x", 239) + ".png", strings.Repeat("x", 240) + ".png", strings.Repeat("猫", 83) + ".png",
 		"a" + strings.Repeat("猫", 82) + ".jpg", strings.Repeat("X", 251) + ".png", deep + "a.png", deep + "b.png",
-		strings.Repeat("z", 255), "con.png", "aux.x.png", "d/NUL", "a.png/b.png", "a.txt/c.png", "a.gif", "a.jpg", "A.png",
+		strings.Repeat("z", 255), "con.png", "aux.x.png", "d/NUL", "a.png/b.png", "a.txt/c.png", "a.gif", "a.jpg",
+		"A.png",
 		"e\u0301.png", "é.png", "é.jpg"}
 	folder := t.TempDir()
 	l := labelling{out: filepath.Join(t.TempDir(), "out"), formats: dataset.FormatNames(), decoder: decoder(t),
@@ -241,7 +243,8 @@ func TestFormulas(t *testing.T) {
 			folder := t.TempDir()
 			path := filepath.Join(folder, "=a.png")
 			writeFile(t, path, pngBytes(t, 20, 30, 1))
-			l := labelling{out: t.TempDir(), formats: []string{"csv", "jsonl"}, texts: []string{"nothing", "nothing", c.text},
+			l := labelling{out: t.TempDir(), formats: []string{"csv", "jsonl"},
+				texts:   []string{"nothing", "nothing", c.text},
 				sources: []dataset.Source{{Name: "=a.png", Path: path}}}
 			if _, err := l.run(); err != nil {
 				t.Fatal(err)
@@ -284,7 +287,8 @@ func TestLabelsOfTheModel(t *testing.T) {
 			}
 		}
 		for name, text := range faultfs.Files(t, l.out) {
-			if name != dataset.JournalName && strings.ContainsAny(text, "\x1b\u2028") && !strings.HasSuffix(name, ".png") {
+			if name != dataset.JournalName && strings.ContainsAny(text, "\x1b\u2028") &&
+				!strings.HasSuffix(name, ".png") {
 				t.Errorf("%s: %q", name, text)
 			}
 		}
@@ -313,7 +317,8 @@ func TestTooManyClasses(t *testing.T) {
 	if want := "masks are not written: there are 303 classes, and an image with a palette can have at most 255"; r.Failure() != want {
 		t.Errorf("%q, want %q", r.Failure(), want)
 	}
-	if have, want := namesOf(faultfs.Files(t, l.out)), []string{"coco.json", "journal.jsonl", "labels.csv"}; !slices.Equal(have, want) {
+	if have, want := namesOf(faultfs.Files(t, l.out)),
+		[]string{"coco.json", "journal.jsonl", "labels.csv"}; !slices.Equal(have, want) {
 		t.Errorf("%q, want %q", have, want)
 	}
 }

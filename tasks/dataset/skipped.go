@@ -25,8 +25,9 @@ var skipTexts = [skipKinds][2]string{
 	hiddenImage:  {"hidden image is skipped", "hidden images are skipped"},
 	linkedFolder: {"link to a folder is not followed", "links to folders are not followed"},
 	brokenLink:   {"link leads nowhere", "links lead nowhere"},
-	earlierRun:   {"folder that another run wrote is not looked into", "folders that another run wrote are not looked into"},
-	unopened:     {"file cannot be opened", "files cannot be opened"},
+	earlierRun: {"folder that another run wrote is not looked into",
+		"folders that another run wrote are not looked into"},
+	unopened: {"file cannot be opened", "files cannot be opened"},
 }
 
 // Skipped counts what folders have that is not labelled and may be missed.

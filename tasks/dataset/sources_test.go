@@ -107,7 +107,8 @@ func TestReadClasses(t *testing.T) {
 		{"CR alone", "cat\rdog\r", []string{"cat", "dog"}, ""},
 		{"tabs around", "\tcat\t\n\t\n", []string{"cat"}, ""},
 		{"no-break spaces around", "\u00a0cat\u00a0", []string{"cat"}, ""},
-		{"spaces of web pages", "\u200bcat\u200b\ntraffic\u00a0light\ncat\u3000\n", []string{"cat", "traffic light"}, ""},
+		{"spaces of web pages", "\u200bcat\u200b\ntraffic\u00a0light\ncat\u3000\n", []string{"cat", "traffic light"},
+			""},
 		{"JSON alone", "a [b\n{c}\n", []string{"a [b", "{c}"}, ""},
 		{"data.yaml", "train: images\nnc: 1\nnames:\n  0: \"cat\"\n", nil, path + ": is YAML: want a text file"},
 		{"COCO's file", "{\"images\":[],\n\"categories\":[]}\n", nil, path + ": is JSON: want a text file"},
@@ -125,7 +126,8 @@ func TestReadClasses(t *testing.T) {
 		{"ESC", "\n\ncat\x1b[31m\n", nil, path + ": line 3: has a control character (U+001B)"},
 		{"a tab inside", "1\tcat\n", nil, path + ": line 1: has a control character (U+0009)"},
 		{"too long", strings.Repeat("a", maxClasses+1), nil, path + ": file too large"},
-		{"an image", "\x89PNG\r\n\x1a\n", nil, path + ": is an image (PNG): want a text file with one class on each line"},
+		{"an image", "\x89PNG\r\n\x1a\n", nil, path +
+			": is an image (PNG): want a text file with one class on each line"},
 		{"an image that is not read", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heic", nil, "is an image (HEIC)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

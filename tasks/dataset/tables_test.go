@@ -26,7 +26,8 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	column := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
-	questions, err := eval.ReadQuestions(t.Context(), filepath.Join(out, "labels.jsonl"), filepath.Join(out, "../pictures"))
+	questions, err := eval.ReadQuestions(t.Context(), filepath.Join(out, "labels.jsonl"),
+		filepath.Join(out, "../pictures"))
 	if err != nil {
 		t.Fatal(err)
 	}

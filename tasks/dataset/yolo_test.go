@@ -72,7 +72,8 @@ func boxesOf(digest dataset.Digest) (n int) {
 func TestYOLOFinds(t *testing.T) {
 	base := t.TempDir()
 	folderNames := rapid.SampledFrom([]string{"images", "labels", "Images", "IMAGES", "train", "val", "a.b", "a.jpg",
-		"a.txt", "images.png", " images", "images ", ".git", "[x]", "data.yaml", "images\nimages", "con", "é", "e\u0301"})
+		"a.txt", "images.png", " images", "images ", ".git", "[x]", "data.yaml", "images\nimages", "con", "é",
+		"e\u0301"})
 	stems := rapid.SampledFrom([]string{"a", "A", "a.b", "images", "labels", "a ", " a", ".a", "a.", "..a", "a_png",
 		"classes", "nul", "é", "e\u0301", "a\nb", strings.Repeat("x", 250), strings.Repeat("猫", 83)})
 	extensions := rapid.SampledFrom([]string{".png", ".PNG", ".jpg", ".gif", ".jfif", ".txt", "", ".png ", ".",
@@ -164,7 +165,8 @@ func gifBytes(t *testing.T, frames int) []byte {
 	t.Helper()
 	g := &gif.GIF{}
 	for i := range frames {
-		m := image.NewPaletted(image.Rect(0, 0, 20, 30), color.Palette{color.RGBA{uint8(10 * i), 200, 7, 255}, color.Black})
+		m := image.NewPaletted(image.Rect(0, 0, 20, 30),
+			color.Palette{color.RGBA{uint8(10 * i), 200, 7, 255}, color.Black})
 		m.SetColorIndex(3, 4, 1)
 		g.Image, g.Delay = append(g.Image, m), append(g.Delay, 1)
 	}
@@ -289,7 +291,8 @@ func TestCopiedFormats(t *testing.T) {
 					t.Errorf("%d copies", n)
 				}
 				stem := strings.TrimSuffix(c.name, filepath.Ext(c.name))
-				if text := files["labelme/"+stem+".json"]; !strings.Contains(text, fmt.Sprintf(`"imagePath":%q`, c.labelMe)) {
+				if text := files["labelme/"+stem+".json"]; !strings.Contains(text,
+					fmt.Sprintf(`"imagePath":%q`, c.labelMe)) {
 					t.Errorf("labelme: %s, want %q", text, c.labelMe)
 				}
 				if !strings.Contains(files["coco.json"], fmt.Sprintf(`"file_name":%q`, c.name)) {

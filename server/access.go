@@ -31,12 +31,12 @@ type Access struct {
 func (a *Access) checkOrigin(r *http.Request) *failure {
 	if !a.allowedHost(r.Host) && !isProbe(r) {
 		return failuref(http.StatusForbidden, "host", "this server does not answer to the name %s: "+
-			"use localhost, or have the name allowed where the server is started", quote(r.Host))
+			"use localhost, or have the name allowed where the server is started", quote(r.Host, maxQuoted))
 	}
 	origin := r.Header.Get("Origin")
 	if !a.allowedOrigin(origin, r.Host) {
 		return failuref(http.StatusForbidden, "origin", "a page of the origin %s may not ask: "+
-			"have the origin allowed where the server is started", quote(origin))
+			"have the origin allowed where the server is started", quote(origin, maxQuoted))
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead

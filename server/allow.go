@@ -46,7 +46,8 @@ func (a *Access) Normalize(listen string) (address string, err error) {
 	address = strings.TrimSpace(listen)
 	host, port, err := net.SplitHostPort(address)
 	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
-		return "", AccessError{FieldListen, quote(listen) + ": want ADDRESS:PORT, as 127.0.0.1:11435; port 0: any"}
+		return "", AccessError{FieldListen,
+			quote(listen, maxQuoted) + ": want ADDRESS:PORT, as 127.0.0.1:11435; port 0: any"}
 	}
 	ip, noAddress := netip.ParseAddr(host)
 	a.Public = !(strings.EqualFold(host, "localhost") || noAddress == nil && ip.Unmap().IsLoopback())
@@ -84,7 +85,7 @@ func parseAll(texts []string, parse func(string) (string, error)) (all []string,
 		for _, part := range parts {
 			one, err := parse(part)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", quote(part), err)
+				return nil, fmt.Errorf("%s: %w", quote(part, maxQuoted), err)
 			}
 			all = append(all, one)
 		}
@@ -92,13 +93,8 @@ func parseAll(texts []string, parse func(string) (string, error)) (all []string,
 	return all, nil
 }
 
-// quote quotes a text, of which it shows the beginning.
-func quote(text string) string {
-	if len(text) > 100 {
-		return strconv.Quote(text[:100]) + "..."
-	}
-	return strconv.Quote(text)
-}
+// maxQuoted bounds what an error repeats of a name, in bytes.
+const maxQuoted = 100
 
 // maxKey bounds a key in bytes: the header that shows it must fit into maxHeader.
 const maxKey = 8 << 10
@@ -239,7 +235,7 @@ func webOrigin(scheme, host string) (string, error) {
 		name, port = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), ""
 	}
 	if port != "" && !validPort(port) {
-		return "", fmt.Errorf("the port %s is no number from 1 to 65535", quote(port))
+		return "", fmt.Errorf("the port %s is no number from 1 to 65535", quote(port, maxQuoted))
 	}
 	dot := ""
 	if strings.HasSuffix(name, ".") {

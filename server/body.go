@@ -225,7 +225,7 @@ func readForm(body []byte, boundary, charset string) (fields map[string][]string
 	}
 	fields = map[string][]string{}
 	for _, t := range texts {
-		data, err := toUTF8(t.data, cmp.Or(t.charset, charset), "the form's field "+quote(t.name))
+		data, err := toUTF8(t.data, cmp.Or(t.charset, charset), "the form's field "+quote(t.name, maxQuoted))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -36,7 +36,7 @@ func toUTF8(text []byte, charset, what string) ([]byte, error) {
 	decode, ok := charsets[strings.ToLower(strings.TrimSpace(charset))]
 	if !ok {
 		return nil, failuref(http.StatusUnsupportedMediaType, "charset",
-			"%s is in the charset %s, which is not read here: send UTF-8", what, quote(charset))
+			"%s is in the charset %s, which is not read here: send UTF-8", what, quote(charset, maxQuoted))
 	}
 	for mark, marked := range map[string]func([]byte) ([]byte, error){
 		markUTF8: checkUTF8, markUTF16LE: fromUTF16LE, markUTF16BE: fromUTF16BE} {

@@ -138,7 +138,7 @@ func (c *checker) field(name string, escaped bool, value []byte) error {
 		c.sent = append(c.sent, sentField{c.stack[0].last, key, value})
 	}
 	if in.last = key; in.names[key] {
-		return invalid("the field %s is there twice: send it once", quote(name))
+		return invalid("the field %s is there twice: send it once", quote(name, maxQuoted))
 	}
 	if c.fields++; c.fields > maxFields {
 		return invalid("the body has more than %d fields", maxFields)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pali-gguf/pali/runner"
@@ -28,10 +27,7 @@ type failure struct {
 func (f *failure) Error() string { return f.text }
 
 func failuref(status int, code, format string, args ...any) *failure {
-	text := fmt.Sprintf(format, args...)
-	if len(text) > maxText { // it repeats what a client sent
-		text = strings.ToValidUTF8(text[:maxText], "") + "..."
-	}
+	text := shorten(fmt.Sprintf(format, args...), maxText) // it may repeat what a client sent
 	return &failure{status: status, code: code, text: text}
 }
 

@@ -238,13 +238,13 @@ func formJSON(fields map[string][]string) ([]byte, error) {
 		case name == "things":
 			all[name] = values
 		case len(values) > 1:
-			return nil, invalid("%s: the form has this field twice", shorten(name))
+			return nil, invalid("%s: the form has this field twice", shorten(name, maxEcho))
 		case textFields[name]:
 			all[name] = values[0]
 		case json.Valid([]byte(values[0])):
 			all[name] = json.RawMessage(values[0])
 		default:
-			return nil, invalid("%s: want a number, or true or false, found %s", shorten(name), echo(values[0]))
+			return nil, invalid("%s: want a number, or true or false, found %s", shorten(name, maxEcho), echo(values[0]))
 		}
 	}
 	return json.Marshal(all)

@@ -212,11 +212,7 @@ func (f *objectForm) try(label string, hasMasks bool) (err error) {
 // misfit is the innermost reason why a value does not fit a schema.
 func misfit(err error) string {
 	lines := strings.Split(err.Error(), "\n")
-	text := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "- ")
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "..."
-	}
-	return text
+	return shorten(strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "- "), 200)
 }
 
 // write returns the objects in the form.

@@ -57,12 +57,12 @@ func (c *chat) takeTool(raw json.RawMessage, name string) error {
 		if c.form != nil {
 			return unsupported("tools: an answer has the form of a function's parameters or of a format, not both")
 		}
-		form, err := parseSchema("the parameters of the function "+shorten(f.Name), f.Parameters, f.Strict)
+		form, err := parseSchema("the parameters of the function "+shorten(f.Name, maxEcho), f.Parameters, f.Strict)
 		if err != nil {
 			return err
 		}
 		if form.name == "" {
-			return unsupported("the parameters of the function %s: want an object, which has the list", shorten(f.Name))
+			return unsupported("the parameters of the function %s: want an object, which has the list", shorten(f.Name, maxEcho))
 		}
 		form.tool, c.form = f.Name, form
 		return nil

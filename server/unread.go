@@ -109,7 +109,7 @@ func setIgnored(h http.Header, paths []string) {
 	}
 	var names []string
 	for _, path := range paths[:min(len(paths), maxIgnored)] {
-		name := strings.Trim(strconv.QuoteToASCII(shorten(path)), `"`)
+		name := strings.Trim(strconv.QuoteToASCII(shorten(path, maxEcho)), `"`)
 		names = append(names, strings.ReplaceAll(name, ",", `\x2c`))
 	}
 	if len(paths) > maxIgnored {

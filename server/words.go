@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,15 +20,24 @@ const maxEcho = 40
 
 // echo returns the beginning of what a client sent, in quotes.
 func echo(text string) string {
+	return quote(text, maxEcho)
+}
+
+// quote returns text in quotes, or its first limit bytes and an ellipsis.
+func quote(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= maxEcho {
-		return fmt.Sprintf("%q", text)
+	if len(text) <= limit {
+		return strconv.Quote(text)
 	}
-	end := maxEcho
-	for !utf8.RuneStart(text[end]) {
-		end--
+	return strconv.Quote(strings.ToValidUTF8(text[:limit], "")) + "..."
+}
+
+// shorten returns text, or its first limit bytes and an ellipsis.
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
 	}
-	return fmt.Sprintf("%q...", text[:end])
+	return strings.ToValidUTF8(text[:limit], "") + "..."
 }
 
 // jsonProblem returns the failure for err, with which body could not be decoded.
@@ -188,20 +198,12 @@ func fieldAt(body []byte, offset int64) string {
 		case l.list:
 			path += fmt.Sprintf("[%d]", l.index)
 		case path == "":
-			path = shorten(l.key)
+			path = shorten(l.key, maxEcho)
 		default:
-			path += "." + shorten(l.key)
+			path += "." + shorten(l.key, maxEcho)
 		}
 	}
 	return path
-}
-
-// shorten bounds the name of a field that a client chose.
-func shorten(name string) string {
-	if len(name) <= maxEcho {
-		return name
-	}
-	return strings.ToValidUTF8(name[:maxEcho], "") + "..."
 }
 
 // syntaxProblem says what is not JSON at byte at of body, and where that is.

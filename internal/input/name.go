@@ -115,13 +115,6 @@ func exists(path string) bool {
 // Missing reports whether path leads nowhere: to no file, and not to the standard input.
 func Missing(path string) bool { return !IsStdin(path) && !exists(path) }
 
-// SameFile reports whether both paths lead to the same file.
-func SameFile(a, b string) bool {
-	one, err := os.Stat(a)
-	other, err2 := os.Stat(b)
-	return err == nil && err2 == nil && os.SameFile(one, other)
-}
-
 // unquote returns name without blanks, line ends and a pair of quotes around it.
 func unquote(name string) string {
 	name = strings.TrimSpace(name)

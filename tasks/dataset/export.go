@@ -95,8 +95,7 @@ func (e *Export) Check(sources []Source, fresh bool) error {
 		for _, img := range all {
 			if f.images && within(img.Path, path) {
 				return fmt.Errorf("%s is in the folder that %s is written to: choose another folder to write to",
-					img.Path,
-					f.name)
+					img.Path, f.name)
 			}
 			for _, name := range f.each(img) {
 				ours[name] = true
@@ -195,6 +194,7 @@ func (e *Export) Run(ctx context.Context, sources []Source, digests []Digest) (*
 		}
 	}
 	s.Notes = e.notes
+	s.Dropped, s.Unparsed = s.Losses.LowScore+s.Losses.NoArea, s.Losses.Unparsed
 	return s, nil
 }
 
@@ -334,11 +334,7 @@ func (e *Export) add(img *labelledImage, writers []writer, s *Summary) error {
 		}
 	}
 	s.Images++
-	for _, a := range img.answers {
-		s.Objects += len(a.objects)
-		s.Dropped += a.dropped
-		s.Unparsed += len(a.unparsed)
-	}
+	s.Objects += len(img.objects())
 	s.Losses.Add(img.losses)
 	return nil
 }

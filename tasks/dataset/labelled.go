@@ -28,9 +28,8 @@ type labelledImage struct {
 // answer is an answer with its objects.
 type answer struct {
 	Answer
-	objects  []object
-	unparsed []string // nil if the prompt asks for no boxes and the answer has none
-	dropped  int      // objects with too low a score or an empty box
+	objects []object
+	dropped int // objects with too low a score or an empty box
 }
 
 // object is an object that is not dropped.
@@ -56,15 +55,13 @@ func (e *Export) read(r Record) (all []answer, lost tasks.Losses) {
 		x, prompt := answer{Answer: a}, tasks.Parse(a.Prompt)
 		found, unparsed := tasks.ParseDetections(a.Text)
 		if len(found) > 0 || prompt.Boxes() {
-			x.unparsed = unparsed
 			lost.AddUnparsed(unparsed...)
 		}
 		if a.CutOff {
 			lost.CutOff++
 		}
-		want := tasks.Want{Prompt: prompt, MinScore: e.MinScore, Masks: prompt.Masks() || prompt.Boxes() &&
-			e.needsMasks(),
-			Decoder: e.Decoder != nil}
+		want := tasks.Want{Prompt: prompt, MinScore: e.MinScore, Decoder: e.Decoder != nil,
+			Masks: prompt.Masks() || prompt.Boxes() && e.needsMasks()}
 		for i, d := range found {
 			d.Label, d.Score, d.XYXY = cleanLabel(d.Label), a.Scores[i], canvas.XYXY(d.Loc)
 			if !lost.Keep(want, &d) {
